@@ -1,0 +1,44 @@
+# Everything from a fresh machine with Python >= 3.10 and pip. A second call does not install again.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+comma := ,
+space := $(subst ,, )
+EXTRAS := $(subst $(space),$(comma),$(strip dev $(patsubst plugins/iiszoo_%,%,$(PLUGINS))))
+INSTALLED := $(VENV)/installed
+
+# one thread a process, and none that spins: tests and benchmarks share the cores between processes
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test test-slow lint speed clean
+
+demo: $(INSTALLED)
+	$(BIN)/iiszoo bench
+
+test: $(INSTALLED)
+	IISZOO_STRICT_PLUGINS=1 $(BIN)/pytest -m "not slow" -n 2
+
+test-slow: $(INSTALLED)
+	IISZOO_STRICT_PLUGINS=1 $(BIN)/pytest -m slow
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+speed: $(INSTALLED)
+	$(BIN)/python benchmarks/speed/harness.py
+	$(BIN)/python benchmarks/speed/robots.py
+	$(BIN)/python benchmarks/speed/encodings.py
+
+$(INSTALLED): pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
+		-e ".[$(EXTRAS)]" $(foreach plugin,$(PLUGINS),-e $(plugin))
+	touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,51 @@
+"""iiszoo: a plugin-based model zoo and benchmark for interactive image segmentation.
+
+Nothing heavy is imported until it is used: `import iiszoo` alone imports neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "hookimpl": "iiszoo.hookspecs",
+    "IISZooError": "iiszoo.errors",
+    "as_model": "iiszoo.protocol",
+    "bench": "iiszoo.engine.bench",
+    "load_dataset": "iiszoo.registry",
+    "load_model": "iiszoo.registry",
+    "load_robot": "iiszoo.registry",
+}
+
+__all__ = [
+    "IISZooError",
+    "__version__",
+    "as_model",
+    "bench",
+    "hookimpl",
+    "load_dataset",
+    "load_model",
+    "load_robot",
+]
+
+if TYPE_CHECKING:
+    from iiszoo.engine.bench import bench as bench
+    from iiszoo.errors import IISZooError as IISZooError
+    from iiszoo.hookspecs import hookimpl as hookimpl
+    from iiszoo.protocol import as_model as as_model
+    from iiszoo.registry import load_dataset as load_dataset
+    from iiszoo.registry import load_model as load_model
+    from iiszoo.registry import load_robot as load_robot
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'iiszoo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,31 @@
+"""What iiszoo brings itself, registered through the same hooks as any plugin. Cards only: nothing heavy is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from iiszoo.builtin.datasets import DATASETS
+from iiszoo.builtin.models import DEFAULT, MODELS
+from iiszoo.builtin.robots import ROBOTS
+from iiszoo.cards import DatasetCard, RobotCard
+from iiszoo.hookspecs import hookimpl
+
+api_version = 1
+
+
+@hookimpl
+def iiszoo_register_models(register: Callable[..., None]) -> None:
+    for card in MODELS:
+        register(card, default=card.id == DEFAULT)
+
+
+@hookimpl
+def iiszoo_register_datasets(register: Callable[[DatasetCard], None]) -> None:
+    for card in DATASETS:
+        register(card)
+
+
+@hookimpl
+def iiszoo_register_robots(register: Callable[[RobotCard], None]) -> None:
+    for card in ROBOTS:
+        register(card)

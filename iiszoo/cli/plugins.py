@@ -1,0 +1,63 @@
+"""`iiszoo plugins`: which plugins there are, and what is wrong with those that are broken."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import click
+
+from iiszoo import plugins
+from iiszoo.cli.output import json_option, print_json, print_table
+
+
+@click.command("plugins")
+@json_option
+def command(as_json: bool) -> None:
+    """Show every plugin: distribution, version, status, import time; for a broken one its error and traceback."""
+    found = plugins.installed()
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": plugin.name,
+                    "module": plugin.module,
+                    "distribution": plugin.distribution,
+                    "version": plugin.version,
+                    "status": _status(plugin),
+                    "import_seconds": round(plugin.import_seconds, 4),
+                    "cards": [card.id for card in plugin.cards] if plugin.error is None else [],
+                    "commands": sorted(plugin.commands) if plugin.error is None else [],
+                    "error": plugin.failure(plugin.error) if plugin.error is not None else None,
+                    "traceback": plugin.traceback or None,
+                }
+                for plugin in found
+            ]
+        )
+        return
+    rows = [
+        [
+            plugin.name,
+            f"{plugin.distribution} {plugin.version}",
+            _status(plugin),
+            f"{1e3 * plugin.import_seconds:.0f} ms",
+            _brings(plugin),
+        ]
+        for plugin in found
+    ]
+    print_table(["plugin", "distribution", "status", "import", "brings"], rows)
+    for plugin in found:
+        if plugin.error is not None:
+            click.secho(plugin.failure(plugin.error), bold=True)
+            click.echo(plugin.traceback)
+
+
+def _status(plugin: plugins.Plugin) -> str:
+    return "ok" if plugin.error is None else "broken"
+
+
+def _brings(plugin: plugins.Plugin) -> str:
+    if plugin.error is not None:
+        return f"{type(plugin.error).__name__}: {plugin.error}"
+    kinds = Counter(plugins.kind_of(card) for card in plugin.cards)
+    counts = [f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in kinds.items()]
+    return ", ".join([*counts, *(f"command {name}" for name in sorted(plugin.commands))]) or "nothing"

@@ -1,0 +1,54 @@
+"""`iiszoo show`: one card in full."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from iiszoo import cards
+from iiszoo.cli.output import json_option, print_json
+from iiszoo.errors import PluginError, UnknownId
+from iiszoo.registry import registry
+
+
+@click.command("show")
+@click.argument("id")
+@json_option
+def command(id: str, as_json: bool) -> None:
+    """Show everything that is known of a model, dataset or robot.
+
+    Where one name is a model family and a robot, both are shown.
+    """
+    found = _find(id)
+    if as_json:
+        print_json({kind: cards.as_json(card) for kind, card in found.items()})
+        return
+    for kind, card in found.items():
+        click.secho(f"{kind} {card.id}", bold=True)
+        for name, value in cards.as_json(card).items():
+            if name != "id" and value not in (None, "", (), [], {}):
+                click.echo(f"  {name.replace('_', ' ')}: {_plain(value)}")
+
+
+def _find(id: str) -> dict[str, cards.Card]:
+    found: dict[str, cards.Card] = {}
+    errors = []
+    for kind, shelf in (("model", registry().models), ("dataset", registry().datasets), ("robot", registry().robots)):
+        try:
+            found[kind] = shelf.resolve(id)  # type: ignore[attr-defined]
+        except PluginError:
+            raise
+        except UnknownId as error:
+            errors.append(str(error))
+    if not found:
+        raise UnknownId("; ".join(errors))
+    return found
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items() if item not in (None, "", ()))
+    if isinstance(value, list | tuple):
+        return "; ".join(_plain(item) for item in value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

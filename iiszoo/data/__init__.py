@@ -1,0 +1,1 @@
+"""Datasets: images, target regions and ignored pixels, under stable sample ids."""

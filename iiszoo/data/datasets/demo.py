@@ -1,0 +1,21 @@
+"""`demo`: a few objects on freely licensed photographs, inside the package, so that everything can be tried at once.
+
+`images/NAME.*` and `masks/NAME__OBJECT.png`; sources and licences in `ATTRIBUTION.md` beside them. Sample id =
+`NAME__OBJECT`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import iiszoo.data
+from iiszoo.cards import DatasetCard
+from iiszoo.data.base import PairedFiles, pair_by_stem
+from iiszoo.data.datasets.folder import decode
+
+PLACE = Path(iiszoo.data.__file__).parent / "demo"
+
+
+def load(card: DatasetCard, root: Path | None = None) -> PairedFiles:
+    """The embedded dataset; `root` has no meaning for it."""
+    return PairedFiles(card.id, PLACE, pair_by_stem(PLACE / "images", PLACE / "masks", objects=True), decode)

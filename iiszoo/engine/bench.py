@@ -1,0 +1,230 @@
+"""`iiszoo bench`: every model on every dataset under one protocol, kept in run directories, resumed where stopped."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from iiszoo import assets
+from iiszoo.engine import provenance, store, workers
+from iiszoo.engine.dataset_check import Checked, check
+from iiszoo.engine.evaluation_protocol import EvaluationProtocol, load_protocol
+from iiszoo.engine.summary import read, summarise
+from iiszoo.engine.trace import Trace
+from iiszoo.errors import BadOption
+from iiszoo.registry import check_device, is_function, load_dataset, registry
+
+DEFAULT_MODEL = "classic/geocut"
+DEFAULT_DATASET = "demo"
+ModelSpec = str | Callable[..., Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One (model, dataset, protocol): what is to be computed, and where it is kept. `name` is the resolved model id."""
+
+    model: ModelSpec
+    name: str
+    dataset: str
+    rules: EvaluationProtocol
+    directory: Path
+    identity: dict[str, Any]
+
+
+class Listener:
+    """What a bench tells while it goes on; this one listens to nothing."""
+
+    def checking(self, dataset: str, done: int, total: int) -> None:
+        """Samples of a dataset have been read and checked."""
+
+    def fetching(self, filename: str, done: int, total: int | None) -> None:
+        """Bytes of a weights file have arrived."""
+
+    def started(self, run: Run, done: Sequence[Trace], total: int) -> None:
+        """A run begins with the traces `done` of `total` there already."""
+
+    def ended_sample(self, run: Run, trace: Trace) -> None:
+        """A session has ended."""
+
+    def ended(self, run: Run, summary: dict[str, Any]) -> None:
+        """A run is over, or was found complete."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How runs are carried out. None of it changes a result. Raises `BadOption` where a value makes no sense."""
+
+    root: Path | None = None
+    checkpoint: Path | None = None
+    device: str = "cpu"
+    batch_size: int = 1
+    n_workers: int = 1
+    shard: tuple[int, int] = (1, 1)
+    limit: int | None = None
+    overwrite: bool = False
+    skip_broken: bool = False
+    keep_going: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        counts = {"batch size": self.batch_size, "number of workers": self.n_workers, "limit": self.limit or 1}
+        for name, value in counts.items():
+            if value < 1:
+                raise BadOption(f"the {name} must be at least 1, not {value}")
+        if not 1 <= self.shard[0] <= self.shard[1]:
+            raise BadOption(f"shard {self.shard[0]}/{self.shard[1]} must be i/n with i from 1 to n")
+
+
+def bench(
+    models: ModelSpec | Sequence[ModelSpec] = DEFAULT_MODEL,
+    datasets: str | Sequence[str] = DEFAULT_DATASET,
+    *,
+    protocol: str | EvaluationProtocol = "standard",
+    robot: str | None = None,
+    max_clicks: int | None = None,
+    target_iou: float | None = None,
+    threshold: float | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    root: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    listener: Listener | None = None,
+    **settings: Any,
+) -> list[dict[str, Any]]:
+    """Run every model on every dataset and return a summary for each pair, models first.
+
+    `models` are ids, `"module:function"` or callables of the standard format. `protocol` is a preset, a TOML file or an
+    `EvaluationProtocol`; `robot` to `seed` change single rules of it. `out` is the output directory, by default
+    `runs/PROTOCOL-HASH`. What is there already of the same run is not computed again; another run's directory is
+    refused. `settings` are the fields of `Settings`: device, batch_size, n_workers, shard (i, n), limit (the first
+    samples only), overwrite, skip_broken, keep_going, options (for the model's loader). Nothing is written before every
+    id, device, dataset and directory has been found usable.
+
+    A summary is a dict: `model`, `dataset`, `protocol`, `n_samples`, `n_done`, `n_failed`, `complete`, `skipped`,
+    `metrics` and `times` (`engine.metrics.summarise` and `summarise_times`), `provenance`, `directory`.
+
+    Raises an `IISZooError` of the fitting kind for everything that a user can mend.
+    """
+    how = Settings(Path(root) if root else None, Path(checkpoint) if checkpoint else None, **settings)
+    listener = listener or Listener()
+    changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
+    rules = load_protocol(protocol, **changes)
+    rules = replace(rules, robot_version=registry().robots.resolve(rules.robot).version)
+    place = Path(out) if out is not None else Path("runs") / f"{rules.name.rstrip('+')}-{rules.hash}"
+    model_list = [models] if isinstance(models, str) or callable(models) else list(models)
+    dataset_list = [datasets] if isinstance(datasets, str) else list(datasets)
+    if how.checkpoint is not None and len(model_list) != 1:
+        raise BadOption("a checkpoint belongs to one model; give one model with it")
+    runs = [_plan(model, dataset, rules, place, how) for model in model_list for dataset in dataset_list]
+    finished = {} if how.overwrite else {run: summary for run in runs if (summary := _finished(run)) is not None}
+    ready = _prepare([run for run in runs if run not in finished], how, listener)
+    for run in runs:
+        if run not in finished:
+            finished[run] = _execute(*ready[run], how, listener)
+        listener.ended(run, finished[run])
+    return [finished[run] for run in runs]
+
+
+def _plan(model: ModelSpec, dataset: str, rules: EvaluationProtocol, place: Path, how: Settings) -> Run:
+    registry().datasets.resolve(dataset.partition(":")[0])
+    if rules.threshold is None:
+        rules = replace(rules, threshold=0.5 if is_function(model) else registry().models.resolve(str(model)).threshold)
+    model_identity = provenance.model_identity(model, how.checkpoint, how.options)
+    identity = {
+        "format": store.FORMAT,
+        "model": model_identity,
+        "protocol": rules.as_json(),
+        "dataset": {"id": dataset},
+    }
+    name: str = model_identity["id"]
+    return Run(model, name, dataset, rules, place / store.slug(name, dataset), identity)
+
+
+def _finished(run: Run) -> dict[str, Any] | None:
+    """The summary of a run that is complete, found without loading model or data."""
+    if not store.check_identity(run.directory, run.identity):
+        return None
+    summary, _ = read(run.directory)
+    return summary if summary["complete"] else None
+
+
+def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run, tuple[Run, Checked]]:
+    """Check all that the runs need: device, data, weights, directories. Nothing is written to a run directory."""
+    if runs:
+        check_device(how.device)
+    checked: dict[str, Checked] = {}
+    for run in runs:
+        if run.dataset not in checked:
+            dataset = load_dataset(run.dataset, how.root)
+            checked[run.dataset] = check(dataset, how.limit, how.skip_broken, partial(listener.checking, run.dataset))
+    ready: dict[Run, tuple[Run, Checked]] = {}
+    for run in runs:
+        if not is_function(run.model) and how.checkpoint is None:
+            card = registry().models.resolve(str(run.model))
+            for file in card.weights:
+                assets.fetch(card, file, progress=partial(listener.fetching, file.filename))
+        data = checked[run.dataset]
+        identity = {
+            **run.identity,
+            "model": provenance.model_identity(run.model, how.checkpoint, how.options),
+            "dataset": {"id": run.dataset, "n_samples": data.total, "fingerprint": data.fingerprint},
+        }
+        if not how.overwrite:
+            store.check_identity(run.directory, identity)
+        ready[run] = (replace(run, identity=identity), data)
+    return ready
+
+
+def _execute(run: Run, checked: Checked, how: Settings, listener: Listener) -> dict[str, Any]:
+    began = _now()
+    if how.overwrite:
+        store.discard(run.directory)
+    store.create(run.directory, run.identity)
+    with store.Writer(run.directory, how.shard) as writer:
+        done = store.read_traces(run.directory)
+        groups = _left(checked, {trace.sample for trace in done}, how)
+        listener.started(run, done, len(done) + sum(map(len, groups)))
+
+        def emit(trace: Trace) -> None:
+            writer.append(trace)
+            listener.ended_sample(run, trace)
+
+        job = workers.Job(
+            run.model, how.checkpoint, how.device, how.options, run.dataset, how.root, run.rules, how.batch_size,
+            how.keep_going,
+        )  # fmt: skip
+        try:
+            if how.n_workers > 1 and len(groups) > 1:
+                workers.run(job, groups, emit, how.n_workers)
+            elif groups:
+                job.run(iter(groups), emit, checked.dataset)
+        finally:
+            summary = _summarise(run, checked, how.device, began)
+            store.write_json(run.directory / store.SUMMARY, summary)
+    return {**summary, "directory": str(run.directory)}
+
+
+def _left(checked: Checked, known: set[str], how: Settings) -> list[list[int]]:
+    """The samples of this shard that remain to be run, those of one image together."""
+    dataset = checked.dataset
+
+    def remains(i: int) -> bool:
+        sample = dataset.sample_id(i)
+        return sample not in known and sample not in checked.broken and (how.limit is None or i < how.limit)
+
+    mine = dataset.groups()[how.shard[0] - 1 :: how.shard[1]]
+    return [left for group in mine if (left := [i for i in group if remains(i)])]
+
+
+def _summarise(run: Run, checked: Checked, device: str, began: str) -> dict[str, Any]:
+    summary = summarise(run.identity, store.read_traces(run.directory), checked.broken)
+    summary["times"].update(began=began, ended=_now())
+    return {**summary, "provenance": {**run.identity, "environment": provenance.environment(device)}}
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

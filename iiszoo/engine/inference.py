@@ -1,0 +1,229 @@
+"""A session: the loop of a robot and a model over one sample.
+
+    y = z["prev_output"]
+    for k in range(max_clicks):
+        pcs, ncs = robot(y, target, pcs, ncs)
+        y, z = model(x, z, pcs, ncs)
+
+`start`, `click` and `score` are the person's side of that loop, `answer` is the model's, for any number of sessions in
+one call. `run_session` is the loop itself; `pipeline.py` runs many at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from iiszoo import protocol as fmt
+from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.metrics import iou
+from iiszoo.engine.trace import Trace, pack_mask
+from iiszoo.errors import ModelError
+
+if TYPE_CHECKING:
+    from iiszoo.data.base import Image, Target
+
+
+@dataclass
+class Session:
+    """One sample being segmented. Tensors of the target lie on the CPU, where the robot works.
+
+    `x` float32 `(3, H, W)` on the model's device; `target`, `ignore` bool `(1, 1, H, W)`; `output` the last y, float32
+    `(1, 1, H, W)` on the CPU; `z` the state of this one element.
+    """
+
+    trace: Trace
+    x: Tensor
+    target: Tensor
+    ignore: Tensor | None
+    z: fmt.State
+    output: Tensor
+    generator: np.random.Generator
+    pcs: fmt.Clicks = field(default_factory=list)
+    ncs: fmt.Clicks = field(default_factory=list)
+
+
+def to_tensor(image: Image, device: str = "cpu") -> Tensor:
+    """uint8 `(H, W, 3)` to float32 `(3, H, W)` in [0, 1]: the x of one element."""
+    planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    return planes.to(device).to(torch.float32).div_(255)
+
+
+def generator_for(sample_id: str, robot: str, seed: int) -> np.random.Generator:
+    """The one source of randomness of a sample's robot: its clicks depend on nothing else."""
+    digest = hashlib.sha256(f"{sample_id}\n{robot}\n{seed}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
+
+
+def start(trace: Trace, x: Tensor, target: Target, z: fmt.State, rules: EvaluationProtocol) -> Session:
+    """A session before its first click. `z` is the state of one element, with `prev_output` to start from."""
+    session = Session(
+        trace,
+        x,
+        torch.from_numpy(np.ascontiguousarray(target.object))[None, None],
+        None if target.ignore is None else torch.from_numpy(np.ascontiguousarray(target.ignore))[None, None],
+        z,
+        _on_cpu(z["prev_output"][0])[None],
+        generator_for(trace.sample, rules.robot, rules.seed),
+    )
+    trace.initial_iou = _iou(session, rules)
+    return session
+
+
+def click(session: Session, robot: fmt.Robot, rules: EvaluationProtocol) -> bool:
+    """The robot's turn. False where there is nothing left to click: the session has ended."""
+    began = time.perf_counter()
+    session.pcs, session.ncs = robot(
+        session.output,
+        session.target,
+        session.pcs,
+        session.ncs,
+        ignore=session.ignore,
+        generators=[session.generator],
+        threshold=_threshold(rules),
+    )
+    positive, negative = session.pcs[-1][0], session.ncs[-1][0]
+    if not positive and not negative:
+        return False
+    session.trace.clicks.append([[*at, 1] for at in positive] + [[*at, 0] for at in negative])
+    session.trace.robot_seconds.append(time.perf_counter() - began)
+    return True
+
+
+def score(session: Session, rules: EvaluationProtocol) -> bool:
+    """Note the IoU of the last output. False where the session has ended: good enough, or no click left."""
+    began = time.perf_counter()
+    reached = _iou(session, rules)
+    session.trace.iou.append(reached)
+    session.trace.robot_seconds[-1] += time.perf_counter() - began
+    return reached < rules.target_iou and len(session.trace.iou) < rules.max_clicks
+
+
+def finish(session: Session, rules: EvaluationProtocol) -> Trace:
+    """The trace of an ended session, with its last mask."""
+    session.trace.final_mask = pack_mask((session.output[0, 0] > _threshold(rules)).numpy())
+    return session.trace
+
+
+def fail(session: Session, error: ModelError) -> Trace:
+    """The trace of a session that the model failed in: it counts as a failure in every metric."""
+    session.trace.error = str(error)
+    return session.trace
+
+
+@dataclass
+class Batch:
+    """Sessions that go through the model in one call, with what they share kept joined between the calls."""
+
+    sessions: list[Session]
+    x: fmt.Images
+    z: fmt.State
+
+
+def batch(sessions: Sequence[Session]) -> Batch:
+    """Join sessions. Their images become one tensor where they have one size, else a list."""
+    return Batch(list(sessions), fmt.join([s.x for s in sessions]), fmt.stack([s.z for s in sessions]))
+
+
+def answer(model: fmt.Model, together: Batch) -> dict[int, ModelError]:
+    """The model's turn for all sessions of the batch.
+
+    Returns the sessions that it failed in, by position, each with an error that names model and sample. Where a batch
+    as a whole fails, its sessions are asked one by one to find the culprit; if each is answered alone, the fault is the
+    batch's, and `ModelError` is raised.
+    """
+    sessions = together.sessions
+    began = time.perf_counter()
+    try:
+        y, z = model(
+            together.x,
+            together.z,
+            fmt.stack_clicks([s.pcs for s in sessions]),
+            fmt.stack_clicks([s.ncs for s in sessions]),
+        )
+        if len(y) != len(sessions):
+            fmt.check_output(y, together.x, model.name)
+        outputs = [_on_cpu(y[b]) for b in range(len(sessions))]
+        together.z = {key: fmt.join(value) if isinstance(value, list) else value for key, value in z.items()}
+    except Exception as error:  # noqa: BLE001  a model may raise anything
+        return _culprits(model, together, error)
+    seconds = (time.perf_counter() - began) / len(sessions)
+    faults = {}
+    for b, (session, output) in enumerate(zip(sessions, outputs, strict=True)):
+        session.trace.model_seconds.append(seconds)
+        try:
+            fmt.check_element(output, tuple(session.x.shape[-2:]), model.name)
+            session.output = output[None]
+        except ModelError as error:
+            faults[b] = _named(error, session)
+    return faults
+
+
+def part(together: Batch) -> None:
+    """Give each session its own state back, before the batch is joined anew with others."""
+    for session, z in zip(together.sessions, fmt.split(together.z), strict=True):
+        session.z = z
+
+
+def run_session(model: fmt.Model, robot: fmt.Robot, session: Session, rules: EvaluationProtocol) -> Trace:
+    """The whole loop for one session, nothing overlapped. Raises `ModelError` where the model fails."""
+    alone = batch([session])
+    while click(session, robot, rules):
+        for error in answer(model, alone).values():
+            raise error
+        if not score(session, rules):
+            break
+    return finish(session, rules)
+
+
+def _culprits(model: fmt.Model, together: Batch, error: Exception) -> dict[int, ModelError]:
+    sessions = together.sessions
+    if len(sessions) == 1:
+        if isinstance(error, ModelError):
+            return {0: _named(error, sessions[0])}
+        failure = ModelError(f"model {model.name} raised {type(error).__name__} on {_where(sessions[0])}: {error}")
+        failure.__cause__ = error
+        return {0: failure}
+    part(together)
+    faults = {}
+    for b, session in enumerate(sessions):
+        alone = batch([session])
+        for fault in answer(model, alone).values():
+            faults[b] = fault
+        part(alone)
+    if faults:
+        together.z = fmt.stack([session.z for session in sessions])
+        return faults
+    names = ", ".join(session.trace.sample for session in sessions)
+    raise ModelError(
+        f"model {model.name} raised {type(error).__name__} on a batch of {len(sessions)} samples ({names}), though it "
+        f"answers each of them alone: {error}; use --batch-size 1"
+    ) from error
+
+
+def _named(error: ModelError, session: Session) -> ModelError:
+    return ModelError(f"{error} (on {_where(session)})")
+
+
+def _where(session: Session) -> str:
+    return f"sample {session.trace.sample!r} at click {len(session.trace.clicks)}"
+
+
+def _threshold(rules: EvaluationProtocol) -> float:
+    return 0.5 if rules.threshold is None else rules.threshold
+
+
+def _iou(session: Session, rules: EvaluationProtocol) -> float:
+    ignore = None if session.ignore is None else session.ignore[0, 0].numpy()
+    return iou(session.output[0, 0].numpy(), session.target[0, 0].numpy(), ignore, _threshold(rules))
+
+
+def _on_cpu(y: Tensor) -> Tensor:
+    return y.detach().to("cpu")

@@ -1,0 +1,212 @@
+"""Many sessions at a time: the model answers one group while the robot works on the other.
+
+Two lanes of up to `batch_size` sessions take turns. While the model's call for one lane runs in the calling thread, the
+person's side of the other lane (scoring, the next click) runs in a second thread, and images are read ahead in others.
+A session that ends makes room for the next sample. What a session's trace holds, times aside, does not depend on any of
+this.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from iiszoo import protocol as fmt
+from iiszoo.engine import inference
+from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.inference import Batch, Session
+from iiszoo.engine.trace import Trace
+from iiszoo.errors import ModelError
+
+if TYPE_CHECKING:
+    from iiszoo.data.base import EvaluationDataset, Image, Target
+
+_READERS = 2
+
+
+@dataclass
+class _Reading:
+    """One image with its samples, as read: `targets[j]` belongs to sample `indices[j]`."""
+
+    indices: list[int]
+    image: Image
+    targets: list[Target]
+    seconds: float
+
+
+@dataclass
+class _Lane:
+    """Sessions in flight, joined to batches; `turn` is the person's side under way in the other thread."""
+
+    batches: list[Batch] = field(default_factory=list)
+    turn: Future[list[Session]] | None = None
+
+    def sessions(self) -> list[Session]:
+        return [session for batch in self.batches for session in batch.sessions]
+
+
+def run(
+    model: fmt.Model,
+    robot: fmt.Robot,
+    dataset: EvaluationDataset,
+    groups: Iterable[list[int]],
+    rules: EvaluationProtocol,
+    emit: Callable[[Trace], None],
+    *,
+    batch_size: int = 1,
+    keep_going: bool = False,
+) -> None:
+    """Run a session for every sample of `groups` (sample indices, those of one image together); `emit` each trace.
+
+    `emit` is called in the calling thread, in the order in which sessions end. Where the model fails, `ModelError` is
+    raised, or, with `keep_going`, the sample's trace says so and the run goes on.
+    """
+    runner = _Runner(model, robot, rules, emit, batch_size, keep_going)
+    with ThreadPoolExecutor(_READERS, "read") as readers, ThreadPoolExecutor(1, "robot") as person, torch.no_grad():
+        samples = runner.starting(dataset, _read_ahead(dataset, groups, readers, 2 * batch_size))
+        lanes = [_Lane(), _Lane()]
+        while True:
+            for lane in lanes:
+                runner.refill(lane, samples)
+                if lane.batches:
+                    runner.answer(lane)
+                    lane.turn = person.submit(runner.person, lane.sessions())
+            if not any(lane.batches for lane in lanes):
+                return
+
+
+def _read_ahead(
+    dataset: EvaluationDataset, groups: Iterable[list[int]], readers: ThreadPoolExecutor, depth: int
+) -> Iterator[_Reading]:
+    waiting: deque[Future[_Reading]] = deque()
+    try:
+        for group in groups:
+            waiting.append(readers.submit(_read, dataset, group))
+            if len(waiting) > depth:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _read(dataset: EvaluationDataset, indices: list[int]) -> _Reading:
+    began = time.perf_counter()
+    image = dataset.read_image(indices[0])
+    targets = [dataset.read_target(i) for i in indices]
+    return _Reading(indices, image, targets, time.perf_counter() - began)
+
+
+class _Runner:
+    """What every step of a run needs: the model, the robot, the rules, and where traces go."""
+
+    def __init__(
+        self,
+        model: fmt.Model,
+        robot: fmt.Robot,
+        rules: EvaluationProtocol,
+        emit: Callable[[Trace], None],
+        batch_size: int,
+        keep_going: bool,
+    ) -> None:
+        self.model, self.robot, self.rules, self.emit = model, robot, rules, emit
+        self.batch_size, self.keep_going = batch_size, keep_going
+
+    def starting(self, dataset: EvaluationDataset, readings: Iterator[_Reading]) -> Iterator[Session]:
+        """Sessions with their first click made; the image's `init_z` runs once for all its samples."""
+        for reading in readings:
+            x = inference.to_tensor(reading.image, self.model.device)
+            share = len(reading.indices)
+            traces = [
+                Trace(dataset.sample_id(i), i, list(reading.image.shape[:2]), load_seconds=reading.seconds / share)
+                for i in reading.indices
+            ]
+            z = self._init_z(x, traces)
+            if z is None:
+                continue
+            for trace, target in zip(traces, reading.targets, strict=True):
+                session = inference.start(trace, x, target, dict(z), self.rules)
+                if trace.initial_iou < self.rules.target_iou and inference.click(session, self.robot, self.rules):
+                    yield session
+                else:
+                    self.emit(inference.finish(session, self.rules))
+
+    def _init_z(self, x: Tensor, traces: list[Trace]) -> fmt.State | None:
+        began = time.perf_counter()
+        try:
+            (z,) = fmt.split(self.model.init_z(x[None]))
+        except Exception as error:
+            failure = ModelError(
+                f"model {self.model.name} raised {type(error).__name__} in init_z on the image of sample "
+                f"{traces[0].sample!r}: {error}"
+            )
+            if not self.keep_going:
+                raise failure from error
+            for trace in traces:
+                trace.error = str(failure)
+                self.emit(trace)
+            return None
+        for trace in traces:
+            trace.init_seconds = (time.perf_counter() - began) / len(traces)
+        return z
+
+    def person(self, sessions: list[Session]) -> list[Session]:
+        """The person's side: score each answer and click again. Returns the sessions that have ended."""
+        return [
+            session
+            for session in sessions
+            if not (inference.score(session, self.rules) and inference.click(session, self.robot, self.rules))
+        ]
+
+    def refill(self, lane: _Lane, samples: Iterator[Session]) -> None:
+        """Take the lane's turn back, let ended sessions go, and fill it up with new ones."""
+        ended: list[Session] = []
+        if lane.turn is not None:
+            ended = lane.turn.result()
+            lane.turn = None
+        for session in ended:
+            self.emit(inference.finish(session, self.rules))
+        kept = [session for session in lane.sessions() if not any(session is other for other in ended)]
+        new = _take(samples, self.batch_size - len(kept))
+        if ended or new:
+            for batch in lane.batches:
+                inference.part(batch)
+            lane.batches = self._batches(kept + new)
+
+    def answer(self, lane: _Lane) -> None:
+        """The model's side for the whole lane; sessions that it failed in leave the lane."""
+        for batch in list(lane.batches):
+            faults = inference.answer(self.model, batch)
+            if not faults:
+                continue
+            if not self.keep_going:
+                raise next(iter(faults.values()))
+            for b, error in faults.items():
+                self.emit(inference.fail(batch.sessions[b], error))
+            inference.part(batch)
+            sound = [session for b, session in enumerate(batch.sessions) if b not in faults]
+            position = lane.batches.index(batch)
+            lane.batches[position : position + 1] = [inference.batch(sound)] if sound else []
+
+    def _batches(self, sessions: list[Session]) -> list[Batch]:
+        if self.model.ragged:
+            return [inference.batch(sessions)] if sessions else []
+        by_size: dict[torch.Size, list[Session]] = {}
+        for session in sessions:
+            by_size.setdefault(session.x.shape, []).append(session)
+        return [inference.batch(group) for group in by_size.values()]
+
+
+def _take(samples: Iterator[Session], n: int) -> list[Session]:
+    taken: list[Session] = []
+    while len(taken) < n and (session := next(samples, None)) is not None:
+        taken.append(session)
+    return taken

@@ -1,0 +1,98 @@
+"""Where a result comes from: what decides it (identity), and under what it was measured (provenance)."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import os
+import platform
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from iiszoo import assets, plugins
+from iiszoo.errors import BadOption
+from iiszoo.registry import is_function, registry
+
+_LIBRARIES = ("torch", "torchvision", "numpy", "opencv-python", "scipy", "numba", "timm")
+
+
+def model_identity(
+    model: str | Callable[..., Any], checkpoint: Path | None, options: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What decides a model's answers, found without loading it: its resolved id, code version, weights and options.
+
+    A bare function is known by the hash of the file that defines it; a plugin's model by the plugin's version.
+    `weights` is left out as long as the hash of one is not known: upstream states none, and it was not fetched yet.
+    """
+    if is_function(model):
+        source, name = _source(model)
+        return {"id": name, "code": f"sha256 {sha256_of(source)}" if source else "unknown", "weights": []}
+    card = registry().models.resolve(str(model))
+    plugin = registry().models.plugin(card)
+    identity = {"id": card.id, "code": f"{plugin.distribution} {plugin.version}", "options": options or {}}
+    if checkpoint is not None:
+        return {**identity, "weights": [f"checkpoint sha256 {sha256_of(checkpoint)}"]}
+    hashes = [(file.filename, assets.status(card, file).sha256) for file in card.weights]
+    if all(sha256 for _, sha256 in hashes):
+        identity["weights"] = [f"{filename} sha256 {sha256}" for filename, sha256 in hashes]
+    return identity
+
+
+def _source(model: str | Callable[..., Any]) -> tuple[Path | None, str]:
+    if isinstance(model, str):
+        module = model.partition(":")[0]
+        try:
+            spec = importlib.util.find_spec(module)
+        except ModuleNotFoundError:
+            spec = None
+        if spec is None:
+            raise BadOption(f"model {model!r}: there is no module {module!r}")
+        return (Path(spec.origin) if spec.origin else None), model
+    try:
+        file = inspect.getsourcefile(model if inspect.isroutine(model) or inspect.isclass(model) else type(model))
+    except TypeError:
+        file = None
+    name = getattr(model, "__qualname__", type(model).__qualname__)
+    return (Path(file) if file and Path(file).is_file() else None), f"{model.__module__}:{name}"
+
+
+def sha256_of(path: Path) -> str:
+    """The hex digest of a file's bytes. Raises `BadOption` naming a file that cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise BadOption(f"{path} cannot be read: {error.strerror or error}") from error
+    return digest.hexdigest()
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Versions of iiszoo, of every installed plugin and of the libraries that compute; machine and device; argv."""
+    return {
+        "argv": sys.argv,
+        "device": _device_name(device),
+        "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
+        "machine": {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
+        "plugins": {plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in plugins.installed()},
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        import torch
+
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return device

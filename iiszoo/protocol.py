@@ -1,0 +1,202 @@
+"""The standard format: what an interactive segmentation model and a robot take and return.
+
+    y, z = model(x, z, pcs, ncs)        pcs, ncs = robot(y, target, pcs, ncs)
+
+| name  | shape, type, range                                                                                      |
+|-------|---------------------------------------------------------------------------------------------------------|
+| `x`   | image: float32 `(B, 3, H, W)`, RGB in [0, 1]; for a ragged model also a list of B tensors `(3, H_i, W_i)` |
+| `y`   | probability of object: float32 `(B, 1, H, W)` in [0, 1]; for a list x a list of `(1, H_i, W_i)`           |
+| `z`   | state: dict of values indexable by batch element (a tensor with leading axis B, or a list of length B)   |
+| `pcs` | positive clicks, nested lists `[interaction][batch element][click]`, a click being `(row, col)` in pixels |
+| `ncs` | negative clicks, likewise                                                                                |
+
+A model is a pure function: it changes none of its arguments and keeps nothing between calls. `z["prev_output"]` is
+the previous output; whoever starts from an existing mask puts it there before the first call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from iiszoo.cards import ModelCard
+from iiszoo.errors import ModelError
+
+Click = tuple[int, int]
+"""(row, col), in pixels of the image."""
+Clicks = list[list[list[Click]]]
+"""Indexed [interaction][batch element][click]."""
+Images = Tensor | list[Tensor]
+"""`(B, 3, H, W)`, or a list of B tensors `(3, H_i, W_i)`."""
+Outputs = Tensor | list[Tensor]
+"""`(B, 1, H, W)`, or a list of B tensors `(1, H_i, W_i)`."""
+State = dict[str, Any]
+"""Each value is a tensor with leading axis B, or a list of length B."""
+
+
+class Robot(Protocol):
+    """A simulated user: returns new click lists, one interaction longer than those it was given.
+
+    `outputs` float32 `(B, 1, H, W)` in [0, 1]; `targets` `(B, 1, H, W)` in {0, 1}; `ignore` bool `(B, 1, H, W)`, pixels
+    that count neither way; `generators`, one `numpy.random.Generator` for each element. A pixel is object where
+    `outputs > threshold`. An element with nothing left to click gets no click in this interaction.
+    """
+
+    def __call__(
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        pcs: Clicks,
+        ncs: Clicks,
+        n_points: int = 1,
+        *,
+        ignore: Tensor | None = None,
+        generators: Sequence[Any] | None = None,
+        threshold: float = 0.5,
+    ) -> tuple[Clicks, Clicks]: ...
+
+
+class Model:
+    """A model of the standard format; what `as_model` and `load_model` return.
+
+    `card` is None for a bare function. `options` are what the loader was asked for beyond its defaults.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str, card: ModelCard | None, device: str) -> None:
+        self.function = function
+        self.name = name
+        self.card = card
+        self.device = device
+
+    @property
+    def ragged(self) -> bool:
+        """Whether one call takes images of different sizes. A bare function may say so by an attribute `ragged`."""
+        return self.card.ragged if self.card else bool(getattr(self.function, "ragged", False))
+
+    @property
+    def threshold(self) -> float:
+        """The probability above which a pixel is object, as published for this model."""
+        return self.card.threshold if self.card else 0.5
+
+    def init_z(self, x: Images) -> State:
+        """The state before the first interaction, with `prev_output` zero: the work that the image alone decides."""
+        init_z = getattr(self.function, "init_z", None)
+        z: State = dict(init_z(x)) if init_z is not None else {}
+        if "prev_output" not in z:
+            z["prev_output"] = empty_output(x)
+        return z
+
+    def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
+        """One interaction: `(y, z)`. A function that returns y alone gets it stored as `prev_output`."""
+        answer = self.function(x, z, pcs, ncs)
+        if isinstance(answer, tuple):
+            if len(answer) != 2 or not isinstance(answer[1], dict):
+                raise ModelError(
+                    f"model {self.name} must return y or (y, z) with z a dict, not a tuple of {len(answer)}"
+                )
+            return answer
+        return answer, {**z, "prev_output": answer}
+
+    def __repr__(self) -> str:
+        return f"<iiszoo model {self.name} on {self.device}>"
+
+
+def as_model(
+    function: Callable[..., Any], name: str | None = None, card: ModelCard | None = None, device: str = "cpu"
+) -> Model:
+    """Complete a callable `(x, z, pcs, ncs) -> y or (y, z)`, with or without `init_z`, to a `Model`."""
+    if isinstance(function, Model):
+        return function
+    return Model(function, name or str(getattr(function, "__name__", type(function).__name__)), card, device)
+
+
+def empty_output(x: Images) -> Outputs:
+    """The output that says "no object anywhere": zeros of x's size."""
+    if isinstance(x, list):
+        return [image.new_zeros((1, *image.shape[-2:])) for image in x]
+    return x.new_zeros((x.shape[0], 1, *x.shape[-2:]))
+
+
+def batch_size(x: Images) -> int:
+    """B."""
+    return len(x)
+
+
+def join(elements: Sequence[Any]) -> Any:
+    """One batched value from its elements: a tensor where all are tensors of one shape and type, else a list."""
+    first = elements[0]
+    if isinstance(first, Tensor) and all(
+        isinstance(e, Tensor) and e.shape == first.shape and e.dtype == first.dtype for e in elements
+    ):
+        return first[None] if len(elements) == 1 else torch.stack(list(elements))
+    return list(elements)
+
+
+def stack(zs: Sequence[State]) -> State:
+    """Join the states of several batches into one, in order.
+
+    A value becomes a tensor where the elements allow it, else a list, so that what a model sees depends on the elements
+    alone and not on how they came together.
+    """
+    keys = zs[0].keys()
+    if any(z.keys() != keys for z in zs):
+        raise ModelError(f"states with different entries cannot be joined: {sorted({key for z in zs for key in z})}")
+    return {key: join([element for z in zs for element in z[key]]) for key in keys}
+
+
+def split(z: State) -> list[State]:
+    """Part a state of B elements into B states of one; `stack(split(z))` is z again."""
+    n = len(next(iter(z.values())))
+    if any(len(value) != n for value in z.values()):
+        lengths = {key: len(value) for key, value in z.items()}
+        raise ModelError(f"every entry of z must be indexable by batch element, but their lengths are {lengths}")
+    return [{key: join([value[b]]) for key, value in z.items()} for b in range(n)]
+
+
+def stack_clicks(clicks: Sequence[Clicks]) -> Clicks:
+    """Join the clicks of several batches. Shorter histories get empty interactions in front: the newest come last."""
+    depth = max(len(c) for c in clicks)
+    width = [len(c[0]) if c else 1 for c in clicks]
+    joined: Clicks = []
+    for k in range(depth):
+        interaction: list[list[Click]] = []
+        for c, n in zip(clicks, width, strict=True):
+            past = k - (depth - len(c))
+            interaction.extend(c[past] if past >= 0 else [[] for _ in range(n)])
+        joined.append(interaction)
+    return joined
+
+
+def clicks_of(clicks: Clicks, b: int) -> list[Click]:
+    """All clicks of batch element `b`, oldest first."""
+    return [click for interaction in clicks for click in interaction[b]]
+
+
+def check_output(y: Any, x: Images, name: str) -> None:
+    """Raise `ModelError`, naming the model, unless y is what the standard format promises for x."""
+    sizes = [tuple(image.shape[-2:]) for image in x]
+    if isinstance(x, list) != isinstance(y, list):
+        raise ModelError(f"model {name} must return a {'list' if isinstance(x, list) else 'tensor'} y, as x is one")
+    if not isinstance(y, list | Tensor) or len(y) != len(sizes):
+        raise ModelError(f"model {name} must return {len(sizes)} outputs in y, not {_describe(y)}")
+    for b, size in enumerate(sizes):
+        check_element(y[b], size, name)
+
+
+def check_element(y: Any, size: tuple[int, ...], name: str) -> None:
+    """Raise `ModelError` unless y is float32 `(1, H, W)` in [0, 1], H and W being `size`."""
+    if not isinstance(y, Tensor) or tuple(y.shape) != (1, *size):
+        raise ModelError(f"model {name} must answer with shape (1, {size[0]}, {size[1]}), not {_describe(y)}")
+    if y.dtype != torch.float32:
+        raise ModelError(f"model {name} must answer in float32, not {y.dtype}")
+    low, high = (bound.item() for bound in y.aminmax())
+    if not (low >= 0 and high <= 1):  # NaN compares false
+        fault = "NaN" if low != low else f"values in [{low:.3g}, {high:.3g}]"
+        raise ModelError(f"model {name} must answer with probabilities in [0, 1], not with {fault}")
+
+
+def _describe(value: Any) -> str:
+    return f"{tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

@@ -1,0 +1,205 @@
+"""From an id to a card to the loaded thing; an unknown id is answered with what comes near it."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from iiszoo import plugins
+from iiszoo.cards import DatasetCard, ModelCard, RobotCard
+from iiszoo.errors import BadOption, IISZooError, ModelError, PluginError, UnknownId
+
+if TYPE_CHECKING:
+    from iiszoo.data.base import EvaluationDataset
+    from iiszoo.protocol import Model, Robot
+
+CardType = TypeVar("CardType", ModelCard, DatasetCard, RobotCard)
+_FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+
+
+class Shelf(Generic[CardType]):
+    """All cards of one kind, with the plugin that each came from."""
+
+    def __init__(self, kind: plugins.Kind, installed: tuple[plugins.Plugin, ...]) -> None:
+        self.kind = kind
+        self._plugins = installed
+        self._cards: dict[str, CardType] = {}
+        self._defaults: dict[str, str] = {}
+        self._origin: dict[str, plugins.Plugin] = {}
+        for plugin in installed:
+            if plugin.error is None:
+                self._put(plugin)
+
+    def _put(self, plugin: plugins.Plugin) -> None:
+        for card in plugin.cards:
+            if isinstance(card, plugins.KINDS[self.kind]):
+                self._cards[card.id] = card  # type: ignore[assignment]
+                self._origin[card.id] = plugin
+                if self.kind == "model" and card.id in plugin.defaults.values():
+                    self._defaults[card.family] = card.id
+
+    def cards(self) -> list[CardType]:
+        """Every card, sorted by id."""
+        return [self._cards[id] for id in sorted(self._cards)]
+
+    def plugin(self, card: CardType) -> plugins.Plugin:
+        """The plugin that registered `card`."""
+        return self._origin[card.id]
+
+    def is_default(self, card: CardType) -> bool:
+        """Whether `card` is what its family's name alone resolves to."""
+        return self._defaults.get(card.family) == card.id
+
+    def resolve(self, name: str) -> CardType:
+        """The card of an id; a family's name resolves to its default, or to its only variant.
+
+        Raises `PluginError`, from the plugin's own error, where the id belongs to a broken plugin, else `UnknownId`.
+        """
+        if name in self._cards:
+            return self._cards[name]
+        if name in self._defaults:
+            return self._cards[self._defaults[name]]
+        variants = [card for card in self.cards() if card.family == name]
+        if len(variants) == 1:
+            return variants[0]
+        if variants:
+            raise UnknownId(
+                f"{self.kind} family {name!r} has no default; name one of {', '.join(card.id for card in variants)}"
+            )
+        self._raise_if_broken(name)
+        raise UnknownId(f"no {self.kind} is called {name!r}{self._suggestion(name)}")
+
+    def _raise_if_broken(self, name: str) -> None:
+        family = name.split("/")[0]
+        for plugin in self._plugins:
+            if plugin.error is not None and (family == plugin.name or (self.kind, family) in plugin.claims()):
+                raise PluginError(
+                    f"{self.kind} {name!r} cannot be used: {plugin.failure(plugin.error)} "
+                    "(`iiszoo plugins` shows the traceback)"
+                ) from plugin.error
+
+    def _suggestion(self, name: str) -> str:
+        known = sorted({*self._cards, *(card.family for card in self._cards.values())})
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        if near:
+            return f"; did you mean {' or '.join(near)}?"
+        return f"; `iiszoo list {self.kind}s` shows what is installed: {', '.join(known) or 'nothing'}"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What is installed, by kind."""
+
+    models: Shelf[ModelCard]
+    datasets: Shelf[DatasetCard]
+    robots: Shelf[RobotCard]
+
+
+@cache
+def registry() -> Registry:
+    """The registry of this process, built once from `plugins.installed()`."""
+    installed = plugins.installed()
+    return Registry(Shelf("model", installed), Shelf("dataset", installed), Shelf("robot", installed))
+
+
+def load_object(path: str) -> Any:
+    """Import what `"package.module:name"` names. Raises `BadOption` where that cannot be done."""
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except ImportError as error:
+        raise BadOption(f"{path!r} cannot be imported: {error}") from error
+    except AttributeError as error:
+        raise BadOption(f"module {module!r} has no {name!r}") from error
+
+
+def is_function(model: str | Callable[..., Any]) -> bool:
+    """Whether this names a bare function or is a callable itself, and so is no id."""
+    return not isinstance(model, str) or _FUNCTION.match(model) is not None
+
+
+def load_model(
+    model: str | Callable[..., Any], checkpoint: str | Path | None = None, device: str = "cpu", **options: Any
+) -> Model:
+    """A model of the standard format (`init_z`, `__call__`, `card`).
+
+    `model` is an id (`sam`, `sam/vit-b`), `"package.module:function"`, or any callable of the standard format.
+    `checkpoint` is a file of own weights of the same architecture; `options` go to the card's loader.
+    Raises `UnknownId`, `PluginError`, `WeightsError`, or `BadOption` (a device that is absent, an unknown option).
+    """
+    from iiszoo.protocol import as_model
+
+    check_device(device)
+    if is_function(model):
+        function = load_object(model) if isinstance(model, str) else model
+        if checkpoint is not None or options:
+            raise BadOption(f"{_name(model)} is a bare function: it takes neither a checkpoint nor options")
+        if inspect.isclass(function):
+            function = function()
+        if not callable(function):
+            raise BadOption(f"{_name(model)} is not callable, so it cannot be a model")
+        return as_model(function, name=_name(model), device=device)
+    card = registry().models.resolve(str(model))
+    if checkpoint is not None and not Path(checkpoint).is_file():
+        raise BadOption(f"checkpoint {checkpoint} does not exist")
+    try:
+        loaded = load_object(card.loader)(card, device=device, checkpoint=checkpoint, **options)
+    except IISZooError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"model {card.id} cannot be loaded: {error}") from error
+    return as_model(loaded, name=card.id, card=card, device=device)
+
+
+def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationDataset:
+    """A dataset for evaluation: an id, or `id:argument` for those that take one (`folder:DIR`).
+
+    `root` is the dataset's own directory, or one that holds it under its id. Raises `UnknownId` or `DatasetError`.
+    """
+    name, _, argument = dataset.partition(":")
+    card = registry().datasets.resolve(name)
+    if card.takes_argument != bool(argument):
+        raise BadOption(
+            f"dataset {card.id!r} needs an argument: {card.id}:DIR"
+            if card.takes_argument
+            else f"dataset {card.id!r} takes no argument; write it without ':{argument}'"
+        )
+    arguments = {"argument": argument} if argument else {}
+    loaded: EvaluationDataset = load_object(card.loader)(card, root=Path(root) if root else None, **arguments)
+    return loaded
+
+
+def load_robot(robot: str) -> Robot:
+    """A robot (simulated user) by id. Raises `UnknownId`."""
+    card = registry().robots.resolve(robot)
+    loaded: Robot = load_object(card.loader)(card)
+    return loaded
+
+
+def _name(model: str | Callable[..., Any]) -> str:
+    if isinstance(model, str):
+        return model
+    qualified = getattr(model, "__qualname__", type(model).__qualname__)
+    return f"{getattr(model, '__module__', None) or type(model).__module__}:{qualified}"
+
+
+def check_device(device: str) -> None:
+    """Raise `BadOption` unless torch has this device here."""
+    import torch
+
+    try:
+        wanted = torch.device(device)
+    except RuntimeError as error:
+        raise BadOption(f"device {device!r} is not one that torch knows: cpu, cuda, cuda:0, mps") from error
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(wanted.type, False):
+        raise BadOption(f"device {device!r} was asked for, but torch finds no such device here; use --device cpu")
+    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
+        raise BadOption(f"device {device!r} was asked for, but there are {torch.cuda.device_count()} CUDA devices")
