@@ -158,6 +158,8 @@ def split(z: State) -> list[State]:
 
 def stack_clicks(clicks: Sequence[Clicks]) -> Clicks:
     """Join the clicks of several batches. Shorter histories get empty interactions in front: the newest come last."""
+    if len(clicks) == 1:
+        return clicks[0]
     depth = max(len(c) for c in clicks)
     width = [len(c[0]) if c else 1 for c in clicks]
     joined: Clicks = []

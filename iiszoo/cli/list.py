@@ -35,7 +35,7 @@ def _models() -> None:
         ]
         for card in shelf.cards()
     ]
-    print_table(["model (* default of its family)", "weights", "plugin", ""], rows)
+    print_table(["model (* default of its family)", "weights", "plugin", ""], rows, prose=True)
 
 
 def _datasets() -> None:
@@ -43,8 +43,8 @@ def _datasets() -> None:
         [f"{card.id}{':…' if card.takes_argument else ''}", str(card.n_samples or ""), card.summary]
         for card in registry().datasets.cards()
     ]
-    print_table(["dataset", "samples", ""], rows)
+    print_table(["dataset", "samples", ""], rows, prose=True)
 
 
 def _robots() -> None:
-    print_table(["robot", ""], [[card.id, card.summary] for card in registry().robots.cards()])
+    print_table(["robot", ""], [[card.id, card.summary] for card in registry().robots.cards()], prose=True)

@@ -25,21 +25,24 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=plain))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
-    """A table on stdout; long cells wrap within the terminal's width."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, prose: bool = False) -> None:
+    """A table on stdout. Nothing is ever cut off: where the terminal is too narrow, cells fold.
+
+    With `prose` the last column holds sentences, and gives way before the names in the others do.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", collapse_padding=True)
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True)
     for number, name in enumerate(columns):
-        table.add_column(name, no_wrap=number < len(columns) - 1)  # only the last column holds prose
+        table.add_column(name, overflow="fold", no_wrap=prose and number < len(columns) - 1)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = Console()
     if not console.is_terminal:
-        console.width = 160  # a file or a pipe has no width of its own
+        console.width = 160 if prose else 10_000  # a file or a pipe has no width of its own
     console.print(table)
 
 

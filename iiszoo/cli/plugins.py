@@ -44,7 +44,7 @@ def command(as_json: bool) -> None:
         ]
         for plugin in found
     ]
-    print_table(["plugin", "distribution", "status", "import", "brings"], rows)
+    print_table(["plugin", "distribution", "status", "import", "brings"], rows, prose=True)
     for plugin in found:
         if plugin.error is not None:
             click.secho(plugin.failure(plugin.error), bold=True)

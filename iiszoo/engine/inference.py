@@ -221,8 +221,8 @@ def _threshold(rules: EvaluationProtocol) -> float:
 
 
 def _iou(session: Session, rules: EvaluationProtocol) -> float:
-    ignore = None if session.ignore is None else session.ignore[0, 0].numpy()
-    return iou(session.output[0, 0].numpy(), session.target[0, 0].numpy(), ignore, _threshold(rules))
+    ignore = None if session.ignore is None else session.ignore.numpy()
+    return iou(session.output.numpy(), session.target.numpy(), ignore, _threshold(rules))
 
 
 def _on_cpu(y: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ def iou(
     ignore: NDArray[np.bool_] | None = None,
     threshold: float = 0.5,
 ) -> float:
-    """Intersection over union of `prediction > threshold` and `target`, all `(H, W)`.
+    """Intersection over union of `prediction > threshold` and `target`, arrays of one shape.
 
     Ignored pixels are left out of both (RITM b9b4460, `get_iou`); where both are empty it is 1.
     """

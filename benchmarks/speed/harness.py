@@ -1,0 +1,179 @@
+"""The harness against a plain loop written from the published protocol, on the same samples, in one run.
+
+    python benchmarks/speed/harness.py [--samples N] [--rounds N] [--root DIR]
+
+The plain loop is what a reader of RITM's protocol would write: one image at a time; two full-image precise distance
+transforms a click; IoU by numpy on full masks; the model's call, and nothing beside it. Ours is `pipeline.run`, as
+`iiszoo bench` uses it. Three models cost the same in both loops: one that answers at once (every session takes all its
+clicks), one that answers at once by painting a disc (sessions end, sizes of errors vary), and one that sleeps 10 ms a
+call, alone and with five sessions a call. One thread for torch and OpenCV. Rounds alternate between the two loops; the
+figures are medians over rounds and their ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import cv2
+import numpy as np
+import torch
+
+import iiszoo
+import iiszoo.protocol
+from iiszoo.data.base import EvaluationDataset
+from iiszoo.engine import pipeline
+from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.trace import Trace
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RULES = EvaluationProtocol(threshold=0.5)
+Answer = Callable[[np.ndarray, list[tuple[int, int, bool]]], np.ndarray]
+
+
+def nothing(previous: np.ndarray, clicks: list[tuple[int, int, bool]]) -> np.ndarray:
+    """A null model: no object anywhere, whatever is clicked."""
+    return previous
+
+
+def painted(previous: np.ndarray, clicks: list[tuple[int, int, bool]]) -> np.ndarray:
+    """Paint a disc round the newest click: nearly free, and its errors have all sizes."""
+    row, col, positive = clicks[-1]
+    answer = previous.copy()
+    cv2.circle(answer, (col, row), 35, 1.0 if positive else 0.0, -1)
+    return answer
+
+
+def slowly(previous: np.ndarray, clicks: list[tuple[int, int, bool]]) -> np.ndarray:
+    """10 ms for a call, as a GPU would take, while the CPU is free."""
+    time.sleep(0.010)
+    return painted(previous, clicks)
+
+
+class Batched:
+    """The same answers in the standard format; a call sleeps once however many sessions are in it."""
+
+    ragged = True
+
+    def __init__(self, answer: Answer, seconds: float = 0.0) -> None:
+        self.answer, self.seconds = answer, seconds
+
+    def __call__(self, x, z, pcs, ncs):
+        if self.seconds:
+            time.sleep(self.seconds)
+        outputs = []
+        for b in range(len(x)):
+            newest = [(*at, True) for at in pcs[-1][b]] + [(*at, False) for at in ncs[-1][b]]
+            outputs.append(torch.from_numpy(self.answer(z["prev_output"][b][0].numpy(), newest))[None])
+        return iiszoo.protocol.join(outputs)
+
+
+def plain_click(target: np.ndarray, wrong: np.ndarray, ignore: np.ndarray | None, clicked: np.ndarray):
+    """RITM's clicker: (row, col, positive)."""
+    valid = np.ones_like(target) if ignore is None else ~ignore
+    maps = []
+    for error in (target & ~wrong & valid, ~target & wrong & valid):
+        padded = np.pad(error, 1).astype(np.uint8)
+        distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+        maps.append(distance * ~clicked)
+    positive = maps[0].max() > maps[1].max()
+    row, col = np.unravel_index((maps[0] if positive else maps[1]).argmax(), target.shape)
+    return int(row), int(col), bool(positive)
+
+
+def plain_loop(dataset: EvaluationDataset, samples: list[int], answer: Answer) -> list[list]:
+    """Every sample's clicks, by the published protocol, one after the other."""
+    sessions = []
+    for i in samples:
+        image = dataset.read_image(i)
+        torch.from_numpy(image.transpose(2, 0, 1).copy()).float().div_(255)  # what a model would be given
+        target, ignore = dataset.read_target(i)
+        prediction = np.zeros(target.shape, np.float32)
+        clicked = np.zeros(target.shape, bool)
+        clicks: list = []
+        for _ in range(RULES.max_clicks):
+            row, col, positive = plain_click(target, prediction > 0.5, ignore, clicked)
+            clicked[row, col] = True
+            clicks.append((row, col, positive))
+            prediction = answer(prediction, clicks)
+            mask = prediction > 0.5
+            valid = np.ones_like(target) if ignore is None else ~ignore
+            iou = (mask & target & valid).sum() / ((mask | target) & valid).sum()
+            if iou >= RULES.target_iou:
+                break
+        sessions.append(clicks)
+    return sessions
+
+
+def our_loop(dataset: EvaluationDataset, samples: list[int], model: Batched, batch_size: int) -> list[list]:
+    """The same by `pipeline.run`."""
+    traces: list[Trace] = []
+    wanted = set(samples)
+    groups = [[i for i in group if i in wanted] for group in dataset.groups()]
+    pipeline.run(
+        iiszoo.as_model(model),
+        iiszoo.load_robot("ritm"),
+        dataset,
+        [group for group in groups if group],
+        RULES,
+        traces.append,
+        batch_size=batch_size,
+    )
+    traces.sort(key=lambda trace: trace.index)
+    return [[(row, col, bool(positive)) for ((row, col, positive),) in trace.clicks] for trace in traces]
+
+
+def timed(loop: Callable[[], list[list]]) -> tuple[float, list[list]]:
+    began = time.perf_counter()
+    sessions = loop()
+    return time.perf_counter() - began, sessions
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--samples", type=int, default=20, help="samples of each dataset")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--root", type=Path, default=REPOSITORY.parent / "shared" / "data")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    cv2.ipp.setUseIPP(False)
+    real = [name for name in ("grabcut", "berkeley") if (arguments.root / name).is_dir()]
+    print(f"{'model':<22}{'data':<10}{'sessions':>9}{'clicks':>8}{'plain s':>9}{'ours s':>8}{'ratio':>7}{'same':>9}")
+    for name in real or ["demo"]:
+        dataset = iiszoo.load_dataset(name, arguments.root if real else None)
+        samples = list(range(min(arguments.samples, len(dataset))))
+        our_loop(dataset, samples[:2], Batched(painted), 1)  # compile
+        for title, answer, ours, batch_size in (
+            ("null", nothing, Batched(nothing), 1),
+            ("painted disc", painted, Batched(painted), 1),
+            ("10 ms", slowly, Batched(painted, 0.010), 1),
+            ("10 ms, batch 5", slowly, Batched(painted, 0.010), 5),
+        ):
+            pairs = []
+            for _ in range(arguments.rounds):
+                plain_seconds, plain = timed(partial(plain_loop, dataset, samples, answer))
+                our_seconds, sessions = timed(partial(our_loop, dataset, samples, ours, batch_size))
+                pairs.append((plain_seconds, our_seconds))
+            same = sum(a == b for a, b in zip(plain, sessions, strict=True))
+            plain_median, our_median = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
+            ratio = statistics.median(plain / ours for plain, ours in pairs)
+            print(
+                f"{title:<22}{name:<10}{len(samples):>9}{sum(map(len, sessions)):>8}{plain_median:>9.2f}"
+                f"{our_median:>8.2f}{ratio:>7.1f}{f'{same}/{len(samples)}':>9}",
+                flush=True,
+            )
+    print(
+        "same: sessions with the very same clicks; others differ where OpenCV's float distances break a tie otherwise"
+    )
+
+
+if __name__ == "__main__":
+    main()

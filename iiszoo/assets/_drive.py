@@ -1,0 +1,60 @@
+"""`drive:FILE_ID` urls: a file on Google Drive, through the Python package gdown where it is installed."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from iiszoo.assets import _http, _part
+from iiszoo.assets._ledger import Expected
+from iiszoo.assets._part import Origin, Progress, SourceFailed, WriteFailed
+
+RETRIES = 3
+
+
+def download(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> None:
+    """Download the file to `part`. Raises `SourceFailed` or `WriteFailed`."""
+    file_id = url.partition(":")[2]
+    if not re.fullmatch(r"[\w-]+", file_id, re.ASCII):
+        raise SourceFailed("it does not read drive:FILE_ID")
+    gdown = _gdown()
+    resume = wanted.sha256 is not None  # gdown cannot ask whether the file is still the same
+    source = Origin(url)
+    if not resume or _part.origin(part) != source:
+        _part.discard(part)
+    # gdown writes beside `part` (see `_part.discard`) and renames to it at the end; the note says whose leftovers
+    # those are, and an empty part would look to gdown as if all had been done.
+    _part.begin(part, source)
+    part.unlink()
+    try:
+        gdown.download(
+            id=file_id,
+            output=str(part),
+            quiet=True,
+            resume=resume,
+            progress=progress,
+            timeout=_http.STALL_SECONDS,
+            retries=RETRIES,
+        )
+    except Exception as error:  # gdown's own, requests', and whatever a page that it did not expect makes of it
+        if _part.is_disk_trouble(error):
+            raise WriteFailed from error
+        raise SourceFailed(" ".join(str(error).split()) or type(error).__name__) from error
+    if not part.is_file():
+        raise SourceFailed("gdown brought nothing")
+
+
+def _gdown() -> Any:
+    try:
+        gdown = import_module("gdown")
+    except ImportError as error:
+        raise SourceFailed(
+            "it is fetched with the Python package gdown, which is missing here; run `pip install gdown`, "
+            "or download the file with that id from Google Drive in a browser"
+        ) from error
+    if "retries" not in inspect.signature(gdown.download).parameters:
+        raise SourceFailed("the installed gdown is too old; run `pip install -U gdown`")
+    return gdown

@@ -1,0 +1,46 @@
+"""`iiszoo report`: the table of runs that were made before, and a page to show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from iiszoo.cli.output import json_option, print_json, print_table, warn_of_broken_plugins
+
+
+@click.command("report")
+@click.argument("directories", metavar="DIR...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page: curves, histograms, the worst samples.",
+)
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The dataset's directory, or one that holds datasets by their ids: where the page takes pictures from.",
+)
+@json_option
+def command(directories: tuple[Path, ...], html: Path | None, root: Path | None, as_json: bool) -> None:
+    """Print the table of every run at or below each DIR again, and make a page of it.
+
+    The page is one file that holds everything it shows: it can be sent to a colleague and opens without a network.
+    """
+    from iiszoo.engine import store, summary, table
+
+    found = {run.resolve(): run for directory in directories for run in store.find_runs(directory)}
+    results = [summary.read(run) for run in found.values()]
+    summaries = [each for each, _ in results]
+    if as_json:
+        print_json(summaries)
+    else:
+        print_table(table.COLUMNS, table.rows(summaries))
+        for line in table.notes(summaries):
+            click.echo(line)
+    if html is not None:
+        from iiszoo.engine import page
+
+        page.write(html, page.render(results, root))
+        click.echo(f"page written to {html.resolve()}", err=as_json)  # stdout is JSON's alone
+    warn_of_broken_plugins()

@@ -1,0 +1,180 @@
+"""`iiszoo weights`: the files of trained weights that models need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from iiszoo.cli.output import json_option, megabytes, print_json, print_table
+from iiszoo.errors import WeightsError
+
+if TYPE_CHECKING:
+    from iiszoo.assets import Status
+    from iiszoo.cards import ModelCard, Weights
+
+
+@click.group("weights")
+def command() -> None:
+    """Files of trained weights: list, get, verify, path, add.
+
+    They lie in the cache: IISZOO_CACHE, else the user's cache directory. IISZOO_OFFLINE=1 makes no connection.
+    """
+
+
+@command.command("list")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@json_option
+def list_(ids: tuple[str, ...], as_json: bool) -> None:
+    """Every weights file: its size, who states its hash, whether it is here."""
+    from iiszoo import assets
+
+    found = [assets.status(card, file) for card, file in _files(ids)]
+    if as_json:
+        print_json(found)
+    elif found:
+        _print_list(found)
+    else:
+        click.echo("none of these models has weights" if ids else "no installed model has weights", err=True)
+
+
+@command.command("get")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@json_option
+def get(ids: tuple[str, ...], as_json: bool) -> None:
+    """Fetch and verify the weights of models, where they are missing; print where they lie."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    from iiszoo import assets
+
+    rates = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(TextColumn("{task.description}"), BarColumn(), *rates, console=Console(stderr=True)) as bars:
+
+        def fetch(card: ModelCard, file: Weights) -> Status:
+            bar = bars.add_task(file.filename, total=file.size, visible=False)
+            assets.fetch(
+                card, file, progress=lambda done, total: bars.update(bar, completed=done, total=total, visible=True)
+            )
+            return assets.status(card, file)
+
+        found, errors = _each(_files(ids), fetch)
+    _report(found, errors, as_json, lambda status: str(status.path))
+
+
+@command.command("verify")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@json_option
+def verify(ids: tuple[str, ...], as_json: bool) -> None:
+    """Hash weights files again: those of the models named, or all that are here."""
+    from iiszoo import assets
+
+    files = _files(ids)
+    if not ids:
+        files = [(card, file) for card, file in files if assets.status(card, file).state == "present"]
+    found, errors = _each(files, assets.verify)
+    _report(found, errors, as_json, lambda status: f"{status.path}: as {_origin(status)}")
+
+
+@command.command("path")
+@click.argument("id")
+@json_option
+def path(id: str, as_json: bool) -> None:
+    """Print where the weights of a model lie; an error where one of them is not there."""
+    from iiszoo import assets
+    from iiszoo.registry import registry
+
+    card = registry().models.resolve(id)
+    if not card.weights:
+        raise WeightsError(f"model {card.id} has no weights: there is no path to print")
+    found = [assets.status(card, file) for file in card.weights]
+    missing = [status for status in found if status.state != "present"]
+    errors = [f"weights file {status.filename} of {status.model} is not there: no {status.path}" for status in missing]
+    if errors:
+        errors[-1] += f"; run `iiszoo weights get {missing[-1].model}` to fetch what is missing"
+    _report(found if as_json else [status for status in found if status not in missing], errors, as_json, _path)
+
+
+@command.command("add")
+@click.argument("id")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--as", "filename", metavar="NAME", help="Which of the model's files it is, where it has several.")
+@json_option
+def add(id: str, file: Path, filename: str | None, as_json: bool) -> None:
+    """Copy your own FILE into the cache as the weights of a model; refused where it is not the file of the card."""
+    from iiszoo import assets
+    from iiszoo.registry import registry
+
+    card = registry().models.resolve(id)
+    there = assets.add(card, file, filename)
+    _report([assets.status(card, there.name)], [], as_json, _path)
+
+
+def _files(ids: Iterable[str]) -> list[tuple[ModelCard, Weights]]:
+    """The weights files of the models named, or of all; a named model without any is mentioned on stderr."""
+    from iiszoo.registry import registry
+
+    models = registry().models
+    named = [models.resolve(id) for id in ids]
+    for card in named:
+        if not card.weights:
+            click.echo(f"{card.id} needs no weights", err=True)
+    return [(card, file) for card in dict.fromkeys(named or models.cards()) for file in card.weights]
+
+
+def _each(
+    files: Iterable[tuple[ModelCard, Weights]], action: Callable[[ModelCard, Weights], Status]
+) -> tuple[list[Status], list[str]]:
+    """Do it to every file, so that one bad file does not keep the others; the results, and what went wrong."""
+    found, errors = [], []
+    for card, file in files:
+        try:
+            found.append(action(card, file))
+        except WeightsError as error:
+            errors.append(str(error))
+    return found, errors
+
+
+def _report(found: list[Status], errors: list[str], as_json: bool, line: Callable[[Status], str]) -> None:
+    if as_json:
+        print_json(found)
+    else:
+        for status in found:
+            click.echo(line(status))
+    if errors:
+        raise WeightsError("\n".join(errors))
+
+
+def _print_list(found: list[Status]) -> None:
+    from iiszoo import assets
+
+    click.echo(f"in {assets.cache_root() / 'weights'}:")
+    rows = [
+        [status.model, f"{status.path.parent.name}/{status.path.name}", _size(status), _hash(status), _state(status)]
+        for status in found
+    ]
+    print_table(["model", "file", "size", "hash", "state"], rows)
+
+
+def _path(status: Status) -> str:
+    return str(status.path)
+
+
+def _size(status: Status) -> str:
+    known = status.size if status.size is not None else status.present_bytes if status.state == "present" else None
+    return "unknown" if known is None else megabytes(known)
+
+
+def _hash(status: Status) -> str:
+    origin = {"card": "known", "pin": "pinned", None: "unknown"}[status.sha256_from]
+    return origin if status.sha256 is None else f"{origin} {status.sha256[:8]}"
+
+
+def _origin(status: Status) -> str:
+    return f"the card states ({status.sha256})" if status.sha256_from == "card" else f"pinned ({status.sha256})"
+
+
+def _state(status: Status) -> str:
+    return f"partial, {megabytes(status.present_bytes)}" if status.state == "partial" else status.state
