@@ -120,7 +120,7 @@ def bench(
     if how.checkpoint is not None and len(model_list) != 1:
         raise BadOption("a checkpoint belongs to one model; give one model with it")
     runs = [_plan(model, dataset, rules, place, how) for model in model_list for dataset in dataset_list]
-    finished = {} if how.overwrite else {run: summary for run in runs if (summary := _finished(run)) is not None}
+    finished = {} if how.overwrite else {run: summary for run in runs if (summary := _finished(run, how)) is not None}
     ready = _prepare([run for run in runs if run not in finished], how, listener)
     for run in runs:
         if run not in finished:
@@ -144,12 +144,14 @@ def _plan(model: ModelSpec, dataset: str, rules: EvaluationProtocol, place: Path
     return Run(model, name, dataset, rules, place / store.slug(name, dataset), identity)
 
 
-def _finished(run: Run) -> dict[str, Any] | None:
-    """The summary of a run that is complete, found without loading model or data."""
+def _finished(run: Run, how: Settings) -> dict[str, Any] | None:
+    """The summary of a run in which all that is wanted is there, found without loading model or data."""
     if not store.check_identity(run.directory, run.identity):
         return None
-    summary, _ = read(run.directory)
-    return summary if summary["complete"] else None
+    summary, traces = read(run.directory)
+    wanted = summary["n_samples"] if how.limit is None else min(how.limit, summary["n_samples"])
+    there = sum(trace.index < wanted for trace in traces) + len(summary["skipped"])
+    return summary if there >= wanted else None
 
 
 def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run, tuple[Run, Checked]]:
@@ -221,9 +223,12 @@ def _left(checked: Checked, known: set[str], how: Settings) -> list[list[int]]:
 
 
 def _summarise(run: Run, checked: Checked, device: str, began: str) -> dict[str, Any]:
+    """The summary to be kept. `times.invocations` are the (began, ended) of every invocation that worked on the run."""
     summary = summarise(run.identity, store.read_traces(run.directory), checked.broken)
-    summary["times"].update(began=began, ended=_now())
-    return {**summary, "provenance": {**run.identity, "environment": provenance.environment(device)}}
+    before = (store.read_json(run.directory / store.SUMMARY) or {}).get("times", {}).get("invocations", [])
+    summary["times"]["invocations"] = [*before, [began, _now()]]
+    place = {"dataset_place": str(checked.dataset.place.resolve())}
+    return {**summary, "provenance": {**run.identity, **place, "environment": provenance.environment(device)}}
 
 
 def _now() -> str:

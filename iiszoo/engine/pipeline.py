@@ -78,7 +78,7 @@ def run(
                 if lane.batches:
                     runner.answer(lane)
                     lane.turn = person.submit(runner.person, lane.sessions())
-            if not any(lane.batches for lane in lanes):
+            if not any(lane.turn for lane in lanes):
                 return
 
 
@@ -160,11 +160,12 @@ class _Runner:
 
     def person(self, sessions: list[Session]) -> list[Session]:
         """The person's side: score each answer and click again. Returns the sessions that have ended."""
-        return [
-            session
-            for session in sessions
-            if not (inference.score(session, self.rules) and inference.click(session, self.robot, self.rules))
-        ]
+        ended = []
+        for session in sessions:
+            if not (inference.score(session, self.rules) and inference.click(session, self.robot, self.rules)):
+                inference.finish(session, self.rules)
+                ended.append(session)
+        return ended
 
     def refill(self, lane: _Lane, samples: Iterator[Session]) -> None:
         """Take the lane's turn back, let ended sessions go, and fill it up with new ones."""
@@ -173,7 +174,7 @@ class _Runner:
             ended = lane.turn.result()
             lane.turn = None
         for session in ended:
-            self.emit(inference.finish(session, self.rules))
+            self.emit(session.trace)
         kept = [session for session in lane.sessions() if not any(session is other for other in ended)]
         new = _take(samples, self.batch_size - len(kept))
         if ended or new:

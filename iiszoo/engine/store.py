@@ -59,15 +59,23 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Replace a JSON file in one step: a reader sees the old one or the new one."""
+    """Replace a JSON file. Raises `RunError` where it cannot be written."""
+    try:
+        replace_file(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Replace a file in one step: a reader sees the old one or the new one. Raises `OSError`, leaving the old one."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        partial.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", "utf-8")
+        partial.write_text(text, "utf-8")
         partial.replace(path)
-    except OSError as error:
+    except OSError:
         with contextlib.suppress(OSError):
             partial.unlink()
-        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise
 
 
 def differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str = "") -> list[str]:
@@ -151,7 +159,7 @@ def _traces(path: Path) -> Iterator[Trace]:
 
 
 def _lock(path: Path) -> filelock.BaseFileLock:
-    lock = filelock.FileLock(f"{path}.lock", timeout=0)
+    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout as error:
@@ -194,8 +202,6 @@ class Writer:
     def close(self) -> None:
         self._file.close()
         self._lock.release()
-        with contextlib.suppress(OSError):
-            Path(self._lock.lock_file).unlink()
 
     def __enter__(self) -> Writer:
         return self

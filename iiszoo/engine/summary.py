@@ -39,7 +39,7 @@ def read(directory: Path) -> tuple[dict[str, Any], list[Trace]]:
     Raises `RunError` where the directory holds no run, or a damaged one.
     """
     identity = store.read_identity(directory)
-    stored = store.read_json(directory / store.SUMMARY) or {}
+    stored = store.read_json(directory / store.SUMMARY) or {"provenance": identity}
     traces = store.read_traces(directory)
     summary = summarise(identity, traces, stored.get("skipped", {}))
     times = {**stored.get("times", {}), **summary["times"]}
