@@ -137,6 +137,9 @@ def _check_api_version(module: ModuleType) -> None:
 
 
 def _call_hooks(plugin: Plugin, module: ModuleType) -> None:
+    for name in vars(hookspecs):
+        if name.startswith("iiszoo_") and hasattr(module, name) and not hasattr(getattr(module, name), "iiszoo_impl"):
+            raise PluginError(f"{module.__name__}.{name} lacks the decorator @iiszoo.hookimpl")
     caller = pluggy.PluginManager("iiszoo")
     caller.add_hookspecs(hookspecs)
     caller.register(module, name=plugin.name)
@@ -158,6 +161,8 @@ def _stager(plugin: Plugin, kind: Kind) -> Any:
             raise TypeError(f"iiszoo_register_{kind}s takes {KINDS[kind].__name__}s, not {type(card).__name__}")
         if any(kind_of(other) == kind and other.id == card.id for other in plugin.cards):
             raise ValueError(f"{kind} {card.id!r} is registered twice")
+        if default and kind != "model":
+            raise TypeError(f"a {kind} has no variants, so {card.id!r} cannot be a default")
         if default and plugin.defaults.get(card.family):
             raise ValueError(f"family {card.family!r} names two defaults: {plugin.defaults[card.family]} and {card.id}")
         plugin.cards.append(card)

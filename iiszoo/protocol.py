@@ -148,11 +148,13 @@ def stack(zs: Sequence[State]) -> State:
 
 
 def split(z: State) -> list[State]:
-    """Part a state of B elements into B states of one; `stack(split(z))` is z again."""
-    n = len(next(iter(z.values())))
-    if any(len(value) != n for value in z.values()):
-        lengths = {key: len(value) for key, value in z.items()}
-        raise ModelError(f"every entry of z must be indexable by batch element, but their lengths are {lengths}")
+    """Part a state of B elements into B states of one; `stack(split(z))` is z again.
+
+    Raises `ModelError` that names an entry which cannot be indexed by the batch elements.
+    """
+    first = next(iter(z.values()))
+    n = len(first) if isinstance(first, list) or (isinstance(first, Tensor) and first.dim()) else 1
+    check_state(z, n)
     return [{key: join([value[b]]) for key, value in z.items()} for b in range(n)]
 
 
@@ -177,15 +179,29 @@ def clicks_of(clicks: Clicks, b: int) -> list[Click]:
     return [click for interaction in clicks for click in interaction[b]]
 
 
+def check_state(z: State, n: int, name: str = "unknown") -> None:
+    """Raise `ModelError`, naming model and entry, unless every entry of z can be indexed by its n batch elements."""
+    for key, value in z.items():
+        if not isinstance(value, list | Tensor) or (isinstance(value, Tensor) and value.dim() == 0) or len(value) != n:
+            raise ModelError(
+                f"model {name}: z must be indexable by batch element, with a tensor or list of {n} in every entry, but "
+                f"{key!r} is {_describe(value)}"
+            )
+
+
 def check_output(y: Any, x: Images, name: str) -> None:
     """Raise `ModelError`, naming the model, unless y is what the standard format promises for x."""
-    sizes = [tuple(image.shape[-2:]) for image in x]
+    check_batch(y, x, name)
+    for b, image in enumerate(x):
+        check_element(y[b], tuple(image.shape[-2:]), name)
+
+
+def check_batch(y: Any, x: Images, name: str) -> None:
+    """Raise `ModelError` unless y is a tensor or a list, as x is, with one output for each image."""
+    if not isinstance(y, list | Tensor) or (isinstance(y, Tensor) and y.dim() == 0) or len(y) != len(x):
+        raise ModelError(f"model {name} must return {len(x)} outputs in y, not {_describe(y)}")
     if isinstance(x, list) != isinstance(y, list):
         raise ModelError(f"model {name} must return a {'list' if isinstance(x, list) else 'tensor'} y, as x is one")
-    if not isinstance(y, list | Tensor) or len(y) != len(sizes):
-        raise ModelError(f"model {name} must return {len(sizes)} outputs in y, not {_describe(y)}")
-    for b, size in enumerate(sizes):
-        check_element(y[b], size, name)
 
 
 def check_element(y: Any, size: tuple[int, ...], name: str) -> None:
@@ -201,4 +217,6 @@ def check_element(y: Any, size: tuple[int, ...], name: str) -> None:
 
 
 def _describe(value: Any) -> str:
-    return f"{tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+    if isinstance(value, Tensor):
+        return f"{tuple(value.shape)}"
+    return f"a list of {len(value)}" if isinstance(value, list) else type(value).__name__

@@ -113,11 +113,13 @@ def load_object(path: str) -> Any:
     """Import what `"package.module:name"` names. Raises `BadOption` where that cannot be done."""
     module, _, name = path.partition(":")
     try:
-        return getattr(import_module(module), name)
-    except ImportError as error:
-        raise BadOption(f"{path!r} cannot be imported: {error}") from error
-    except AttributeError as error:
-        raise BadOption(f"module {module!r} has no {name!r}") from error
+        imported = import_module(module)
+    except Exception as error:
+        raise BadOption(f"{path!r} cannot be imported: {type(error).__name__}: {error}") from error
+    if not hasattr(imported, name):
+        near = difflib.get_close_matches(name, dir(imported), n=1)
+        raise BadOption(f"module {module!r} has no {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+    return getattr(imported, name)
 
 
 def is_function(model: str | Callable[..., Any]) -> bool:
@@ -154,6 +156,9 @@ def load_model(
     except IISZooError:
         raise
     except (TypeError, ValueError) as error:
+        asked = {"checkpoint": checkpoint, **options} if checkpoint else options
+        if asked:
+            raise BadOption(f"model {card.id} cannot be loaded with {', '.join(asked)}: {error}") from error
         raise ModelError(f"model {card.id} cannot be loaded: {error}") from error
     return as_model(loaded, name=card.id, card=card, device=device)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,7 +78,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     "--shard", callback=_shard, default="1/1", metavar="i/n", help="Run the i-th of n parts, all into one --out."
 )
 @click.option("--limit", type=click.IntRange(1), help="The first samples of each dataset only.")
-@click.option("--out", type=_directory, help="Where results are kept.  [default: runs/PROTOCOL-HASH]")
+@click.option("--out", type=_directory, help="Where results are kept.  [default: runs/PROTOCOL]")
 @click.option(
     "--resume/--overwrite",
     default=True,
@@ -92,6 +94,7 @@ def command(resume: bool, as_json: bool, **settings: Any) -> None:
     Without options: the built-in method on the built-in images. A run that was stopped goes on where it stopped when
     the same command is given again; a finished one is not run again.
     """
+    sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
     from iiszoo.cli.bench_progress import Bars
     from iiszoo.engine.bench import bench
 

@@ -17,6 +17,7 @@ class Bars(Listener):
     """A listener and a context manager: bars are there while it is entered, and vanish after it."""
 
     def __init__(self) -> None:
+        console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -24,8 +25,9 @@ class Bars(Listener):
             TextColumn("{task.fields[rate]}"),
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._bars: dict[str, TaskID] = {}
         self._clicks: list[int] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib import import_module
 
@@ -42,11 +43,11 @@ def cli() -> None:
 
 def main() -> None:
     """Run the program. Exit codes: 0; 1 a fault of iiszoo; 2 something the user can mend; 130 interrupted."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # an unreadable image is reported once, by us
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as request:
-        sys.exit(request.exit_code)
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -33,17 +33,16 @@ def command(id: str, as_json: bool) -> None:
 
 def _find(id: str) -> dict[str, cards.Card]:
     found: dict[str, cards.Card] = {}
-    errors = []
+    errors: list[PluginError | UnknownId] = []
     for kind, shelf in (("model", registry().models), ("dataset", registry().datasets), ("robot", registry().robots)):
         try:
             found[kind] = shelf.resolve(id)  # type: ignore[attr-defined]
-        except PluginError:
-            raise
-        except UnknownId as error:
-            errors.append(str(error))
-    if not found:
-        raise UnknownId("; ".join(errors))
-    return found
+        except (PluginError, UnknownId) as error:
+            errors.append(error)
+    if found:
+        return found
+    broken = [error for error in errors if isinstance(error, PluginError)]
+    raise broken[0] if broken else UnknownId("; ".join(map(str, errors)))
 
 
 def _plain(value: Any) -> str:

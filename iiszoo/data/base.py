@@ -169,20 +169,20 @@ class PairedFiles(EvaluationDataset):
             sizes = []
             for path in (pair.image, pair.mask):
                 try:
-                    sizes.append(_size(path))
+                    sizes.append(_size(path, turned=path is pair.image))
                 except OSError as error:
                     yield f"{path}: cannot be read as an image ({error})"
             if len(sizes) == 2 and sizes[0] != sizes[1]:
                 yield _sizes_differ(f"{pair.image} and {pair.mask}", sizes[0], sizes[1])
 
 
-def _size(path: Path) -> tuple[int, int]:
-    """(rows, columns) from the file's header, as OpenCV will decode it (turned as EXIF says)."""
+def _size(path: Path, turned: bool) -> tuple[int, int]:
+    """(rows, columns) from the file's header, as it will be decoded: images, not masks, are turned as EXIF says."""
     from PIL import Image
 
     with Image.open(path) as image:
         columns, rows = image.size
-        turned = image.getexif().get(274, 1) in (5, 6, 7, 8)
+        turned = turned and image.getexif().get(274, 1) in (5, 6, 7, 8)
     return (columns, rows) if turned else (rows, columns)
 
 

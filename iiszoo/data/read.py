@@ -12,20 +12,29 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from iiszoo.errors import DatasetError
 
 if TYPE_CHECKING:
-    from iiszoo.data.base import Image
+    from iiszoo.data.base import Image as Pixels
 
 
-def read_image(path: Path) -> Image:
+def read_image(path: Path) -> Pixels:
     """uint8 `(H, W, 3)`, RGB. Raises `DatasetError` naming the file."""
     return np.asarray(cv2.cvtColor(_read(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def read_mask(path: Path) -> NDArray[Any]:
-    """The stored values: `(H, W)`, or `(H, W, C)` with blue first, as OpenCV reads them."""
+    """The stored values: `(H, W)`, or `(H, W, C)` with blue first, as OpenCV reads them. A palette file's are indices:
+    its colours are for the eye, and OpenCV would give those.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.mode == "P":
+                return np.asarray(image)
+    except OSError:
+        pass  # what Pillow cannot read OpenCV may, or says why
     return _read(path, cv2.IMREAD_UNCHANGED)
 
 

@@ -20,11 +20,13 @@ from iiszoo.errors import DatasetError
 def registered() -> dict[str, str]:
     """Dataset id -> directory, as registered with `iiszoo data add`."""
     try:
-        entries: dict[str, str] = json.loads(_register_file().read_text("utf-8"))
+        entries = json.loads(_register_file().read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError as error:
         raise DatasetError(f"{_register_file()} is not valid JSON ({error}); mend or delete it") from error
+    if not isinstance(entries, dict):
+        raise DatasetError(f"{_register_file()} must hold a JSON object of ids and directories; mend or delete it")
     return entries
 
 

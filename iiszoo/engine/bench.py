@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iiszoo import assets
 from iiszoo.engine import provenance, store, workers
@@ -15,8 +16,11 @@ from iiszoo.engine.dataset_check import Checked, check
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, load_protocol
 from iiszoo.engine.summary import read, summarise
 from iiszoo.engine.trace import Trace
-from iiszoo.errors import BadOption
+from iiszoo.errors import BadOption, RunError
 from iiszoo.registry import check_device, is_function, load_dataset, registry
+
+if TYPE_CHECKING:
+    from iiszoo.protocol import Model
 
 DEFAULT_MODEL = "classic/geocut"
 DEFAULT_DATASET = "demo"
@@ -71,9 +75,9 @@ class Settings:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        counts = {"batch size": self.batch_size, "number of workers": self.n_workers, "limit": self.limit or 1}
+        counts = {"batch size": self.batch_size, "number of workers": self.n_workers, "limit": self.limit}
         for name, value in counts.items():
-            if value < 1:
+            if value is not None and value < 1:
                 raise BadOption(f"the {name} must be at least 1, not {value}")
         if not 1 <= self.shard[0] <= self.shard[1]:
             raise BadOption(f"shard {self.shard[0]}/{self.shard[1]} must be i/n with i from 1 to n")
@@ -99,10 +103,10 @@ def bench(
 
     `models` are ids, `"module:function"` or callables of the standard format. `protocol` is a preset, a TOML file or an
     `EvaluationProtocol`; `robot` to `seed` change single rules of it. `out` is the output directory, by default
-    `runs/PROTOCOL-HASH`. What is there already of the same run is not computed again; another run's directory is
-    refused. `settings` are the fields of `Settings`: device, batch_size, n_workers, shard (i, n), limit (the first
-    samples only), overwrite, skip_broken, keep_going, options (for the model's loader). Nothing is written before every
-    id, device, dataset and directory has been found usable.
+    `runs/PROTOCOL` (with a hash behind it where single rules were changed). What is there already of the same run is
+    not computed again; another run's directory is refused. `settings` are the fields of `Settings`: device, batch_size,
+    n_workers, shard (i, n), limit (the first samples only), overwrite, skip_broken, keep_going, options (for the
+    model's loader). Nothing is written before every id, device, dataset, model and directory has been found usable.
 
     A summary is a dict: `model`, `dataset`, `protocol`, `n_samples`, `n_done`, `n_failed`, `complete`, `skipped`,
     `metrics` and `times` (`engine.metrics.summarise` and `summarise_times`), `provenance`, `directory`.
@@ -114,17 +118,18 @@ def bench(
     changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
     rules = load_protocol(protocol, **changes)
     rules = replace(rules, robot_version=registry().robots.resolve(rules.robot).version)
-    place = Path(out) if out is not None else Path("runs") / f"{rules.name.rstrip('+')}-{rules.hash}"
+    place = Path(out) if out is not None else Path("runs") / rules.name.replace("+", f"-{rules.hash}")
     model_list = [models] if isinstance(models, str) or callable(models) else list(models)
     dataset_list = [datasets] if isinstance(datasets, str) else list(datasets)
     if how.checkpoint is not None and len(model_list) != 1:
         raise BadOption("a checkpoint belongs to one model; give one model with it")
     runs = [_plan(model, dataset, rules, place, how) for model in model_list for dataset in dataset_list]
+    _refuse_rivals(runs)
     finished = {} if how.overwrite else {run: summary for run in runs if (summary := _finished(run, how)) is not None}
     ready = _prepare([run for run in runs if run not in finished], how, listener)
     for run in runs:
         if run not in finished:
-            finished[run] = _execute(*ready[run], how, listener)
+            finished[run] = _execute(ready[run], how, listener)
         listener.ended(run, finished[run])
     return [finished[run] for run in runs]
 
@@ -137,11 +142,22 @@ def _plan(model: ModelSpec, dataset: str, rules: EvaluationProtocol, place: Path
     identity = {
         "format": store.FORMAT,
         "model": model_identity,
-        "protocol": rules.as_json(),
+        "protocol": {rule: value for rule, value in rules.as_json().items() if rule != "name"},
         "dataset": {"id": dataset},
     }
     name: str = model_identity["id"]
     return Run(model, name, dataset, rules, place / store.slug(name, dataset), identity)
+
+
+def _refuse_rivals(runs: Sequence[Run]) -> None:
+    by_place: dict[Path, Run] = {}
+    for run in runs:
+        rival = by_place.setdefault(run.directory, run)
+        if rival is not run:
+            raise BadOption(
+                f"{run.name} on {run.dataset} and {rival.name} on {rival.dataset} would share the directory "
+                f"{run.directory}; give each model and dataset once, or the second one another --out"
+            )
 
 
 def _finished(run: Run, how: Settings) -> dict[str, Any] | None:
@@ -149,13 +165,25 @@ def _finished(run: Run, how: Settings) -> dict[str, Any] | None:
     if not store.check_identity(run.directory, run.identity):
         return None
     summary, traces = read(run.directory)
+    if summary["skipped"] and not how.skip_broken:
+        return None
     wanted = summary["n_samples"] if how.limit is None else min(how.limit, summary["n_samples"])
     there = sum(trace.index < wanted for trace in traces) + len(summary["skipped"])
     return summary if there >= wanted else None
 
 
-def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run, tuple[Run, Checked]]:
-    """Check all that the runs need: device, data, weights, directories. Nothing is written to a run directory."""
+@dataclass(frozen=True)
+class Ready:
+    """A run that was found possible. `model` is kept where it need not be loaded again."""
+
+    run: Run
+    checked: Checked
+    job: workers.Job
+    model: Model | None
+
+
+def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run, Ready]:
+    """Check all that the runs need: device, data, weights, models, directories. No run directory is written to."""
     if runs:
         check_device(how.device)
     checked: dict[str, Checked] = {}
@@ -163,29 +191,48 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
         if run.dataset not in checked:
             dataset = load_dataset(run.dataset, how.root)
             checked[run.dataset] = check(dataset, how.limit, how.skip_broken, partial(listener.checking, run.dataset))
-    ready: dict[Run, tuple[Run, Checked]] = {}
+    names = {run.name for run in runs}
+    models: dict[str, Model | None] = {}
+    ready: dict[Run, Ready] = {}
     for run in runs:
-        if not is_function(run.model) and how.checkpoint is None:
-            card = registry().models.resolve(str(run.model))
-            for file in card.weights:
-                assets.fetch(card, file, progress=partial(listener.fetching, file.filename))
+        _fetch_weights(run, how, listener)
         data = checked[run.dataset]
         identity = {
             **run.identity,
             "model": provenance.model_identity(run.model, how.checkpoint, how.options),
             "dataset": {"id": run.dataset, "n_samples": data.total, "fingerprint": data.fingerprint},
         }
+        run_known = replace(run, identity=identity)
         if not how.overwrite:
             store.check_identity(run.directory, identity)
-        ready[run] = (replace(run, identity=identity), data)
+        job = workers.Job(
+            run.model, how.checkpoint, how.device, how.options, run.dataset, how.root, run.rules, how.batch_size,
+            how.keep_going,
+        )  # fmt: skip
+        if how.n_workers > 1:
+            workers.check_portable(job)
+        if run.name not in models:  # loaded even if not kept, so that one that cannot be is known before anything runs
+            model = job.load_model()
+            models[run.name] = model if len(names) == 1 and how.n_workers == 1 else None
+        ready[run] = Ready(run_known, data, job, models[run.name])
     return ready
 
 
-def _execute(run: Run, checked: Checked, how: Settings, listener: Listener) -> dict[str, Any]:
+def _fetch_weights(run: Run, how: Settings, listener: Listener) -> None:
+    if not is_function(run.model) and how.checkpoint is None:
+        card = registry().models.resolve(str(run.model))
+        for file in card.weights:
+            assets.fetch(card, file, progress=partial(listener.fetching, file.filename))
+
+
+def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
+    run, checked = ready.run, ready.checked
+    model = ready.model if ready.model is not None or how.n_workers > 1 else ready.job.load_model()
     began = _now()
     if how.overwrite:
         store.discard(run.directory)
-    store.create(run.directory, run.identity)
+    store.check_identity(run.directory, run.identity)
+    store.create(run.directory, {**run.identity, "protocol": run.rules.as_json()})
     with store.Writer(run.directory, how.shard) as writer:
         done = store.read_traces(run.directory)
         groups = _left(checked, {trace.sample for trace in done}, how)
@@ -195,18 +242,16 @@ def _execute(run: Run, checked: Checked, how: Settings, listener: Listener) -> d
             writer.append(trace)
             listener.ended_sample(run, trace)
 
-        job = workers.Job(
-            run.model, how.checkpoint, how.device, how.options, run.dataset, how.root, run.rules, how.batch_size,
-            how.keep_going,
-        )  # fmt: skip
         try:
-            if how.n_workers > 1 and len(groups) > 1:
-                workers.run(job, groups, emit, how.n_workers)
-            elif groups:
-                job.run(iter(groups), emit, checked.dataset)
-        finally:
-            summary = _summarise(run, checked, how.device, began)
-            store.write_json(run.directory / store.SUMMARY, summary)
+            if model is None:
+                workers.run(ready.job, groups, emit, how.n_workers)
+            else:
+                ready.job.run(model, checked.dataset, iter(groups), emit)
+        except BaseException:
+            with suppress(RunError):  # what stopped the run matters more than a summary that can be derived again
+                _write_summary(run, checked, how.device, began)
+            raise
+        summary = _write_summary(run, checked, how.device, began)
     return {**summary, "directory": str(run.directory)}
 
 
@@ -222,13 +267,16 @@ def _left(checked: Checked, known: set[str], how: Settings) -> list[list[int]]:
     return [left for group in mine if (left := [i for i in group if remains(i)])]
 
 
-def _summarise(run: Run, checked: Checked, device: str, began: str) -> dict[str, Any]:
-    """The summary to be kept. `times.invocations` are the (began, ended) of every invocation that worked on the run."""
-    summary = summarise(run.identity, store.read_traces(run.directory), checked.broken)
-    before = (store.read_json(run.directory / store.SUMMARY) or {}).get("times", {}).get("invocations", [])
+def _write_summary(run: Run, checked: Checked, device: str, began: str) -> dict[str, Any]:
+    """`times.invocations` are the (began, ended) of every invocation that worked on the run."""
+    identity = {**run.identity, "protocol": run.rules.as_json()}
+    summary = summarise(identity, store.read_traces(run.directory), checked.broken)
+    before = store.read_summary(run.directory).get("times", {}).get("invocations", [])
     summary["times"]["invocations"] = [*before, [began, _now()]]
     place = {"dataset_place": str(checked.dataset.place.resolve())}
-    return {**summary, "provenance": {**run.identity, **place, "environment": provenance.environment(device)}}
+    summary["provenance"] = {**identity, **place, "environment": provenance.environment(device)}
+    store.write_json(run.directory / store.SUMMARY, summary)
+    return summary
 
 
 def _now() -> str:

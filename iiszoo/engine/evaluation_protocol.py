@@ -93,12 +93,18 @@ def _from_file(path: Path) -> EvaluationProtocol:
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise BadOption(f"protocol file {path} cannot be read: {error.strerror or error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # of TOML, or of UTF-8
         raise BadOption(f"protocol file {path} is not valid TOML: {error}") from error
     types = {field.name: type(field.default) for field in fields(EvaluationProtocol)} | {"threshold": float}
+    del types["robot_version"]  # the robot's own
     for key, value in values.items():
         if key not in types:
             raise BadOption(f"protocol file {path}: unknown field {key!r}; fields: {', '.join(types)}")
-        if not isinstance(value, types[key]) and not (types[key] is float and isinstance(value, int)):
+        if types[key] is float and type(value) is int:
+            values[key] = float(value)
+        elif type(value) is not types[key]:
             raise BadOption(f"protocol file {path}: {key} must be of type {types[key].__name__}, not {value!r}")
-    return EvaluationProtocol(**{"name": path.stem, **values})
+    try:
+        return EvaluationProtocol(**{"name": path.stem, **values})
+    except BadOption as error:
+        raise BadOption(f"protocol file {path}: {error}") from error

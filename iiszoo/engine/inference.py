@@ -15,7 +15,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from iiszoo.data.base import Image, Target
 
 
-@dataclass
+@dataclass(eq=False)
 class Session:
     """One sample being segmented. Tensors of the target lie on the CPU, where the robot works.
 
@@ -62,15 +62,23 @@ def generator_for(sample_id: str, robot: str, seed: int) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
-def start(trace: Trace, x: Tensor, target: Target, z: fmt.State, rules: EvaluationProtocol) -> Session:
-    """A session before its first click. `z` is the state of one element, with `prev_output` to start from."""
+def start(trace: Trace, x: Tensor, target: Target, z: fmt.State, rules: EvaluationProtocol, model: str) -> Session:
+    """A session before its first click. `z` is the state of one element, with `prev_output` to start from.
+
+    Raises `ModelError`, naming `model` and the sample, where that is not an output of the image's size.
+    """
+    output = z["prev_output"][0]
+    try:
+        fmt.check_element(output, tuple(x.shape[-2:]), f"{model} (z['prev_output'] of its init_z)")
+    except ModelError as error:
+        raise ModelError(f"{error} (on sample {trace.sample!r})") from error
     session = Session(
         trace,
         x,
         torch.from_numpy(np.ascontiguousarray(target.object))[None, None],
         None if target.ignore is None else torch.from_numpy(np.ascontiguousarray(target.ignore))[None, None],
         z,
-        _on_cpu(z["prev_output"][0])[None],
+        _on_cpu(output)[None],
         generator_for(trace.sample, rules.robot, rules.seed),
     )
     trace.initial_iou = _iou(session, rules)
@@ -112,13 +120,7 @@ def finish(session: Session, rules: EvaluationProtocol) -> Trace:
     return session.trace
 
 
-def fail(session: Session, error: ModelError) -> Trace:
-    """The trace of a session that the model failed in: it counts as a failure in every metric."""
-    session.trace.error = str(error)
-    return session.trace
-
-
-@dataclass
+@dataclass(eq=False)
 class Batch:
     """Sessions that go through the model in one call, with what they share kept joined between the calls."""
 
@@ -135,9 +137,9 @@ def batch(sessions: Sequence[Session]) -> Batch:
 def answer(model: fmt.Model, together: Batch) -> dict[int, ModelError]:
     """The model's turn for all sessions of the batch.
 
-    Returns the sessions that it failed in, by position, each with an error that names model and sample. Where a batch
-    as a whole fails, its sessions are asked one by one to find the culprit; if each is answered alone, the fault is the
-    batch's, and `ModelError` is raised.
+    Returns the sessions that it failed in, by position, each with an error that names model and sample; every session
+    has its own state then, and the batch is to be joined anew. Where a batch as a whole fails, its sessions are asked
+    one by one to find the culprit; if each is answered alone, the fault is the batch's, and `ModelError` is raised.
     """
     sessions = together.sessions
     began = time.perf_counter()
@@ -148,8 +150,8 @@ def answer(model: fmt.Model, together: Batch) -> dict[int, ModelError]:
             fmt.stack_clicks([s.pcs for s in sessions]),
             fmt.stack_clicks([s.ncs for s in sessions]),
         )
-        if len(y) != len(sessions):
-            fmt.check_output(y, together.x, model.name)
+        fmt.check_batch(y, together.x, model.name)
+        fmt.check_state(z, len(sessions), model.name)
         outputs = [_on_cpu(y[b]) for b in range(len(sessions))]
         together.z = {key: fmt.join(value) if isinstance(value, list) else value for key, value in z.items()}
     except Exception as error:  # noqa: BLE001  a model may raise anything
@@ -163,6 +165,8 @@ def answer(model: fmt.Model, together: Batch) -> dict[int, ModelError]:
             session.output = output[None]
         except ModelError as error:
             faults[b] = _named(error, session)
+    if faults:
+        part(together)
     return faults
 
 
@@ -197,9 +201,9 @@ def _culprits(model: fmt.Model, together: Batch, error: Exception) -> dict[int, 
         alone = batch([session])
         for fault in answer(model, alone).values():
             faults[b] = fault
-        part(alone)
+        if b not in faults:
+            part(alone)
     if faults:
-        together.z = fmt.stack([session.z for session in sessions])
         return faults
     names = ", ".join(session.trace.sample for session in sessions)
     raise ModelError(
@@ -225,5 +229,5 @@ def _iou(session: Session, rules: EvaluationProtocol) -> float:
     return iou(session.output.numpy(), session.target.numpy(), ignore, _threshold(rules))
 
 
-def _on_cpu(y: Tensor) -> Tensor:
-    return y.detach().to("cpu")
+def _on_cpu(y: Any) -> Any:
+    return y.detach().to("cpu") if isinstance(y, Tensor) else y

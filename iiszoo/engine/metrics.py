@@ -49,8 +49,11 @@ def iou(
 ) -> float:
     """Intersection over union of `prediction > threshold` and `target`, arrays of one shape.
 
-    Ignored pixels are left out of both (RITM b9b4460, `get_iou`); where both are empty it is 1.
+    Ignored pixels are left out of both (RITM b9b4460, `get_iou`); where both are empty it is 1. Raises `ValueError`
+    where the shapes differ.
     """
+    if prediction.shape != target.shape or (ignore is not None and ignore.shape != target.shape):
+        raise ValueError(f"prediction {prediction.shape}, target {target.shape} and ignore must have one shape")
     limit = np.float32(threshold)
     flat = np.ascontiguousarray(prediction).reshape(-1)
     wanted = np.ascontiguousarray(target).reshape(-1).view(np.uint8)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -133,7 +133,11 @@ class _Runner:
             if z is None:
                 continue
             for trace, target in zip(traces, reading.targets, strict=True):
-                session = inference.start(trace, x, target, dict(z), self.rules)
+                try:
+                    session = inference.start(trace, x, target, dict(z), self.rules, self.model.name)
+                except ModelError as error:
+                    self._failed(trace, error)
+                    continue
                 if trace.initial_iou < self.rules.target_iou and inference.click(session, self.robot, self.rules):
                     yield session
                 else:
@@ -142,17 +146,17 @@ class _Runner:
     def _init_z(self, x: Tensor, traces: list[Trace]) -> fmt.State | None:
         began = time.perf_counter()
         try:
-            (z,) = fmt.split(self.model.init_z(x[None]))
-        except Exception as error:
+            whole = self.model.init_z(x[None])
+            fmt.check_state(whole, 1, self.model.name)
+            (z,) = fmt.split(whole)
+        except Exception as error:  # noqa: BLE001  a model may raise anything
             failure = ModelError(
                 f"model {self.model.name} raised {type(error).__name__} in init_z on the image of sample "
                 f"{traces[0].sample!r}: {error}"
             )
-            if not self.keep_going:
-                raise failure from error
+            failure.__cause__ = error
             for trace in traces:
-                trace.error = str(failure)
-                self.emit(trace)
+                self._failed(trace, failure)
             return None
         for trace in traces:
             trace.init_seconds = (time.perf_counter() - began) / len(traces)
@@ -188,22 +192,25 @@ class _Runner:
             faults = inference.answer(self.model, batch)
             if not faults:
                 continue
-            if not self.keep_going:
-                raise next(iter(faults.values()))
             for b, error in faults.items():
-                self.emit(inference.fail(batch.sessions[b], error))
-            inference.part(batch)
-            sound = [session for b, session in enumerate(batch.sessions) if b not in faults]
-            position = lane.batches.index(batch)
-            lane.batches[position : position + 1] = [inference.batch(sound)] if sound else []
+                self._failed(batch.sessions[b].trace, error)
+            lane.batches.remove(batch)
+            lane.batches += self._batches([session for b, session in enumerate(batch.sessions) if b not in faults])
+
+    def _failed(self, trace: Trace, error: ModelError) -> None:
+        """End a sample that the model failed in, or the run."""
+        if not self.keep_going:
+            raise ModelError(f"{error}; --keep-going counts such a sample as a failure and goes on") from error
+        trace.error = str(error)
+        self.emit(trace)
 
     def _batches(self, sessions: list[Session]) -> list[Batch]:
-        if self.model.ragged:
-            return [inference.batch(sessions)] if sessions else []
-        by_size: dict[torch.Size, list[Session]] = {}
+        """Sessions that can share a call: of one size, unless the model is ragged, and with the same entries in z."""
+        alike: dict[Any, list[Session]] = {}
         for session in sessions:
-            by_size.setdefault(session.x.shape, []).append(session)
-        return [inference.batch(group) for group in by_size.values()]
+            size = None if self.model.ragged else session.x.shape
+            alike.setdefault((size, frozenset(session.z)), []).append(session)
+        return [inference.batch(group) for group in alike.values()]
 
 
 def _take(samples: Iterator[Session], n: int) -> list[Session]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import inspect
 import os
 import platform
 import sys
@@ -25,12 +24,12 @@ def model_identity(
 ) -> dict[str, Any]:
     """What decides a model's answers, found without loading it: its resolved id, code version, weights and options.
 
-    A bare function is known by the hash of the file that defines it; a plugin's model by the plugin's version.
+    A function that can be imported by its name is known by the hash of the file that defines it, a plugin's model by
+    the plugin's version; any other callable only by itself, so that no later process takes its results for another's.
     `weights` is left out as long as the hash of one is not known: upstream states none, and it was not fetched yet.
     """
     if is_function(model):
-        source, name = _source(model)
-        return {"id": name, "code": f"sha256 {sha256_of(source)}" if source else "unknown", "weights": []}
+        return {**_function_identity(model), "options": options or {}, "weights": []}
     card = registry().models.resolve(str(model))
     plugin = registry().models.plugin(card)
     identity = {"id": card.id, "code": f"{plugin.distribution} {plugin.version}", "options": options or {}}
@@ -42,22 +41,23 @@ def model_identity(
     return identity
 
 
-def _source(model: str | Callable[..., Any]) -> tuple[Path | None, str]:
-    if isinstance(model, str):
-        module = model.partition(":")[0]
-        try:
-            spec = importlib.util.find_spec(module)
-        except ModuleNotFoundError:
-            spec = None
-        if spec is None:
-            raise BadOption(f"model {model!r}: there is no module {module!r}")
-        return (Path(spec.origin) if spec.origin else None), model
+def _function_identity(model: str | Callable[..., Any]) -> dict[str, str]:
+    name = (
+        model
+        if isinstance(model, str)
+        else f"{model.__module__}:{getattr(model, '__qualname__', type(model).__qualname__)}"
+    )
+    module, _, attribute = name.partition(":")
     try:
-        file = inspect.getsourcefile(model if inspect.isroutine(model) or inspect.isclass(model) else type(model))
-    except TypeError:
-        file = None
-    name = getattr(model, "__qualname__", type(model).__qualname__)
-    return (Path(file) if file and Path(file).is_file() else None), f"{model.__module__}:{name}"
+        spec = importlib.util.find_spec(module)
+    except (ModuleNotFoundError, ValueError):
+        spec = None
+    if isinstance(model, str) and spec is None:
+        raise BadOption(f"model {model!r}: there is no module {module!r}; it must be importable from here")
+    importable = isinstance(model, str) or getattr(sys.modules.get(module), attribute, None) is model
+    if importable and spec is not None and spec.origin is not None and Path(spec.origin).is_file():
+        return {"id": name, "code": f"sha256 {sha256_of(Path(spec.origin))}"}
+    return {"id": name, "code": f"object {id(model)} of process {os.getpid()} on {platform.node()}"}
 
 
 def sha256_of(path: Path) -> str:

@@ -53,9 +53,21 @@ def read_json(path: Path) -> dict[str, Any] | None:
         value: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}; give another --out") from error
+    except ValueError as error:
         raise RunError(f"{path} is damaged ({error}); start anew with --overwrite or another --out") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{path} is damaged (not a JSON object); start anew with --overwrite or another --out")
     return value
+
+
+def read_summary(directory: Path) -> dict[str, Any]:
+    """What `summary.json` says; {} where it is absent or damaged: it is derived, and is written again."""
+    try:
+        return read_json(directory / SUMMARY) or {}
+    except RunError:
+        return {}
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

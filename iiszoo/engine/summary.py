@@ -19,6 +19,8 @@ def summarise(identity: dict[str, Any], traces: Sequence[Trace], skipped: dict[s
     """
     rules = EvaluationProtocol.from_json(identity["protocol"])
     total = identity["dataset"]["n_samples"]
+    done = {trace.sample for trace in traces}
+    skipped = {sample: reason for sample, reason in skipped.items() if sample not in done}
     return {
         "model": identity["model"]["id"],
         "dataset": identity["dataset"]["id"],
@@ -39,7 +41,7 @@ def read(directory: Path) -> tuple[dict[str, Any], list[Trace]]:
     Raises `RunError` where the directory holds no run, or a damaged one.
     """
     identity = store.read_identity(directory)
-    stored = store.read_json(directory / store.SUMMARY) or {"provenance": identity}
+    stored = store.read_summary(directory) or {"provenance": identity}
     traces = store.read_traces(directory)
     summary = summarise(identity, traces, stored.get("skipped", {}))
     times = {**stored.get("times", {}), **summary["times"]}

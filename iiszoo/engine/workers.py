@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.trace import Trace
 from iiszoo.errors import BadOption, IISZooError, RunError
+from iiszoo.registry import load_dataset, load_model, load_robot
+
+if TYPE_CHECKING:
+    from iiszoo.protocol import Model
 
 
 @dataclass(frozen=True)
@@ -38,15 +43,18 @@ class Job:
     batch_size: int
     keep_going: bool
 
-    def run(self, groups: Iterator[list[int]], emit: Callable[[Trace], None], dataset: Any = None) -> None:
-        """Load model and robot (and the dataset where none is given) and run every sample of `groups`."""
+    def load_model(self) -> Model:
+        """The model on its device. Raises an `IISZooError`."""
+        return load_model(self.model, self.checkpoint, self.device, **self.options)
+
+    def run(self, model: Model, dataset: Any, groups: Iterator[list[int]], emit: Callable[[Trace], None]) -> None:
+        """Run every sample of `groups` in this process."""
         from iiszoo.engine import pipeline
-        from iiszoo.registry import load_dataset, load_model, load_robot
 
         pipeline.run(
-            load_model(self.model, self.checkpoint, self.device, **self.options),
+            model,
             load_robot(self.rules.robot),
-            load_dataset(self.dataset, self.root) if dataset is None else dataset,
+            dataset,
             groups,
             self.rules,
             emit,
@@ -55,18 +63,22 @@ class Job:
         )
 
 
+def check_portable(job: Job) -> None:
+    """Raise `BadOption` unless the job can be sent to another process."""
+    try:
+        pickle.dumps(job)
+    except Exception as error:
+        raise BadOption(
+            f"a model that is an object of this process cannot be sent to workers ({error}); use one worker, or name "
+            "the model as 'module:function'"
+        ) from error
+
+
 def run(job: Job, groups: list[list[int]], emit: Callable[[Trace], None], workers: int) -> None:
     """Spread `groups` over `workers` processes; `emit` is called here, for each trace as it comes.
 
     Raises what a worker raised, and `RunError` where a worker died.
     """
-    try:
-        pickle.dumps(job)
-    except Exception as error:
-        raise BadOption(
-            f"a model that is an object of this process cannot be sent to workers ({error}); use workers=1, or name it "
-            "as 'module:function'"
-        ) from error
     context = get_context("spawn")  # forking a process that has run torch threads can hang
     left = iter(groups)
     crew: dict[Connection, BaseProcess] = {}
@@ -76,7 +88,8 @@ def run(job: Job, groups: list[list[int]], emit: Callable[[Trace], None], worker
             process: BaseProcess = context.Process(
                 target=_work, args=(theirs, job), name=f"iiszoo-worker-{number + 1}", daemon=True
             )
-            process.start()
+            with _deaf_to_interrupts():
+                process.start()
             theirs.close()
             crew[ours] = process
         _serve(crew, left, emit)
@@ -87,6 +100,19 @@ def run(job: Job, groups: list[list[int]], emit: Callable[[Trace], None], worker
             process.join()
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """A process that is started in here ignores Ctrl-C for good: its parent hears it, and ends it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _serve(crew: dict[Connection, BaseProcess], left: Iterator[list[int]], emit: Callable[[Trace], None]) -> None:
     open_pipes = dict(crew)
     while open_pipes:
@@ -94,20 +120,20 @@ def _serve(crew: dict[Connection, BaseProcess], left: Iterator[list[int]], emit:
             assert isinstance(pipe, Connection)
             try:
                 kind, value = pipe.recv()
-            except EOFError:
+                if kind == "next":
+                    pipe.send(next(left, None))
+            except (EOFError, OSError):
                 process = open_pipes.pop(pipe)
                 process.join()
                 raise RunError(
                     f"{process.name} died (exit code {process.exitcode}; -9 is often a lack of memory); what was done "
                     "is kept: give the same command again, with fewer --workers or a smaller --batch-size"
                 ) from None
-            if kind == "next":
-                pipe.send(next(left, None))
-            elif kind == "trace":
+            if kind == "trace":
                 emit(value)
             elif kind == "error":
                 raise value
-            else:
+            elif kind == "done":
                 open_pipes.pop(pipe).join()
 
 
@@ -132,12 +158,10 @@ def _work(pipe: Connection, job: Job) -> None:
             yield group
 
     try:
-        job.run(groups(), lambda trace: tell("trace", trace))
+        job.run(job.load_model(), load_dataset(job.dataset, job.root), groups(), lambda trace: tell("trace", trace))
         tell("done")
     except (EOFError, BrokenPipeError):
         os._exit(1)  # the parent is gone, so nobody waits for what is in flight
-    except KeyboardInterrupt:
-        pass  # the parent was interrupted too, and says so
     except IISZooError as error:
         with suppress(OSError):
             tell("error", type(error)(str(error)))  # without a cause, which may not be picklable

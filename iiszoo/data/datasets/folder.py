@@ -35,14 +35,17 @@ def decode(pixels: Any) -> Target:
     """A mask of any common kind, by the values that occur in it.
 
     At most 127 (0/1 masks, class indices, bool): what is not zero is object. Higher (0/255, greys, JPEG): from 128 on
-    is object; except that in a mask of just 0, 128 and 255 the 128 is ignored, as GrabCut's is. 16-bit masks count by
-    their upper byte where they reach above 255. Colour: the brightest channel; alpha is left out.
+    is object; except that in a mask of just 0, 128 and 255 the 128 is ignored, as GrabCut's is. 16-bit masks that reach
+    above 255 count by their upper byte, as 1 where that is 0. Colour: the brightest channel; alpha is left out.
+    A palette file counts by its indices, like a grey one.
     """
     import numpy as np
 
     values = pixels if pixels.ndim == 2 else pixels[:, :, :3].max(axis=2)
-    if values.max(initial=0) > 255:
-        values = values / (np.iinfo(values.dtype).max if values.dtype.kind in "ui" else values.max()) * 255
+    if values.dtype.kind == "f":
+        values = values / max(values.max(initial=0), 1) * 255
+    elif values.max(initial=0) > 255:
+        values = np.maximum(values >> 8, values != 0)
     if values.max(initial=0) <= 127:
         return Target(values != 0, None)
     if np.isin(values, (0, 128, 255)).all():

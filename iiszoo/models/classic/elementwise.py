@@ -1,0 +1,130 @@
+"""From one-image functions to a model in the standard format.
+
+The classic models work in numpy on one image at a time, so an element's result cannot depend on its batch neighbours.
+This file holds the one loop over the batch, and the clicks of one element as the models see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Click = Sequence[float]
+ClickLists = Sequence[Sequence[Sequence[Click]]]
+Images = torch.Tensor | Sequence[torch.Tensor]
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Clicks:
+    """The clicks of one element, in the order in which they were made.
+
+    `points` int64 (N, 2), (row, col) inside the image; `positive` bool (N,); `interaction` int64 (N,), from 0 on;
+    `newest` bool (N,), true for the clicks of the last interaction that holds a click of this element.
+    """
+
+    points: Array
+    positive: Array
+    interaction: Array
+
+    @property
+    def newest(self) -> Array:
+        if len(self.interaction) == 0:
+            return np.zeros(0, bool)
+        return np.asarray(self.interaction == self.interaction.max())
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+class Segmenter(Protocol):
+    """What one classic algorithm supplies; both methods are pure."""
+
+    def prepare(self, image: Array) -> Any:
+        """The image-only work. `image`: float32 (H, W, 3), RGB in [0, 1]."""
+        ...
+
+    def segment(self, prepared: Any, previous: Array, clicks: Clicks) -> Array:
+        """float32 (H, W) in [0, 1] from the previous output (H, W) and at least one click."""
+        ...
+
+
+def clicks_of(pcs: ClickLists, ncs: ClickLists, element: int, height: int, width: int) -> Clicks:
+    """The clicks of one batch element; a click beyond the image is moved to its nearest pixel.
+
+    Where a positive and a negative click share a pixel the later one holds, and of one interaction the negative one.
+    """
+    latest: dict[tuple[int, int], tuple[int, bool]] = {}
+    for interaction in range(max(len(pcs), len(ncs))):
+        for lists, positive in ((pcs, True), (ncs, False)):
+            for click in lists[interaction][element] if interaction < len(lists) else ():
+                row = min(max(round(float(click[0])), 0), height - 1)
+                col = min(max(round(float(click[1])), 0), width - 1)
+                latest.pop((row, col), None)
+                latest[row, col] = (interaction, positive)
+    return Clicks(
+        points=np.array(list(latest), dtype=np.int64).reshape(-1, 2),
+        positive=np.array([positive for _, positive in latest.values()], dtype=bool),
+        interaction=np.array([interaction for interaction, _ in latest.values()], dtype=np.int64),
+    )
+
+
+class ElementwiseModel:
+    """A `Segmenter` as a model: `init_z(x) -> z` and `model(x, z, pcs, ncs) -> (y, z)`.
+
+    `x` is float32 (B, 3, H, W), RGB in [0, 1], or a list of B tensors (3, H_i, W_i); `y` is float32 (B, 1, H, W) in
+    [0, 1], or a list of B tensors (1, H_i, W_i). `z` holds `prev_output`, shaped like `y`, and `prepared`, a list of
+    length B of read-only image-only work. An element without a click keeps its `prev_output`.
+    """
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+
+    def init_z(self, x: Images) -> State:
+        prepared = [self._segmenter.prepare(_image(element)) for element in x]
+        zeros = [torch.zeros((1, *element.shape[-2:]), dtype=torch.float32, device=element.device) for element in x]
+        return {"prev_output": _like_batch(zeros, x), "prepared": prepared}
+
+    def __call__(
+        self, x: Images, z: Mapping[str, Any], pcs: ClickLists, ncs: ClickLists
+    ) -> tuple[torch.Tensor | list[torch.Tensor], State]:
+        outputs = []
+        for element, image in enumerate(x):
+            height, width = int(image.shape[-2]), int(image.shape[-1])
+            previous = z["prev_output"][element].detach().to("cpu", torch.float32).numpy().reshape(height, width)
+            clicks = clicks_of(pcs, ncs, element, height, width)
+            if len(clicks):
+                output = self._segmenter.segment(z["prepared"][element], previous, clicks)
+            else:
+                output = previous.copy()
+            outputs.append(torch.from_numpy(np.ascontiguousarray(output, np.float32))[None].to(image.device))
+        y = _like_batch(outputs, x)
+        # The state gets its own copy: a caller that edits y must not edit the session's memory with it.
+        memory = y.clone() if isinstance(y, torch.Tensor) else [output.clone() for output in y]
+        return y, {**z, "prev_output": memory}
+
+
+def _image(element: torch.Tensor) -> Array:
+    return np.ascontiguousarray(element.detach().to("cpu", torch.float32).permute(1, 2, 0).numpy())
+
+
+def _like_batch(elements: list[torch.Tensor], x: Images) -> torch.Tensor | list[torch.Tensor]:
+    if not isinstance(x, torch.Tensor):
+        return elements
+    if not elements:
+        return torch.zeros((0, 1, *x.shape[-2:]), dtype=torch.float32, device=x.device)
+    return torch.stack(elements)
+
+
+def refuse(model: str, checkpoint: object, options: Mapping[str, object]) -> None:
+    """Raise ValueError for what a weight-free model without options cannot take."""
+    if checkpoint is not None:
+        raise ValueError(f"{model} has no weights: leave out checkpoint={checkpoint!r}.")
+    if options:
+        raise ValueError(f"{model} takes no options: leave out {', '.join(sorted(options))}.")

@@ -1,0 +1,79 @@
+"""`classic/random-walker`: scikit-image's random walker (Grady, PAMI 2006) from click seeds: a baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage.segmentation import random_walker
+
+from .elementwise import Clicks, ElementwiseModel, refuse
+from .seeds import click_discs, on_grid, shrink, working_size
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Lengths are pixels of the working grid. Chosen once; nothing was tuned on any data."""
+
+    work_side: int = 200  # longest side of the working grid
+    disc: float = 3.0  # radius of the seeds round a click
+    beta: float = 300.0  # how much a step of colour hinders the walker
+    tolerance: float = 1e-2  # of the conjugate gradients
+
+
+class RandomWalker:
+    """Probability that a walker from a pixel meets a positive seed first; a `Segmenter`.
+
+    Stateless: the clicks alone decide. While there is no negative click, the frame of the image is background.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def prepare(self, image: Array) -> Array:
+        """float32 (h, w, 3), RGB in [0, 1]."""
+        small = shrink(image, working_size(image.shape, self._settings.work_side))
+        if small.std() == 0:
+            small = small.copy()
+            small[0, 0] += 1e-3  # scikit-image divides by the image's deviation: a flat image would give no number
+        return small
+
+    def segment(self, prepared: Array, previous: Array, clicks: Clicks) -> Array:
+        s = self._settings
+        shape = prepared.shape[0], prepared.shape[1]
+        points = on_grid(clicks.points, previous.shape, shape)
+        seeds = click_discs(points, clicks.positive, shape, s.disc)
+        if clicks.positive.all():
+            frame = np.ones(shape, bool)
+            frame[1:-1, 1:-1] = False
+            seeds[frame & (seeds == 0)] = -1
+        if (seeds >= 0).all() or (seeds <= 0).all() or (seeds != 0).all():
+            probability = (seeds > 0).astype(np.float32)  # nothing for a walker to decide between
+        else:
+            labels = np.where(seeds > 0, 2, np.where(seeds < 0, 1, 0))
+            # prob_tol: the loose tolerance may leave [0, 1] by a little, which is clipped below.
+            both = random_walker(
+                prepared,
+                labels,
+                beta=s.beta,
+                mode="cg_j",
+                tol=s.tolerance,
+                return_full_prob=True,
+                channel_axis=-1,
+                prob_tol=1.0,
+            )
+            probability = np.clip(both[1], 0, 1).astype(np.float32)
+        return np.asarray(cv2.resize(probability, previous.shape[::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def load_random_walker(
+    card: object = None, *, device: str = "cpu", checkpoint: object = None, **options: object
+) -> ElementwiseModel:
+    """The model in the standard format; it has no weights and no options, and always computes on the CPU."""
+    refuse("classic/random-walker", checkpoint, options)
+    return ElementwiseModel(RandomWalker(Settings()))

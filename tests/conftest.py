@@ -1,0 +1,100 @@
+"""What every test gets: a cache and settings of its own, one torch thread, and the program `iiszoo` to run."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import filelock
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+FIXTURES = Path(__file__).parent / "fixtures"
+_numbers = itertools.count()
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before anybody imports torch, here or in a process that a test starts
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def _places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("places")
+
+
+@pytest.fixture(autouse=True)
+def _own_places(_places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the user's cache and settings nor choices made in the environment reach a test; a broken plugin does."""
+    own = _places / str(next(_numbers))
+    monkeypatch.setenv("IISZOO_CACHE", str(own / "cache"))
+    monkeypatch.setenv("IISZOO_CONFIG", str(own / "config"))
+    for name in ("IISZOO_DATA", "IISZOO_PLUGINS", "IISZOO_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("IISZOO_STRICT_PLUGINS", "1")
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of fixtures that are not part of the repository."""
+    folder = Path(os.environ.get("IISZOO_SHARED") or REPOSITORY.parent / "shared").resolve()
+    if not folder.is_dir():
+        pytest.skip(f"needs the shared fixtures, and there is no {folder}; IISZOO_SHARED can say where they are")
+    return folder
+
+
+@pytest.fixture
+def iiszoo(tmp_path: Path) -> Run:
+    """Run `iiszoo ARGUMENTS` in a process of its own, in the test's temporary directory.
+
+    `path`: directories of installed plugins. `env`: variables to set. `program`: Python source to run in its place.
+    """
+
+    def run(
+        *arguments: object, path: Iterable[Path] = (), env: dict[str, str] | None = None, program: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        start = ["-c", program] if program else ["-m", "iiszoo"]
+        return subprocess.run(
+            [sys.executable, *start, *map(str, arguments)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), **(env or {})},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+def _pip_install(tmp_path_factory: pytest.TempPathFactory, name: str, packages: Iterable[str]) -> Path:
+    """Install packages of tests/fixtures into one directory, once for all xdist workers of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    target, done = base / name, base / f"{name}.done"
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+    with filelock.FileLock(f"{target}.lock"):
+        if not done.exists():
+            sources = [str(FIXTURES / package) for package in packages]
+            subprocess.run(
+                [*pip, "--disable-pip-version-check", "--target", str(target), *sources], check=True, timeout=300
+            )
+            done.touch()
+    return target
+
+
+@pytest.fixture(scope="session")
+def toy_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the plugin `toy` (iiszoo-toy 1.2.3) is installed: on PYTHONPATH, its entry point is found."""
+    return _pip_install(tmp_path_factory, "toy", ["iiszoo_toy"])
+
+
+@pytest.fixture(scope="session")
+def broken_plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where five plugins are installed that break in five ways; `twin` only breaks beside `toy`."""
+    packages = [f"iiszoo_{name}" for name in ("halfway", "needy", "oldapi", "quitter", "twin")]
+    return _pip_install(tmp_path_factory, "broken", packages)

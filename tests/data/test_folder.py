@@ -1,0 +1,325 @@
+"""`folder:DIR`: anybody's images and masks, paired by name, whatever kind of file holds them."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from iiszoo.data.datasets.folder import decode
+from iiszoo.errors import DatasetError
+from iiszoo.registry import load_dataset
+
+Save = Callable[..., Path]
+Mask = NDArray[np.bool_]
+
+BAND = np.zeros((24, 32), bool)
+BAND[2:22, 12:14] = True  # beside the object's upright part, across its foot
+
+
+@pytest.mark.parametrize(("images", "masks"), [("images", "masks"), ("img", "gt"), ("data_GT", "boundary_GT")])
+def test_each_layout_is_read(images: str, masks: str, save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    for name in ("b.jpg", "a.PNG", "c.bmp"):
+        save(f"{images}/{name}")
+    for name in ("a.png", "b.bmp", "c.png"):
+        save(f"{masks}/{name}", object_mask)
+    save(f"{images}/.hidden.png")
+    (tmp_path / images / "notes.txt").write_text("no image")
+    (tmp_path / masks / "Thumbs.db").write_text("no mask")
+    dataset = load_dataset(f"folder:{tmp_path}")
+    assert (dataset.name, dataset.place) == (f"folder:{tmp_path}", tmp_path)
+    assert [dataset.sample_id(i) for i in range(len(dataset))] == ["a", "b", "c"]
+    assert dataset.groups() == [[0], [1], [2]]
+    assert list(dataset.check_files()) == []
+    for i in range(3):
+        assert dataset.inspect(i).fault is None
+        assert np.array_equal(dataset.read_target(i).object, object_mask)
+        assert dataset.read_image(i).shape == (24, 32, 3)
+
+
+def test_several_objects_of_an_image_share_it(save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    for stem in ("street", "my__dog", "zoo"):
+        save(f"images/{stem}.png")
+    for stem in ("street__car", "street__2", "my__dog", "zoo", "zoo__cage", "my__dog__tail"):
+        save(f"masks/{stem}.png", object_mask)
+    dataset = load_dataset(f"folder:{tmp_path}")
+    ids = [dataset.sample_id(i) for i in range(len(dataset))]
+    assert ids == sorted(["street__car", "street__2", "my__dog", "zoo", "zoo__cage", "my__dog__tail"])
+    groups = [{ids[i] for i in group} for group in dataset.groups()]
+    assert groups == [{"my__dog", "my__dog__tail"}, {"street__2", "street__car"}, {"zoo", "zoo__cage"}]
+    assert {Path(dataset.image_id(i)).name for i in range(len(dataset))} == {"street.png", "my__dog.png", "zoo.png"}
+
+
+def test_every_file_that_does_not_pair_is_named_at_once(save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    for name in ("good.png", "lonely.png", "twice.png", "twice.jpg", "alone.png"):
+        save(f"images/{name}")
+    for name in ("good.png", "twice.png", "stray.png", "good__.png", "stray__1.png", "good__a.png", "good__a.bmp"):
+        save(f"masks/{name}", object_mask)
+    with pytest.raises(DatasetError, match="do not pair") as error:
+        load_dataset(f"folder:{tmp_path}")
+    for fault in (
+        "image lonely.png has no mask",
+        "image alone.png has no mask",
+        "mask stray.png has no image",
+        "mask stray__1.png has no image",
+        "twice.jpg and twice.png share one stem",
+        "two masks are called good__a",
+    ):
+        assert fault in str(error.value)
+    assert "good.png" not in str(error.value)
+
+
+def test_a_directory_that_is_none_of_the_layouts_says_what_is_expected(tmp_path: Path, save: Save) -> None:
+    with pytest.raises(DatasetError, match=f"there is no directory {tmp_path}/nowhere"):
+        load_dataset(f"folder:{tmp_path}/nowhere")
+    save("images/a.png")
+    with pytest.raises(
+        DatasetError, match="must hold images/ and masks/, or img/ and gt/, or data_GT/ and boundary_GT/"
+    ):
+        load_dataset(f"folder:{tmp_path}")
+    for name in ("empty/img", "empty/gt"):
+        (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(DatasetError, match="holds no images"):
+        load_dataset(f"folder:{tmp_path}/empty")
+
+
+def test_a_relative_directory_counts_from_root_or_from_here(
+    tmp_path: Path, save: Save, object_mask: Mask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("mine/images/a.png")
+    save("mine/masks/a.png", object_mask)
+    assert len(load_dataset("folder:mine", root=tmp_path)) == 1
+    monkeypatch.chdir(tmp_path)
+    assert len(load_dataset("folder:mine")) == 1
+    monkeypatch.chdir(tmp_path / "mine")
+    assert len(load_dataset("folder:.")) == 1
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(load_dataset("folder:~/mine")) == 1
+
+
+def shades(mask: Mask, background: Any, object: Any, band: Any = None, dtype: Any = np.uint8) -> NDArray[Any]:
+    """`(24, 32)`, or `(24, 32, C)` where the values are colours."""
+    values = np.where(mask[..., None], object, background)
+    if band is not None:
+        values = np.where(BAND[..., None], band, values)
+    return np.squeeze(values, 2).astype(dtype) if values.shape[2] == 1 else values.astype(dtype)
+
+
+def classes(mask: Mask) -> NDArray[np.uint8]:
+    """Class indices: parts of the object are 1, 2 and 5."""
+    values = mask.astype(np.uint8)
+    values[:, 8:][mask[:, 8:]] = 2
+    values[:, 20:][mask[:, 20:]] = 5
+    return values
+
+
+def with_alpha(rgb: NDArray[np.uint8], alpha: Any) -> NDArray[np.uint8]:
+    return np.dstack([rgb, np.broadcast_to(np.asarray(alpha, np.uint8), rgb.shape[:2])])
+
+
+BINARY: dict[str, Callable[[Mask], NDArray[Any]]] = {
+    "bool (1 bit)": lambda m: m,
+    "0 and 1": lambda m: shades(m, 0, 1),
+    "0 and 255": lambda m: shades(m, 0, 255),
+    "class indices": classes,
+    "class indices up to 127": lambda m: classes(m) * 25,
+    "16 bit, 0 and 1": lambda m: shades(m, 0, 1, dtype=np.uint16),
+    "16 bit, 0 and 255": lambda m: shades(m, 0, 255, dtype=np.uint16),
+    "16 bit, 0 and 65535": lambda m: shades(m, 0, 65535, dtype=np.uint16),
+    "16 bit, instance numbers to 300": lambda m: np.where(m & BAND, np.uint16(300), shades(m, 0, 200, dtype=np.uint16)),
+    "soft edges": lambda m: shades(m, 0, 255, None) // 2 + shades(m, 60, 100),
+    "RGB, white": lambda m: shades(m, (0, 0, 0), (255, 255, 255)),
+    "RGB, red": lambda m: shades(m, (0, 0, 0), (255, 0, 0)),
+    "RGB, blue": lambda m: shades(m, (0, 0, 0), (0, 0, 255)),
+    "RGB, 0 and 1": lambda m: shades(m, (0, 0, 0), (0, 1, 0)),
+    "RGBA, opaque": lambda m: with_alpha(shades(m, (0, 0, 0), (255, 255, 255)), 255),
+    "RGBA, transparent background": lambda m: with_alpha(shades(m, (0, 0, 0), (0, 255, 0)), 255 * m),
+    "RGBA, alpha of 128": lambda m: with_alpha(shades(m, (0, 0, 0), (255, 255, 255)), 128),
+}
+
+
+@pytest.mark.parametrize("kind", BINARY)
+def test_a_binary_mask_of_any_kind_is_read(kind: str, save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    save("images/a.png")
+    save("masks/a.png", BINARY[kind](object_mask))
+    target = load_dataset(f"folder:{tmp_path}").read_target(0)
+    assert target.object.dtype == bool
+    assert np.array_equal(target.object, object_mask)
+    assert target.ignore is None
+
+
+IGNORING: dict[str, Callable[[Mask], NDArray[Any]]] = {
+    "0, 128 and 255": lambda m: shades(m, 0, 255, 128),
+    "RGB": lambda m: shades(m, (0, 0, 0), (255, 255, 255), (128, 128, 128)),
+    "16 bit": lambda m: shades(m, 0, 0xFFFF, 0x8080, np.uint16),
+    "16 bit, upper byte": lambda m: shades(m, 0, 0xFF00, 0x8000, np.uint16),
+}
+
+
+@pytest.mark.parametrize("kind", IGNORING)
+def test_128_beside_0_and_255_is_ignored(kind: str, save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    save("images/a.png")
+    save("masks/a.png", IGNORING[kind](object_mask))
+    target = load_dataset(f"folder:{tmp_path}").read_target(0)
+    assert np.array_equal(target.object, object_mask & ~BAND)
+    assert target.ignore is not None
+    assert np.array_equal(target.ignore, BAND)
+
+
+def test_128_among_other_greys_is_object(object_mask: Mask) -> None:
+    values = shades(object_mask, 0, 255, 128)
+    values[0, 0], values[0, 1] = 127, 129
+    target = decode(values)
+    assert target.ignore is None
+    assert np.array_equal(target.object, (object_mask | BAND) | (values == 129))
+
+
+def test_a_jpeg_mask_loses_its_noise(save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    save("images/a.png")
+    path = save("masks/a.jpg", shades(object_mask, 0, 255), quality=75)
+    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert len(np.unique(stored)) > 10, "the mask that is read has noise"
+    target = load_dataset(f"folder:{tmp_path}").read_target(0)
+    assert target.ignore is None
+    assert np.array_equal(target.object, object_mask)
+
+
+@pytest.mark.parametrize(
+    "palette", [(128, 0, 0), (64, 0, 128), (192, 128, 128)], ids=["class 1", "class 9", "class 15"]
+)
+def test_a_palette_mask_counts_by_index_not_by_colour(
+    palette: tuple[int, int, int], save: Save, object_mask: Mask, tmp_path: Path
+) -> None:
+    """PASCAL VOC's, DAVIS's and LabelMe's masks: whatever colour its palette gives an object, it is an object."""
+    picture = Image.fromarray(object_mask.astype(np.uint8), "P")
+    picture.putpalette([0, 0, 0, *palette])
+    save("images/a.png")
+    save("masks/a.png", picture)
+    target = load_dataset(f"folder:{tmp_path}").read_target(0)
+    assert np.array_equal(target.object, object_mask)
+    assert target.ignore is None
+
+
+def test_an_empty_mask_is_an_empty_target() -> None:
+    assert not decode(np.zeros((4, 5), np.uint8)).object.any()
+    assert not decode(np.zeros((4, 5, 3), np.uint8)).object.any()
+    assert decode(np.zeros((0, 5), np.uint8)).object.shape == (0, 5)
+
+
+RAMP = np.linspace(0, 255, 24 * 32).astype(np.uint8).reshape(24, 32)
+COLOURS = np.dstack([RAMP, RAMP[::-1], np.full_like(RAMP, 7)])
+GREY_RGB = np.repeat(RAMP[..., None], 3, axis=2)
+
+
+def palette_picture() -> Image.Image:
+    picture = Image.fromarray((RAMP > 100).astype(np.uint8), "P")
+    picture.putpalette([10, 20, 30, 200, 100, 50])
+    return picture
+
+
+IMAGES: dict[str, tuple[Callable[[], Any], NDArray[np.uint8]]] = {
+    "RGB": (lambda: COLOURS, COLOURS),
+    "grey": (lambda: RAMP, GREY_RGB),
+    "1 bit": (lambda: RAMP > 100, np.where(GREY_RGB > 100, 255, 0).astype(np.uint8)),
+    "RGBA": (lambda: with_alpha(COLOURS, RAMP), COLOURS),
+    "grey and alpha": (lambda: Image.fromarray(np.dstack([RAMP, 255 - RAMP]), "LA"), GREY_RGB),
+    "16 bit grey": (lambda: RAMP.astype(np.uint16) * 256 + 99, GREY_RGB),
+    "palette": (palette_picture, np.where(GREY_RGB > 100, (200, 100, 50), (10, 20, 30)).astype(np.uint8)),
+}
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+def test_an_image_of_any_kind_becomes_8_bit_rgb(kind: str, save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    make, expected = IMAGES[kind]
+    save("images/a.png", make())
+    save("masks/a.png", object_mask)
+    dataset = load_dataset(f"folder:{tmp_path}")
+    image = dataset.read_image(0)
+    assert image.dtype == np.uint8
+    assert np.array_equal(image, expected)
+    assert dataset.inspect(0).fault is None
+
+
+def test_a_16_bit_colour_image_keeps_its_upper_bytes(save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    save("masks/a.png", object_mask)
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "a.png"), COLOURS[:, :, ::-1].astype(np.uint16) * 256 + 200)
+    assert np.array_equal(load_dataset(f"folder:{tmp_path}").read_image(0), COLOURS)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_photograph_is_turned_as_its_exif_says(
+    orientation: int, save: Save, object_mask: Mask, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    quarter_turns = {1: 0, 3: 2, 6: 3, 8: 1}[orientation]
+    photograph = np.zeros((24, 32, 3), np.uint8)
+    photograph[:8, :8] = 255  # upper left as stored
+    seen = np.rot90(object_mask, quarter_turns)
+    save("images/a.jpg", photograph, exif=exif, quality=95)
+    save("masks/a.png", seen)
+    dataset = load_dataset(f"folder:{tmp_path}")
+    assert list(dataset.check_files()) == []
+    assert dataset.inspect(0).fault is None
+    expected = np.rot90(photograph, quarter_turns)
+    assert np.abs(dataset.read_image(0).astype(int) - expected).mean() < 2
+
+
+def png(pixels: NDArray[Any], format: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format)
+    return file.getvalue()
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+BAD_FILES = {
+    "empty": b"",
+    "cut off PNG": png(NOISE)[:-600],
+    "cut off JPEG": png(NOISE, "JPEG")[:-300],
+    "text": b"this is no image\n",
+    "HTML of an error page": b"<!doctype html><title>404</title>",
+}
+
+
+@pytest.mark.parametrize("content", BAD_FILES)
+def test_a_file_that_cannot_be_read_is_named(content: str, save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    for stem in ("a", "b", "c"):
+        save(f"images/{stem}.png")
+        save(f"masks/{stem}.png", object_mask)
+    bad_image, bad_mask = tmp_path / "images" / "a.png", tmp_path / "masks" / "b.png"
+    for path in (bad_image, bad_mask):
+        path.write_bytes(BAD_FILES[content])
+    dataset = load_dataset(f"folder:{tmp_path}")
+    with pytest.raises(DatasetError, match=f"^{bad_image}: cannot be decoded as an image"):
+        dataset.read_image(0)
+    with pytest.raises(DatasetError, match=f"^{bad_mask}: cannot be decoded as an image"):
+        dataset.read_target(1)
+    faults = [dataset.inspect(i).fault for i in range(3)]
+    assert faults[0] is not None
+    assert str(bad_image) in faults[0]
+    assert faults[1] is not None
+    assert str(bad_mask) in faults[1]
+    assert faults[2] is None
+    if "cut off" not in content:  # a header says nothing of the end of the file
+        assert [fault.split(":")[0] for fault in dataset.check_files()] == [str(bad_image), str(bad_mask)]
+
+
+def test_a_file_that_is_gone_is_named(save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    image, mask = save("images/a.png"), save("masks/a.png", object_mask)
+    dataset = load_dataset(f"folder:{tmp_path}")
+    os.remove(image)
+    os.remove(mask)
+    with pytest.raises(DatasetError, match=rf"^{image}: cannot be read \(No such file or directory\)"):
+        dataset.read_image(0)
+    with pytest.raises(DatasetError, match=f"^{mask}: cannot be read"):
+        dataset.read_target(0)
+    assert len(list(dataset.check_files())) == 2

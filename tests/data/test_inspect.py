@@ -1,0 +1,114 @@
+"""Whether a sample can be evaluated, and a digest by which two copies of a dataset are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from iiszoo.data.base import EvaluationDataset
+from iiszoo.registry import load_dataset
+
+Save = Callable[..., Path]
+Mask = NDArray[np.bool_]
+
+
+@pytest.fixture
+def one(save: Save, tmp_path: Path) -> Callable[..., EvaluationDataset]:
+    """`one(mask)`: a folder with one image and this mask."""
+
+    def one_(mask: NDArray[np.uint8], folder: str = "one", suffix: str = "png", stem: str = "a") -> EvaluationDataset:
+        save(f"{folder}/images/{stem}.png")
+        save(f"{folder}/masks/{stem}.{suffix}", mask)
+        return load_dataset(f"folder:{tmp_path / folder}")
+
+    return one_
+
+
+def grey(mask: Mask, value: int = 255) -> NDArray[np.uint8]:
+    return mask.astype(np.uint8) * np.uint8(value)
+
+
+def test_a_mask_of_another_size_is_a_fault_with_both_sizes(one: Callable[..., EvaluationDataset]) -> None:
+    dataset = one(np.full((24, 31), 255, np.uint8))
+    fault = dataset.inspect(0).fault
+    assert fault is not None
+    assert "image and mask differ in size (rows x columns): 24x32 but 24x31" in fault
+    assert all(file in fault for file in dataset.files_of(0))
+    assert list(dataset.check_files()) == [fault]
+    assert dataset.inspect(0, with_image=False).fault is None
+
+
+def test_a_turned_mask_is_a_fault(one: Callable[..., EvaluationDataset], object_mask: Mask) -> None:
+    assert "24x32 but 32x24" in str(one(grey(object_mask.T)).inspect(0).fault)
+
+
+def test_an_empty_target_is_a_fault(one: Callable[..., EvaluationDataset], object_mask: Mask) -> None:
+    fault = one(grey(object_mask, 0)).inspect(0).fault
+    assert fault is not None
+    assert "a.png: the target is empty, there is nothing to click on" in fault
+
+
+def test_a_target_that_is_only_ignored_pixels_is_a_fault(
+    one: Callable[..., EvaluationDataset], object_mask: Mask
+) -> None:
+    fault = one(grey(object_mask, 128)).inspect(0, with_image=False).fault
+    assert fault is not None
+    assert "a.png" in fault
+    assert "nothing to click on" in fault
+
+
+def test_an_object_inside_the_ignored_pixels_is_a_fault(object_mask: Mask) -> None:
+    from iiszoo.data.base import Target
+
+    class Covered(EvaluationDataset):
+        name, place = "covered", Path()
+        ignore = object_mask
+
+        def __len__(self) -> int:
+            return 1
+
+        def sample_id(self, i: int) -> str:
+            return "whole"
+
+        def image_id(self, i: int) -> str:
+            return "image"
+
+        def read_image(self, i: int) -> NDArray[np.uint8]:
+            return np.zeros((24, 32, 3), np.uint8)
+
+        def read_target(self, i: int) -> Target:
+            return Target(object_mask, self.ignore)
+
+    covered = Covered()
+    assert covered.inspect(0).fault == "whole: the target is ignored as a whole, there is nothing to click on"
+    covered.ignore = object_mask.copy()
+    covered.ignore[3, 5] = False
+    assert covered.inspect(0).fault is None, "one pixel counts"
+    assert list(covered.check_files()) == []
+
+
+def test_the_digest_is_of_pixels_not_of_files(one: Callable[..., EvaluationDataset], object_mask: Mask) -> None:
+    as_png = one(grey(object_mask), "png")
+    as_bmp = one(grey(object_mask), "bmp", suffix="bmp")
+    assert as_png.inspect(0).digest == as_bmp.inspect(0).digest == as_png.inspect(0, with_image=False).digest
+    assert len(as_png.inspect(0).digest) == 64
+    assert one(grey(object_mask, 1), "ones").inspect(0).digest == as_png.inspect(0).digest
+
+
+def test_the_digest_tells_targets_apart(one: Callable[..., EvaluationDataset], object_mask: Mask) -> None:
+    one_more, banded = object_mask.copy(), grey(object_mask)
+    one_more[0, 0] = True
+    banded[10:, :2] = 128
+    digests = [
+        one(grey(object_mask), "same").inspect(0).digest,
+        one(grey(one_more), "one-more").inspect(0).digest,
+        one(banded, "ignore").inspect(0).digest,
+        one(grey(object_mask.T), "turned").inspect(0).digest,
+        one(grey(object_mask.reshape(32, 24)), "reshaped").inspect(0).digest,
+        one(grey(object_mask), "renamed", stem="b").inspect(0).digest,
+    ]
+    assert len(set(digests)) == len(digests)

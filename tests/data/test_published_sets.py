@@ -1,0 +1,70 @@
+"""GrabCut and Berkeley: on tiny trees of their layouts, and as they were published where they are at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from iiszoo.errors import DatasetError
+from iiszoo.registry import load_dataset, registry
+
+Save = Callable[..., Path]
+Mask = NDArray[np.bool_]
+
+
+def test_grabcut_reads_object_and_ignored_band(save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    values = np.where(object_mask, 255, 0).astype(np.uint8)
+    values[:, 12:14] = 128
+    save("data_GT/b.JPG")
+    save("data_GT/a.bmp")
+    save("boundary_GT/a.bmp", values)
+    save("boundary_GT/b.png", np.dstack([values, 0 * values, 0 * values])[:, :, ::-1])  # blue alone
+    dataset = load_dataset("grabcut", root=tmp_path)
+    assert [dataset.sample_id(i) for i in range(len(dataset))] == ["a", "b"]
+    for i in range(2):
+        target = dataset.read_target(i)
+        assert np.array_equal(target.object, object_mask & (values != 128))
+        assert target.ignore is not None
+        assert np.array_equal(target.ignore, values == 128)
+        assert dataset.inspect(i).fault is None
+
+
+def test_grabcut_has_one_mask_an_image(save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    save("data_GT/a.png")
+    save("boundary_GT/a__1.png", object_mask)
+    with pytest.raises(DatasetError, match=r"mask a__1\.png has no image; image a\.png has no mask"):
+        load_dataset("grabcut", root=tmp_path)
+
+
+def test_berkeley_reads_the_blue_channel_from_128_on(save: Save, tmp_path: Path) -> None:
+    mask = np.zeros((24, 32, 3), np.uint8)
+    mask[0, :4, 2] = (127, 128, 197, 255)
+    mask[1, :, 0] = mask[2, :, 1] = 255  # red and green do not count
+    save("images/189011a.jpg")
+    save("masks/189011a.png", mask)
+    dataset = load_dataset("berkeley", root=tmp_path)
+    target = dataset.read_target(0)
+    assert dataset.sample_id(0) == "189011a"
+    assert np.argwhere(target.object).tolist() == [[0, 1], [0, 2], [0, 3]]
+    assert target.ignore is None
+
+
+@pytest.mark.parametrize(("id", "n_samples", "n_ignoring"), [("grabcut", 50, 42), ("berkeley", 100, 0)])
+def test_the_published_set_is_complete_and_sound(id: str, n_samples: int, n_ignoring: int, shared: Path) -> None:
+    dataset = load_dataset(id, root=shared / "data")
+    ids = [dataset.sample_id(i) for i in range(len(dataset))]
+    assert len(set(ids)) == len(dataset) == n_samples == registry().datasets.resolve(id).n_samples
+    assert ids == sorted(ids)
+    assert list(dataset.check_files()) == []
+    assert len(dataset.groups()) == n_samples
+    inspections = [dataset.inspect(i) for i in range(n_samples)]
+    assert [inspection.fault for inspection in inspections if inspection.fault] == []
+    assert len({inspection.digest for inspection in inspections}) == n_samples
+    ignoring = sum(
+        target.ignore is not None and bool(target.ignore.any()) for target in map(dataset.read_target, range(n_samples))
+    )
+    assert ignoring == n_ignoring

@@ -1,0 +1,94 @@
+"""Where a dataset lies: the root that is given, the registered directory, IISZOO_DATA, the cache."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from iiszoo.data import roots
+from iiszoo.errors import DatasetError
+from iiszoo.registry import load_dataset, registry
+
+Save = Callable[..., Path]
+Mask = NDArray[np.bool_]
+
+
+@pytest.fixture
+def berkeley(save: Save, object_mask: Mask, tmp_path: Path) -> Callable[[str], Path]:
+    """`berkeley(DIR)` makes a Berkeley of one sample there."""
+
+    def make(place: str) -> Path:
+        save(f"{place}/images/1.jpg")
+        save(f"{place}/masks/1.png", np.dstack([object_mask] * 3).astype(np.uint8) * 255)
+        return tmp_path / place
+
+    return make
+
+
+def test_places_are_looked_at_in_order(
+    berkeley: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cached = berkeley("cache/data/berkeley")
+    monkeypatch.setenv("IISZOO_CACHE", str(tmp_path / "cache"))
+    assert load_dataset("berkeley").place == cached
+    shelf = berkeley("shelf/berkeley")
+    monkeypatch.setenv("IISZOO_DATA", str(tmp_path / "shelf"))
+    assert load_dataset("berkeley").place == shelf
+    registered = berkeley("elsewhere/bsd")
+    roots.register(registry().datasets.resolve("berkeley"), registered)
+    assert load_dataset("berkeley").place == registered
+    assert load_dataset("berkeley", root=shelf).place == shelf
+    assert load_dataset("berkeley", root=tmp_path / "shelf").place == shelf, "a root may hold datasets by their ids"
+    assert load_dataset("berkeley", root=str(shelf)).place == shelf
+
+
+def test_a_given_root_is_the_only_place(
+    berkeley: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    berkeley("shelf/berkeley")
+    monkeypatch.setenv("IISZOO_DATA", str(tmp_path / "shelf"))
+    with pytest.raises(DatasetError, match=f"dataset berkeley was not found: looked in {tmp_path}/typo"):
+        load_dataset("berkeley", root=tmp_path / "typo")
+
+
+def test_a_dataset_that_is_nowhere_says_what_is_expected_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IISZOO_DATA", "/no/such/shelf")
+    with pytest.raises(DatasetError) as error:
+        load_dataset("grabcut")
+    message = str(error.value)
+    for part in (
+        "dataset grabcut was not found: looked in /no/such/shelf/grabcut, ",
+        os.path.join(os.environ["IISZOO_CACHE"], "data", "grabcut"),
+        "data_GT/NAME.* (images), boundary_GT/NAME.* (masks",
+        "--root DIR",
+        "`iiszoo data add grabcut DIR`",
+    ):
+        assert part in message
+
+
+def test_a_wrong_layout_says_so(berkeley: Callable[[str], Path]) -> None:
+    with pytest.raises(DatasetError, match=r"dataset grabcut is laid out otherwise: looked in .* for data_GT/"):
+        load_dataset("grabcut", root=berkeley("set"))
+
+
+def test_registering_keeps_what_was_registered(berkeley: Callable[[str], Path], tmp_path: Path) -> None:
+    datasets = registry().datasets
+    assert roots.registered() == {}
+    roots.register(datasets.resolve("berkeley"), berkeley("first"))
+    roots.register(datasets.resolve("grabcut"), tmp_path)
+    roots.register(datasets.resolve("berkeley"), berkeley("second"))
+    assert roots.registered() == {"berkeley": str(tmp_path / "second"), "grabcut": str(tmp_path)}
+
+
+@pytest.mark.parametrize("content", ['{"berkeley": ', '["berkeley"]', "null"])
+def test_a_damaged_register_is_named(content: str) -> None:
+    register = Path(os.environ["IISZOO_CONFIG"]) / "datasets.json"
+    register.parent.mkdir(parents=True)
+    register.write_text(content)
+    with pytest.raises(DatasetError, match=r"datasets\.json"):
+        load_dataset("berkeley")

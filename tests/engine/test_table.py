@@ -1,0 +1,113 @@
+"""The table of results: measured figures, published ones beside them only where both mean the same, and its notes."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from iiszoo.cards import ModelCard
+from iiszoo.engine import table
+from iiszoo.engine.published import lookup
+from iiszoo.engine.summary import summarise
+
+PUBLISHED = "ritm/h18-sbd"  # NoC@90 on GrabCut: 2.04, RITM README
+
+
+def cells(summary):
+    (row,) = table.rows([summary])
+    return dict(zip(table.COLUMNS, row, strict=True))
+
+
+@pytest.fixture
+def summary(trace):
+    identity = {
+        "model": {"id": PUBLISHED},
+        "dataset": {"id": "grabcut", "n_samples": 2, "fingerprint": "f"},
+        "protocol": {
+            "name": "ritm", "robot": "ritm", "robot_version": 1, "max_clicks": 20, "target_iou": 0.9,
+            "threshold": 0.49, "seed": 0, "resize": "none", "hash": "abc",
+        },
+    }  # fmt: skip
+    traces = [trace([0.8, 0.91], 0), trace([0.5] * 20, 1)]
+    return {**summarise(identity, traces, {}), "directory": "runs/a", "provenance": {"model": {"weights": []}}}
+
+
+def test_a_row_says_what_was_measured(summary):
+    row = cells(summary)
+    assert row["model"] == PUBLISHED
+    assert row["dataset"] == "grabcut"
+    assert row["n"] == "2"
+    assert row["NoC@90"].startswith("11.00")
+    assert row["NoF@90"] == "1"
+    assert row["IoU@1"] == "65.0"
+    assert row["IoU@5"] == "70.5"
+    assert row["ms/click"] == "10"
+
+
+def test_the_published_figure_stands_beside_a_comparable_run(summary):
+    assert lookup(PUBLISHED, "grabcut", "noc90").value == 2.04
+    assert cells(summary)["NoC@90"] == "11.00 (2.04)"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"complete": False},
+        {"skipped": {"a": "torn"}},
+        {"dataset": "demo"},
+        {"protocol": {"max_clicks": 10}},
+        {"protocol": {"robot": "random"}},
+        {"provenance": {"model": {"weights": ["checkpoint sha256 1"]}}},
+    ],
+)
+def test_no_published_figure_beside_what_it_does_not_mean(summary, change):
+    for key, value in change.items():
+        summary[key] = {**summary[key], **value} if isinstance(value, dict) else value
+    assert cells(summary)["NoC@90"] == "11.00"
+
+
+def test_what_is_not_known_is_a_dash(summary):
+    for name in ("noc85", "noc90", "nof90"):
+        summary["metrics"][name] = None
+    summary["metrics"]["iou"] = [0.0, 0.5]
+    summary["times"]["model_ms_median"] = None
+    summary["dataset"] = "demo"
+    row = cells(summary)
+    assert [row[name] for name in ("NoC@85", "NoC@90", "NoF@90", "IoU@5", "ms/click")] == ["–"] * 5
+
+
+def test_a_dataset_that_the_model_was_trained_on_is_starred(summary, monkeypatch):
+    card = ModelCard(
+        id=PUBLISHED, loader="m:f", summary="", licence="MIT", threshold=0.49, training_datasets=("grabcut",)
+    )
+    monkeypatch.setattr(table, "_card", lambda model: card)
+    assert cells(summary)["dataset"] == "grabcut*"
+    assert table.STARRED in table.notes([summary])
+    assert cells({**summary, "dataset": "demo"})["dataset"] == "demo"
+
+
+def test_notes_name_what_is_missing_failed_or_left_out(summary):
+    summary.update(n_samples=10, n_done=5, n_failed=2, skipped={"a": "torn", "b": "torn"}, complete=False)
+    notes = "\n".join(table.notes([summary]))
+    assert f"incomplete, samples left: {PUBLISHED} on grabcut 3" in notes
+    assert f"the model failed, counted as failures: {PUBLISHED} on grabcut 2" in notes
+    assert f"broken samples left out: {PUBLISHED} on grabcut 2" in notes
+    assert "protocol ritm (abc): robot ritm, at most 20 clicks, until IoU 0.90, threshold 0.49" in notes
+    assert cells(summary)["n"] == "5/10"
+
+
+def test_a_whole_and_sound_run_needs_no_such_note(summary):
+    notes = "\n".join(table.notes([summary]))
+    assert not any(word in notes for word in ("incomplete", "failed", "left out"))
+
+
+def test_two_runs_of_one_model_under_two_protocols_can_be_told_apart(summary):
+    other = copy.deepcopy(summary)
+    other["protocol"]["name"] = "standard"
+    names = [row[0] for row in table.rows([summary, other])]
+    assert len(set(names)) == 2
+    assert "standard" in names[1]
+    same = copy.deepcopy(summary)
+    same["directory"] = "runs/b"
+    assert len({row[0] for row in table.rows([summary, same])}) == 2
