@@ -206,14 +206,19 @@ def check_batch(y: Any, x: Images, name: str) -> None:
 
 def check_element(y: Any, size: tuple[int, ...], name: str) -> None:
     """Raise `ModelError` unless y is float32 `(1, H, W)` in [0, 1], H and W being `size`."""
+    check_form(y, size, name)
+    low, high = float(y.min()), float(y.max())
+    if not (low >= 0 and high <= 1):  # NaN compares false
+        fault = "NaN" if low != low else f"values in [{low:.3g}, {high:.3g}]"
+        raise ModelError(f"model {name} must answer with probabilities in [0, 1], not with {fault}")
+
+
+def check_form(y: Any, size: tuple[int, ...], name: str) -> None:
+    """Raise `ModelError` unless y is a float32 tensor `(1, H, W)`, H and W being `size`; its values are not read."""
     if not isinstance(y, Tensor) or tuple(y.shape) != (1, *size):
         raise ModelError(f"model {name} must answer with shape (1, {size[0]}, {size[1]}), not {_describe(y)}")
     if y.dtype != torch.float32:
         raise ModelError(f"model {name} must answer in float32, not {y.dtype}")
-    low, high = (bound.item() for bound in y.aminmax())
-    if not (low >= 0 and high <= 1):  # NaN compares false
-        fault = "NaN" if low != low else f"values in [{low:.3g}, {high:.3g}]"
-        raise ModelError(f"model {name} must answer with probabilities in [0, 1], not with {fault}")
 
 
 def _describe(value: Any) -> str:

@@ -144,7 +144,6 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    cv2.ipp.setUseIPP(False)
     real = [name for name in ("grabcut", "berkeley") if (arguments.root / name).is_dir()]
     print(f"{'model':<22}{'data':<10}{'sessions':>9}{'clicks':>8}{'plain s':>9}{'ours s':>8}{'ratio':>7}{'same':>9}")
     for name in real or ["demo"]:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from iiszoo import protocol as fmt
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-from iiszoo.engine.metrics import iou
+from iiszoo.engine.metrics import checked_iou
 from iiszoo.engine.trace import Trace, pack_mask
 from iiszoo.errors import ModelError
 
@@ -36,7 +36,7 @@ class Session:
     """One sample being segmented. Tensors of the target lie on the CPU, where the robot works.
 
     `x` float32 `(3, H, W)` on the model's device; `target`, `ignore` bool `(1, 1, H, W)`; `output` the last y, float32
-    `(1, 1, H, W)` on the CPU; `z` the state of this one element.
+    `(1, 1, H, W)` on the CPU; `z` the state of this one element; `model` the model's name, for messages.
     """
 
     trace: Trace
@@ -46,6 +46,7 @@ class Session:
     z: fmt.State
     output: Tensor
     generator: np.random.Generator
+    model: str
     pcs: fmt.Clicks = field(default_factory=list)
     ncs: fmt.Clicks = field(default_factory=list)
 
@@ -80,8 +81,9 @@ def start(trace: Trace, x: Tensor, target: Target, z: fmt.State, rules: Evaluati
         z,
         _on_cpu(output)[None],
         generator_for(trace.sample, rules.robot, rules.seed),
+        model,
     )
-    trace.initial_iou = _iou(session, rules)
+    trace.initial_iou, _ = _iou(session, rules)
     return session
 
 
@@ -106,9 +108,17 @@ def click(session: Session, robot: fmt.Robot, rules: EvaluationProtocol) -> bool
 
 
 def score(session: Session, rules: EvaluationProtocol) -> bool:
-    """Note the IoU of the last output. False where the session has ended: good enough, or no click left."""
+    """Note the IoU of the last output. False where the session has ended: good enough, or no click left.
+
+    Raises `ModelError` where the output holds anything but probabilities.
+    """
     began = time.perf_counter()
-    reached = _iou(session, rules)
+    reached, sound = _iou(session, rules)
+    if not sound:
+        try:
+            fmt.check_element(session.output[0], tuple(session.x.shape[-2:]), session.model)
+        except ModelError as error:
+            raise _named(error, session) from error
     session.trace.iou.append(reached)
     session.trace.robot_seconds[-1] += time.perf_counter() - began
     return reached < rules.target_iou and len(session.trace.iou) < rules.max_clicks
@@ -161,7 +171,7 @@ def answer(model: fmt.Model, together: Batch) -> dict[int, ModelError]:
     for b, (session, output) in enumerate(zip(sessions, outputs, strict=True)):
         session.trace.model_seconds.append(seconds)
         try:
-            fmt.check_element(output, tuple(session.x.shape[-2:]), model.name)
+            fmt.check_form(output, tuple(session.x.shape[-2:]), model.name)
             session.output = output[None]
         except ModelError as error:
             faults[b] = _named(error, session)
@@ -224,10 +234,10 @@ def _threshold(rules: EvaluationProtocol) -> float:
     return 0.5 if rules.threshold is None else rules.threshold
 
 
-def _iou(session: Session, rules: EvaluationProtocol) -> float:
+def _iou(session: Session, rules: EvaluationProtocol) -> tuple[float, bool]:
     ignore = None if session.ignore is None else session.ignore.numpy()
-    return iou(session.output.numpy(), session.target.numpy(), ignore, _threshold(rules))
+    return checked_iou(session.output.numpy(), session.target.numpy(), ignore, _threshold(rules))
 
 
 def _on_cpu(y: Any) -> Any:
-    return y.detach().to("cpu") if isinstance(y, Tensor) else y
+    return y.cpu() if isinstance(y, Tensor) else y

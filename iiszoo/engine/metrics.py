@@ -18,27 +18,29 @@ if TYPE_CHECKING:
 NOC_TARGETS = (0.80, 0.85, 0.90, 0.95)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _count(prediction: Any, target: Any, threshold: Any) -> tuple[int, int]:
-    both = either = 0
+@numba.njit(cache=True, nogil=True)
+def _count(prediction: Any, target: Any, threshold: Any) -> tuple[int, int, bool]:
+    both = either = outside = 0
     for i in range(prediction.size):
         predicted = prediction[i] > threshold
         wanted = target[i] != 0
         both += predicted & wanted
         either += predicted | wanted
-    return both, either
+        outside += not ((prediction[i] >= 0) & (prediction[i] <= 1))  # true of NaN
+    return both, either, outside == 0
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _count_valid(prediction: Any, target: Any, ignore: Any, threshold: Any) -> tuple[int, int]:
-    both = either = 0
+@numba.njit(cache=True, nogil=True)
+def _count_valid(prediction: Any, target: Any, ignore: Any, threshold: Any) -> tuple[int, int, bool]:
+    both = either = outside = 0
     for i in range(prediction.size):
         predicted = prediction[i] > threshold
         wanted = target[i] != 0
         valid = ignore[i] == 0
         both += predicted & wanted & valid
         either += (predicted | wanted) & valid
-    return both, either
+        outside += not ((prediction[i] >= 0) & (prediction[i] <= 1))
+    return both, either, outside == 0
 
 
 def iou(
@@ -52,16 +54,26 @@ def iou(
     Ignored pixels are left out of both (RITM b9b4460, `get_iou`); where both are empty it is 1. Raises `ValueError`
     where the shapes differ.
     """
+    return checked_iou(prediction, target, ignore, threshold)[0]
+
+
+def checked_iou(
+    prediction: NDArray[np.float32],
+    target: NDArray[np.bool_],
+    ignore: NDArray[np.bool_] | None = None,
+    threshold: float = 0.5,
+) -> tuple[float, bool]:
+    """`iou`, and whether every value of `prediction` is a probability: found in the same pass over the pixels."""
     if prediction.shape != target.shape or (ignore is not None and ignore.shape != target.shape):
         raise ValueError(f"prediction {prediction.shape}, target {target.shape} and ignore must have one shape")
     limit = np.float32(threshold)
     flat = np.ascontiguousarray(prediction).reshape(-1)
     wanted = np.ascontiguousarray(target).reshape(-1).view(np.uint8)
     if ignore is None:
-        both, either = _count(flat, wanted, limit)
+        both, either, sound = _count(flat, wanted, limit)
     else:
-        both, either = _count_valid(flat, wanted, np.ascontiguousarray(ignore).reshape(-1).view(np.uint8), limit)
-    return both / either if either else 1.0
+        both, either, sound = _count_valid(flat, wanted, np.ascontiguousarray(ignore).reshape(-1).view(np.uint8), limit)
+    return (both / either if either else 1.0), sound
 
 
 def noc(trace: Trace, target: float, max_clicks: int) -> int:

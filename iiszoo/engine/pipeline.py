@@ -1,7 +1,8 @@
 """Many sessions at a time: the model answers one group while the robot works on the other.
 
 Two lanes of up to `batch_size` sessions take turns. While the model's call for one lane runs in the calling thread, the
-person's side of the other lane (scoring, the next click) runs in a second thread, and images are read ahead in others.
+person's side of the other lane (scoring, the next click) runs in another thread, if the model takes long enough for
+that to pay; images are read ahead in others.
 A session that ends makes room for the next sample. What a session's trace holds, times aside, does not depend on any of
 this.
 """
@@ -26,17 +27,23 @@ from iiszoo.engine.trace import Trace
 from iiszoo.errors import ModelError
 
 if TYPE_CHECKING:
-    from iiszoo.data.base import EvaluationDataset, Image, Target
+    from iiszoo.data.base import EvaluationDataset, Target
 
 _READERS = 2
+_WORTH_A_THREAD = 1e-3
+"""Seconds of a model call from which on the person's side has a thread of its own; below, handing over costs more."""
+
+
+_Ended = list[tuple[Session, ModelError | None]]
+"""Sessions that have ended, with the model's failure where that is why."""
 
 
 @dataclass
 class _Reading:
-    """One image with its samples, as read: `targets[j]` belongs to sample `indices[j]`."""
+    """One image with its samples, as read: `x` float32 `(3, H, W)`, `targets[j]` that of sample `indices[j]`."""
 
     indices: list[int]
-    image: Image
+    x: Tensor
     targets: list[Target]
     seconds: float
 
@@ -46,7 +53,7 @@ class _Lane:
     """Sessions in flight, joined to batches; `turn` is the person's side under way in the other thread."""
 
     batches: list[Batch] = field(default_factory=list)
-    turn: Future[list[Session]] | None = None
+    turn: Future[_Ended] | None = None
 
     def sessions(self) -> list[Session]:
         return [session for batch in self.batches for session in batch.sessions]
@@ -70,25 +77,32 @@ def run(
     """
     runner = _Runner(model, robot, rules, emit, batch_size, keep_going)
     with ThreadPoolExecutor(_READERS, "read") as readers, ThreadPoolExecutor(1, "robot") as person, torch.no_grad():
-        samples = runner.starting(dataset, _read_ahead(dataset, groups, readers, 2 * batch_size))
+        samples = runner.starting(dataset, _read_ahead(dataset, model.device, groups, readers, 2 * batch_size))
         lanes = [_Lane(), _Lane()]
         while True:
             for lane in lanes:
                 runner.refill(lane, samples)
                 if lane.batches:
-                    runner.answer(lane)
-                    lane.turn = person.submit(runner.person, lane.sessions())
+                    beside = runner.answer(lane) > _WORTH_A_THREAD
+                    lane.turn = (person.submit if beside else _now)(runner.person, lane.sessions())
             if not any(lane.turn for lane in lanes):
                 return
 
 
+def _now(turn: Callable[[list[Session]], _Ended], sessions: list[Session]) -> Future[_Ended]:
+    """What `submit` does, in the calling thread."""
+    done: Future[_Ended] = Future()
+    done.set_result(turn(sessions))
+    return done
+
+
 def _read_ahead(
-    dataset: EvaluationDataset, groups: Iterable[list[int]], readers: ThreadPoolExecutor, depth: int
+    dataset: EvaluationDataset, device: str, groups: Iterable[list[int]], readers: ThreadPoolExecutor, depth: int
 ) -> Iterator[_Reading]:
     waiting: deque[Future[_Reading]] = deque()
     try:
         for group in groups:
-            waiting.append(readers.submit(_read, dataset, group))
+            waiting.append(readers.submit(_read, dataset, device, group))
             if len(waiting) > depth:
                 yield waiting.popleft().result()
         while waiting:
@@ -98,11 +112,11 @@ def _read_ahead(
             future.cancel()
 
 
-def _read(dataset: EvaluationDataset, indices: list[int]) -> _Reading:
+def _read(dataset: EvaluationDataset, device: str, indices: list[int]) -> _Reading:
     began = time.perf_counter()
-    image = dataset.read_image(indices[0])
+    x = inference.to_tensor(dataset.read_image(indices[0]), device)
     targets = [dataset.read_target(i) for i in indices]
-    return _Reading(indices, image, targets, time.perf_counter() - began)
+    return _Reading(indices, x, targets, time.perf_counter() - began)
 
 
 class _Runner:
@@ -123,10 +137,9 @@ class _Runner:
     def starting(self, dataset: EvaluationDataset, readings: Iterator[_Reading]) -> Iterator[Session]:
         """Sessions with their first click made; the image's `init_z` runs once for all its samples."""
         for reading in readings:
-            x = inference.to_tensor(reading.image, self.model.device)
-            share = len(reading.indices)
+            x, share = reading.x, len(reading.indices)
             traces = [
-                Trace(dataset.sample_id(i), i, list(reading.image.shape[:2]), load_seconds=reading.seconds / share)
+                Trace(dataset.sample_id(i), i, list(x.shape[-2:]), load_seconds=reading.seconds / share)
                 for i in reading.indices
             ]
             z = self._init_z(x, traces)
@@ -162,32 +175,41 @@ class _Runner:
             trace.init_seconds = (time.perf_counter() - began) / len(traces)
         return z
 
-    def person(self, sessions: list[Session]) -> list[Session]:
+    def person(self, sessions: list[Session]) -> _Ended:
         """The person's side: score each answer and click again. Returns the sessions that have ended."""
-        ended = []
+        ended: _Ended = []
         for session in sessions:
-            if not (inference.score(session, self.rules) and inference.click(session, self.robot, self.rules)):
+            try:
+                if inference.score(session, self.rules) and inference.click(session, self.robot, self.rules):
+                    continue
                 inference.finish(session, self.rules)
-                ended.append(session)
+                ended.append((session, None))
+            except ModelError as error:
+                ended.append((session, error))
         return ended
 
     def refill(self, lane: _Lane, samples: Iterator[Session]) -> None:
         """Take the lane's turn back, let ended sessions go, and fill it up with new ones."""
-        ended: list[Session] = []
+        ended: _Ended = []
         if lane.turn is not None:
             ended = lane.turn.result()
             lane.turn = None
-        for session in ended:
-            self.emit(session.trace)
-        kept = [session for session in lane.sessions() if not any(session is other for other in ended)]
+        for session, error in ended:
+            if error is None:
+                self.emit(session.trace)
+            else:
+                self._failed(session.trace, error)
+        gone = [session for session, _ in ended]
+        kept = [session for session in lane.sessions() if session not in gone]
         new = _take(samples, self.batch_size - len(kept))
         if ended or new:
             for batch in lane.batches:
                 inference.part(batch)
             lane.batches = self._batches(kept + new)
 
-    def answer(self, lane: _Lane) -> None:
-        """The model's side for the whole lane; sessions that it failed in leave the lane."""
+    def answer(self, lane: _Lane) -> float:
+        """The model's side for the whole lane, and the seconds that it took; sessions that it failed in leave."""
+        began = time.perf_counter()
         for batch in list(lane.batches):
             faults = inference.answer(self.model, batch)
             if not faults:
@@ -196,6 +218,7 @@ class _Runner:
                 self._failed(batch.sessions[b].trace, error)
             lane.batches.remove(batch)
             lane.batches += self._batches([session for b, session in enumerate(batch.sessions) if b not in faults])
+        return time.perf_counter() - began
 
     def _failed(self, trace: Trace, error: ModelError) -> None:
         """End a sample that the model failed in, or the run."""
