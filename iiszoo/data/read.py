@@ -7,7 +7,7 @@ channel keeps its upper byte, an alpha channel is dropped, a JPEG is turned as i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,11 +16,8 @@ from PIL import Image
 
 from iiszoo.errors import DatasetError
 
-if TYPE_CHECKING:
-    from iiszoo.data.base import Image as Pixels
 
-
-def read_image(path: Path) -> Pixels:
+def read_image(path: Path) -> NDArray[np.uint8]:
     """uint8 `(H, W, 3)`, RGB. Raises `DatasetError` naming the file."""
     return np.asarray(cv2.cvtColor(_read(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
 
