@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 _ID_PART = r"[a-z0-9][a-z0-9._+-]*"
-_LOADER = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+OBJECT_PATH = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+"""`package.module:name`."""
 
 Prompt = Literal["clicks", "mask"]
 
@@ -86,7 +87,8 @@ class ModelCard:
 class DatasetCard:
     """A dataset for evaluation. `loader(card, *, root)` returns an `iiszoo.data.base.EvaluationDataset`.
 
-    `layout` says in words which files are expected under its root. `n_samples` is the published number of samples.
+    `layout` says in words which files are expected under its root, `homepage` where they can be had. `n_samples` is the
+    published number of samples.
     `embedded` datasets ship inside a package and need no root. `takes_argument` marks an id that is followed by
     `:ARGUMENT`, such as `folder:DIR`; its loader gets `argument=` too.
     """
@@ -96,6 +98,7 @@ class DatasetCard:
     summary: str
     licence: str
     layout: str
+    homepage: str = ""
     paper: str = ""
     n_samples: int | None = None
     embedded: bool = False
@@ -146,5 +149,5 @@ def _check_id(id: str, pattern: str, meaning: str) -> None:
 
 
 def _check_loader(card: Card) -> None:
-    if not _LOADER.match(card.loader):
+    if not OBJECT_PATH.match(card.loader):
         raise ValueError(f"card {card.id}: loader must read 'package.module:function', not {card.loader!r}")

@@ -34,5 +34,14 @@ class RunError(IISZooError):
     """A run directory cannot be used: made by another protocol, model, weights or dataset, in use, or damaged."""
 
 
+class RobotError(IISZooError):
+    """A robot raised; the message names the robot and the sample."""
+
+
 class ModelError(IISZooError):
     """A model raised, or its answer breaks the standard format; the message names the model and the sample."""
+
+
+def one_line(error: BaseException) -> str:
+    """`ValueError: what it says`, on one line, to stand within a sentence."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

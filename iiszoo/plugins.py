@@ -58,7 +58,7 @@ class Plugin:
         return f"{self.name} ({self.distribution} {self.version})"
 
     def claims(self) -> set[tuple[Kind, str]]:
-        """The (kind, family) pairs and commands that no other plugin may also register."""
+        """The (kind, family) pairs that no other plugin may also register."""
         return {(kind_of(card), card.family) for card in self.cards}
 
     def break_with(self, error: BaseException) -> None:
@@ -189,6 +189,7 @@ def _refuse_double_claims(plugins: list[Plugin]) -> None:
         rival_commands = {name: other for other in sound if other is not plugin for name in other.commands}
         for name in sorted(plugin.commands):
             if name in rival_commands and plugin.error is None:
+                rival = rival_commands[name].label
                 plugin.break_with(
-                    PluginError(f"command {name!r} is claimed by {plugin.label} and by {rival_commands[name].label}")
+                    PluginError(f"command {name!r} is claimed by {plugin.label} and by {rival}; uninstall one of them")
                 )

@@ -17,6 +17,7 @@ the previous output; whoever starts from an existing mask puts it there before t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -62,7 +63,7 @@ class Robot(Protocol):
 class Model:
     """A model of the standard format; what `as_model` and `load_model` return.
 
-    `card` is None for a bare function. `options` are what the loader was asked for beyond its defaults.
+    `card` is None for a bare function. `checkpoint` and `options` are what the loader was asked for.
     """
 
     def __init__(self, function: Callable[..., Any], name: str, card: ModelCard | None, device: str) -> None:
@@ -70,6 +71,8 @@ class Model:
         self.name = name
         self.card = card
         self.device = device
+        self.checkpoint: Path | None = None
+        self.options: dict[str, Any] = {}
 
     @property
     def ragged(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -13,15 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from iiszoo import plugins
-from iiszoo.cards import DatasetCard, ModelCard, RobotCard
-from iiszoo.errors import BadOption, IISZooError, ModelError, PluginError, UnknownId
+from iiszoo.cards import OBJECT_PATH, DatasetCard, ModelCard, RobotCard
+from iiszoo.errors import BadOption, IISZooError, ModelError, PluginError, UnknownId, one_line
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
     from iiszoo.protocol import Model, Robot
 
 CardType = TypeVar("CardType", ModelCard, DatasetCard, RobotCard)
-_FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 
 
 class Shelf(Generic[CardType]):
@@ -115,7 +113,7 @@ def load_object(path: str) -> Any:
     try:
         imported = import_module(module)
     except Exception as error:
-        raise BadOption(f"{path!r} cannot be imported: {type(error).__name__}: {error}") from error
+        raise BadOption(f"{path!r} cannot be imported: {one_line(error)}") from error
     if not hasattr(imported, name):
         near = difflib.get_close_matches(name, dir(imported), n=1)
         raise BadOption(f"module {module!r} has no {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
@@ -124,7 +122,7 @@ def load_object(path: str) -> Any:
 
 def is_function(model: str | Callable[..., Any]) -> bool:
     """Whether this names a bare function or is a callable itself, and so is no id."""
-    return not isinstance(model, str) or _FUNCTION.match(model) is not None
+    return not isinstance(model, str) or OBJECT_PATH.match(model) is not None
 
 
 def load_model(
@@ -142,12 +140,12 @@ def load_model(
     if is_function(model):
         function = load_object(model) if isinstance(model, str) else model
         if checkpoint is not None or options:
-            raise BadOption(f"{_name(model)} is a bare function: it takes neither a checkpoint nor options")
+            raise BadOption(f"{function_name(model)} is a bare function: it takes neither a checkpoint nor options")
         if inspect.isclass(function):
             function = function()
         if not callable(function):
-            raise BadOption(f"{_name(model)} is not callable, so it cannot be a model")
-        return as_model(function, name=_name(model), device=device)
+            raise BadOption(f"{function_name(model)} is not callable, so it cannot be a model")
+        return as_model(function, name=function_name(model), device=device)
     card = registry().models.resolve(str(model))
     if checkpoint is not None and not Path(checkpoint).is_file():
         raise BadOption(f"checkpoint {checkpoint} does not exist")
@@ -155,12 +153,14 @@ def load_model(
         loaded = load_object(card.loader)(card, device=device, checkpoint=checkpoint, **options)
     except IISZooError:
         raise
-    except (TypeError, ValueError) as error:
+    except Exception as error:
         asked = {"checkpoint": checkpoint, **options} if checkpoint else options
         if asked:
-            raise BadOption(f"model {card.id} cannot be loaded with {', '.join(asked)}: {error}") from error
-        raise ModelError(f"model {card.id} cannot be loaded: {error}") from error
-    return as_model(loaded, name=card.id, card=card, device=device)
+            raise BadOption(f"model {card.id} cannot be loaded with {', '.join(asked)}: {one_line(error)}") from error
+        raise ModelError(f"model {card.id} cannot be loaded: {one_line(error)}") from error
+    complete = as_model(loaded, name=card.id, card=card, device=device)
+    complete.checkpoint, complete.options = Path(checkpoint) if checkpoint else None, options
+    return complete
 
 
 def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationDataset:
@@ -188,7 +188,8 @@ def load_robot(robot: str) -> Robot:
     return loaded
 
 
-def _name(model: str | Callable[..., Any]) -> str:
+def function_name(model: str | Callable[..., Any]) -> str:
+    """`module:qualified name` of a bare function, or of an object's class."""
     if isinstance(model, str):
         return model
     qualified = getattr(model, "__qualname__", type(model).__qualname__)

@@ -36,4 +36,6 @@ def load_checkpoint(file: str | Path, *, map_location: Any = "cpu") -> Any:
 
 def _unreadable(file: str | Path, error: Exception) -> WeightsError:
     cause = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-    return WeightsError(f"checkpoint {file} is truncated or is no PyTorch checkpoint ({cause}); fetch it again")
+    return WeightsError(
+        f"checkpoint {file} is truncated or is no PyTorch checkpoint ({cause}); give another, or fetch it again"
+    )

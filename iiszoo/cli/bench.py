@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from iiszoo.builtin import datasets, models
 from iiszoo.cli.output import json_option, print_json, print_table, warn_of_broken_plugins
 
 
@@ -30,7 +31,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     "-m",
     "models",
     multiple=True,
-    default=["classic/geocut"],
+    default=[models.DEFAULT],
     show_default=True,
     help="A model's id, its family's name, or module:function. Can be given several times.",
 )
@@ -39,7 +40,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     "-d",
     "datasets",
     multiple=True,
-    default=["demo"],
+    default=[datasets.DEFAULT],
     show_default=True,
     help="A dataset's id, or folder:DIR. Can be given several times.",
 )
@@ -98,8 +99,13 @@ def command(resume: bool, as_json: bool, **settings: Any) -> None:
     from iiszoo.cli.bench_progress import Bars
     from iiszoo.engine.bench import bench
 
-    with Bars() as listener:
-        summaries = bench(overwrite=not resume, listener=listener, **settings)
+    try:
+        with Bars() as listener:
+            summaries = bench(overwrite=not resume, listener=listener, **settings)
+    except KeyboardInterrupt:
+        again = "the same command" if resume else "the same command without --overwrite"
+        click.echo(f"stopped; what was done is kept: {again} goes on from here", err=True)
+        click.get_current_context().exit(130)
     if as_json:
         print_json(summaries)
     else:

@@ -52,7 +52,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped; what was done is kept: the same command goes on from here", err=True)
+        click.echo("stopped", err=True)
         sys.exit(130)
     except IISZooError as error:
         click.echo(f"error: {error}", err=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from iiszoo.errors import DatasetError
+from iiszoo.errors import DatasetError, one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,6 +76,10 @@ class EvaluationDataset(ABC):
     def check_files(self) -> Iterator[str]:
         """One sentence for each file that cannot be right, found without decoding pixels."""
         return iter(())
+
+    def stamp(self) -> str:
+        """A hash that changes when the files look different (names, sizes, times); "" where that is not known."""
+        return ""
 
     def groups(self) -> list[list[int]]:
         """Sample indices by image, in order of first appearance."""
@@ -163,6 +167,14 @@ class PairedFiles(EvaluationDataset):
     def files_of(self, i: int) -> tuple[str, ...]:
         return (str(self.pairs[i].image), str(self.pairs[i].mask))
 
+    def stamp(self) -> str:
+        seen = hashlib.sha256()
+        for pair in self.pairs:
+            for path in (pair.image, pair.mask):
+                found = path.stat()
+                seen.update(f"{pair.id} {path.name} {found.st_size} {found.st_mtime_ns}\n".encode())
+        return seen.hexdigest()
+
     def check_files(self) -> Iterator[str]:
         """Unreadable headers and sizes that differ, by file name."""
         for pair in self.pairs:
@@ -170,8 +182,8 @@ class PairedFiles(EvaluationDataset):
             for path in (pair.image, pair.mask):
                 try:
                     sizes.append(_size(path, turned=path is pair.image))
-                except OSError as error:
-                    yield f"{path}: cannot be read as an image ({error})"
+                except Exception as error:  # noqa: BLE001  Pillow raises SyntaxError and others for damaged files
+                    yield f"{path}: cannot be read as an image ({one_line(error)})"
             if len(sizes) == 2 and sizes[0] != sizes[1]:
                 yield _sizes_differ(f"{pair.image} and {pair.mask}", sizes[0], sizes[1])
 
@@ -225,5 +237,7 @@ def pair_by_stem(images: Path, masks: Path, *, objects: bool = False) -> list[Pa
     ids = [pair.id for pair in pairs]
     faults += [f"two masks are called {id}" for id in sorted({id for id in ids if ids.count(id) > 1})]
     if faults:
-        raise DatasetError(f"{images} and {masks} do not pair: {'; '.join(faults)}")
+        way_out = "a mask is called as its image" + (", or STEM__OBJECT where there are several" if objects else "")
+        listed = "\n  ".join(faults)
+        raise DatasetError(f"{images} and {masks} do not pair; {way_out}:\n  {listed}")
     return pairs

@@ -30,8 +30,8 @@ def read_mask(path: Path) -> NDArray[Any]:
         with Image.open(path) as image:
             if image.mode == "P":
                 return np.asarray(image)
-    except OSError:
-        pass  # what Pillow cannot read OpenCV may, or says why
+    except Exception:  # noqa: BLE001  Pillow raises SyntaxError and others for damaged files
+        pass  # what Pillow cannot read OpenCV may, or says why not
     return _read(path, cv2.IMREAD_UNCHANGED)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import filelock
 import platformdirs
 
+from iiszoo import assets
 from iiszoo.cards import DatasetCard
 from iiszoo.errors import DatasetError
 
@@ -47,9 +48,8 @@ def candidates(card: DatasetCard, root: Path | None = None) -> list[Path]:
         return [root / card.id, root]
     places = [Path(registered()[card.id])] if card.id in registered() else []
     if os.environ.get("IISZOO_DATA"):
-        places.append(Path(os.environ["IISZOO_DATA"]) / card.id)
-    cache = os.environ.get("IISZOO_CACHE") or platformdirs.user_cache_dir("iiszoo")
-    return [*places, Path(cache) / "data" / card.id]
+        places.append(Path(os.environ["IISZOO_DATA"]).expanduser() / card.id)
+    return [*places, assets.cache_root() / "data" / card.id]
 
 
 def find(card: DatasetCard, root: Path | None, *subdirectories: str) -> Path:
@@ -60,12 +60,15 @@ def find(card: DatasetCard, root: Path | None, *subdirectories: str) -> Path:
             return place
     looked = ", ".join(str(place) for place in places)
     there = [place for place in places if place.is_dir()]
+    source = f" (it can be had at {card.homepage})" if card.homepage else ""
     fault = "is laid out otherwise" if there else "was not found"
     raise DatasetError(
-        f"dataset {card.id} {fault}: looked in {looked} for {card.layout}; give its directory with --root DIR or "
-        f"`iiszoo data add {card.id} DIR`"
+        f"dataset {card.id} {fault}: looked in {looked} for {card.layout}{source}; give its directory with "
+        f"--root DIR or `iiszoo data add {card.id} DIR`"
     )
 
 
 def _register_file() -> Path:
-    return Path(os.environ.get("IISZOO_CONFIG") or platformdirs.user_config_dir("iiszoo")) / "datasets.json"
+    return (
+        Path(os.environ.get("IISZOO_CONFIG") or platformdirs.user_config_dir("iiszoo")).expanduser() / "datasets.json"
+    )

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iiszoo import assets
+from iiszoo.builtin.datasets import DEFAULT as DEFAULT_DATASET
+from iiszoo.builtin.models import DEFAULT as DEFAULT_MODEL
 from iiszoo.engine import provenance, store, workers
 from iiszoo.engine.dataset_check import Checked, check
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, load_protocol
 from iiszoo.engine.summary import read, summarise
 from iiszoo.engine.trace import Trace
-from iiszoo.errors import BadOption, RunError
+from iiszoo.errors import BadOption, DatasetError, RunError
 from iiszoo.registry import check_device, is_function, load_dataset, registry
 
 if TYPE_CHECKING:
     from iiszoo.protocol import Model
 
-DEFAULT_MODEL = "classic/geocut"
-DEFAULT_DATASET = "demo"
 ModelSpec = str | Callable[..., Any]
 
 
@@ -60,7 +60,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Settings:
-    """How runs are carried out. None of it changes a result. Raises `BadOption` where a value makes no sense."""
+    """How runs are carried out, beside the protocol. Raises `BadOption` where a value makes no sense."""
 
     root: Path | None = None
     checkpoint: Path | None = None
@@ -79,6 +79,8 @@ class Settings:
         for name, value in counts.items():
             if value is not None and value < 1:
                 raise BadOption(f"the {name} must be at least 1, not {value}")
+        if self.overwrite and self.shard != (1, 1):
+            raise BadOption("a shard cannot overwrite: that would discard the other shards; give another --out")
         if not 1 <= self.shard[0] <= self.shard[1]:
             raise BadOption(f"shard {self.shard[0]}/{self.shard[1]} must be i/n with i from 1 to n")
 
@@ -137,7 +139,8 @@ def bench(
 def _plan(model: ModelSpec, dataset: str, rules: EvaluationProtocol, place: Path, how: Settings) -> Run:
     registry().datasets.resolve(dataset.partition(":")[0])
     if rules.threshold is None:
-        rules = replace(rules, threshold=0.5 if is_function(model) else registry().models.resolve(str(model)).threshold)
+        card = getattr(model, "card", None) if is_function(model) else registry().models.resolve(str(model))
+        rules = replace(rules, threshold=card.threshold if card else 0.5)
     model_identity = provenance.model_identity(model, how.checkpoint, how.options)
     identity = {
         "format": store.FORMAT,
@@ -165,11 +168,24 @@ def _finished(run: Run, how: Settings) -> dict[str, Any] | None:
     if not store.check_identity(run.directory, run.identity):
         return None
     summary, traces = read(run.directory)
-    if summary["skipped"] and not how.skip_broken:
+    if store.read_summary(run.directory).get("n_done") != len(traces):
+        return None  # it was stopped before its summary was written
+    if summary["skipped"] and (not how.skip_broken or how.limit is not None):
         return None
     wanted = summary["n_samples"] if how.limit is None else min(how.limit, summary["n_samples"])
     there = sum(trace.index < wanted for trace in traces) + len(summary["skipped"])
-    return summary if there >= wanted else None
+    return summary if there >= wanted and _unchanged(run, summary, how) else None
+
+
+def _unchanged(run: Run, summary: dict[str, Any], how: Settings) -> bool:
+    """Whether the dataset's files look as they did: by names, sizes and times, no file is opened. True where the
+    dataset is out of reach; where it looks different, its fingerprint decides.
+    """
+    try:
+        stamp = load_dataset(run.dataset, how.root).stamp()
+    except DatasetError:
+        return True
+    return bool(stamp == summary["provenance"].get("dataset_stamp"))
 
 
 @dataclass(frozen=True)
@@ -273,8 +289,8 @@ def _write_summary(run: Run, checked: Checked, device: str, began: str) -> dict[
     summary = summarise(identity, store.read_traces(run.directory), checked.broken)
     before = store.read_summary(run.directory).get("times", {}).get("invocations", [])
     summary["times"]["invocations"] = [*before, [began, _now()]]
-    place = {"dataset_place": str(checked.dataset.place.resolve())}
-    summary["provenance"] = {**identity, **place, "environment": provenance.environment(device)}
+    data = {"dataset_place": str(checked.dataset.place.resolve()), "dataset_stamp": checked.dataset.stamp()}
+    summary["provenance"] = {**identity, **data, "environment": provenance.environment(device)}
     store.write_json(run.directory / store.SUMMARY, summary)
     return summary
 

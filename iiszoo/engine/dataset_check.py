@@ -35,7 +35,9 @@ def check(
     total = len(dataset)
     ids = [dataset.sample_id(i) for i in range(total)]
     if total == 0:
-        raise DatasetError(f"dataset {dataset.name} has no samples")
+        raise DatasetError(
+            f"dataset {dataset.name} in {dataset.place} has no samples; `iiszoo show` says what it must hold"
+        )
     if len(set(ids)) != total:
         twice = sorted({id for id in ids if ids.count(id) > 1})
         raise DatasetError(f"dataset {dataset.name}: sample ids are not unique: {', '.join(twice)}")

@@ -6,7 +6,7 @@
         y, z = model(x, z, pcs, ncs)
 
 `start`, `click` and `score` are the person's side of that loop, `answer` is the model's, for any number of sessions in
-one call. `run_session` is the loop itself; `pipeline.py` runs many at a time.
+one call; `pipeline.py` runs the loop for many sessions at a time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from iiszoo import protocol as fmt
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.metrics import checked_iou
 from iiszoo.engine.trace import Trace, pack_mask
-from iiszoo.errors import ModelError
+from iiszoo.errors import ModelError, RobotError, one_line
 
 if TYPE_CHECKING:
     from iiszoo.data.base import Image, Target
@@ -90,19 +90,22 @@ def start(trace: Trace, x: Tensor, target: Target, z: fmt.State, rules: Evaluati
 def click(session: Session, robot: fmt.Robot, rules: EvaluationProtocol) -> bool:
     """The robot's turn. False where there is nothing left to click: the session has ended."""
     began = time.perf_counter()
-    session.pcs, session.ncs = robot(
-        session.output,
-        session.target,
-        session.pcs,
-        session.ncs,
-        ignore=session.ignore,
-        generators=[session.generator],
-        threshold=_threshold(rules),
-    )
+    try:
+        session.pcs, session.ncs = robot(
+            session.output,
+            session.target,
+            session.pcs,
+            session.ncs,
+            ignore=session.ignore,
+            generators=[session.generator],
+            threshold=_threshold(rules),
+        )
+    except Exception as error:
+        raise RobotError(f"robot {rules.robot} raised {one_line(error)} (on {_where(session)})") from error
     positive, negative = session.pcs[-1][0], session.ncs[-1][0]
     if not positive and not negative:
         return False
-    session.trace.clicks.append([[*at, 1] for at in positive] + [[*at, 0] for at in negative])
+    session.trace.clicks.append([[int(r), int(c), 1] for r, c in positive] + [[int(r), int(c), 0] for r, c in negative])
     session.trace.robot_seconds.append(time.perf_counter() - began)
     return True
 
@@ -186,23 +189,12 @@ def part(together: Batch) -> None:
         session.z = z
 
 
-def run_session(model: fmt.Model, robot: fmt.Robot, session: Session, rules: EvaluationProtocol) -> Trace:
-    """The whole loop for one session, nothing overlapped. Raises `ModelError` where the model fails."""
-    alone = batch([session])
-    while click(session, robot, rules):
-        for error in answer(model, alone).values():
-            raise error
-        if not score(session, rules):
-            break
-    return finish(session, rules)
-
-
 def _culprits(model: fmt.Model, together: Batch, error: Exception) -> dict[int, ModelError]:
     sessions = together.sessions
     if len(sessions) == 1:
         if isinstance(error, ModelError):
             return {0: _named(error, sessions[0])}
-        failure = ModelError(f"model {model.name} raised {type(error).__name__} on {_where(sessions[0])}: {error}")
+        failure = ModelError(f"model {model.name} raised {one_line(error)} (on {_where(sessions[0])})")
         failure.__cause__ = error
         return {0: failure}
     part(together)
@@ -217,8 +209,8 @@ def _culprits(model: fmt.Model, together: Batch, error: Exception) -> dict[int, 
         return faults
     names = ", ".join(session.trace.sample for session in sessions)
     raise ModelError(
-        f"model {model.name} raised {type(error).__name__} on a batch of {len(sessions)} samples ({names}), though it "
-        f"answers each of them alone: {error}; use --batch-size 1"
+        f"model {model.name} raised {one_line(error)} on a batch of {len(sessions)} samples ({names}), though it "
+        "answers each of them alone; use --batch-size 1"
     ) from error
 
 

@@ -13,6 +13,7 @@ import jinja2
 
 import iiszoo
 from iiszoo.engine import page_charts, store, table
+from iiszoo.engine.metrics import NOC_TARGETS
 from iiszoo.engine.page_charts import Curves, Histogram, Series
 from iiszoo.engine.page_pictures import Album, Sample, caption, marks, worst
 from iiszoo.engine.published import Published
@@ -21,7 +22,6 @@ from iiszoo.errors import IISZooError, RunError
 from iiszoo.registry import load_dataset
 
 N_WORST = 10
-_GOALS = (80, 85, 90, 95)
 Result = tuple[dict[str, Any], Sequence[Trace]]
 
 
@@ -70,7 +70,7 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
     datasets = []
     for name in dict.fromkeys(one.summary["dataset"] for one in series):
         there = [one for one in series if one.summary["dataset"] == name]
-        album = _open_album(name, root or _recorded_place(there[0].summary))
+        album = _open_album(*_whereabouts(there[0].summary, root))
         runs = [_run_view(one, album, anchors[id(one)]) for one in there]
         datasets.append(DatasetView(name, page_charts.curves(there), page_charts.histogram(there), runs))
     summaries = [one.summary for one in series]
@@ -114,10 +114,13 @@ def _series(results: Sequence[Result]) -> list[Series]:
     ]
 
 
-def _recorded_place(summary: dict[str, Any]) -> Path | None:
-    """Where the dataset lay when the run was made; an id with an argument says so itself."""
-    place = summary.get("provenance", {}).get("dataset_place")
-    return Path(place) if place and ":" not in summary["dataset"] else None
+def _whereabouts(summary: dict[str, Any], root: Path | None) -> tuple[str, Path | None]:
+    """The dataset's id and root: where it lay when the run was made, unless a root is given."""
+    dataset, place = summary["dataset"], summary.get("provenance", {}).get("dataset_place")
+    if root is not None or not place:
+        return dataset, root
+    name, colon, _ = dataset.partition(":")
+    return (f"{name}:{place}", None) if colon else (dataset, Path(place))
 
 
 def _open_album(dataset: str, root: Path | None) -> Album | IISZooError:
@@ -151,7 +154,7 @@ def _figures(summary: dict[str, Any]) -> list[Figure]:
             metrics[f"nof{goal}_strict"],
             table.published_beside(summary, f"noc{goal}"),
         )
-        for goal in _GOALS
+        for goal in (round(100 * target) for target in NOC_TARGETS)
     ]
 
 

@@ -24,7 +24,7 @@ from iiszoo.engine import inference
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.inference import Batch, Session
 from iiszoo.engine.trace import Trace
-from iiszoo.errors import ModelError
+from iiszoo.errors import ModelError, one_line
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset, Target
@@ -163,10 +163,8 @@ class _Runner:
             fmt.check_state(whole, 1, self.model.name)
             (z,) = fmt.split(whole)
         except Exception as error:  # noqa: BLE001  a model may raise anything
-            failure = ModelError(
-                f"model {self.model.name} raised {type(error).__name__} in init_z on the image of sample "
-                f"{traces[0].sample!r}: {error}"
-            )
+            said = str(error) if isinstance(error, ModelError) else f"model {self.model.name} raised {one_line(error)}"
+            failure = ModelError(f"{said} (in init_z, on the image of sample {traces[0].sample!r})")
             failure.__cause__ = error
             for trace in traces:
                 self._failed(trace, failure)

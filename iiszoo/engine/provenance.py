@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from iiszoo import assets, plugins
-from iiszoo.errors import BadOption
-from iiszoo.registry import is_function, registry
+from iiszoo.errors import BadOption, one_line
+from iiszoo.registry import function_name, is_function, registry
 
 _LIBRARIES = ("torch", "torchvision", "numpy", "opencv-python", "scipy", "numba", "timm")
 
@@ -28,6 +28,13 @@ def model_identity(
     the plugin's version; any other callable only by itself, so that no later process takes its results for another's.
     `weights` is left out as long as the hash of one is not known: upstream states none, and it was not fetched yet.
     """
+    if not isinstance(model, str):
+        from iiszoo.protocol import Model
+
+        if isinstance(model, Model):
+            if model.card is not None:
+                return model_identity(model.card.id, model.checkpoint, model.options)
+            model = model.function
     if is_function(model):
         return {**_function_identity(model), "options": options or {}, "weights": []}
     card = registry().models.resolve(str(model))
@@ -42,15 +49,13 @@ def model_identity(
 
 
 def _function_identity(model: str | Callable[..., Any]) -> dict[str, str]:
-    name = (
-        model
-        if isinstance(model, str)
-        else f"{model.__module__}:{getattr(model, '__qualname__', type(model).__qualname__)}"
-    )
+    name = function_name(model)
     module, _, attribute = name.partition(":")
     try:
         spec = importlib.util.find_spec(module)
-    except (ModuleNotFoundError, ValueError):
+    except Exception as error:  # the package that holds the module is imported, and may raise anything
+        if isinstance(model, str):
+            raise BadOption(f"model {model!r} cannot be imported: {one_line(error)}") from error
         spec = None
     if isinstance(model, str) and spec is None:
         raise BadOption(f"model {model!r}: there is no module {module!r}; it must be importable from here")

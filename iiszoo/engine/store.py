@@ -41,10 +41,18 @@ def find_runs(directory: Path) -> list[Path]:
     """Every run directory at or below `directory`. Raises `RunError` where there is none."""
     if not directory.is_dir():
         raise RunError(f"{directory} is not a directory; give one that `iiszoo bench --out` wrote")
-    runs = sorted(path.parent for path in directory.rglob(IDENTITY))
+    runs = sorted(path.parent for path in directory.rglob(IDENTITY) if "format" in _object(path))
     if not runs:
         raise RunError(f"{directory} holds no run (no {IDENTITY}); give a directory that `iiszoo bench --out` wrote")
     return runs
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """The file's JSON object; {} where it has none."""
+    try:
+        return read_json(path) or {}
+    except RunError:
+        return {}
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -64,10 +72,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def read_summary(directory: Path) -> dict[str, Any]:
     """What `summary.json` says; {} where it is absent or damaged: it is derived, and is written again."""
-    try:
-        return read_json(directory / SUMMARY) or {}
-    except RunError:
-        return {}
+    return _object(directory / SUMMARY)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
@@ -113,6 +118,8 @@ def check_identity(directory: Path, identity: dict[str, Any]) -> bool:
             raise RunError(f"{directory} holds samples but no {IDENTITY}; start anew with --overwrite or another --out")
         return False
     different = differences(identity, there)
+    if different and not read_traces(directory):
+        return False  # nothing was computed yet: a model that failed at its first click, and was mended since
     if different:
         raise RunError(
             f"{directory} holds another run ({'; '.join(different)}); give another --out, or --overwrite to discard it"
@@ -208,7 +215,7 @@ class Writer:
                 self._file.truncate(size)
             raise RunError(
                 f"{self.path} cannot be written ({error.strerror or error}); all samples before "
-                f"{trace.sample!r} are kept: make room and give the same command again"
+                f"{trace.sample!r} are kept: make room and give the same command again, without --overwrite"
             ) from error
 
     def close(self) -> None:

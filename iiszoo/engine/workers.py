@@ -92,7 +92,7 @@ def run(job: Job, groups: list[list[int]], emit: Callable[[Trace], None], worker
                 process.start()
             theirs.close()
             crew[ours] = process
-        _serve(crew, left, emit)
+        _serve(crew, left, -(-len(groups) // workers), emit)
     finally:
         for process in crew.values():
             process.terminate()
@@ -113,21 +113,29 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _serve(crew: dict[Connection, BaseProcess], left: Iterator[list[int]], emit: Callable[[Trace], None]) -> None:
+def _serve(
+    crew: dict[Connection, BaseProcess], left: Iterator[list[int]], share: int, emit: Callable[[Trace], None]
+) -> None:
+    """Hand out images as they are asked for, `share` at most to each worker: one that reads far ahead, for a large
+    batch, would else take all.
+    """
     open_pipes = dict(crew)
+    taken = dict.fromkeys(crew, 0)
     while open_pipes:
         for pipe in wait(list(open_pipes)):
             assert isinstance(pipe, Connection)
             try:
                 kind, value = pipe.recv()
                 if kind == "next":
-                    pipe.send(next(left, None))
+                    pipe.send(next(left, None) if taken[pipe] < share else None)
+                    taken[pipe] += 1
             except (EOFError, OSError):
                 process = open_pipes.pop(pipe)
                 process.join()
                 raise RunError(
                     f"{process.name} died (exit code {process.exitcode}; -9 is often a lack of memory); what was done "
-                    "is kept: give the same command again, with fewer --workers or a smaller --batch-size"
+                    "is kept: give the same command again (without --overwrite), with fewer --workers or a smaller "
+                    "--batch-size"
                 ) from None
             if kind == "trace":
                 emit(value)

@@ -199,8 +199,8 @@ FAULTS = {
     "above_one": "probabilities in [0, 1], not with values in [0.5, 1.4]",
     "double_precision": "must answer in float32, not torch.float64",
     "numpy_answer": "ndarray",
-    "raising": "raised RuntimeError on sample 'p1' at click 1: red is not for me",
-    "RaisingInit": "raised RuntimeError in init_z on the image of sample 'p1': red is not for me",
+    "raising": "raised RuntimeError: red is not for me (on sample 'p1' at click 1)",
+    "RaisingInit": "raised RuntimeError: red is not for me (in init_z, on the image of sample 'p1')",
 }
 
 

@@ -109,7 +109,8 @@ def test_the_same_command_goes_on_and_a_finished_one_is_answered_at_once(command
     whole = json.loads(command(*arguments)[1])[0]
     assert (whole["n_done"], whole["complete"]) == (4, True)
     monkeypatch.setattr("iiszoo.registry.load_model", None)
-    monkeypatch.setattr("iiszoo.engine.bench.load_dataset", None)
+    monkeypatch.setattr("iiszoo.data.base.PairedFiles.read_image", None)
+    monkeypatch.setattr("iiszoo.data.base.PairedFiles.read_target", None)
     code, out, err = command(*arguments)
     assert code == 0, err
     assert json.loads(out)[0]["metrics"] == whole["metrics"]

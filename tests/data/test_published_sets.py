@@ -36,7 +36,7 @@ def test_grabcut_reads_object_and_ignored_band(save: Save, object_mask: Mask, tm
 def test_grabcut_has_one_mask_an_image(save: Save, object_mask: Mask, tmp_path: Path) -> None:
     save("data_GT/a.png")
     save("boundary_GT/a__1.png", object_mask)
-    with pytest.raises(DatasetError, match=r"mask a__1\.png has no image; image a\.png has no mask"):
+    with pytest.raises(DatasetError, match=r"mask a__1\.png has no image\n  image a\.png has no mask"):
         load_dataset("grabcut", root=tmp_path)
 
 

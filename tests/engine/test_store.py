@@ -124,7 +124,8 @@ def test_the_same_run_is_recognised_also_before_all_of_it_is_known(directory):
         ("dataset", {"n_samples": 4}, "dataset.n_samples: 3 there, 4 now"),
     ],
 )
-def test_another_run_is_refused_with_what_differs(directory, part, change, said):
+def test_another_run_is_refused_with_what_differs(directory, trace, part, change, said):
+    write(directory, [trace([0.5])])
     other = {**IDENTITY, part: {**IDENTITY[part], **change}}
     with pytest.raises(RunError) as raised:
         store.check_identity(directory, other)
@@ -134,6 +135,11 @@ def test_another_run_is_refused_with_what_differs(directory, part, change, said)
     assert "--out" in message
     assert "--overwrite" in message
     assert store.read_json(directory / store.IDENTITY) == IDENTITY
+
+
+def test_a_run_that_has_computed_nothing_is_no_obstacle(directory):
+    """A model that failed at its first click, and was mended since, is another model."""
+    assert not store.check_identity(directory, {**IDENTITY, "model": {**IDENTITY["model"], "code": "toy 2"}})
 
 
 def test_samples_of_an_unknown_run_are_not_taken_over(tmp_path, trace):

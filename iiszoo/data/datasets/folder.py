@@ -20,7 +20,7 @@ def load(card: DatasetCard, root: Path | None = None, argument: str = "") -> Pai
     """The images and masks under the directory `argument`, a relative one from `root` or the working directory."""
     place = (root or Path()) / Path(argument).expanduser()
     if not place.is_dir():
-        raise DatasetError(f"dataset folder:{argument}: there is no directory {place}")
+        raise DatasetError(f"dataset folder:{argument}: there is no directory {place.resolve()}")
     for images, masks in LAYOUTS:
         if (place / images).is_dir() and (place / masks).is_dir():
             pairs = pair_by_stem(place / images, place / masks, objects=True)

@@ -122,9 +122,9 @@ def _like_batch(elements: list[torch.Tensor], x: Images) -> torch.Tensor | list[
     return torch.stack(elements)
 
 
-def refuse(model: str, checkpoint: object, options: Mapping[str, object]) -> None:
+def refuse(checkpoint: object, options: Mapping[str, object]) -> None:
     """Raise ValueError for what a weight-free model without options cannot take."""
     if checkpoint is not None:
-        raise ValueError(f"{model} has no weights: leave out checkpoint={checkpoint!r}.")
+        raise ValueError("it has no weights, so it takes no checkpoint")
     if options:
-        raise ValueError(f"{model} takes no options: leave out {', '.join(sorted(options))}.")
+        raise ValueError(f"it takes no options; leave out {', '.join(sorted(options))}")

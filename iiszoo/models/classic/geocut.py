@@ -249,5 +249,5 @@ def load_geocut(
     card: object = None, *, device: str = "cpu", checkpoint: object = None, **options: object
 ) -> ElementwiseModel:
     """The model in the standard format; it has no weights and no options, and always computes on the CPU."""
-    refuse("classic/geocut", checkpoint, options)
+    refuse(checkpoint, options)
     return ElementwiseModel(GeoCut(Settings()))

@@ -69,5 +69,5 @@ def load_grabcut(
     card: object = None, *, device: str = "cpu", checkpoint: object = None, **options: object
 ) -> ElementwiseModel:
     """The model in the standard format; it has no weights and no options, and always computes on the CPU."""
-    refuse("classic/grabcut", checkpoint, options)
+    refuse(checkpoint, options)
     return ElementwiseModel(GrabCut(Settings()))

@@ -75,5 +75,5 @@ def load_random_walker(
     card: object = None, *, device: str = "cpu", checkpoint: object = None, **options: object
 ) -> ElementwiseModel:
     """The model in the standard format; it has no weights and no options, and always computes on the CPU."""
-    refuse("classic/random-walker", checkpoint, options)
+    refuse(checkpoint, options)
     return ElementwiseModel(RandomWalker(Settings()))
