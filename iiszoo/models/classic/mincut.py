@@ -13,6 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 # Capacities are integers, so that flow is exact: this many steps to a unit of energy.
+Array = NDArray[Any]
 _STEPS = 1000.0
 # What a node's parent is where it is not one of the eight directions.
 _NONE, _TERMINAL, _ORPHAN = -1, 8, 9
@@ -20,7 +21,7 @@ _FREE, _SOURCE, _SINK = 0, 1, 2
 
 
 @njit(cache=True, nogil=True)
-def edge_weights(features: NDArray[Any], floor: float) -> NDArray[Any]:
+def edge_weights(features: Array, floor: float) -> Array:
     """How much it costs to part a pixel from its neighbours, float32 (H, W, 4) in [floor, 1].
 
     Neighbours: right, down left, down, down right. `features` float32 (H, W, C). The weight is
@@ -56,9 +57,7 @@ def edge_weights(features: NDArray[Any], floor: float) -> NDArray[Any]:
 
 
 @njit(cache=True, nogil=True)
-def _origin_distance(
-    node: int, time: int, parent: NDArray[Any], stamp: NDArray[Any], distance: NDArray[Any], offset: NDArray[Any]
-) -> int:
+def _origin_distance(node: int, time: int, parent: Array, stamp: Array, distance: Array, offset: Array) -> int:
     """How many links part a node from its tree's terminal; -1 where its path ends in an orphan."""
     steps = 0
     while True:
@@ -76,7 +75,192 @@ def _origin_distance(
 
 
 @njit(cache=True, nogil=True)
-def _object_side(capacity: NDArray[Any], terminal: NDArray[Any], offset: NDArray[Any]) -> NDArray[Any]:
+def _grow(
+    i: int,
+    tail: int,
+    capacity: Array,
+    offset: Array,
+    tree: Array,
+    parent: Array,
+    stamp: Array,
+    distance: Array,
+    waiting: Array,
+    queue: Array,
+) -> tuple[int, int, int]:
+    """Growth: node i takes in free neighbours until the two trees touch.
+
+    Returns the source's node of the link where they meet and the way of that link, (-1, -1) where they do not, and the
+    queue's new tail.
+    """
+    n = len(tree)
+    grows_source = tree[i] == _SOURCE
+    for k in range(8):
+        j = i + offset[k]
+        room = capacity[i, k] if grows_source else capacity[j, 7 - k]
+        if room <= 0:
+            continue
+        if parent[j] == _NONE:
+            tree[j] = tree[i]
+            parent[j] = 7 - k
+            stamp[j] = stamp[i]
+            distance[j] = distance[i] + 1
+            if not waiting[j]:
+                waiting[j] = True
+                queue[tail] = j
+                tail = tail + 1 if tail < n else 0
+        elif tree[j] != tree[i]:
+            return i if grows_source else j, k if grows_source else 7 - k, tail
+        elif stamp[j] <= stamp[i] and distance[j] > distance[i]:
+            parent[j] = 7 - k
+            stamp[j] = stamp[i]
+            distance[j] = distance[i] + 1
+    return -1, -1, tail
+
+
+@njit(cache=True, nogil=True)
+def _bottleneck(
+    meet_source: int,
+    meet_way: int,
+    meet_sink: int,
+    capacity: Array,
+    terminal: Array,
+    offset: Array,
+    parent: Array,
+) -> int:
+    """The most that can flow along source tree, meeting link, sink tree."""
+    bottleneck = capacity[meet_source, meet_way]
+    node = meet_source
+    while parent[node] != _TERMINAL:
+        up = parent[node]
+        node += offset[up]
+        bottleneck = min(bottleneck, capacity[node, 7 - up])
+    bottleneck = min(bottleneck, terminal[node])
+    node = meet_sink
+    while parent[node] != _TERMINAL:
+        up = parent[node]
+        bottleneck = min(bottleneck, capacity[node, up])
+        node += offset[up]
+    bottleneck = min(bottleneck, -terminal[node])
+    return int(bottleneck)
+
+
+@njit(cache=True, nogil=True)
+def _augment(
+    meet_source: int,
+    meet_way: int,
+    capacity: Array,
+    terminal: Array,
+    offset: Array,
+    parent: Array,
+    orphans: Array,
+) -> int:
+    """Augmentation: send the bottleneck along the path, cut off what is saturated. Returns the number of orphans."""
+    meet_sink = meet_source + offset[meet_way]
+    bottleneck = _bottleneck(meet_source, meet_way, meet_sink, capacity, terminal, offset, parent)
+    capacity[meet_source, meet_way] -= bottleneck
+    capacity[meet_sink, 7 - meet_way] += bottleneck
+    last = 0
+    node = meet_source
+    while parent[node] != _TERMINAL:
+        up = parent[node]
+        above = node + offset[up]
+        capacity[node, up] += bottleneck
+        capacity[above, 7 - up] -= bottleneck
+        if capacity[above, 7 - up] == 0:
+            parent[node] = _ORPHAN
+            orphans[last] = node
+            last += 1
+        node = above
+    terminal[node] -= bottleneck
+    if terminal[node] == 0:
+        parent[node] = _ORPHAN
+        orphans[last] = node
+        last += 1
+    node = meet_sink
+    while parent[node] != _TERMINAL:
+        up = parent[node]
+        above = node + offset[up]
+        capacity[node, up] -= bottleneck
+        capacity[above, 7 - up] += bottleneck
+        if capacity[node, up] == 0:
+            parent[node] = _ORPHAN
+            orphans[last] = node
+            last += 1
+        node = above
+    terminal[node] += bottleneck
+    if terminal[node] == 0:
+        parent[node] = _ORPHAN
+        orphans[last] = node
+        last += 1
+    return last
+
+
+@njit(cache=True, nogil=True)
+def _adopt(
+    last: int,
+    time: int,
+    tail: int,
+    capacity: Array,
+    offset: Array,
+    tree: Array,
+    parent: Array,
+    stamp: Array,
+    distance: Array,
+    waiting: Array,
+    queue: Array,
+    orphans: Array,
+) -> int:
+    """Adoption: each orphan finds a new parent in its tree, or leaves it and orphans its children. Returns the tail."""
+    n = len(tree)
+    first = 0
+    while first != last:
+        i = orphans[first]
+        first = first + 1 if first < n else 0
+        in_source = tree[i] == _SOURCE
+        best, best_way = 1 << 30, -1
+        for k in range(8):
+            j = i + offset[k]
+            if tree[j] != tree[i] or parent[j] == _NONE:
+                continue
+            room = capacity[j, 7 - k] if in_source else capacity[i, k]
+            if room <= 0:
+                continue
+            far = _origin_distance(j, time, parent, stamp, distance, offset)
+            if far < 0:
+                continue
+            if far < best:
+                best, best_way = far, k
+            node = j
+            while stamp[node] != time:
+                stamp[node] = time
+                distance[node] = far
+                far -= 1
+                node += offset[parent[node]]
+        if best_way >= 0:
+            parent[i] = best_way
+            stamp[i] = time
+            distance[i] = best + 1
+            continue
+        for k in range(8):
+            j = i + offset[k]
+            if tree[j] != tree[i] or parent[j] == _NONE:
+                continue
+            room = capacity[j, 7 - k] if in_source else capacity[i, k]
+            if room > 0 and not waiting[j]:
+                waiting[j] = True
+                queue[tail] = j
+                tail = tail + 1 if tail < n else 0
+            if parent[j] == 7 - k:
+                parent[j] = _ORPHAN
+                orphans[last] = j
+                last = last + 1 if last < n else 0
+        parent[i] = _NONE
+        tree[i] = _FREE
+    return tail
+
+
+@njit(cache=True, nogil=True)
+def _object_side(capacity: Array, terminal: Array, offset: Array) -> Array:
     """Max-flow on a padded grid; bool (N,), true on the source's side of the minimal cut.
 
     `capacity` int32 (N, 8): to the neighbour in each direction, direction 7 - k being the opposite of k; `terminal`
@@ -113,137 +297,20 @@ def _object_side(capacity: NDArray[Any], terminal: NDArray[Any], offset: NDArray
                 current = i
         if current < 0:
             break
-        # Growth: take in free neighbours until the two trees touch.
-        i = current
-        meet_source, meet_way = -1, -1
-        grows_source = tree[i] == _SOURCE
-        for k in range(8):
-            j = i + offset[k]
-            room = capacity[i, k] if grows_source else capacity[j, 7 - k]
-            if room <= 0:
-                continue
-            if parent[j] == _NONE:
-                tree[j] = tree[i]
-                parent[j] = 7 - k
-                stamp[j] = stamp[i]
-                distance[j] = distance[i] + 1
-                if not waiting[j]:
-                    waiting[j] = True
-                    queue[tail] = j
-                    tail = tail + 1 if tail < n else 0
-            elif tree[j] != tree[i]:
-                meet_source = i if grows_source else j
-                meet_way = k if grows_source else 7 - k
-                break
-            elif stamp[j] <= stamp[i] and distance[j] > distance[i]:
-                parent[j] = 7 - k
-                stamp[j] = stamp[i]
-                distance[j] = distance[i] + 1
+        meet_source, meet_way, tail = _grow(
+            current, tail, capacity, offset, tree, parent, stamp, distance, waiting, queue
+        )
         time += 1
         if meet_source < 0:
             current = -1
             continue
-        # Augmentation along source tree, meeting link, sink tree.
-        meet_sink = meet_source + offset[meet_way]
-        bottleneck = capacity[meet_source, meet_way]
-        node = meet_source
-        while parent[node] != _TERMINAL:
-            up = parent[node]
-            node += offset[up]
-            bottleneck = min(bottleneck, capacity[node, 7 - up])
-        bottleneck = min(bottleneck, terminal[node])
-        node = meet_sink
-        while parent[node] != _TERMINAL:
-            up = parent[node]
-            bottleneck = min(bottleneck, capacity[node, up])
-            node += offset[up]
-        bottleneck = min(bottleneck, -terminal[node])
-        capacity[meet_source, meet_way] -= bottleneck
-        capacity[meet_sink, 7 - meet_way] += bottleneck
-        first, last = 0, 0
-        node = meet_source
-        while parent[node] != _TERMINAL:
-            up = parent[node]
-            above = node + offset[up]
-            capacity[node, up] += bottleneck
-            capacity[above, 7 - up] -= bottleneck
-            if capacity[above, 7 - up] == 0:
-                parent[node] = _ORPHAN
-                orphans[last] = node
-                last += 1
-            node = above
-        terminal[node] -= bottleneck
-        if terminal[node] == 0:
-            parent[node] = _ORPHAN
-            orphans[last] = node
-            last += 1
-        node = meet_sink
-        while parent[node] != _TERMINAL:
-            up = parent[node]
-            above = node + offset[up]
-            capacity[node, up] -= bottleneck
-            capacity[above, 7 - up] += bottleneck
-            if capacity[node, up] == 0:
-                parent[node] = _ORPHAN
-                orphans[last] = node
-                last += 1
-            node = above
-        terminal[node] += bottleneck
-        if terminal[node] == 0:
-            parent[node] = _ORPHAN
-            orphans[last] = node
-            last += 1
-        # Adoption: each orphan finds a new parent in its tree, or leaves it and orphans its children.
-        while first != last:
-            i = orphans[first]
-            first = first + 1 if first < n else 0
-            in_source = tree[i] == _SOURCE
-            best, best_way = 1 << 30, -1
-            for k in range(8):
-                j = i + offset[k]
-                if tree[j] != tree[i] or parent[j] == _NONE:
-                    continue
-                room = capacity[j, 7 - k] if in_source else capacity[i, k]
-                if room <= 0:
-                    continue
-                far = _origin_distance(j, time, parent, stamp, distance, offset)
-                if far < 0:
-                    continue
-                if far < best:
-                    best, best_way = far, k
-                node = j
-                while stamp[node] != time:
-                    stamp[node] = time
-                    distance[node] = far
-                    far -= 1
-                    node += offset[parent[node]]
-            if best_way >= 0:
-                parent[i] = best_way
-                stamp[i] = time
-                distance[i] = best + 1
-                continue
-            for k in range(8):
-                j = i + offset[k]
-                if tree[j] != tree[i] or parent[j] == _NONE:
-                    continue
-                room = capacity[j, 7 - k] if in_source else capacity[i, k]
-                if room > 0 and not waiting[j]:
-                    waiting[j] = True
-                    queue[tail] = j
-                    tail = tail + 1 if tail < n else 0
-                if parent[j] == 7 - k:
-                    parent[j] = _ORPHAN
-                    orphans[last] = j
-                    last = last + 1 if last < n else 0
-            parent[i] = _NONE
-            tree[i] = _FREE
+        last = _augment(meet_source, meet_way, capacity, terminal, offset, parent, orphans)
+        tail = _adopt(last, time, tail, capacity, offset, tree, parent, stamp, distance, waiting, queue, orphans)
     return np.asarray(tree == _SOURCE)
 
 
 @njit(cache=True, nogil=True)
-def _grid(
-    unary: NDArray[Any], weights: NDArray[Any], fixed: NDArray[Any], capacity: NDArray[Any], terminal: NDArray[Any]
-) -> None:
+def _grid(unary: Array, weights: Array, fixed: Array, capacity: Array, terminal: Array) -> None:
     """Fill in the padded grid. A link to a fixed pixel pulls the free one to that pixel's side."""
     height, width = unary.shape
     rows = np.array([-1, -1, -1, 0, 0, 1, 1, 1])
@@ -265,7 +332,7 @@ def _grid(
             terminal[i] = np.int32(pull * _STEPS)
 
 
-def min_cut(unary: NDArray[Any], weights: NDArray[Any], fixed: NDArray[Any]) -> NDArray[Any]:
+def min_cut(unary: Array, weights: Array, fixed: Array) -> Array:
     """The object, bool (H, W), that minimises minus the sum of its unaries plus the weights that it cuts.
 
     `unary` float32 (H, W): what a pixel gains as object against background, |unary| < 1e5; `weights` float32 (H, W, 4)
@@ -283,7 +350,7 @@ def min_cut(unary: NDArray[Any], weights: NDArray[Any], fixed: NDArray[Any]) -> 
 
 
 @njit(cache=True, nogil=True)
-def mean_cut_weight(mask: NDArray[Any], weights: NDArray[Any]) -> float:
+def mean_cut_weight(mask: Array, weights: Array) -> float:
     """The mean weight of the links that a bool mask (H, W) cuts: low where its boundary follows edges.
 
     `weights` float32 (H, W, 4) as `edge_weights` gives them. Where nothing is cut it is 1, the worst.
