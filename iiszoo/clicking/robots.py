@@ -83,23 +83,10 @@ def single_sample(rule: Rule) -> Robot:
         memory = borrow(outputs.numel())
         predictions = _above(outputs, threshold, memory)
         for b in range(len(predictions)):
-            target = target_masks[b, 0]
-            void = None if ignore_masks is None else ignore_masks[b, 0]
+            view = target_masks[b, 0], predictions[b, 0], None if ignore_masks is None else ignore_masks[b, 0]
             rng = None if generators is None else generators[b]
             clicks = [click for p, n in zip(pcs, ncs, strict=True) for click in (*p[b], *n[b])]
-            positives: list[Click] = []
-            negatives: list[Click] = []
-            for _ in range(n_points):
-                more_positives, more_negatives = rule(target, predictions[b, 0], void, clicks, rng, **options)
-                if not more_positives and not more_negatives:
-                    break
-                for click in more_positives:
-                    _check_polarity(rule, target, click, True)
-                for click in more_negatives:
-                    _check_polarity(rule, target, click, False)
-                positives.extend(more_positives)
-                negatives.extend(more_negatives)
-                clicks = [*clicks, *more_positives, *more_negatives]
+            positives, negatives = _several(rule, view, clicks, rng, n_points, options)
             new_pcs.append(positives)
             new_ncs.append(negatives)
         give_back(memory)
@@ -109,6 +96,31 @@ def single_sample(rule: Rule) -> Robot:
     robot.__module__ = rule.__module__
     robot.__doc__ = rule.__doc__
     return robot
+
+
+def _several(
+    rule: Rule,
+    view: tuple[Mask, Mask, Mask | None],
+    clicks: list[Click],
+    rng: np.random.Generator | None,
+    n_points: int,
+    options: dict[str, Any],
+) -> tuple[list[Click], list[Click]]:
+    """`n_points` clicks of one element, one after another; `view` is its target, prediction and ignored pixels."""
+    positives: list[Click] = []
+    negatives: list[Click] = []
+    for _ in range(n_points):
+        more_positives, more_negatives = rule(*view, clicks, rng, **options)
+        if not more_positives and not more_negatives:
+            break
+        for click in more_positives:
+            _check_polarity(rule, view[0], click, True)
+        for click in more_negatives:
+            _check_polarity(rule, view[0], click, False)
+        positives.extend(more_positives)
+        negatives.extend(more_negatives)
+        clicks = [*clicks, *more_positives, *more_negatives]
+    return positives, negatives
 
 
 def by_polarity(points: Sequence[Click], target: Mask) -> tuple[list[Click], list[Click]]:

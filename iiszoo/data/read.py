@@ -26,13 +26,17 @@ def read_mask(path: Path) -> NDArray[Any]:
     """The stored values: `(H, W)`, or `(H, W, C)` with blue first, as OpenCV reads them. A palette file's are indices:
     its colours are for the eye, and OpenCV would give those.
     """
+    indices = _palette_indices(path)
+    return _read(path, cv2.IMREAD_UNCHANGED) if indices is None else indices
+
+
+def _palette_indices(path: Path) -> NDArray[Any] | None:
+    """`(H, W)` of a palette file; None of any other, and of what Pillow cannot read: OpenCV may, or says why not."""
     try:
         with Image.open(path) as image:
-            if image.mode == "P":
-                return np.asarray(image)
+            return np.asarray(image) if image.mode == "P" else None
     except Exception:  # noqa: BLE001  Pillow raises SyntaxError and others for damaged files
-        pass  # what Pillow cannot read OpenCV may, or says why not
-    return _read(path, cv2.IMREAD_UNCHANGED)
+        return None
 
 
 def _read(path: Path, flags: int) -> NDArray[Any]:

@@ -46,4 +46,4 @@ def test_files_of_this_machine_are_no_connection(content, make_card, tmp_path):
 
 def test_zero_is_online(server, content, make_card, monkeypatch):
     monkeypatch.setenv("IISZOO_OFFLINE", "0")
-    assets.fetch(make_card(server.serve("/w", content)))
+    assert assets.fetch(make_card(server.serve("/w", content))).read_bytes() == content
