@@ -7,9 +7,7 @@ that gigabytes are not read again at each use; it may be deleted at any time.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,8 +15,8 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
+from iiszoo import files
 from iiszoo.assets._cache import weights_root
-from iiszoo.assets._part import read
 from iiszoo.cards import ModelCard, Weights
 from iiszoo.errors import WeightsError
 
@@ -98,12 +96,7 @@ def complaint(found: Found, wanted: Expected) -> str | None:
 
 def examine(file: Path) -> Found:
     """Hash a file. Raises OSError."""
-    digest = hashlib.sha256()
-    size = 0
-    for chunk in read(file):
-        digest.update(chunk)
-        size += len(chunk)
-    return Found(digest.hexdigest(), size)
+    return Found(*files.sha256(file))
 
 
 def is_remembered(card: ModelCard, weights: Weights, file: Path, wanted: Expected) -> bool:
@@ -160,10 +153,4 @@ def _put(file: Path, name: str, entry: dict[str, Any]) -> None:
             if file == pins_file():
                 raise OSError(f"{file} is damaged") from None  # pins are never thrown away
             entries = {}
-        fresh = file.with_name(f"{file.name}.{os.getpid()}.new")
-        try:
-            # Written beside and renamed, so that a reader or a full disk never meets half of it.
-            fresh.write_text(json.dumps({**entries, name: entry}, indent=1, sort_keys=True) + "\n")
-            os.replace(fresh, file)
-        finally:
-            fresh.unlink(missing_ok=True)
+        files.replace_text(file, json.dumps({**entries, name: entry}, indent=1, sort_keys=True) + "\n")

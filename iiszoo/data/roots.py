@@ -13,7 +13,7 @@ from pathlib import Path
 import filelock
 import platformdirs
 
-from iiszoo import assets
+from iiszoo import assets, files
 from iiszoo.cards import DatasetCard
 from iiszoo.errors import DatasetError
 
@@ -37,9 +37,7 @@ def register(card: DatasetCard, directory: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{file}.lock"):
         entries = {**registered(), card.id: str(directory.resolve())}
-        partial = file.with_name(f"{file.name}.part")
-        partial.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", "utf-8")
-        partial.replace(file)
+        files.replace_text(file, json.dumps(entries, indent=2, sort_keys=True) + "\n")
 
 
 def candidates(card: DatasetCard, root: Path | None = None) -> list[Path]:

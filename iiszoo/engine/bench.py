@@ -38,6 +38,10 @@ class Run:
     directory: Path
     identity: dict[str, Any]
 
+    def statement(self) -> dict[str, Any]:
+        """What `run.json` says: the identity, and the protocol with its name, by which nothing is told apart."""
+        return {**self.identity, "protocol": self.rules.as_json()}
+
 
 class Listener:
     """What a bench tells while it goes on; this one listens to nothing."""
@@ -248,7 +252,7 @@ def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
     if how.overwrite:
         store.discard(run.directory)
     store.check_identity(run.directory, run.identity)
-    store.create(run.directory, {**run.identity, "protocol": run.rules.as_json()})
+    store.create(run.directory, run.statement())
     with store.Writer(run.directory, how.shard) as writer:
         done = store.read_traces(run.directory)
         groups = _left(checked, {trace.sample for trace in done}, how)
@@ -285,12 +289,11 @@ def _left(checked: Checked, known: set[str], how: Settings) -> list[list[int]]:
 
 def _write_summary(run: Run, checked: Checked, device: str, began: str) -> dict[str, Any]:
     """`times.invocations` are the (began, ended) of every invocation that worked on the run."""
-    identity = {**run.identity, "protocol": run.rules.as_json()}
-    summary = summarise(identity, store.read_traces(run.directory), checked.broken)
+    summary = summarise(run.statement(), store.read_traces(run.directory), checked.broken)
     before = store.read_summary(run.directory).get("times", {}).get("invocations", [])
     summary["times"]["invocations"] = [*before, [began, _now()]]
     data = {"dataset_place": str(checked.dataset.place.resolve()), "dataset_stamp": checked.dataset.stamp()}
-    summary["provenance"] = {**identity, **data, "environment": provenance.environment(device)}
+    summary["provenance"] = {**run.statement(), **data, "environment": provenance.environment(device)}
     store.write_json(run.directory / store.SUMMARY, summary)
     return summary
 

@@ -12,7 +12,8 @@ from typing import Any
 import jinja2
 
 import iiszoo
-from iiszoo.engine import page_charts, store, table
+from iiszoo import files
+from iiszoo.engine import page_charts, table
 from iiszoo.engine.metrics import NOC_TARGETS
 from iiszoo.engine.page_charts import Curves, Histogram, Series
 from iiszoo.engine.page_pictures import Album, Sample, caption, marks, worst
@@ -100,7 +101,7 @@ def write(path: Path, html: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        store.replace_file(path, html)
+        files.replace_text(path, html)
     except OSError as error:
         raise RunError(f"page {path} cannot be written: {error.strerror or error}; give another --html") from error
 

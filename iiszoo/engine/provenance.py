@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import platform
@@ -12,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from iiszoo import assets, plugins
+from iiszoo import assets, files, plugins
 from iiszoo.errors import BadOption, one_line
 from iiszoo.registry import function_name, is_function, registry
 
@@ -67,14 +66,10 @@ def _function_identity(model: str | Callable[..., Any]) -> dict[str, str]:
 
 def sha256_of(path: Path) -> str:
     """The hex digest of a file's bytes. Raises `BadOption` naming a file that cannot be read."""
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return files.sha256(path)[0]
     except OSError as error:
         raise BadOption(f"{path} cannot be read: {error.strerror or error}") from error
-    return digest.hexdigest()
 
 
 def environment(device: str) -> dict[str, Any]:

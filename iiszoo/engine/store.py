@@ -19,6 +19,7 @@ from typing import Any
 
 import filelock
 
+from iiszoo import files
 from iiszoo.engine.trace import Trace
 from iiszoo.errors import RunError
 
@@ -78,21 +79,9 @@ def read_summary(directory: Path) -> dict[str, Any]:
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Replace a JSON file. Raises `RunError` where it cannot be written."""
     try:
-        replace_file(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+        files.replace_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Replace a file in one step: a reader sees the old one or the new one. Raises `OSError`, leaving the old one."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(text, "utf-8")
-        partial.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
 
 
 def differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str = "") -> list[str]:

@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from iiszoo.cli.main import main
-
-ENGINE_TESTS = Path(__file__).parents[1] / "engine"
 DISCS = "painting_models:discs"
 FEW = ("--max-clicks", 2)
 
 
 @pytest.fixture
-def photos(tmp_path, monkeypatch):
+def photos(tmp_path, painted_photos):
     """`photos(n, **how)`: write a tiny data set to `photos`; returns its directory."""
-    monkeypatch.syspath_prepend(ENGINE_TESTS)
-    painted_photos = importlib.import_module("painted_photos")
     return lambda n=3, **how: painted_photos.write(tmp_path / "photos", n, **how)
 
 
 @pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
-    """`command(...)`: run `iiszoo bench ... --out out` in this process; returns its exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["iiszoo", "bench", *map(str, arguments), "--out", str(tmp_path / "out")])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
+def command(tmp_path, bench_command):
+    """`command(...)`: `iiszoo bench ... --out out`."""
+    return lambda *arguments: bench_command(*arguments, "--out", tmp_path / "out")
 
 
 @pytest.fixture

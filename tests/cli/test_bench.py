@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from iiszoo.cli.main import main
-
-ENGINE_TESTS = Path(__file__).parents[1] / "engine"
 DISCS = "painting_models:discs"
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, painted_photos):
     """A tiny data set of four photographs."""
-    monkeypatch.syspath_prepend(ENGINE_TESTS)
-    painted_photos = importlib.import_module("painted_photos")
     return f"folder:{painted_photos.write(tmp_path / 'photos', 4)}"
 
 
 @pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
-    """`command(...)`: run `iiszoo bench ...` in this process; returns its exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["iiszoo", "bench", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
+def command(bench_command):
+    return bench_command
 
 
 def test_the_table_its_notes_and_where_the_run_is_kept(command, folder, tmp_path):
