@@ -13,14 +13,18 @@ ENGINE_TESTS = Path(__file__).parents[1] / "engine"
 
 @pytest.fixture
 def painted_photos(monkeypatch):
-    """The module that writes tiny data sets; with it the models of `painting_models` can be named."""
+    """The module that writes tiny data sets."""
     monkeypatch.syspath_prepend(ENGINE_TESTS)
     return importlib.import_module("painted_photos")
 
 
 @pytest.fixture
 def bench_command(tmp_path, monkeypatch, capsys):
-    """`bench_command(...)`: run `iiszoo bench ...` in this process; returns its exit code, stdout and stderr."""
+    """`bench_command(...)`: run `iiszoo bench ...` in this process; returns its exit code, stdout and stderr.
+
+    The models of `painting_models` can be named in it.
+    """
+    monkeypatch.syspath_prepend(ENGINE_TESTS)
     monkeypatch.chdir(tmp_path)
 
     def command(*arguments):
