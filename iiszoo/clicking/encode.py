@@ -1,9 +1,27 @@
-"""Encodings: clicks as maps that a network can read, `(B, 2, H, W)`, the positive clicks and the negative ones."""
+"""Encodings: clicks as maps that a network can read, one or more for the positive clicks, as many for the negative.
+
+| encoding    | a pixel's value, d being the distance to the nearest click of the kind | no click | channels | from  |
+|-------------|------------------------------------------------------------------------|----------|----------|-------|
+| `disk`      | 1 where d <= radius, else 0                                            | 0        | 2        | RITM  |
+| `distance`  | tanh(2 d / radius)                                                     | 1        | 2        | RITM  |
+| `gaussian`  | exp(-d^2 / (2 (s L)^2)), one map for each s                            | 0        | 2 x 3    | GTO99 |
+| `euclidean` | min(d, 255)                                                            | 255      | 2        | DIOS  |
+
+The positive maps come first, then the negative ones; a network that wants them the other way round gets
+`encoding(ncs, pcs, ...)`. Each encoding can be had in three ways:
+
+    maps = disk(pcs, ncs, size)                                        # of all clicks
+    newest = disk(*last_interaction(pcs, ncs), size)                   # of the last interaction only
+    maps = disk(*last_interaction(pcs, ncs), size, onto=maps_before)   # of all, given the maps before the last one
+
+The first and the third give the same bits, on one device and with the same further arguments. Only on a device without
+float64 (mps) the last bit of `distance` and `gaussian` may differ.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,15 +32,23 @@ Clicks = Sequence[Sequence[Sequence[Click]]]
 """Indexed [interaction][batch element][click]."""
 
 
+def last_interaction(pcs: Clicks, ncs: Clicks) -> tuple[Clicks, Clicks]:
+    """(pcs, ncs) of the last interaction alone; empty where there was none. ValueError if they differ in length."""
+    if len(pcs) != len(ncs):
+        raise ValueError(f"pcs holds {len(pcs)} interactions and ncs {len(ncs)}: which is the last cannot be told")
+    return pcs[-1:], ncs[-1:]
+
+
 def disk(
     pcs: Clicks,
     ncs: Clicks,
     size: tuple[int, int],
     radius: float = 5,
     *,
+    onto: Tensor | None = None,
     batch_size: int | None = None,
     device: torch.device | str | None = None,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
     """Disks round all clicks: 1 where the distance to a click is at most `radius`, 0 elsewhere, clipped at the image.
 
@@ -32,53 +58,239 @@ def disk(
             0 is left out, as upstream writes "no click" that way.
         size: (H, W) of the maps, for example `x.shape[-2:]`.
         radius: in pixels, 0 or more. A pixel belongs to the disk where d^2 <= radius^2, in float32.
-        batch_size: B, needed only where `pcs` and `ncs` hold no interaction that would tell.
+        onto: maps of the interactions before, of the same encoding, (B, 2, H, W). The clicks are added to them, in a
+            new tensor.
+        batch_size: B, needed only where neither `pcs` and `ncs` nor `onto` tell.
+        device, dtype: of the maps. If not given those of `onto`, else the CPU and float32.
 
     Returns:
-        `dtype` tensor (B, 2, H, W) of 0 and 1 on `device`: positive, negative. The same bits as upstream's.
+        Tensor (B, 2, H, W) of 0 and 1: positive, negative. The same bits as upstream's.
 
-    ValueError where the batch size is not known or not the same everywhere.
+    ValueError where the batch size is not known or not the same everywhere, and where `onto` has another shape.
 
     Source: `DistMaps` with `use_disks` (`isegm/model/ops.py`; its `norm_radius * spatial_scale` is `radius`) of RITM
     (arXiv 2102.06583), SamsungLabs/ritm_interactive_segmentation at b9b4460. It takes the distance of every pixel to
     every click; here only the pixels in a square round each click are looked at.
     """
     height, width = size
-    elements = _batch_size(pcs, ncs, batch_size)
-    points: list[Click] = []
-    planes: list[int] = []
-    for channel, clicks in enumerate((pcs, ncs)):
-        for interaction in clicks:
-            for b, element in enumerate(interaction):
-                for row, col in element:
-                    if row >= 0 or col >= 0:
-                        points.append((row, col))
-                        planes.append(2 * b + channel)
-    maps = torch.zeros((elements, 2, height, width), dtype=dtype, device=device)
+    maps = _maps_before(pcs, ncs, size, 2, 0, onto, batch_size, device, dtype)
+    by_plane = _by_plane(pcs, ncs, len(maps))
+    points = [click for clicks in by_plane for click in clicks]
     if not points or not maps.numel():
         return maps
 
-    at = torch.tensor(points, dtype=torch.float32, device=device)
+    at = torch.tensor(points, dtype=torch.float32, device=maps.device)
     # Every row and column within `radius` of a click; it may lie half a pixel away from the middle of the square.
     reach = math.ceil(radius) + 1
-    offsets = torch.arange(-reach, reach + 1, device=device)
+    offsets = torch.arange(-reach, reach + 1, device=maps.device)
     pixels = at.round().long()[:, :, None] + offsets  # (N, 2, S): rows, columns
     # float32, and in upstream's order of operations, so that a pixel on the circle falls on the same side.
     squares = (pixels - at[:, :, None]).square_()
     inside = squares[:, 0, :, None] + squares[:, 1, None, :] <= radius**2  # (N, S, S)
     rows, columns = pixels[:, 0, :, None], pixels[:, 1, None, :]
     inside &= ((rows >= 0) & (rows < height)) & ((columns >= 0) & (columns < width))
-    plane = torch.tensor(planes, device=device)[:, None, None]
+    planes = [plane for plane, clicks in enumerate(by_plane) for _ in clicks]
+    plane = torch.tensor(planes, device=maps.device)[:, None, None]
     maps.view(-1)[((plane * height + rows) * width + columns)[inside]] = 1
     return maps
 
 
-def _batch_size(pcs: Clicks, ncs: Clicks, batch_size: int | None) -> int:
+def distance(
+    pcs: Clicks,
+    ncs: Clicks,
+    size: tuple[int, int],
+    radius: float = 260,
+    *,
+    onto: Tensor | None = None,
+    batch_size: int | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """tanh(2 d / radius), d being the distance to the nearest click: 0 on a click, almost 1 far away; 1 without clicks.
+
+    Args:
+        radius: in pixels, above 0: where the value is tanh(2) = 0.964. Upstream's default is 260.
+        The others: as for `disk`; clicks beyond the map count with their distance.
+
+    Returns:
+        Tensor (B, 2, H, W) in [0, 1]: positive, negative. Equal to upstream's up to the rounding of float32.
+
+    ValueError as for `disk`, and where `radius` is not above 0.
+
+    Source: `DistMaps` without `use_disks` (`isegm/model/ops.py`; its `norm_radius * spatial_scale` is `radius`) of RITM
+    (arXiv 2102.06583), SamsungLabs/ritm_interactive_segmentation at b9b4460.
+    """
+    if not radius > 0:
+        raise ValueError(f"the radius of distance maps must be above 0, not {radius}")
+    maps = _maps_before(pcs, ncs, size, 2, 1, onto, batch_size, device, dtype)
+    # Distances are divided before they are squared, as upstream does it.
+    return _add_nearest(maps, pcs, ncs, radius, [lambda squares: squares.sqrt().mul_(2).tanh_()], torch.minimum)
+
+
+def gaussian(
+    pcs: Clicks,
+    ncs: Clicks,
+    size: tuple[int, int],
+    scales: Sequence[float] = (0.02, 0.08, 0.16),
+    length: float = 352,
+    *,
+    onto: Tensor | None = None,
+    batch_size: int | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """exp(-d^2 / (2 (s L)^2)), d being the distance to the nearest click: 1 on a click, 0 far away and without clicks.
+
+    A click that has become several pixels (a trimap that was resized) is several clicks.
+
+    Args:
+        scales, length: s and L; each s makes one map with a standard deviation of s * L pixels, above 0.
+        onto: as for `disk`, but (B, 2 * len(scales), H, W).
+        The others: as for `disk`; clicks beyond the map count with their distance.
+
+    Returns:
+        Tensor (B, 2 * len(scales), H, W) in [0, 1]: the positive maps in the order of `scales`, then the negative ones.
+        Upstream's channels are the other way round, 0-2 negative and 3-5 positive: `gaussian(ncs, pcs, size)`. Equal to
+        them up to the rounding of float32.
+
+    ValueError as for `disk`, and where a standard deviation is not above 0.
+
+    Source: `trimap_transform` (`networks/transforms.py`) of Getting to 99% Accuracy in Interactive Segmentation (arXiv
+    2003.07932), MarcoForte/DeepInteractiveSegmentation at ddd7426.
+    """
+    deviations = [scale * length for scale in scales]
+    if not all(deviation > 0 for deviation in deviations):
+        raise ValueError(f"the standard deviations of gaussian maps (scale * length) must be above 0, not {deviations}")
+    maps = _maps_before(pcs, ncs, size, 2 * len(deviations), 0, onto, batch_size, device, dtype)
+    return _add_nearest(maps, pcs, ncs, 1, [_bell(deviation) for deviation in deviations], torch.maximum)
+
+
+def euclidean(
+    pcs: Clicks,
+    ncs: Clicks,
+    size: tuple[int, int],
+    *,
+    onto: Tensor | None = None,
+    batch_size: int | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """The distance to the nearest click in pixels, truncated at 255: 0 on a click; 255 everywhere without clicks.
+
+    Args: as for `disk`; clicks beyond the map count with their distance.
+
+    Returns:
+        Tensor (B, 2, H, W) in [0, 255]: positive, negative.
+
+    ValueError as for `disk`.
+
+    Source: Xu et al., Deep Interactive Object Selection, CVPR 2016 (arXiv 1603.04042).
+    """
+    maps = _maps_before(pcs, ncs, size, 2, 255, onto, batch_size, device, dtype)
+    return _add_nearest(maps, pcs, ncs, 1, [lambda squares: squares.sqrt().clamp_(max=255)], torch.minimum)
+
+
+def _maps_before(
+    pcs: Clicks,
+    ncs: Clicks,
+    size: tuple[int, int],
+    n_channels: int,
+    no_click: float,
+    onto: Tensor | None,
+    batch_size: int | None,
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+) -> Tensor:
+    """What the clicks are drawn onto, (B, n_channels, H, W), contiguous: a copy of `onto`, or `no_click` everywhere."""
+    shape = (_batch_size(pcs, ncs, batch_size, onto), n_channels, *size)
+    if onto is None:
+        return torch.full(shape, no_click, dtype=dtype or torch.float32, device=device)
+    if onto.shape != shape:
+        raise ValueError(f"onto must hold maps of shape {shape}, not {tuple(onto.shape)}")
+    maps = torch.empty(shape, dtype=dtype or onto.dtype, device=onto.device if device is None else device)
+    return maps.copy_(onto)
+
+
+def _batch_size(pcs: Clicks, ncs: Clicks, batch_size: int | None, onto: Tensor | None) -> int:
     sizes = {len(interaction) for clicks in (pcs, ncs) for interaction in clicks}
     if batch_size is not None:
         sizes.add(batch_size)
+    if onto is not None:
+        sizes.add(len(onto))
     if len(sizes) > 1:
-        raise ValueError(f"clicks of batches of different sizes: {sorted(sizes)}")
+        raise ValueError(f"clicks (or the maps in onto) are of batches of different sizes: {sorted(sizes)}")
     if not sizes:
         raise ValueError("without any interaction the clicks do not tell the batch size: give batch_size")
     return sizes.pop()
+
+
+def _by_plane(pcs: Clicks, ncs: Clicks, n_elements: int) -> list[list[Click]]:
+    """The clicks of each of the 2 B planes: positive of element 0, negative of element 0, positive of element 1..."""
+    by_plane: list[list[Click]] = [[] for _ in range(2 * n_elements)]
+    for kind, clicks in enumerate((pcs, ncs)):
+        for interaction in clicks:
+            for b, element in enumerate(interaction):
+                by_plane[2 * b + kind].extend((row, col) for row, col in element if row >= 0 or col >= 0)
+    return by_plane
+
+
+def _add_nearest(
+    maps: Tensor,
+    pcs: Clicks,
+    ncs: Clicks,
+    unit: float,
+    curves: Sequence[Callable[[Tensor], Tensor]],
+    nearer: Callable[[Tensor, Tensor], Tensor],
+) -> Tensor:
+    """Write the values of the clicks into `maps` (B, 2 * len(curves), H, W) and return it.
+
+    A curve makes the values of one map from squared distances in units of `unit` pixels, given in float64 if the device
+    has it; it returns a new tensor. `nearer` picks of two values that of the nearer click.
+    """
+    by_plane = _by_plane(pcs, ncs, len(maps))
+    planes = [plane for plane, clicks in enumerate(by_plane) if clicks]
+    if not planes or not maps.numel():
+        return maps
+    planes.sort(key=lambda plane: -len(by_plane[plane]))
+    squares = _squares([by_plane[plane] for plane in planes], (maps.shape[2], maps.shape[3]), unit, maps.device)
+    # Two neighbouring float32 squares are too far apart for errors of float64 to swap their values, so that a curve
+    # which is rounded to float32 is monotone to the last bit. Hence the nearest click's value is the extreme of all
+    # clicks' values, and maps drawn onto earlier ones have the bits of those of all clicks. Nor does a bit depend on
+    # where in memory a pixel lies: float32 functions may differ in it between vectors and their scalar remainder.
+    exact = squares if squares.device.type == "mps" else squares.double()
+    layers = maps.view(len(by_plane), len(curves), *maps.shape[2:])
+    index = torch.tensor(planes, device=maps.device)
+    for i, curve in enumerate(curves):
+        values = curve(exact).float().to(maps.dtype)
+        layers[index, i] = nearer(layers[index, i], values)
+    return maps
+
+
+def _squares(by_plane: Sequence[Sequence[Click]], size: tuple[int, int], unit: float, device: torch.device) -> Tensor:
+    """Squared distances to the nearest click in units of `unit` pixels: float32 (P, H, W).
+
+    Each plane has a click, and none has more than the one before. Two tensors of the result's size are held, however
+    many clicks there are.
+    """
+    numbers = range(len(by_plane[0]))
+    rounds = [[clicks[k] for clicks in by_plane if len(clicks) > k] for k in numbers]  # the k-th click of each plane
+    at = torch.tensor([click for clicks in rounds for click in clicks], dtype=torch.float32, device=device)
+    # A tensor, as CUDA multiplies by the reciprocal of a number instead of dividing.
+    divisor = torch.tensor(unit, dtype=torch.float32, device=device)
+    rows, columns = (
+        (torch.arange(n, dtype=torch.float32, device=device) - at[:, axis, None]).div_(divisor).square_()
+        for axis, n in enumerate(size)
+    )  # (N, H), (N, W)
+    nearest = rows[: len(by_plane), :, None] + columns[: len(by_plane), None, :]
+    other = torch.empty_like(nearest)
+    begin = len(by_plane)
+    for clicks in rounds[1:]:
+        n, end = len(clicks), begin + len(clicks)
+        torch.add(rows[begin:end, :, None], columns[begin:end, None, :], out=other[:n])
+        torch.minimum(nearest[:n], other[:n], out=nearest[:n])
+        begin = end
+    return nearest
+
+
+def _bell(deviation: float) -> Callable[[Tensor], Tensor]:
+    return lambda squares: squares.div(-2 * deviation**2).exp_()
