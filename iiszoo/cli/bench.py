@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from iiszoo.builtin import datasets, models
-from iiszoo.cli.output import json_option, print_json, print_table, warn_of_broken_plugins
+from iiszoo.cli.output import json_option, metrics_option, print_json, print_results, warn_of_broken_plugins
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
@@ -51,7 +51,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     show_default=True,
     help="The rules: standard, ritm, noc95, or a FILE.toml with any of the fields below.",
 )
-@click.option("--robot", help="Who clicks.  [protocol: ritm]")
+@click.option("--robot", help="Who clicks: an id of `iiszoo list robots`.  [protocol: ritm]")
 @click.option("--max-clicks", type=click.IntRange(1), help="Clicks at most.  [protocol: 20]")
 @click.option("--target-iou", type=click.FloatRange(0, 1, min_open=True), help="Good enough.  [protocol: 0.90]")
 @click.option(
@@ -88,8 +88,9 @@ _directory = click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--skip-broken", is_flag=True, help="Leave broken samples out, and say how many.")
 @click.option("--keep-going", is_flag=True, help="Where a model fails, count the sample as a failure and go on.")
+@metrics_option
 @json_option
-def command(resume: bool, as_json: bool, **settings: Any) -> None:
+def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settings: Any) -> None:
     """Run models on datasets, with a robot that clicks, and print a table of clicks needed.
 
     Without options: the built-in method on the built-in images. A run that was stopped goes on where it stopped when
@@ -109,16 +110,8 @@ def command(resume: bool, as_json: bool, **settings: Any) -> None:
     if as_json:
         print_json(summaries)
     else:
-        print_results(summaries)
+        print_results(summaries, metrics)
+        places = sorted({str(Path(summary["directory"]).parent) for summary in summaries})
+        together = " ".join(places)
+        click.echo(f"kept in {', '.join(places)}; `iiszoo report {together} --html report.html` makes a page of it")
     warn_of_broken_plugins()
-
-
-def print_results(summaries: Sequence[dict[str, Any]]) -> None:
-    """The table on stdout, its notes, and where the runs are kept."""
-    from iiszoo.engine import table
-
-    print_table(table.COLUMNS, table.rows(summaries))
-    for line in table.notes(summaries):
-        click.echo(line)
-    places = sorted({str(Path(summary["directory"]).parent) for summary in summaries})
-    click.echo(f"kept in {', '.join(places)}; `iiszoo report {' '.join(places)} --html report.html` makes a page of it")

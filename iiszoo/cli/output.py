@@ -14,6 +14,31 @@ from iiszoo import plugins
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
 
+def _metrics(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    from iiszoo.engine.table_columns import chosen
+
+    return None if value is None else chosen(value)
+
+
+metrics_option = click.option(
+    "--metrics",
+    callback=_metrics,
+    metavar="NAME,...",
+    help="What the table shows: noc90, nof90_strict, iou@5, biou@5, auc, spc_seconds, ...  "
+    "[default: noc85,noc90,nof90,iou@1,iou@5,model_ms_median]",
+)
+
+
+def print_results(summaries: Sequence[dict[str, Any]], names: Sequence[str] | None) -> None:
+    """The table of runs on stdout, with the metrics that were chosen, and its notes."""
+    from iiszoo.engine import table
+
+    names = table.METRICS if names is None else names
+    print_table(table.columns(names), table.rows(summaries, names))
+    for line in table.notes(summaries, names):
+        click.echo(line)
+
+
 def print_json(value: Any) -> None:
     """Print a JSON value; dataclasses become objects and paths strings."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from iiszoo.cli.output import json_option, print_json, print_table, warn_of_broken_plugins
+from iiszoo.cli.output import json_option, metrics_option, print_json, print_results, warn_of_broken_plugins
 
 
 @click.command("report")
@@ -21,13 +22,16 @@ from iiszoo.cli.output import json_option, print_json, print_table, warn_of_brok
     type=click.Path(path_type=Path, file_okay=False),
     help="The dataset's directory, or one that holds datasets by their ids: where the page takes pictures from.",
 )
+@metrics_option
 @json_option
-def command(directories: tuple[Path, ...], html: Path | None, root: Path | None, as_json: bool) -> None:
+def command(
+    directories: tuple[Path, ...], html: Path | None, root: Path | None, metrics: Sequence[str] | None, as_json: bool
+) -> None:
     """Print the table of every run at or below each DIR again, and make a page of it.
 
     The page is one file that holds everything it shows: it can be sent to a colleague and opens without a network.
     """
-    from iiszoo.engine import store, summary, table
+    from iiszoo.engine import store, summary
 
     found = {run.resolve(): run for directory in directories for run in store.find_runs(directory)}
     results = [summary.read(run) for run in found.values()]
@@ -35,9 +39,7 @@ def command(directories: tuple[Path, ...], html: Path | None, root: Path | None,
     if as_json:
         print_json(summaries)
     else:
-        print_table(table.COLUMNS, table.rows(summaries))
-        for line in table.notes(summaries):
-            click.echo(line)
+        print_results(summaries, metrics)
     if html is not None:
         from iiszoo.engine import page
 

@@ -22,27 +22,29 @@ import torch
 from torch import Tensor
 
 from iiszoo import protocol as fmt
+from iiszoo.engine import metrics
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-from iiszoo.engine.metrics import checked_iou
 from iiszoo.engine.trace import Trace, pack_mask
 from iiszoo.errors import ModelError, RobotError, one_line
 
 if TYPE_CHECKING:
-    from iiszoo.data.base import Image, Target
+    from iiszoo.data.base import Image, Mask, Target
 
 
 @dataclass(eq=False)
 class Session:
     """One sample being segmented. Tensors of the target lie on the CPU, where the robot works.
 
-    `x` float32 `(3, H, W)` on the model's device; `target`, `ignore` bool `(1, 1, H, W)`; `output` the last y, float32
-    `(1, 1, H, W)` on the CPU; `z` the state of this one element; `model` the model's name, for messages.
+    `x` float32 `(3, H, W)` on the model's device; `target`, `ignore` bool `(1, 1, H, W)`, and both again in `prepared`,
+    ready to be scored against; `output` the last y, float32 `(1, 1, H, W)` on the CPU; `z` the state of this one
+    element; `model` the model's name, for messages.
     """
 
     trace: Trace
     x: Tensor
     target: Tensor
     ignore: Tensor | None
+    prepared: metrics.PreparedTarget
     z: fmt.State
     output: Tensor
     generator: np.random.Generator
@@ -55,6 +57,11 @@ def to_tensor(image: Image, device: str = "cpu") -> Tensor:
     """uint8 `(H, W, 3)` to float32 `(3, H, W)` in [0, 1]: the x of one element."""
     planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
     return planes.to(device).to(torch.float32).div_(255)
+
+
+def to_output(mask: Mask, device: str = "cpu") -> Tensor:
+    """A bool mask `(H, W)` as the output float32 `(1, 1, H, W)` of one element that says just that."""
+    return torch.from_numpy(np.ascontiguousarray(mask))[None, None].to(device, torch.float32)
 
 
 def generator_for(sample_id: str, robot: str, seed: int) -> np.random.Generator:
@@ -78,12 +85,13 @@ def start(trace: Trace, x: Tensor, target: Target, z: fmt.State, rules: Evaluati
         x,
         torch.from_numpy(np.ascontiguousarray(target.object))[None, None],
         None if target.ignore is None else torch.from_numpy(np.ascontiguousarray(target.ignore))[None, None],
+        metrics.prepare(target.object, target.ignore),
         z,
         _on_cpu(output)[None],
         generator_for(trace.sample, rules.robot, rules.seed),
         model,
     )
-    trace.initial_iou, _ = _iou(session, rules)
+    trace.initial_iou, trace.initial_boundary_iou, _ = _score(session, rules)
     return session
 
 
@@ -111,20 +119,21 @@ def click(session: Session, robot: fmt.Robot, rules: EvaluationProtocol) -> bool
 
 
 def score(session: Session, rules: EvaluationProtocol) -> bool:
-    """Note the IoU of the last output. False where the session has ended: good enough, or no click left.
+    """Note IoU and Boundary IoU of the last output. False where the session has ended: good enough, or no click left.
 
     Raises `ModelError` where the output holds anything but probabilities.
     """
     began = time.perf_counter()
-    reached, sound = _iou(session, rules)
-    if not sound:
+    reached = _score(session, rules)
+    if not reached.sound:
         try:
             fmt.check_element(session.output[0], tuple(session.x.shape[-2:]), session.model)
         except ModelError as error:
             raise _named(error, session) from error
-    session.trace.iou.append(reached)
+    session.trace.iou.append(reached.iou)
+    session.trace.boundary_iou.append(reached.boundary_iou)
     session.trace.robot_seconds[-1] += time.perf_counter() - began
-    return reached < rules.target_iou and len(session.trace.iou) < rules.max_clicks
+    return reached.iou < rules.target_iou and len(session.trace.iou) < rules.max_clicks
 
 
 def finish(session: Session, rules: EvaluationProtocol) -> Trace:
@@ -226,9 +235,8 @@ def _threshold(rules: EvaluationProtocol) -> float:
     return 0.5 if rules.threshold is None else rules.threshold
 
 
-def _iou(session: Session, rules: EvaluationProtocol) -> tuple[float, bool]:
-    ignore = None if session.ignore is None else session.ignore.numpy()
-    return checked_iou(session.output.numpy(), session.target.numpy(), ignore, _threshold(rules))
+def _score(session: Session, rules: EvaluationProtocol) -> metrics.Score:
+    return metrics.score(session.output[0, 0].numpy(), session.prepared, _threshold(rules))
 
 
 def _on_cpu(y: Any) -> Any:

@@ -8,22 +8,32 @@ from typing import Any
 
 from iiszoo.cards import ModelCard
 from iiszoo.engine.published import Published, lookup
+from iiszoo.engine.table_columns import column
 from iiszoo.errors import IISZooError
 from iiszoo.registry import registry
 
-COLUMNS = ("model", "dataset", "n", "NoC@85", "NoC@90", "NoF@90", "IoU@1", "IoU@5", "ms/click")
-FOOTNOTE = "NoC: mean number of clicks to reach an IoU; NoF: samples that took all clicks; (in brackets: as published)"
+METRICS = ("noc85", "noc90", "nof90", "iou@1", "iou@5", "model_ms_median")
+"""What the table shows unless other metrics are chosen; `table_columns` knows them all."""
+BRACKETS = "(in brackets: as published)"
 STARRED = "* the model was trained on this dataset"
 
 
-def rows(summaries: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """The cells of every run, in the order of `COLUMNS`.
+def columns(names: Sequence[str] = METRICS) -> tuple[str, ...]:
+    """The titles of the columns. Raises `BadOption` for a metric that is not known, naming those that are."""
+    return ("model", "dataset", "n", *(column(name).title for name in names))
+
+
+COLUMNS = columns()
+
+
+def rows(summaries: Sequence[dict[str, Any]], names: Sequence[str] = METRICS) -> list[list[str]]:
+    """The cells of every run, in the order of `columns(names)`; a dash where a figure is not known.
 
     `n` says how many samples are done, and of how many where some are missing. A published figure stands in brackets
-    where the run is comparable: complete, the robot `ritm`, 20 clicks, the model's own threshold and weights. ms/click
-    is the median time of the model.
+    beside a NoC where the run is comparable: complete, the robot `ritm`, 20 clicks, the model's own threshold and
+    weights. IoU, Boundary IoU and AuC are in percent; ms/click is the median time of the model.
     """
-    return [_row(label, summary) for label, summary in zip(labels(summaries), summaries, strict=True)]
+    return [_row(label, summary, names) for label, summary in zip(labels(summaries), summaries, strict=True)]
 
 
 def labels(summaries: Sequence[dict[str, Any]]) -> list[str]:
@@ -49,9 +59,11 @@ def _tells_apart(
     return name is _NAMINGS[-1] or Counter(map(name, rivals))[name(summary)] == 1
 
 
-def notes(summaries: Sequence[dict[str, Any]]) -> list[str]:
+def notes(summaries: Sequence[dict[str, Any]], names: Sequence[str] = METRICS) -> list[str]:
     """The lines that belong under the table: what its columns mean, which runs are incomplete or had failures."""
-    lines = [FOOTNOTE]
+    meanings = [meaning for name in names if (meaning := column(name).meaning)]
+    brackets = [BRACKETS] if any(column(name).published for name in names) else []
+    lines = ["; ".join([*dict.fromkeys(meanings), *brackets])] if meanings else []
     if any(_trained_on(summary) for summary in summaries):
         lines.append(STARRED)
     lines += sorted({_rules(summary) for summary in summaries})
@@ -83,32 +95,22 @@ def published_beside(summary: dict[str, Any], metric: str) -> Published | None:
     return lookup(summary["model"], summary["dataset"], metric) if comparable else None
 
 
-def _row(label: str, summary: dict[str, Any]) -> list[str]:
+def _row(label: str, summary: dict[str, Any], names: Sequence[str]) -> list[str]:
     done, total = summary["n_done"], summary["n_samples"]
-    results, iou = summary["metrics"], summary["metrics"]["iou"]
-    milliseconds = summary["times"]["model_ms_median"]
     return [
         label,
         summary["dataset"] + ("*" if _trained_on(summary) else ""),
         f"{done}" if done == total else f"{done}/{total}",
-        _noc(summary, "noc85"),
-        _noc(summary, "noc90"),
-        "–" if results["nof90"] is None else str(results["nof90"]),
-        _percent(iou, 1),
-        _percent(iou, 5),
-        "–" if milliseconds is None else f"{milliseconds:.3g}",
+        *(_cell(summary, name) for name in names),
     ]
 
 
-def _noc(summary: dict[str, Any], metric: str) -> str:
-    value, published = summary["metrics"][metric], published_beside(summary, metric)
-    measured = "–" if value is None else f"{value:.2f}"
-    return f"{measured} ({published.value:.2f})" if published else measured
-
-
-def _percent(iou: Sequence[float | None], k: int) -> str:
-    value = iou[k] if k < len(iou) else None
-    return "–" if value is None else f"{100 * value:.1f}"
+def _cell(summary: dict[str, Any], name: str) -> str:
+    wanted = column(name)
+    value = wanted.value(summary)
+    measured = "–" if value is None else wanted.form(value)
+    published = published_beside(summary, name) if wanted.published else None
+    return f"{measured} ({wanted.form(published.value)})" if published else measured
 
 
 def _trained_on(summary: dict[str, Any]) -> bool:

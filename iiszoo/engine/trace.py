@@ -18,10 +18,12 @@ class Trace:
     """One sample's session.
 
     `iou[k]` is the IoU after interaction k; `clicks[k]` its clicks, `[row, col, positive]`; `initial_iou` that of the
-    mask before the first. `model_seconds[k]` is the model call's time divided by the sessions that shared it,
-    `robot_seconds[k]` the time of choosing and scoring; `init_seconds` the image's encoding and `load_seconds` its
-    reading, divided by the samples of the image that shared them. `final_mask` is the last prediction, packed
-    (`pack_mask`). `error` is set where the model failed: such a sample counts as a failure in every metric.
+    mask before the first; `boundary_iou` and `initial_boundary_iou` the same of Boundary IoU ([] and None in a trace
+    that was written before it was measured). `model_seconds[k]` is the model call's time divided by the sessions that
+    shared it, `robot_seconds[k]` the time of choosing and scoring; `init_seconds` the image's encoding and
+    `load_seconds` its reading, divided by the samples of the image that shared them. `final_mask` is the last
+    prediction, packed (`pack_mask`). `error` is set where the model failed: such a sample counts as a failure in every
+    metric.
     """
 
     sample: str
@@ -36,6 +38,8 @@ class Trace:
     load_seconds: float = 0.0
     final_mask: str = ""
     error: str | None = None
+    initial_boundary_iou: float | None = None
+    boundary_iou: list[float] = field(default_factory=list)
 
     def to_line(self) -> str:
         """One line of JSON, without the newline."""

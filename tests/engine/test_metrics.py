@@ -1,8 +1,9 @@
-"""IoU and the metrics of a run, against plain rules."""
+"""Metrics of a prediction against plain formulas, pixel by pixel, and metrics of a run's traces."""
 
 from __future__ import annotations
 
 import random
+import statistics
 
 import numpy as np
 import pytest
@@ -10,7 +11,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from iiszoo.engine.metrics import iou, iou_at, noc, reached, seconds_per_click, summarise, summarise_times
+from iiszoo.engine import metrics
+from iiszoo.engine.metrics import (
+    area_under_curve,
+    boundary_iou_at,
+    confusion,
+    dice,
+    f_beta,
+    iou,
+    iou_at,
+    mae,
+    mse,
+    noc,
+    pixel_accuracy,
+    precision,
+    reached,
+    recall,
+    seconds_per_click,
+    summarise,
+    summarise_times,
+)
 
 SIZES = arrays.array_shapes(min_dims=2, max_dims=2, max_side=7)
 THRESHOLDS = st.sampled_from([0.49, 0.5, 0.3, 0.9])
@@ -43,6 +63,107 @@ def test_iou_is_the_plain_rule(case):
     assert iou(*case) == plain_iou(*case)
 
 
+def plain_counts(prediction, target, ignore, threshold):
+    """TP, FP, FN, TN, one pixel after the other."""
+    counts = {(p, t): 0 for p in (True, False) for t in (True, False)}
+    for at in np.ndindex(target.shape):
+        if ignore is None or not ignore[at]:
+            counts[bool(prediction[at] > np.float32(threshold)), bool(target[at])] += 1
+    return counts[True, True], counts[True, False], counts[False, True], counts[False, False]
+
+
+@settings(max_examples=200, deadline=None)
+@given(scored(), st.sampled_from([0.3, 0.5, 1.0, 2.0]))
+def test_ratios_of_right_and_wrong_pixels_are_the_plain_formulas(case, beta):
+    tp, fp, fn, tn = plain_counts(*case)
+    assert confusion(*case) == (tp, fp, fn, tn)
+    assert iou(*case) == (tp / (tp + fp + fn) if tp + fp + fn else 1)
+    assert dice(*case) == (2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 1)
+    assert precision(*case) == (tp / (tp + fp) if tp + fp else fn == 0)
+    assert recall(*case) == (tp / (tp + fn) if tp + fn else fp == 0)
+    assert pixel_accuracy(*case) == ((tp + tn) / (tp + fp + fn + tn) if tp + fp + fn + tn else 1)
+    p, r = precision(*case), recall(*case)
+    weighted = (1 + beta**2) * p * r / (beta**2 * p + r) if p * r else 0
+    assert f_beta(*case, beta=beta) == pytest.approx(weighted)
+    assert f_beta(*case) == dice(*case) == pytest.approx(2 * iou(*case) / (1 + iou(*case)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(scored())
+def test_errors_of_probabilities_are_the_plain_means(case):
+    prediction, target, ignore, _ = case
+    errors = [
+        abs(float(prediction[at]) - float(target[at]))
+        for at in np.ndindex(target.shape)
+        if ignore is None or not ignore[at]
+    ]
+    assert mae(prediction, target, ignore) == pytest.approx(statistics.fmean(errors) if errors else 0)
+    assert mse(prediction, target, ignore) == pytest.approx(statistics.fmean(e * e for e in errors) if errors else 0)
+
+
+def test_a_known_case_by_hand():
+    prediction = np.array([[0.9, 0.8, 0.6], [0.1, 0.2, 0.7]], np.float32)
+    target = np.array([[True, True, False], [True, False, False]])
+    case = prediction, target
+    assert confusion(*case) == (2, 2, 1, 1)
+    assert (iou(*case), precision(*case), recall(*case)) == (2 / 5, 1 / 2, 2 / 3)
+    assert (dice(*case), f_beta(*case, beta=2), pixel_accuracy(*case)) == (4 / 7, 10 / 16, 1 / 2)
+    assert mae(*case) == pytest.approx((0.1 + 0.2 + 0.6 + 0.9 + 0.2 + 0.7) / 6)
+    assert mse(*case) == pytest.approx((0.01 + 0.04 + 0.36 + 0.81 + 0.04 + 0.49) / 6)
+    ignore = np.array([[False, False, True], [True, False, True]])
+    assert confusion(*case, ignore) == (2, 0, 0, 1)
+    assert mae(*case, ignore) == pytest.approx((0.1 + 0.2 + 0.2) / 3)
+
+
+RATIOS = [iou, dice, precision, recall, f_beta, pixel_accuracy, metrics.boundary_iou]
+
+
+@pytest.mark.parametrize("metric", RATIOS)
+def test_a_mask_may_stand_for_a_prediction(metric):
+    rng = np.random.default_rng(0)
+    mask, target = rng.random((2, 9, 11)) > 0.5
+    assert metric(mask, target) == metric(mask.astype(np.float32), target)
+
+
+@pytest.mark.parametrize("metric", RATIOS)
+def test_a_right_answer_has_one(metric):
+    target = np.random.default_rng(0).random((9, 11)) > 0.5
+    assert metric(target.astype(np.float32), target) == 1
+
+
+@pytest.mark.parametrize("metric", RATIOS)
+@pytest.mark.parametrize("ignored", [False, True])
+def test_nothing_wanted_and_nothing_predicted_has_one(metric, ignored):
+    """... and so has a sample of which nothing counts, whatever is predicted."""
+    prediction = np.full((2, 3), 0.9 if ignored else 0.1, np.float32)
+    assert metric(prediction, np.zeros((2, 3), bool), np.full((2, 3), ignored)) == 1
+
+
+@pytest.mark.parametrize("metric", [iou, dice, precision, recall, f_beta, metrics.boundary_iou])
+@pytest.mark.parametrize("wanted", [False, True])
+def test_something_against_nothing_has_zero(metric, wanted):
+    prediction = np.full((2, 3), 0.1 if wanted else 0.9, np.float32)
+    assert metric(prediction, np.full((2, 3), wanted)) == 0
+
+
+def test_where_nothing_counts_there_is_no_error():
+    case = np.ones((2, 3), np.float32), np.zeros((2, 3), bool), np.ones((2, 3), bool)
+    assert mae(*case) == mse(*case) == 0
+
+
+@pytest.mark.parametrize("metric", [*RATIOS, mae, mse])
+def test_shapes_that_differ_are_refused(metric):
+    with pytest.raises(ValueError, match="shape"):
+        metric(np.zeros((2, 3), np.float32), np.zeros((3, 2), bool))
+    with pytest.raises(ValueError, match="shape"):
+        metric(np.zeros((2, 3), np.float32), np.zeros((2, 3), bool), np.zeros((1, 3), bool))
+
+
+def test_a_beta_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="above 0"):
+        f_beta(np.zeros((1, 1), np.float32), np.zeros((1, 1), bool), beta=0)
+
+
 @settings(max_examples=50, deadline=None)
 @given(scored(), st.randoms())
 def test_ignored_pixels_never_matter(case, rng):
@@ -50,7 +171,10 @@ def test_ignored_pixels_never_matter(case, rng):
     ignore = np.array([rng.random() < 0.5 for _ in range(target.size)]).reshape(target.shape)
     other = prediction.copy()
     other[ignore] = 1 - other[ignore]
-    assert iou(prediction, target, ignore, threshold) == iou(other, target ^ ignore, ignore, threshold)
+    for metric in RATIOS:
+        assert metric(prediction, target, ignore, threshold) == metric(other, target ^ ignore, ignore, threshold)
+    for metric in (mae, mse):
+        assert metric(prediction, target, ignore) == metric(other, target ^ ignore, ignore)
 
 
 def test_iou_of_arrays_that_do_not_lie_in_one_piece():
@@ -60,17 +184,6 @@ def test_iou_of_arrays_that_do_not_lie_in_one_piece():
     ignore = rng.random((6, 18)) > 0.7
     case = prediction, target.T, ignore[:, ::2]
     assert iou(*case) == plain_iou(*case, 0.5)
-
-
-@pytest.mark.parametrize("ignore", [None, np.array([[True, False]])])
-def test_nothing_wanted_and_nothing_predicted_is_perfect(ignore):
-    empty = np.zeros((1, 2))
-    assert iou(empty.astype(np.float32), empty.astype(bool), ignore) == 1.0
-
-
-def test_where_all_that_differs_is_ignored_the_answer_is_perfect():
-    prediction = np.array([[1, 0]], np.float32)
-    assert iou(prediction, np.array([[False, False]]), np.array([[True, False]])) == 1.0
 
 
 @pytest.mark.parametrize("threshold", [0.49, 0.5])
@@ -143,9 +256,49 @@ def test_means_and_deviations_over_samples(trace):
 
 def test_the_order_of_traces_does_not_matter(trace):
     rng = random.Random(0)
-    traces = [trace([rng.random() for _ in range(20)], i) for i in range(30)]
+
+    def values():
+        return [rng.random() for _ in range(20)]
+
+    traces = [trace(values(), i, initial_boundary_iou=rng.random(), boundary_iou=values()) for i in range(30)]
     shuffled = rng.sample(traces, len(traces))
     assert summarise(shuffled, 20, 0.90) == summarise(traces, 20, 0.90)
+    assert summarise_times(shuffled) == summarise_times(traces)
+
+
+def test_the_area_under_the_curve_is_the_mean_over_clicks_of_the_mean_iou(trace):
+    ended = trace([0.4, 0.95], 0, initial_iou=0.3)
+    whole = trace([0.1, 0.2, 0.3, 0.4], 1)
+    area = summarise([ended, whole], 4, 0.95)["auc"]
+    assert area == pytest.approx(((0.4 + 0.95 + 0.95 + 0.95) + (0.1 + 0.2 + 0.3 + 0.4)) / 8)
+
+
+def test_the_area_lies_between_nothing_and_everything_right_at_once(trace):
+    assert summarise([trace([1.0])], 20, 0.9)["auc"] == 1
+    assert summarise([trace([], initial_iou=0.92)], 20, 0.9)["auc"] == pytest.approx(0.92)
+    assert summarise([trace([0.0] * 20, initial_iou=0.8)], 20, 0.9)["auc"] == 0
+    assert summarise([trace([0.9], error="model m raised ValueError")], 20, 0.9)["auc"] == 0
+    assert summarise([trace([0.7])], 1, 0.9)["auc"] == 0.7
+    assert area_under_curve([None, None]) is None
+
+
+def test_boundary_iou_after_clicks_stays_at_the_last_answer_of_a_session_that_ended(trace):
+    session = trace([0.4, 0.95], initial_boundary_iou=0.1, boundary_iou=[0.2, 0.6])
+    assert [boundary_iou_at(session, k) for k in range(5)] == [0.1, 0.2, 0.6, 0.6, 0.6]
+    good = trace([], 1, initial_iou=0.92, initial_boundary_iou=0.5)
+    failed = trace([0.9], 2, initial_boundary_iou=0.5, boundary_iou=[0.9], error="model m raised ValueError")
+    assert summarise([session, good, failed], 3, 0.9)["boundary_iou"] == pytest.approx(
+        [(0.1 + 0.5) / 3, (0.2 + 0.5) / 3, (0.6 + 0.5) / 3, (0.6 + 0.5) / 3]
+    )
+
+
+def test_a_run_with_traces_from_before_boundary_iou_was_measured_has_no_mean_of_it(trace):
+    new = [trace([0.5, 0.9], i, initial_boundary_iou=0.0, boundary_iou=[0.2, 0.6]) for i in range(3)]
+    old = trace([0.5, 0.9], 3)
+    assert boundary_iou_at(old, 1) is None
+    assert summarise([*new, old], 2, 0.9)["boundary_iou"] == [None] * 3
+    assert summarise(new, 2, 0.9)["boundary_iou"] == pytest.approx([0.0, 0.2, 0.6])
+    assert summarise([*new, old], 2, 0.9)["iou"] == pytest.approx([0.0, 0.5, 0.9])
 
 
 def test_a_target_above_the_one_that_sessions_end_at_is_not_known(trace):
@@ -158,7 +311,8 @@ def test_a_target_above_the_one_that_sessions_end_at_is_not_known(trace):
 def test_a_run_without_samples_has_no_metrics():
     results = summarise([], 3, 0.90)
     assert results["noc90"] is None
-    assert results["iou"] == [None] * 4
+    assert results["iou"] == results["boundary_iou"] == [None] * 4
+    assert results["auc"] is None
     assert set(summarise_times([]).values()) == {None}
 
 

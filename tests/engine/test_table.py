@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import pytest
 
 from iiszoo.cards import ModelCard
 from iiszoo.engine import table
+from iiszoo.engine.metrics import NOC_TARGETS
+from iiszoo.engine.published import _table as published_table
 from iiszoo.engine.published import lookup
 from iiszoo.engine.summary import summarise
+from iiszoo.engine.table_columns import KNOWN, chosen, column
+from iiszoo.errors import BadOption
 
 PUBLISHED = "ritm/h18-sbd"  # NoC@90 on GrabCut: 2.04, RITM README
 
@@ -111,3 +116,74 @@ def test_two_runs_of_one_model_under_two_protocols_can_be_told_apart(summary):
     same = copy.deepcopy(summary)
     same["directory"] = "runs/b"
     assert len({row[0] for row in table.rows([summary, same])}) == 2
+
+
+# chosen metrics
+
+EVERY = [
+    *(f"{kind}{round(100 * goal)}{more}" for goal in NOC_TARGETS for kind, more in
+      (("noc", ""), ("noc", "_std"), ("nof", ""), ("nof", "_strict"))),
+    "iou@0", "iou@20", "biou@0", "biou@5", "auc", "model_ms_median", "model_ms_p95", "robot_ms_median", "robot_ms_p95",
+    "init_ms_median", "spc_seconds",
+]  # fmt: skip
+
+
+def test_a_table_of_chosen_metrics(summary):
+    summary["metrics"]["boundary_iou"] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.456]
+    names = chosen("nof90_strict, noc90,noc90_std,iou@2,biou@5,auc,spc_seconds")
+    assert table.columns(names) == (
+        "model", "dataset", "n", "NoF@90 strict", "NoC@90", "NoC@90 std", "IoU@2", "BIoU@5", "AuC", "SPC s"
+    )  # fmt: skip
+    ((*_, never, noc, spread, iou, biou, area, spc),) = table.rows([summary], names)
+    assert (never, noc, spread, iou, biou) == ("1", "11.00 (2.04)", "9.00", "70.5", "45.6")
+    assert area == f"{100 * ((0.8 + 0.5) / 2 + 19 * (0.91 + 0.5) / 2) / 20:.1f}"
+    assert spc == "0.012"
+
+
+def test_every_published_figure_stands_beside_its_own_column(summary):
+    for metric in {row.metric for row in published_table().values()}:
+        assert column(metric).published
+    for name in ("noc85", "noc90"):
+        ((*_, cell),) = table.rows([summary], [name])
+        assert cell.endswith(f"({lookup(PUBLISHED, 'grabcut', name).value:.2f})")
+
+
+def test_notes_explain_the_chosen_columns_and_no_others(summary):
+    assert table.notes([summary])[0] == (
+        "NoC: mean number of clicks to reach an IoU; NoF: samples that took all clicks; (in brackets: as published)"
+    )
+    assert table.notes([summary], ["nof90", "nof90_strict", "biou@1", "biou@5"])[0] == (
+        "NoF: samples that took all clicks; NoF strict: samples that never reached the IoU; BIoU: Boundary IoU in %"
+    )
+    assert table.notes([summary], ["iou@1"]) == table.notes([summary])[1:]
+
+
+def test_every_metric_has_a_column_of_its_own_and_a_figure(summary):
+    summary["metrics"].update({"noc95": 20.0, "noc95_std": 0.0, "nof95": 2, "nof95_strict": 2})
+    summary["metrics"]["boundary_iou"] = [0.5] * 21
+    assert len(set(table.columns(EVERY))) == 3 + len(EVERY)
+    (row,) = table.rows([summary], EVERY)
+    assert "–" not in row
+
+
+def test_the_names_that_a_message_lists_are_known():
+    listed = re.sub(r" \(.*?\)", "", KNOWN).split(", ")
+    assert len(listed) == 13
+    assert {column(name.replace("@K", "@7")).title for name in listed} >= {"NoC@85", "NoF@85 strict", "BIoU@7", "AuC"}
+
+
+def test_what_a_run_does_not_know_is_a_dash_in_every_column(summary):
+    summary["metrics"] = {name: [None] * 21 if isinstance(v, list) else None for name, v in summary["metrics"].items()}
+    summary["times"] = dict.fromkeys(summary["times"])
+    (row,) = table.rows([summary], EVERY)
+    assert set(row[3:]) <= {"–", "– (1.76)", "– (2.04)"}
+    assert table.rows([summary], ["iou@21", "biou@99"])[0][3:] == ["–", "–"]
+
+
+@pytest.mark.parametrize("name", ["", "noc", "noc70", "noc85_strict", "nof85_std", "iou", "iou@-1", "auc@5", "NoC@85"])
+def test_a_metric_that_is_not_known_is_refused_with_those_that_are(name):
+    with pytest.raises(BadOption, match=f"no metric is called '{name}'; known are noc85") as refused:
+        chosen(f"noc85,{name}")
+    assert KNOWN in str(refused.value)
+    with pytest.raises(BadOption):
+        table.columns([name])

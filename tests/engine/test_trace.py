@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,6 +25,16 @@ def test_a_trace_is_one_line_and_comes_back_exactly(trace):
     line = session.to_line()
     assert "\n" not in line
     assert Trace.from_line(line) == session
+
+
+def test_a_trace_from_before_boundary_iou_was_measured_still_reads(trace):
+    new = trace([0.5, 0.9], initial_boundary_iou=0.1, boundary_iou=[0.2, 0.3])
+    assert Trace.from_line(new.to_line()) == new
+    values = json.loads(new.to_line())
+    del values["boundary_iou"], values["initial_boundary_iou"]
+    old = Trace.from_line(json.dumps(values))
+    assert (old.initial_boundary_iou, old.boundary_iou) == (None, [])
+    assert old == trace([0.5, 0.9])
 
 
 @pytest.mark.parametrize("line", ["", "{", "[]", "null", "3", '"text"', '{"sample": "a"}', '{"unheard_of": 1}'])
