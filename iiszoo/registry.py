@@ -182,10 +182,27 @@ def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationData
 
 
 def load_robot(robot: str) -> Robot:
-    """A robot (simulated user) by id. Raises `UnknownId`."""
-    card = registry().robots.resolve(robot)
-    loaded: Robot = load_object(card.loader)(card)
+    """A robot (simulated user): an id, or `id:argument` for those that take one (`noisy-ritm:sigma=0.3`).
+
+    Raises `UnknownId`, or `BadOption` where the argument cannot be used.
+    """
+    name, colon, argument = robot.partition(":")
+    card = registry().robots.resolve(name)
+    if colon and not card.takes_argument:
+        raise BadOption(f"robot {card.id!r} takes no argument; write it without ':{argument}'")
+    loaded: Robot = load_object(card.loader)(card, **({"argument": argument} if card.takes_argument else {}))
     return loaded
+
+
+def robot_version(robot: str) -> int:
+    """The version of a robot's clicks: its card's, or that of the loaded robot where it is made of others (`mix`).
+
+    Raises as `load_robot` does.
+    """
+    card = registry().robots.resolve(robot.partition(":")[0])
+    if not card.takes_argument and ":" not in robot:
+        return card.version
+    return int(getattr(load_robot(robot), "version", card.version))
 
 
 def function_name(model: str | Callable[..., Any]) -> str:

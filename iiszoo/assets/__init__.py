@@ -1,30 +1,38 @@
-"""Files that are fetched, verified and kept: the weights of the models.
+"""Files that are fetched, verified and kept: the weights of models, and the archives that datasets are unpacked from.
 
 A model's loader needs one line:
 
     file = checkpoint or iiszoo.assets.fetch(card)
 
-Files lie at `<cache>/weights/<family>/<filename>`; the cache is `IISZOO_CACHE`, else the user's cache directory.
-`IISZOO_OFFLINE=1` makes no connection. Everything here raises `iiszoo.errors.WeightsError` and nothing else that is
-meant for a user. Importing this package imports neither torch nor numpy.
+Weights lie at `<cache>/weights/<family>/<filename>`, archives, while they are needed, at
+`<cache>/archives/<dataset>/<filename>`; the cache is `IISZOO_CACHE`, else the user's cache directory.
+`IISZOO_OFFLINE=1` makes no connection. What concerns weights raises `iiszoo.errors.WeightsError`, what concerns
+archives `iiszoo.errors.DatasetError`, and nothing else that is meant for a user. Importing this package imports
+neither torch nor numpy.
 """
 
 from __future__ import annotations
 
-from iiszoo.assets._cache import cache_root, is_offline, path, weights_of
+from iiszoo.assets._archives import archive_path, check_archive, fetch_archive, remove_archive, set_archive_aside
+from iiszoo.assets._cache import cache_root, is_offline
 from iiszoo.assets._checkpoint import load_checkpoint
 from iiszoo.assets._part import Progress
-from iiszoo.assets._weights import Status, add, fetch, status, verify
+from iiszoo.assets._weights import Status, add, fetch, path, status, verify, weights_of
 
 __all__ = [
     "Progress",
     "Status",
     "add",
+    "archive_path",
     "cache_root",
+    "check_archive",
     "fetch",
+    "fetch_archive",
     "is_offline",
     "load_checkpoint",
     "path",
+    "remove_archive",
+    "set_archive_aside",
     "status",
     "verify",
     "weights_of",

@@ -1,4 +1,4 @@
-"""The cache's bookkeeping: which hash a file must have, and which files have been seen to have it.
+"""A shelf's bookkeeping: which hash a file must have, and which files have been seen to have it.
 
 `pins.json` holds the hash of the first download of each file for which upstream publishes none. It is worth keeping:
 it is what tells a changed file from the old one. `verified.json` holds size and time of files that were hashed, so
@@ -16,9 +16,7 @@ from typing import Any, Literal
 from filelock import FileLock
 
 from iiszoo import files
-from iiszoo.assets._cache import weights_root
-from iiszoo.cards import ModelCard, Weights
-from iiszoo.errors import WeightsError
+from iiszoo.assets._stored import Stored
 
 HashOrigin = Literal["card", "pin"]
 
@@ -50,45 +48,53 @@ class Pin:
     date: str
 
 
-def pins_file() -> Path:
-    return weights_root() / "pins.json"
+def pins_file(shelf: Path) -> Path:
+    return shelf / "pins.json"
 
 
-def expected(card: ModelCard, weights: Weights) -> Expected:
-    """What the card states, else what was pinned. Raises `WeightsError` where `pins.json` cannot be read."""
-    if weights.sha256 is not None:
-        return Expected(weights.sha256, weights.size, "card")
-    pin = pin_of(card, weights)
+def expected(stored: Stored) -> Expected:
+    """What the card states, else what was pinned. Raises `stored.error` where `pins.json` cannot be read."""
+    stated = stored.download
+    if stated.sha256 is not None:
+        return Expected(stated.sha256, stated.size, "card")
+    pin = pin_of(stored)
     if pin is None:
-        return Expected(None, weights.size, None)
-    return Expected(pin.sha256, pin.size if weights.size is None else weights.size, "pin")
+        return Expected(None, stated.size, None)
+    return Expected(pin.sha256, pin.size if stated.size is None else stated.size, "pin")
 
 
-def pin_of(card: ModelCard, weights: Weights) -> Pin | None:
-    """The pinned hash of a file, if there is one. Raises `WeightsError` where `pins.json` cannot be read."""
+def pin_of(stored: Stored) -> Pin | None:
+    """The pinned hash of a file, if there is one. Raises `stored.error` where `pins.json` cannot be read."""
     try:
-        entry = _entries(pins_file()).get(key(card, weights))
+        entry = _entries(pins_file(stored.shelf)).get(stored.key)
         return None if entry is None else Pin(**entry)
     except (OSError, ValueError, TypeError) as error:
-        raise WeightsError(
-            f"the pinned hashes in {pins_file()} cannot be read: {error}; repair that file, or remove it to pin anew"
+        raise stored.error(
+            f"the pinned hashes in {pins_file(stored.shelf)} cannot be read: {error}; repair that file, or remove it "
+            "to pin anew"
         ) from error
 
 
-def pin(card: ModelCard, weights: Weights, found: Found, url: str | None) -> None:
+def pin(stored: Stored, found: Found, url: str | None) -> None:
     """Pin the hash of a first download. Raises OSError."""
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    _put(pins_file(), key(card, weights), asdict(Pin(found.sha256, found.size, url, now)))
+    _put(pins_file(stored.shelf), stored.key, asdict(Pin(found.sha256, found.size, url, now)))
 
 
-def complaint(found: Found, wanted: Expected) -> str | None:
+def unpin(stored: Stored) -> None:
+    """Forget the hash of a first download, which has turned out not to be the file that is wanted. Raises OSError."""
+    _put(pins_file(stored.shelf), stored.key, None)
+
+
+def complaint(stored: Stored, found: Found, wanted: Expected) -> str | None:
     """What is wrong with a file, with both hashes, or None where it is the right one."""
     if wanted.sha256 is not None and found.sha256 != wanted.sha256:
         sizes = f" ({found.size} bytes instead of {wanted.size})" if wanted.size not in (None, found.size) else ""
         wrong = f"its sha256 is {found.sha256}, but {wanted.sha256}"
         if wanted.origin == "card":
             return f"{wrong} is what the card states{sizes}"
-        return f"{wrong} is pinned in {pins_file()}{sizes}; remove that entry only if upstream has changed the file"
+        pins = pins_file(stored.shelf)
+        return f"{wrong} is pinned in {pins}{sizes}; remove that entry only if upstream has changed the file"
     if wanted.size is not None and found.size != wanted.size:
         return f"it has {found.size} bytes, but the card states {wanted.size}"
     return None
@@ -99,13 +105,13 @@ def examine(file: Path) -> Found:
     return Found(*files.sha256(file))
 
 
-def is_remembered(card: ModelCard, weights: Weights, file: Path, wanted: Expected) -> bool:
-    """Whether `file` was verified before against the same hash and has not been touched since (size, time)."""
+def is_remembered(stored: Stored, wanted: Expected) -> bool:
+    """Whether the file in place was verified before against the same hash and not touched since (size, time)."""
     if wanted.sha256 is None:
         return False
     try:
-        state = file.stat()
-        entry = _entries(_verified_file()).get(key(card, weights))
+        state = stored.place.stat()
+        entry = _entries(_verified_file(stored.shelf)).get(stored.key)
     except (OSError, ValueError):
         return False
     return entry == {"sha256": wanted.sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns} and (
@@ -113,25 +119,20 @@ def is_remembered(card: ModelCard, weights: Weights, file: Path, wanted: Expecte
     )
 
 
-def remember(card: ModelCard, weights: Weights, file: Path, found: Found) -> None:
-    """Note that `file` was hashed. A cache that cannot be written to is no reason to fail: it is hashed again."""
+def remember(stored: Stored, found: Found) -> None:
+    """Note that the file in place was hashed. A cache that cannot be written to is no reason to fail: it is hashed
+    again.
+    """
     try:
-        state = file.stat()
-        _put(
-            _verified_file(),
-            key(card, weights),
-            {"sha256": found.sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns},
-        )
+        state = stored.place.stat()
+        entry = {"sha256": found.sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns}
+        _put(_verified_file(stored.shelf), stored.key, entry)
     except OSError:
         return
 
 
-def key(card: ModelCard, weights: Weights) -> str:
-    return f"{card.family}/{weights.filename}"
-
-
-def _verified_file() -> Path:
-    return weights_root() / "verified.json"
+def _verified_file(shelf: Path) -> Path:
+    return shelf / "verified.json"
 
 
 def _entries(file: Path) -> dict[str, Any]:
@@ -144,13 +145,16 @@ def _entries(file: Path) -> dict[str, Any]:
     return entries
 
 
-def _put(file: Path, name: str, entry: dict[str, Any]) -> None:
+def _put(file: Path, name: str, entry: dict[str, Any] | None) -> None:
+    """Replace one entry, or (None) remove it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(file.with_name(file.name + ".lock")):
         try:
             entries = _entries(file)
         except ValueError:
-            if file == pins_file():
+            if file == pins_file(file.parent):
                 raise OSError(f"{file} is damaged") from None  # pins are never thrown away
             entries = {}
-        files.replace_text(file, json.dumps({**entries, name: entry}, indent=1, sort_keys=True) + "\n")
+        entries.pop(name, None)
+        changed = entries if entry is None else {**entries, name: entry}
+        files.replace_text(file, json.dumps(changed, indent=1, sort_keys=True) + "\n")

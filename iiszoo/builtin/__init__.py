@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from iiszoo.builtin.datasets import DATASETS
+from iiszoo.builtin.downloads import complete
 from iiszoo.builtin.models import DEFAULT, MODELS
 from iiszoo.builtin.robots import ROBOTS
 from iiszoo.cards import DatasetCard, RobotCard
@@ -22,7 +23,7 @@ def iiszoo_register_models(register: Callable[..., None]) -> None:
 @hookimpl
 def iiszoo_register_datasets(register: Callable[[DatasetCard], None]) -> None:
     for card in DATASETS:
-        register(card)
+        register(complete(card))
 
 
 @hookimpl

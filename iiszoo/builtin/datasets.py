@@ -6,6 +6,83 @@ from iiszoo.cards import DatasetCard
 
 DEFAULT = "demo"
 
+
+def _shared(id: str, folder: str) -> str:
+    """A card's `folder`: none where it is its own."""
+    return "" if id == folder else folder
+
+
+def _davis585(id: str, start: str) -> DatasetCard:
+    return DatasetCard(
+        id=id,
+        loader="iiszoo.data.datasets.davis585:load",
+        summary=f"DAVIS585: 585 objects on frames of DAVIS, {start}",
+        licence="none stated; frames are those of DAVIS",
+        layout=(
+            "SEQUENCE/OBJECT_FRAME.png (masks: object where the first channel is above 128), SEQUENCE/FRAME.jpg "
+            "(images), SEQUENCE/init_sp_OBJECT_FRAME.png and SEQUENCE/init_stm_OBJECT_FRAME.png (initial masks)"
+        ),
+        homepage="https://github.com/alibaba/ClickSEG (a folder on Google Drive)",
+        paper="Chen et al., FocalClick, CVPR 2022 (arXiv 2204.02574)",
+        n_samples=585,
+        folder=_shared(id, "davis585"),
+    )
+
+
+def _sbd(id: str, loader: str, masks: str, split: str, what: str, n_samples: int | None) -> DatasetCard:
+    return DatasetCard(
+        id=id,
+        loader=f"iiszoo.data.datasets.sbd:{loader}",
+        summary=f"SBD: {what}",
+        licence="none stated for the annotations; photographs of PASCAL VOC 2011, under Flickr's terms",
+        layout=(
+            f"img/NAME.jpg, {masks}/NAME.mat (each value above 0 of its Segmentation one target), {split}.txt (names): "
+            "the archive's benchmark_RELEASE/dataset"
+        ),
+        homepage="http://home.bharathh.info/pubs/codes/SBD/download.html",
+        paper="Hariharan et al., Semantic Contours from Inverse Detectors, ICCV 2011",
+        n_samples=n_samples,
+        folder=_shared(id, "sbd"),
+    )
+
+
+def _coco_lvis(id: str, loader: str, split: str, what: str) -> DatasetCard:
+    return DatasetCard(
+        id=id,
+        loader=f"iiszoo.data.datasets.coco_lvis:{loader}",
+        summary=f"COCO+LVIS: {what}",
+        licence="COCO and LVIS: annotations CC BY 4.0, images under Flickr's terms; RITM's combination: none stated",
+        layout=(
+            f"{split}/images/ID.jpg, {split}/hannotation.pickle, {split}/masks/ID.pickle: COCO's images, with RITM's "
+            "cocolvis_annotation.tar.gz unpacked beside them"
+        ),
+        homepage=(
+            "https://github.com/SamsungLabs/ritm_interactive_segmentation (annotations), "
+            "https://www.lvisdataset.org/dataset (images)"
+        ),
+        paper="Sofiiuk et al., Reviving Iterative Training with Mask Guidance, 2021 (arXiv 2102.06583)",
+        folder=_shared(id, "coco_lvis"),
+    )
+
+
+def _ndd20(id: str, part: str, n_samples: int) -> DatasetCard:
+    waters = id.split("-")[1]
+    return DatasetCard(
+        id=id,
+        loader="iiszoo.data.datasets.ndd20:load",
+        summary=f"NDD20: dolphins {waters} the water, all of an image as one target, {part} of 2201 images",
+        licence="CC BY-NC-SA 4.0",
+        layout=(
+            f"{waters.upper()}/*.jpg, {waters.upper()}_LABELS.json (polylines of the VGG Image Annotator, filled); of "
+            "the sorted file names the first 80 % are for training"
+        ),
+        homepage="https://doi.org/10.25405/data.ncl.c.4982342 (NDD20.zip)",
+        paper="Trotter et al., NDD20, 2020 (arXiv 2005.13359)",
+        n_samples=n_samples,
+        folder="ndd20",
+    )
+
+
 DATASETS = (
     DatasetCard(
         id="demo",
@@ -34,6 +111,65 @@ DATASETS = (
         homepage="https://github.com/SamsungLabs/ritm_interactive_segmentation (Berkeley.zip)",
         paper="McGuinness and O'Connor, Pattern Recognition 43(2), 2010",
         n_samples=100,
+    ),
+    DatasetCard(
+        id="davis",
+        loader="iiszoo.data.datasets.davis:load",
+        summary="DAVIS: 345 frames of the videos of DAVIS 2016, all objects of a frame as one target",
+        licence="none stated for this selection; frames and masks are those of DAVIS 2016",
+        layout="img/NAME.*, gt/NAME.* with the same stem (object is what is not zero)",
+        homepage="https://github.com/SamsungLabs/ritm_interactive_segmentation (DAVIS.zip)",
+        paper="Perazzi et al., A Benchmark Dataset and Evaluation Methodology for VOS, CVPR 2016",
+        n_samples=345,
+    ),
+    _davis585("davis585", "from nothing"),
+    _davis585("davis585-sp", "from a mask of superpixels to be corrected"),
+    _davis585("davis585-stm", "from a video model's mask to be corrected"),
+    DatasetCard(
+        id="coco_mval",
+        loader="iiszoo.data.datasets.coco_mval:load",
+        summary="COCO_MVal: 800 objects of COCO's validation images, one an image",
+        licence="none stated for this selection; COCO: annotations CC BY 4.0, images under Flickr's terms",
+        layout="img/NAME.jpg, gt/NAME.png (object where the first channel is above 128)",
+        homepage="https://github.com/SamsungLabs/ritm_interactive_segmentation (COCO_MVal.zip)",
+        paper="Sofiiuk et al., f-BRS, CVPR 2020 (arXiv 2001.10331)",
+        n_samples=800,
+    ),
+    _sbd("sbd", "load", "inst", "val", "6671 objects on its 2857 validation images", 6671),
+    _sbd("sbd-train", "load_train", "inst", "train", "20172 objects on its 8498 training images", 20172),
+    _sbd("sbd-per-class", "load_per_class", "cls", "val", "each class of a validation image as one target", None),
+    DatasetCard(
+        id="pascal_voc",
+        loader="iiszoo.data.datasets.pascal_voc:load",
+        summary="PASCAL VOC 2012: 3417 objects on the 1449 validation images of its segmentation challenge",
+        licence="photographs under Flickr's terms; none stated for the annotations",
+        layout=(
+            "JPEGImages/NAME.jpg, SegmentationObject/NAME.png (each grey an object, 220 ignored), "
+            "ImageSets/Segmentation/val.txt (names), SegmentationClass/NAME.png for training by class: the archive's "
+            "VOCdevkit/VOC2012"
+        ),
+        homepage="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
+        paper="Everingham et al., The PASCAL Visual Object Classes Challenge, IJCV 88(2), 2010",
+        n_samples=3417,
+    ),
+    _coco_lvis("coco_lvis", "load", "train", "99k images with 1.5M objects, to train on"),
+    _coco_lvis("coco_lvis-val", "load_val", "val", "its validation split"),
+    _ndd20("ndd20-below", "the last fifth", 441),
+    _ndd20("ndd20-below-train", "the first four fifths", 1760),
+    _ndd20("ndd20-above", "the last fifth", 441),
+    _ndd20("ndd20-above-train", "the first four fifths", 1760),
+    DatasetCard(
+        id="coco",
+        loader="iiszoo.data.datasets.coco_file:load",
+        summary="any file of instances in COCO's format, with its images: coco:FILE.json",
+        licence="yours",
+        layout=(
+            "FILE.json with images, annotations (polygons or run lengths; crowds are ignored) and categories; images "
+            "by file name in the JSON file's directory, in images/, in a folder called as the JSON file or as what "
+            "follows its last underscore (val2017/ of instances_val2017.json), or the same one directory above; with "
+            "--root DIR, from DIR"
+        ),
+        takes_argument=True,
     ),
     DatasetCard(
         id="folder",

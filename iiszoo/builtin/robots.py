@@ -4,11 +4,62 @@ from __future__ import annotations
 
 from iiszoo.cards import RobotCard
 
+_RITM = "Reviving Iterative Training with Mask Guidance, arXiv 2102.06583"
+
 ROBOTS = (
     RobotCard(
         id="ritm",
-        loader="iiszoo.clicking.robots:load_ritm",
+        loader="iiszoo.clicking.robots:load",
         summary="the field's standard: the pixel deepest inside the larger of false negatives and false positives",
-        paper="Reviving Iterative Training with Mask Guidance, arXiv 2102.06583",
+        paper=_RITM,
+    ),
+    RobotCard(
+        id="center-largest",
+        loader="iiszoo.clicking.robots:load",
+        summary="the pixel deepest inside the largest connected error",
+        paper="Getting to 99% Accuracy in Interactive Segmentation, arXiv 2003.07932",
+    ),
+    RobotCard(
+        id="noisy-ritm",
+        loader="iiszoo.clicking.robots:load_noisy_ritm",
+        summary="a less exact person: the point of ritm, displaced inside the same error; noisy-ritm:sigma=0.5",
+        takes_argument=True,
+    ),
+    RobotCard(
+        id="boundary",
+        loader="iiszoo.clicking.robots:load_boundary",
+        summary="a careless person: a random pixel near the border of the largest error; boundary:depth=0.3",
+        takes_argument=True,
+    ),
+    RobotCard(
+        id="random",
+        loader="iiszoo.clicking.robots:load",
+        summary="any pixel of the image, whatever the prediction",
+    ),
+    RobotCard(
+        id="random-false",
+        loader="iiszoo.clicking.robots:load",
+        summary="any pixel of the errors",
+    ),
+    RobotCard(
+        id="random-largest",
+        loader="iiszoo.clicking.robots:load",
+        summary="any pixel of the largest connected error",
+    ),
+    RobotCard(
+        id="distance",
+        loader="iiszoo.clicking.robots:load",
+        summary="a pixel of the errors, the likelier the deeper it lies inside them",
+    ),
+    RobotCard(
+        id="distance-sequential",
+        loader="iiszoo.clicking.robots:load",
+        summary="as distance, keeping away from earlier clicks too",
+    ),
+    RobotCard(
+        id="mix",
+        loader="iiszoo.clicking.mix:load",
+        summary="one of several robots by weight, chosen at each click: mix:ritm=0.7,random-false=0.3",
+        takes_argument=True,
     ),
 )

@@ -1,25 +1,35 @@
-"""`iiszoo data`: where datasets lie, and whether their files are right."""
+"""`iiszoo data`: where datasets lie, whether their files are right, and fetching them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from iiszoo.cli.output import json_option, print_json
+from iiszoo.cli.output import json_option, megabytes, print_json
 from iiszoo.data import roots
 from iiszoo.errors import BadOption, DatasetError
 from iiszoo.registry import load_dataset, registry
 
+if TYPE_CHECKING:
+    from iiszoo.data.base import EvaluationDataset
+
+_root = click.option(
+    "--root", type=click.Path(path_type=Path), help="The dataset's directory, or one that holds it under its id."
+)
+
 
 @click.group("data")
 def command() -> None:
-    """Say where datasets lie, check their files, register a local copy."""
+    """Fetch datasets, say where they lie, check their files, register a local copy."""
 
 
 @command.command("path")
 @click.argument("dataset")
-@click.option("--root", type=click.Path(path_type=Path), help="The dataset's directory, or one that holds it.")
+@_root
 @json_option
 def path(dataset: str, root: Path | None, as_json: bool) -> None:
     """Print the directory that DATASET is read from."""
@@ -27,21 +37,77 @@ def path(dataset: str, root: Path | None, as_json: bool) -> None:
     print_json({"dataset": dataset, "path": place}) if as_json else click.echo(place)
 
 
+@command.command("get")
+@click.argument("dataset")
+@click.option(
+    "--archive",
+    "archives",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Unpack this file, which you have downloaded yourself. Can be given several times.",
+)
+@json_option
+def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
+    """Download DATASET, unpack and verify it, unless it is there already.
+
+    It then lies in the cache (IISZOO_CACHE), where every command finds it; downloaded archives are deleted. A download
+    that was stopped goes on where it stopped. IISZOO_OFFLINE=1 makes no connection.
+    """
+    from iiszoo.data import download
+    from iiszoo.engine.dataset_check import verify
+
+    card = registry().datasets.resolve(dataset)
+    counted: list[int | None] = []
+    with _bars(transient=False) as show:
+
+        def verify_and_count(loaded: EvaluationDataset) -> None:
+            step = f"checking {card.id}"
+            counted.append(verify(loaded, card, lambda done, total: show(step, done, total, f"{done} of {total}")))
+
+        def tell(step: str, done: int, total: int | None) -> None:
+            show(step, done, total, f"{megabytes(done)} of {megabytes(total)}")
+
+        got = download.get(card, archives, verify=verify_and_count, progress=tell)
+    n_samples = counted[-1] if counted else None
+    if as_json:
+        print_json({**vars(got), "n_samples": n_samples})
+    elif got.already_there:
+        click.echo(f"{card.id} is there already: {got.path}; `iiszoo data check {card.id}` looks at its files")
+    else:
+        click.echo(f"{card.id}: {'' if n_samples is None else f'{n_samples} samples '}in {got.path}")
+
+
 @command.command("check")
 @click.argument("dataset")
-@click.option("--root", type=click.Path(path_type=Path), help="The dataset's directory, or one that holds it.")
+@_root
+@click.option("--full", is_flag=True, help="Decode every image and mask; also finds cut-off files and empty targets.")
 @json_option
-def check(dataset: str, root: Path | None, as_json: bool) -> None:
-    """Check that DATASET is complete: image and mask pairs, their number, and their sizes (from the files' headers)."""
-    loaded = load_dataset(dataset, root)
-    faults = list(loaded.check_files())
-    expected = registry().datasets.resolve(dataset.partition(":")[0]).n_samples
-    if expected not in (None, len(loaded)):
-        faults.append(f"{len(loaded)} samples instead of {expected}")
+def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
+    """Check that DATASET is complete: image and mask pairs, their number, and their sizes (from the files' headers).
+
+    Where it is absent, say what is missing where. With --full every sample is read, and where the published masks are
+    known they are compared.
+    """
+    try:
+        loaded = load_dataset(dataset, root)
+    except roots.NotFound as error:
+        if as_json:
+            lacking = {str(place): absent for place, absent in error.lacking.items()}
+            print_json({"dataset": dataset, "path": None, "lacking": lacking})
+        raise
+    card = registry().datasets.resolve(dataset.partition(":")[0])
+    with _bars(transient=True) as show:
+        report = _look_at(loaded, full, lambda done, total: show(f"checking {dataset}", done, total, ""))
+    from iiszoo.engine.dataset_check import differences
+
+    faults = [*report["faults"], *differences(card, report["n_samples"], report["fingerprint"])]
     if as_json:
-        print_json({"dataset": dataset, "path": str(loaded.place), "n_samples": len(loaded), "faults": faults})
+        print_json({"dataset": dataset, "path": str(loaded.place), **report, "faults": faults})
     elif not faults:
-        click.echo(f"{dataset}: {len(loaded)} samples in {loaded.place}, all files there")
+        as_published = ", masks as published" if full and card.fingerprint else ""
+        sound = f"all of them sound{as_published}" if full else "all files there"
+        click.echo(f"{dataset}: {report['n_samples']} samples in {loaded.place}, {sound}")
     if faults:
         listed = "\n  ".join(faults)
         raise DatasetError(f"dataset {dataset} in {loaded.place} is not right:\n  {listed}")
@@ -52,7 +118,7 @@ def check(dataset: str, root: Path | None, as_json: bool) -> None:
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @json_option
 def add(dataset: str, directory: Path, as_json: bool) -> None:
-    """Register DIRECTORY as the place where DATASET lies."""
+    """Register DIRECTORY as the place where DATASET lies, and those that share its files."""
     card = registry().datasets.resolve(dataset)
     if card.embedded or card.takes_argument:
         raise BadOption(f"dataset {card.id!r} has no place of its own to register")
@@ -62,3 +128,45 @@ def add(dataset: str, directory: Path, as_json: bool) -> None:
         print_json({"dataset": card.id, "path": str(loaded.place), "n_samples": len(loaded)})
     else:
         click.echo(f"{card.id}: {len(loaded)} samples in {loaded.place}")
+
+
+def _look_at(loaded: EvaluationDataset, full: bool, progress: Callable[[int, int | None], None]) -> dict[str, Any]:
+    """`n_samples`, `fingerprint` (None unless `full`) and `faults`, a sentence each."""
+    progress(0, None)
+    faults = list(loaded.check_files())
+    if not full:
+        return {"n_samples": len(loaded), "fingerprint": None, "faults": faults}
+    from iiszoo.engine.dataset_check import survey
+
+    found = survey(loaded, None, progress)
+    broken = list(dict.fromkeys(found.broken.values()))
+    # What was said of a file before it was decoded is said again, in other words, after.
+    unsaid = [fault for fault in faults if not any(fault.split(":")[0] in reason for reason in broken)]
+    return {"n_samples": found.total, "fingerprint": found.fingerprint, "faults": [*broken, *unsaid]}
+
+
+@contextmanager
+def _bars(transient: bool) -> Iterator[Callable[[str, int, int | None, str], None]]:
+    """Bars on stderr, one for each step; call `show(step, done, total, counted)`. Transient ones are for a terminal
+    only, and vanish.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counted]}"))
+    hidden = transient and not console.is_terminal
+    bars = Progress(*columns, TimeRemainingColumn(), console=console, transient=transient, disable=hidden)
+    tasks: dict[str, TaskID] = {}
+
+    def show(step: str, done: int, total: int | None, counted: str) -> None:
+        if step not in tasks:
+            tasks[step] = bars.add_task(step, total=total, counted=counted)
+            bars.start()  # not before there is something to draw
+        bars.update(tasks[step], completed=done, total=total, counted=counted)
+
+    try:
+        yield show
+    finally:
+        if tasks:
+            bars.stop()

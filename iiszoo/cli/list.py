@@ -47,4 +47,5 @@ def _datasets() -> None:
 
 
 def _robots() -> None:
-    print_table(["robot", ""], [[card.id, card.summary] for card in registry().robots.cards()], prose=True)
+    rows = [[f"{card.id}{':…' if card.takes_argument else ''}", card.summary] for card in registry().robots.cards()]
+    print_table(["robot", ""], rows, prose=True)

@@ -1,139 +1,129 @@
 """Robots: the person who looks at a prediction and clicks where it is wrong, one rule each.
 
-A robot is written for a single sample, on numpy masks, and `single_sample` makes the batch form of the standard format:
+    pcs, ncs = ritm(outputs, targets, pcs, ncs)
 
-    @single_sample
-    def first_error(target, prediction, ignore, clicks, rng):
-        error = target != prediction
-        ...
-        return by_polarity([(row, col)], target)
-
-    pcs, ncs = first_error(outputs, targets, pcs, ncs)
+The errors of a sample are its false negatives, object that was not predicted, and its false positives, background that
+was; ignored pixels are neither. Together they are E. Where E is empty there is nothing to click, and the sample gets no
+click, whatever the robot. `single_sample` tells how a robot is called, and how to write one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from iiszoo.cards import RobotCard
-from iiszoo.clicking._exact_distance import borrow, farthest_error, give_back
-from iiszoo.protocol import Click, Clicks, Robot
+from iiszoo.clicking._exact_distance import farthest_error
+from iiszoo.clicking.regions import (
+    Connectivity,
+    connected_components,
+    inner_border_band,
+    inscribed_circle,
+    largest_component,
+    squared_distances,
+)
+from iiszoo.clicking.robot_argument import numbers
+from iiszoo.clicking.single_sample import Mask, single_sample
+from iiszoo.errors import BadOption
+from iiszoo.protocol import Click, Robot
 
-Mask = NDArray[np.bool_]
-Rule = Callable[..., tuple[Sequence[Click], Sequence[Click]]]
-"""A single-sample rule: `rule(target, prediction, ignore, clicks, rng, **options) -> (positives, negatives)`."""
-
-
-def single_sample(rule: Rule) -> Robot:
-    """Decorator: a robot of the standard format from a rule for a single sample.
-
-    The rule is called as `rule(target, prediction, ignore, clicks, rng, **options)` and returns its next click, as
-    `([(row, col)], [])` if it is positive, `([], [(row, col)])` if it is negative, `([], [])` if there is none:
-
-    - `target`, `prediction`: (H, W) bool arrays; a pixel is predicted as object where the output exceeds the threshold.
-    - `ignore`: (H, W) bool array, True where a pixel counts neither way, or None.
-    - `clicks`: all earlier clicks of the sample, positive and negative, oldest first.
-    - `rng`: the sample's own `numpy.random.Generator`, or None where the caller gave none.
-    - `options`: whatever keywords the caller gave beyond those of the standard format.
-
-    The arrays may share memory with the caller's tensors and with the next call's: a rule neither writes into them nor
-    keeps them.
-
-    The robot is called as
-    `robot(outputs, targets, pcs, ncs, n_points=1, *, ignore=None, generators=None, threshold=0.5, **options)`:
-
-    - `outputs`: float tensor (B, 1, H, W) of probabilities, on any device; object is `outputs > threshold`, compared in
-      the tensor's own type.
-    - `targets`: bool, integer or float tensor (B, 1, H, W) in {0, 1}. A contiguous bool or uint8 tensor on the CPU is
-      not copied.
-    - `pcs`, `ncs`: earlier clicks, `[interaction][element][click]`.
-    - `n_points`: how many clicks each element gets. They are placed one after another: the rule is called again with
-      those placed so far among the earlier ones, until it has nothing more to click.
-    - `ignore`: bool tensor (B, 1, H, W), or None.
-    - `generators`: one for each element, or None.
-
-    It returns `(pcs, ncs)`: new lists, one interaction longer. Its arguments stay as they are, and no element has any
-    influence on another. ValueError where shapes or counts disagree, and where a rule calls a click positive on
-    background or negative on the object: the polarity always comes from the target.
-    """
-
-    def robot(
-        outputs: Tensor,
-        targets: Tensor,
-        pcs: Clicks,
-        ncs: Clicks,
-        n_points: int = 1,
-        *,
-        ignore: Tensor | None = None,
-        generators: Sequence[np.random.Generator | None] | None = None,
-        threshold: float = 0.5,
-        **options: Any,
-    ) -> tuple[Clicks, Clicks]:
-        _check(outputs, targets, pcs, ncs, ignore, generators)
-        target_masks = _as_masks(targets)
-        ignore_masks = None if ignore is None else _as_masks(ignore)
-        new_pcs: list[list[Click]] = []
-        new_ncs: list[list[Click]] = []
-        memory = borrow(outputs.numel())
-        predictions = _above(outputs, threshold, memory)
-        for b in range(len(predictions)):
-            view = target_masks[b, 0], predictions[b, 0], None if ignore_masks is None else ignore_masks[b, 0]
-            rng = None if generators is None else generators[b]
-            clicks = [click for p, n in zip(pcs, ncs, strict=True) for click in (*p[b], *n[b])]
-            positives, negatives = _several(rule, view, clicks, rng, n_points, options)
-            new_pcs.append(positives)
-            new_ncs.append(negatives)
-        give_back(memory)
-        return [*_copied(pcs), new_pcs], [*_copied(ncs), new_ncs]
-
-    robot.__name__ = robot.__qualname__ = rule.__name__
-    robot.__module__ = rule.__module__
-    robot.__doc__ = rule.__doc__
-    return robot
+Rng = np.random.Generator
 
 
-def _several(
-    rule: Rule,
-    view: tuple[Mask, Mask, Mask | None],
-    clicks: list[Click],
-    rng: np.random.Generator | None,
-    n_points: int,
-    options: dict[str, Any],
-) -> tuple[list[Click], list[Click]]:
-    """`n_points` clicks of one element, one after another; `view` is its target, prediction and ignored pixels."""
-    positives: list[Click] = []
-    negatives: list[Click] = []
-    for _ in range(n_points):
-        more_positives, more_negatives = rule(*view, clicks, rng, **options)
-        if not more_positives and not more_negatives:
-            break
-        for click in more_positives:
-            _check_polarity(rule, view[0], click, True)
-        for click in more_negatives:
-            _check_polarity(rule, view[0], click, False)
-        positives.extend(more_positives)
-        negatives.extend(more_negatives)
-        clicks = [*clicks, *more_positives, *more_negatives]
-    return positives, negatives
-
-
-def by_polarity(points: Sequence[Click], target: Mask) -> tuple[list[Click], list[Click]]:
-    """Part `points` into (positives, negatives): positive is what lies on the object of `target` (H, W) bool."""
-    positives = [point for point in points if target[point]]
-    negatives = [point for point in points if not target[point]]
-    return positives, negatives
+def errors(target: Mask, prediction: Mask, ignore: Mask | None) -> tuple[Mask, Mask]:
+    """(false negatives, false positives), bool (H, W) each, without ignored pixels."""
+    valid = True if ignore is None else ~ignore
+    return target & ~prediction & valid, prediction & ~target & valid
 
 
 @single_sample
+def random(
+    target: Mask, prediction: Mask, ignore: Mask | None, clicks: Sequence[Click], rng: Rng
+) -> list[tuple[int, int]]:
+    """A pixel drawn uniformly from the image, ignored ones left out, whatever the prediction; none where E is empty."""
+    if not any(error.any() for error in errors(target, prediction, ignore)):
+        return []
+    return _uniform(np.ones_like(target) if ignore is None else ~ignore, rng)
+
+
+@single_sample
+def random_false(
+    target: Mask, prediction: Mask, ignore: Mask | None, clicks: Sequence[Click], rng: Rng
+) -> list[tuple[int, int]]:
+    """A pixel drawn uniformly from E."""
+    false_negative, false_positive = errors(target, prediction, ignore)
+    return _uniform(false_negative | false_positive, rng)
+
+
+@single_sample
+def random_largest(
+    target: Mask, prediction: Mask, ignore: Mask | None, clicks: Sequence[Click], rng: Rng
+) -> list[tuple[int, int]]:
+    """A pixel drawn uniformly from the largest 4-connected component of E.
+
+    False negatives and false positives that touch are separate components. Of equally large ones a false positive
+    counts as the larger, then the first in row-major order.
+    """
+    return _uniform(_largest_error(*errors(target, prediction, ignore), connectivity=4), rng)
+
+
+@single_sample
+def distance(
+    target: Mask, prediction: Mask, ignore: Mask | None, clicks: Sequence[Click], rng: Rng
+) -> list[tuple[int, int]]:
+    """A pixel of E drawn with a probability proportional to its Euclidean distance to the nearest pixel outside E.
+
+    Beyond the image is outside: the image border is a border. Several points are drawn independently of each other.
+    """
+    false_negative, false_positive = errors(target, prediction, ignore)
+    return _by_distance(false_negative | false_positive, rng)
+
+
+@single_sample
+def distance_sequential(
+    target: Mask, prediction: Mask, ignore: Mask | None, clicks: Sequence[Click], rng: Rng
+) -> list[tuple[int, int]]:
+    """As `distance`, but every earlier click, of this interaction too, counts as outside E: clicks keep apart."""
+    false_negative, false_positive = errors(target, prediction, ignore)
+    left = false_negative | false_positive
+    _remove(left, clicks)
+    return _by_distance(left, rng)
+
+
+@partial(single_sample, draws=False)
+def center_largest(
+    target: Mask, prediction: Mask, ignore: Mask | None, clicks: Sequence[Click], rng: None
+) -> list[tuple[int, int]]:
+    """The pixel deepest inside the largest 8-connected component of the errors.
+
+    False negatives and false positives are apart; of equally large components a false positive counts as the larger,
+    then the first in row-major order. The pixel is the one at the greatest distance from the component's outside (the
+    image border is a border), earlier clicks excluded, the first in row-major order. A component of which every pixel
+    was clicked is passed over.
+
+    Source: Getting to 99% Accuracy (GTO99, arXiv 2003.07932), `interaction.py` of
+    MarcoForte/DeepInteractiveSegmentation at ddd7426, with two differences. Upstream does not avoid earlier clicks. And
+    of equal components it takes the first in OpenCV's order of labels, which depends on the version of OpenCV.
+    """
+    false_negative, false_positive = errors(target, prediction, ignore)
+    clicked = _pixels(clicks)
+    while (component := _largest_error(false_negative, false_positive, connectivity=8)).any():
+        nothing = np.zeros(component.shape, np.uint8)
+        row, col, _ = farthest_error(component.view(np.uint8), nothing, None, clicked)
+        if row >= 0:
+            return [(row, col)]
+        false_negative &= ~component
+        false_positive &= ~component
+    return []
+
+
+@partial(single_sample, draws=False)
 def ritm(
-    target: Mask, prediction: Mask, ignore: Mask | None, clicks: Sequence[Click], rng: np.random.Generator | None
-) -> tuple[list[Click], list[Click]]:
+    target: Mask, prediction: Mask, ignore: Mask | None, clicks: Sequence[Click], rng: None
+) -> list[tuple[int, int]]:
     """The field's standard robot: click the pixel deepest inside the errors.
 
     Of the false negatives and of the false positives a map of exact Euclidean distances is taken: to the nearest pixel
@@ -150,64 +140,137 @@ def ritm(
     target_bytes, prediction_bytes = target.view(np.uint8), prediction.view(np.uint8)
     ignore_bytes = None if ignore is None else ignore.view(np.uint8)
     row, col, _ = farthest_error(target_bytes, prediction_bytes, ignore_bytes, _pixels(clicks))
-    return by_polarity([(row, col)] if row >= 0 else [], target)
+    return [(row, col)] if row >= 0 else []
 
 
-def load_ritm(card: RobotCard | None = None, **options: Any) -> Robot:
-    """The `ritm` robot. It has no options; TypeError where some are given."""
-    if options:
-        raise TypeError(f"the robot ritm takes no options, but was given {', '.join(sorted(options))}")
-    return ritm
+@single_sample
+def noisy_ritm(
+    target: Mask,
+    prediction: Mask,
+    ignore: Mask | None,
+    clicks: Sequence[Click],
+    rng: Rng,
+    *,
+    sigma: float = 0.5,
+) -> list[tuple[int, int]]:
+    """A less exact person than `ritm`: its point, displaced at random inside the same error component.
+
+    The component is the 4-connected one, of false negatives or of false positives, that holds the point of `ritm`. Its
+    pixels are drawn with probabilities proportional to a Gaussian round that point, whose standard deviation is `sigma`
+    (0 or more) times the radius of the component's inscribed circle; 0 is `ritm` itself.
+    """
+    target_bytes, prediction_bytes = target.view(np.uint8), prediction.view(np.uint8)
+    ignore_bytes = None if ignore is None else ignore.view(np.uint8)
+    row, col, _ = farthest_error(target_bytes, prediction_bytes, ignore_bytes, _pixels(clicks))
+    if row < 0:
+        return []
+    if sigma == 0:
+        return [(row, col)]
+    false_negative, false_positive = errors(target, prediction, ignore)
+    labels, _ = connected_components(false_negative if target[row, col] else false_positive, 4)
+    component = labels == labels[row, col]
+    circle = inscribed_circle(component)
+    assert circle is not None  # it holds a pixel
+    pixels = np.argwhere(component)
+    squares = ((pixels - (row, col)) ** 2).sum(axis=1)
+    return _weighted(pixels, np.exp(-squares / (2 * (sigma * circle.radius) ** 2)), rng)
 
 
-def _check(
-    outputs: Tensor, targets: Tensor, pcs: Clicks, ncs: Clicks, ignore: Tensor | None, generators: Sequence[Any] | None
-) -> None:
-    shape = outputs.shape
-    if len(shape) != 4 or shape[1] != 1:
-        raise ValueError(f"outputs must have shape (B, 1, H, W), not {tuple(shape)}")
-    if targets.shape != shape:
-        raise ValueError(f"targets {tuple(targets.shape)} and outputs {tuple(shape)} differ in shape")
-    if ignore is not None and ignore.shape != shape:
-        raise ValueError(f"ignore {tuple(ignore.shape)} and outputs {tuple(shape)} differ in shape")
-    if generators is not None and len(generators) != shape[0]:
-        raise ValueError(f"{len(generators)} generators were given for {shape[0]} elements")
-    if len(pcs) != len(ncs):
-        raise ValueError(f"pcs holds {len(pcs)} interactions, ncs {len(ncs)}")
-    for clicks in (pcs, ncs):
-        for interaction in clicks:
-            if len(interaction) != shape[0]:
-                raise ValueError(f"an interaction holds clicks of {len(interaction)} elements, outputs of {shape[0]}")
+@single_sample
+def boundary(
+    target: Mask,
+    prediction: Mask,
+    ignore: Mask | None,
+    clicks: Sequence[Click],
+    rng: Rng,
+    *,
+    depth: float = 0.3,
+) -> list[tuple[int, int]]:
+    """A careless person, who clicks near the border of the largest error.
+
+    A pixel drawn uniformly from those of the largest 4-connected component (as in `random_largest`) that are at most
+    `depth` times the radius of its inscribed circle away from its outside; the outermost pixels always count.
+    """
+    component = _largest_error(*errors(target, prediction, ignore), connectivity=4)
+    circle = inscribed_circle(component)
+    if circle is None:
+        return []
+    return _uniform(inner_border_band(component, max(1, depth * circle.radius)), rng)
 
 
-def _check_polarity(rule: Rule, target: Mask, click: Click, positive: bool) -> None:
-    if bool(target[click]) is not positive:
-        said, target_is = ("positive", "background") if positive else ("negative", "object")
-        raise ValueError(f"robot {rule.__name__} made a {said} click at {click}, where the target is {target_is}")
+_ROBOTS = {
+    "random": random,
+    "random-false": random_false,
+    "random-largest": random_largest,
+    "distance": distance,
+    "distance-sequential": distance_sequential,
+    "center-largest": center_largest,
+    "ritm": ritm,
+}
 
 
-def _as_masks(tensor: Tensor) -> Mask:
-    """(B, 1, H, W) bool: not zero. Shares memory with a contiguous bool or uint8 tensor on the CPU."""
-    array = tensor.detach().cpu().numpy()
-    if array.dtype == np.uint8 and array.size and array.max() <= 1:
-        array = array.view(np.bool_)  # its bytes are those of a bool array
-    elif array.dtype != np.bool_:
-        array = array != 0
-    masks: Mask = np.ascontiguousarray(array)
-    return masks
+def load(card: RobotCard) -> Robot:
+    """The robot of a card, for those that have nothing to choose."""
+    return _ROBOTS[card.id]
 
 
-def _above(outputs: Tensor, threshold: float, memory: NDArray[np.uint8]) -> Mask:
-    """`outputs > threshold` (B, 1, H, W) bool on the CPU, compared in the outputs' own type. In `memory` or not."""
-    outputs = outputs.detach()
-    if outputs.dtype is torch.float32 and outputs.device.type == "cpu":
-        # One thread of numpy compares six times as fast as one of torch.
-        above = memory[: outputs.numel()].view(np.bool_).reshape(outputs.shape)
-        np.greater(outputs.numpy(), np.float32(threshold), out=above)
-        return above
-    # Compared where they are: a mask is a quarter of what would have to be copied from a GPU.
-    on_device: Mask = (outputs > threshold).contiguous().cpu().numpy()
-    return on_device
+def load_noisy_ritm(card: RobotCard, argument: str = "") -> Robot:
+    """`noisy_ritm`; `argument` may be `sigma=FRACTION`. Raises `BadOption`."""
+    sigma = _fraction(argument, "sigma", 0.5, f"{card.id} or {card.id}:sigma=FRACTION, such as {card.id}:sigma=0.5")
+    return partial(noisy_ritm, sigma=sigma)
+
+
+def load_boundary(card: RobotCard, argument: str = "") -> Robot:
+    """`boundary`; `argument` may be `depth=FRACTION`. Raises `BadOption`."""
+    depth = _fraction(argument, "depth", 0.3, f"{card.id} or {card.id}:depth=FRACTION, such as {card.id}:depth=0.3")
+    return partial(boundary, depth=depth)
+
+
+def _fraction(argument: str, name: str, default: float, usage: str) -> float:
+    given = numbers(argument, usage)
+    if given.keys() - {name}:
+        raise BadOption(f"robot argument {', '.join(given.keys() - {name})!r} is not known; write {usage}")
+    value = given.get(name, default)
+    if value < 0:
+        raise BadOption(f"robot argument {name} must be 0 or more, not {value:g}; write {usage}")
+    return value
+
+
+def _largest_error(false_negative: Mask, false_positive: Mask, connectivity: Connectivity) -> Mask:
+    """The larger of the largest components of both; of equal ones the false positive. Empty where there is none."""
+    missed, excess = largest_component(false_negative, connectivity), largest_component(false_positive, connectivity)
+    return missed if missed.sum() > excess.sum() else excess
+
+
+def _uniform(mask: Mask, rng: Rng) -> list[tuple[int, int]]:
+    candidates = np.flatnonzero(mask)
+    if not candidates.size:
+        return []
+    row, col = divmod(int(candidates[rng.integers(candidates.size)]), mask.shape[1])
+    return [(row, col)]
+
+
+def _by_distance(mask: Mask, rng: Rng) -> list[tuple[int, int]]:
+    squares = squared_distances(mask)
+    return _weighted(np.argwhere(mask), np.sqrt(squares[mask]), rng)
+
+
+def _weighted(pixels: NDArray[np.int64], weights: NDArray[np.float64], rng: Rng) -> list[tuple[int, int]]:
+    """One of `pixels` (n, 2) with a probability proportional to its weight; none where there are none."""
+    if not len(pixels):
+        return []
+    until = weights.cumsum()
+    # random() is less than 1, so less than the last sum, but the product may be rounded up to it
+    chosen = min(int(np.searchsorted(until, rng.random() * until[-1], "right")), len(pixels) - 1)
+    row, col = pixels[chosen].tolist()
+    return [(row, col)]
+
+
+def _remove(mask: Mask, clicks: Sequence[Click]) -> None:
+    """Set the clicked pixels to False; clicks beyond the image have none."""
+    pixels = _pixels(clicks)
+    inside = ((pixels >= 0) & (pixels < mask.shape)).all(axis=1)
+    mask[pixels[inside, 0], pixels[inside, 1]] = False
 
 
 def _pixels(clicks: Sequence[Click]) -> NDArray[np.int64]:
@@ -216,7 +279,3 @@ def _pixels(clicks: Sequence[Click]) -> NDArray[np.int64]:
         return np.empty((0, 2), np.int64)
     points = np.array(clicks)
     return points if points.dtype == np.int64 else np.rint(points).astype(np.int64)
-
-
-def _copied(clicks: Clicks) -> Clicks:
-    return [[list(element) for element in interaction] for interaction in clicks]

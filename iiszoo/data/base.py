@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from iiszoo.errors import DatasetError, one_line
+from iiszoo.data import file_checks
+from iiszoo.errors import DatasetError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,9 +31,9 @@ class Target(NamedTuple):
 
 
 class Inspection(NamedTuple):
-    """`digest`: the sample's id, size, target and ignored pixels as one sha256 hex digest. Of decoded pixels, so that a
-    mask saved anew in another lossless format counts as the same. `fault`: why the sample cannot be evaluated, in one
-    sentence that names its file; None where it can.
+    """`digest`: the sample's id, size, target, ignored pixels and initial mask as one sha256 hex digest. Of decoded
+    pixels, so that a mask saved anew in another lossless format counts as the same. `fault`: why the sample cannot be
+    evaluated, naming its files; None where it can.
     """
 
     digest: str
@@ -69,6 +70,12 @@ class EvaluationDataset(ABC):
     def read_target(self, i: int) -> Target:
         """Sample i's target region and ignored pixels. Raises `DatasetError` naming the file."""
 
+    def read_initial_mask(self, i: int) -> Mask | None:
+        """The mask that sample i's session starts from, bool `(H, W)`, to be corrected; None: it starts from nothing.
+        Raises `DatasetError` naming the file.
+        """
+        return None
+
     def files_of(self, i: int) -> tuple[str, ...]:
         """The files that sample i is read from, for messages."""
         return (self.sample_id(i),)
@@ -91,49 +98,57 @@ class EvaluationDataset(ABC):
     def inspect(self, i: int, *, with_image: bool = True) -> Inspection:
         """Read sample i and say whether it can be evaluated.
 
-        Faults: an unreadable file, sizes that differ, a target that is empty or wholly ignored. Without `with_image`
-        only the mask is read.
+        Faults: a file that is absent or unreadable, sizes that differ, a target that is empty or wholly ignored. Where
+        there are several they are joined with "; ". Without `with_image` only the mask is read.
         """
         files = " and ".join(self.files_of(i))
+        digest, faults, shape = "unreadable", [], None
         try:
             target = self.read_target(i)
+            initial = self.read_initial_mask(i)
         except DatasetError as error:
-            return Inspection("unreadable", str(error))
-        digest = _digest(self.sample_id(i), target)
-        counted = target.object if target.ignore is None else target.object & ~target.ignore
-        if not target.object.any():
-            return Inspection(digest, f"{files}: the target is empty, there is nothing to click on")
-        if not counted.any():
-            return Inspection(digest, f"{files}: the target is ignored as a whole, there is nothing to click on")
-        if not with_image:
-            return Inspection(digest, None)
-        try:
-            image = self.read_image(i)
-        except DatasetError as error:
-            return Inspection(digest, str(error))
-        if image.shape[:2] != target.object.shape:
-            return Inspection(digest, _sizes_differ(files, image.shape[:2], target.object.shape))
-        return Inspection(digest, None)
+            faults.append(str(error))
+        else:
+            digest, shape = _digest(self.sample_id(i), target, initial), target.object.shape
+            counted = target.object if target.ignore is None else target.object & ~target.ignore
+            if not target.object.any():
+                faults.append(f"{files}: the target is empty, there is nothing to click on")
+            elif not counted.any():
+                faults.append(f"{files}: the target is ignored as a whole, there is nothing to click on")
+            if initial is not None and initial.shape != shape:
+                faults.append(file_checks.sizes_differ(files, "initial mask", initial.shape, shape))
+        if with_image:
+            try:
+                image = self.read_image(i)
+            except DatasetError as error:
+                faults.append(str(error))
+            else:
+                if shape is not None and image.shape[:2] != shape:
+                    faults.append(file_checks.sizes_differ(files, "image", image.shape[:2], shape))
+        return Inspection(digest, "; ".join(dict.fromkeys(faults)) or None)
 
 
-def _digest(sample_id: str, target: Target) -> str:
+def _digest(sample_id: str, target: Target, initial: Mask | None) -> str:
     content = hashlib.sha256(f"{sample_id}\n{target.object.shape}\n".encode())
     content.update(target.object.tobytes())
     content.update(b"" if target.ignore is None else target.ignore.tobytes())
+    content.update(b"" if initial is None else b"initial mask" + initial.tobytes())
     return content.hexdigest()
-
-
-def _sizes_differ(files: str, image: Sequence[int], mask: Sequence[int]) -> str:
-    return f"{files}: image and mask differ in size (rows x columns): {image[0]}x{image[1]} but {mask[0]}x{mask[1]}"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One sample of files: its id, the image, and the mask."""
+    """One sample of files: its id, the image, and the mask.
+
+    `image_fault` and `mask_fault` say why there is no such file, or not one alone: the sample is a broken one then, and
+    the path is where a file was to be expected.
+    """
 
     id: str
     image: Path
     mask: Path
+    image_fault: str = ""
+    mask_fault: str = ""
 
 
 class PairedFiles(EvaluationDataset):
@@ -157,45 +172,44 @@ class PairedFiles(EvaluationDataset):
     def read_image(self, i: int) -> Image:
         from iiszoo.data.read import read_image
 
+        if self.pairs[i].image_fault:
+            raise DatasetError(self.pairs[i].image_fault)
         return read_image(self.pairs[i].image)
 
     def read_target(self, i: int) -> Target:
+        if self.pairs[i].mask_fault:
+            raise DatasetError(self.pairs[i].mask_fault)
+        return self._decode(self.read_mask(self.pairs[i].mask))
+
+    def read_mask(self, path: Path) -> Any:
+        """What `decode` gets: the values that a mask file holds. Raises `DatasetError` naming the file."""
         from iiszoo.data.read import read_mask
 
-        return self._decode(read_mask(self.pairs[i].mask))
+        return read_mask(path)
 
     def files_of(self, i: int) -> tuple[str, ...]:
         return (str(self.pairs[i].image), str(self.pairs[i].mask))
 
     def stamp(self) -> str:
-        seen = hashlib.sha256()
-        for pair in self.pairs:
-            for path in (pair.image, pair.mask):
-                found = path.stat()
-                seen.update(f"{pair.id} {path.name} {found.st_size} {found.st_mtime_ns}\n".encode())
-        return seen.hexdigest()
+        return file_checks.stamp(path for pair in self.pairs for path in (pair.image, pair.mask))
 
     def check_files(self) -> Iterator[str]:
-        """Unreadable headers and sizes that differ, by file name."""
+        """Files without a partner, unreadable headers and sizes that differ, by file name."""
+        told: set[str] = set()  # the objects of one image share its fault
         for pair in self.pairs:
-            sizes = []
-            for path in (pair.image, pair.mask):
+            faults, sizes = [], []
+            for path, fault in ((pair.image, pair.image_fault), (pair.mask, pair.mask_fault)):
+                if fault:
+                    faults.append(fault)
+                    continue
                 try:
-                    sizes.append(_size(path, turned=path is pair.image))
-                except Exception as error:  # noqa: BLE001  Pillow raises SyntaxError and others for damaged files
-                    yield f"{path}: cannot be read as an image ({one_line(error)})"
+                    sizes.append(file_checks.picture_size(path, turned=path is pair.image))
+                except DatasetError as error:
+                    faults.append(str(error))
             if len(sizes) == 2 and sizes[0] != sizes[1]:
-                yield _sizes_differ(f"{pair.image} and {pair.mask}", sizes[0], sizes[1])
-
-
-def _size(path: Path, turned: bool) -> tuple[int, int]:
-    """(rows, columns) from the file's header, as it will be decoded: images, not masks, are turned as EXIF says."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        columns, rows = image.size
-        turned = turned and image.getexif().get(274, 1) in (5, 6, 7, 8)
-    return (columns, rows) if turned else (rows, columns)
+                faults.append(file_checks.sizes_differ(f"{pair.image} and {pair.mask}", "image", sizes[0], sizes[1]))
+            yield from (fault for fault in faults if fault not in told)
+            told.update(faults)
 
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
@@ -214,30 +228,41 @@ def image_files(directory: Path) -> list[Path]:
 def pair_by_stem(images: Path, masks: Path, *, objects: bool = False) -> list[Pair]:
     """Pair the files of two directories by stem, sorted by it.
 
-    With `objects`, a mask may also be called `STEM__OBJECT`: several objects of one image. Raises `DatasetError` that
-    names every image without a mask, every mask without an image, and every stem that two images share.
+    With `objects`, a mask may also be called `STEM__OBJECT`: several objects of one image. An image without a mask, a
+    mask without an image, images that share a stem and masks that share one become broken samples, so that all faults
+    of a dataset are told together. Raises `DatasetError` where there are files, but no two that pair.
     """
-    by_stem: dict[str, Path] = {}
-    faults: list[str] = []
+    with_stem: dict[str, list[Path]] = {}
     for path in image_files(images):
-        if path.stem in by_stem:
-            faults.append(f"{by_stem[path.stem].name} and {path.name} share one stem")
-        by_stem[path.stem] = path
+        with_stem.setdefault(path.stem, []).append(path)
+    with_id: dict[str, list[Path]] = {}
+    for path in image_files(masks):
+        with_id.setdefault(path.stem, []).append(path)
     pairs: list[Pair] = []
-    for mask in image_files(masks):
-        stem = mask.stem
-        if objects and stem not in by_stem and "__" in stem:
-            stem = stem.rsplit("__", 1)[0]
-        if stem in by_stem:
-            pairs.append(Pair(mask.stem, by_stem[stem], mask))
-        else:
-            faults.append(f"mask {mask.name} has no image")
-    with_mask = {pair.image for pair in pairs}
-    faults += [f"image {path.name} has no mask" for path in by_stem.values() if path not in with_mask]
-    ids = [pair.id for pair in pairs]
-    faults += [f"two masks are called {id}" for id in sorted({id for id in ids if ids.count(id) > 1})]
-    if faults:
+    masked: set[str] = set()
+    for id, mask_files in with_id.items():
+        stem = id.rsplit("__", 1)[0] if objects and id not in with_stem else id
+        masked.add(stem)
+        lonely = f"{masks}: mask {mask_files[0].name} has no image"
+        image, image_fault = _only(with_stem.get(stem, []), images / stem, lonely)
+        mask, mask_fault = _only(mask_files, masks / id, "")
+        pairs.append(Pair(id, image, mask, image_fault, mask_fault))
+    for stem in with_stem.keys() - masked:
+        image, image_fault = _only(with_stem[stem], images / stem, "")
+        pairs.append(Pair(stem, image, masks / stem, image_fault, f"{images}: image {image.name} has no mask"))
+    pairs.sort(key=lambda pair: pair.id)
+    if pairs and all(pair.image_fault or pair.mask_fault for pair in pairs):
         way_out = "a mask is called as its image" + (", or STEM__OBJECT where there are several" if objects else "")
-        listed = "\n  ".join(faults)
-        raise DatasetError(f"{images} and {masks} do not pair; {way_out}:\n  {listed}")
+        faults = dict.fromkeys(fault for pair in pairs for fault in (pair.image_fault, pair.mask_fault) if fault)
+        raise DatasetError(f"{images} and {masks} do not pair; {way_out}:\n  " + "\n  ".join(faults))
     return pairs
+
+
+def _only(files: Sequence[Path], expected: Path, absent: str) -> tuple[Path, str]:
+    """The one file that there is; else where it was `expected`, and what is wrong."""
+    if len(files) == 1:
+        return files[0], ""
+    if not files:
+        return expected, absent
+    names = " and ".join(file.name for file in files)
+    return files[0], f"{files[0].parent}: {names} share one stem, so that it is not known which is meant"

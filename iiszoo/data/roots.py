@@ -1,7 +1,8 @@
 """Where a dataset lies on this machine.
 
 Looked for in this order: `--root` (or `root=`), the directory registered with `iiszoo data add`, `IISZOO_DATA/ID`,
-`CACHE/data/ID`. Standard library only, besides platformdirs and filelock.
+`CACHE/data/ID`, which is where `iiszoo data get` puts it. A dataset that shares another one's directory (`folder` of
+its card) is looked for under either id. Standard library only, besides platformdirs and filelock.
 """
 
 from __future__ import annotations
@@ -18,6 +19,16 @@ from iiszoo.cards import DatasetCard
 from iiszoo.errors import DatasetError
 
 
+class NotFound(DatasetError):
+    """A dataset lies nowhere where it was looked for. `lacking`: each place, and what is not in it; None where there is
+    no such place.
+    """
+
+    def __init__(self, message: str, lacking: dict[Path, list[str] | None]) -> None:
+        super().__init__(message)
+        self.lacking = lacking
+
+
 def registered() -> dict[str, str]:
     """Dataset id -> directory, as registered with `iiszoo data add`."""
     try:
@@ -32,38 +43,62 @@ def registered() -> dict[str, str]:
 
 
 def register(card: DatasetCard, directory: Path) -> None:
-    """Remember `directory` as the place of this dataset."""
+    """Remember `directory` as the place of this dataset, and of those that share its directory."""
     file = _register_file()
     file.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{file}.lock"):
-        entries = {**registered(), card.id: str(directory.resolve())}
+        entries = {**registered(), card.folder or card.id: str(directory.resolve())}
+        if card.folder:
+            entries.pop(card.id, None)  # it would be looked at first
         files.replace_text(file, json.dumps(entries, indent=2, sort_keys=True) + "\n")
+
+
+def cached(card: DatasetCard) -> Path:
+    """The directory of the cache to which the dataset is fetched: `CACHE/data/ID`."""
+    return assets.cache_root() / "data" / (card.folder or card.id)
 
 
 def candidates(card: DatasetCard, root: Path | None = None) -> list[Path]:
     """The places where the dataset may lie, best first; a given `root` is the only one that is looked at."""
+    ids = [card.id, card.folder] if card.folder else [card.id]
     if root is not None:
-        return [root / card.id, root]
-    places = [Path(registered()[card.id])] if card.id in registered() else []
-    if os.environ.get("IISZOO_DATA"):
-        places.append(Path(os.environ["IISZOO_DATA"]).expanduser() / card.id)
-    return [*places, assets.cache_root() / "data" / card.id]
+        return [*(root / id for id in ids), root]
+    entries = registered()
+    places = [Path(entries[id]) for id in ids if id in entries]
+    for shelf in (os.environ.get("IISZOO_DATA"), assets.cache_root() / "data"):
+        if shelf:
+            places += [Path(shelf).expanduser() / id for id in ids]
+    return places
 
 
-def find(card: DatasetCard, root: Path | None, *subdirectories: str) -> Path:
-    """The first place that has all `subdirectories`. Raises `DatasetError`: what was expected where."""
-    places = candidates(card, root)
-    for place in places:
-        if all((place / name).is_dir() for name in subdirectories):
+def find(card: DatasetCard, root: Path | None, *names: str) -> Path:
+    """The first place in which all `names`, of directories or files, are there.
+
+    Raises `NotFound`: what was expected where, what each place lacks, and the ways out.
+    """
+    lacking: dict[Path, list[str] | None] = {}
+    for place in candidates(card, root):
+        absent = [name for name in names if not (place / name).exists()] if place.is_dir() else None
+        if absent == []:
             return place
-    looked = ", ".join(str(place) for place in places)
-    there = [place for place in places if place.is_dir()]
+        lacking[place] = absent
+    looked = ", ".join(
+        f"{place} ({'no such directory' if absent is None else f'lacks {_listed(absent)}'})"
+        for place, absent in lacking.items()
+    )
+    there = [place for place, absent in lacking.items() if absent is not None]
     source = f" (it can be had at {card.homepage})" if card.homepage else ""
     fault = "is laid out otherwise" if there else "was not found"
-    raise DatasetError(
-        f"dataset {card.id} {fault}: looked in {looked} for {card.layout}{source}; give its directory with "
+    get = f"fetch it with `iiszoo data get {card.id}`, or " if card.archives else ""
+    message = (
+        f"dataset {card.id} {fault}: looked in {looked} for {card.layout}{source}; {get}give its directory with "
         f"--root DIR or `iiszoo data add {card.id} DIR`"
     )
+    raise NotFound(message, lacking)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _register_file() -> Path:

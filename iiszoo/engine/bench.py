@@ -19,7 +19,7 @@ from iiszoo.engine.evaluation_protocol import EvaluationProtocol, load_protocol
 from iiszoo.engine.summary import read, summarise
 from iiszoo.engine.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, RunError
-from iiszoo.registry import check_device, is_function, load_dataset, registry
+from iiszoo.registry import check_device, is_function, load_dataset, registry, robot_version
 
 if TYPE_CHECKING:
     from iiszoo.protocol import Model
@@ -123,7 +123,7 @@ def bench(
     listener = listener or Listener()
     changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
     rules = load_protocol(protocol, **changes)
-    rules = replace(rules, robot_version=registry().robots.resolve(rules.robot).version)
+    rules = replace(rules, robot_version=robot_version(rules.robot))
     place = Path(out) if out is not None else Path("runs") / rules.name.replace("+", f"-{rules.hash}")
     model_list = [models] if isinstance(models, str) or callable(models) else list(models)
     dataset_list = [datasets] if isinstance(datasets, str) else list(datasets)

@@ -7,16 +7,20 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from iiszoo.cards import DatasetCard
 from iiszoo.data.base import EvaluationDataset, Inspection
 from iiszoo.errors import DatasetError
 
 _READERS = 2
 
+Progress = Callable[[int, int], None]
+"""Called as `progress(done, total)`, in samples."""
+
 
 @dataclass(frozen=True)
 class Checked:
-    """A dataset that can be run. `fingerprint` is a sha256 over the ids and masks of all `total` samples; `broken` maps
-    the samples that are left out to the reason.
+    """A dataset that has been read. `fingerprint` is a sha256 over the ids and masks of all `total` samples; `broken`
+    maps the samples that cannot be used to the reason.
     """
 
     dataset: EvaluationDataset
@@ -25,12 +29,10 @@ class Checked:
     broken: dict[str, str]
 
 
-def check(
-    dataset: EvaluationDataset, limit: int | None, skip_broken: bool, progress: Callable[[int, int], None]
-) -> Checked:
-    """Read every mask, and the images of the first `limit` samples; `progress(done, total)` counts samples.
+def survey(dataset: EvaluationDataset, limit: int | None, progress: Progress) -> Checked:
+    """Read every mask, and the images of the first `limit` samples (None: of all), of which alone faults are told.
 
-    Raises `DatasetError` that lists every sample that cannot be evaluated, unless `skip_broken`.
+    Raises `DatasetError` where there are no samples, or two of one id.
     """
     total = len(dataset)
     ids = [dataset.sample_id(i) for i in range(total)]
@@ -54,10 +56,42 @@ def check(
             if inspection.fault is not None and i in selected:
                 broken[ids[i]] = inspection.fault
             progress(i + 1, total)
-    if len(broken) == len(selected) or (broken and not skip_broken):
-        listed = "\n  ".join(broken.values())
+    return Checked(dataset, total, fingerprint.hexdigest(), broken)
+
+
+def check(dataset: EvaluationDataset, limit: int | None, skip_broken: bool, progress: Progress) -> Checked:
+    """`survey` for a run. Raises `DatasetError` that lists every sample that cannot be evaluated, unless `skip_broken`,
+    and in any case where none can.
+    """
+    found = survey(dataset, limit, progress)
+    selected = found.total if limit is None else min(limit, found.total)
+    if len(found.broken) == selected or (found.broken and not skip_broken):
+        listed = "\n  ".join(found.broken.values())
         way_out = "mend them" if skip_broken else "mend them, or leave them out with --skip-broken"
         raise DatasetError(
-            f"dataset {dataset.name}: {len(broken)} of {len(selected)} samples cannot be used; {way_out}:\n  {listed}"
+            f"dataset {dataset.name}: {len(found.broken)} of {selected} samples cannot be used; {way_out}:\n  {listed}"
         )
-    return Checked(dataset, total, fingerprint.hexdigest(), broken)
+    return found
+
+
+def differences(card: DatasetCard, n_samples: int | None, fingerprint: str | None) -> list[str]:
+    """What tells a copy of a dataset from the published one, by number of samples and fingerprint (None: not known)."""
+    found = []
+    if None not in (n_samples, card.n_samples) and n_samples != card.n_samples:
+        found.append(f"{n_samples} samples instead of {card.n_samples}")
+    if None not in (fingerprint, card.fingerprint) and fingerprint != card.fingerprint:
+        found.append(f"the masks' fingerprint is {fingerprint}, but that of the published set is {card.fingerprint}")
+    return found
+
+
+def verify(dataset: EvaluationDataset, card: DatasetCard, progress: Progress) -> int | None:
+    """Hold a dataset that was just fetched against what its card states, samples and masks; the number of samples, None
+    where the card states none: to count them may take long.
+
+    Raises `DatasetError` that says in what it differs.
+    """
+    n_samples = None if card.n_samples is None else len(dataset)
+    fingerprint = None if card.fingerprint is None else survey(dataset, 0, progress).fingerprint
+    if found := differences(card, n_samples, fingerprint):
+        raise DatasetError("; ".join(found))
+    return n_samples

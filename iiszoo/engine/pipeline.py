@@ -27,7 +27,7 @@ from iiszoo.engine.trace import Trace
 from iiszoo.errors import ModelError, one_line
 
 if TYPE_CHECKING:
-    from iiszoo.data.base import EvaluationDataset, Target
+    from iiszoo.data.base import EvaluationDataset, Mask, Target
 
 _READERS = 2
 _WORTH_A_THREAD = 1e-3
@@ -40,11 +40,14 @@ _Ended = list[tuple[Session, ModelError | None]]
 
 @dataclass
 class _Reading:
-    """One image with its samples, as read: `x` float32 `(3, H, W)`, `targets[j]` that of sample `indices[j]`."""
+    """One image with its samples, as read: `x` float32 `(3, H, W)`; `targets[j]` and `initial_masks[j]` those of sample
+    `indices[j]`.
+    """
 
     indices: list[int]
     x: Tensor
     targets: list[Target]
+    initial_masks: list[Mask | None]
     seconds: float
 
 
@@ -116,7 +119,8 @@ def _read(dataset: EvaluationDataset, device: str, indices: list[int]) -> _Readi
     began = time.perf_counter()
     x = inference.to_tensor(dataset.read_image(indices[0]), device)
     targets = [dataset.read_target(i) for i in indices]
-    return _Reading(indices, x, targets, time.perf_counter() - began)
+    initial_masks = [dataset.read_initial_mask(i) for i in indices]
+    return _Reading(indices, x, targets, initial_masks, time.perf_counter() - began)
 
 
 class _Runner:
@@ -145,9 +149,10 @@ class _Runner:
             z = self._init_z(x, traces)
             if z is None:
                 continue
-            for trace, target in zip(traces, reading.targets, strict=True):
+            for trace, target, mask in zip(traces, reading.targets, reading.initial_masks, strict=True):
+                own = dict(z) if mask is None else {**z, "prev_output": inference.to_output(mask, self.model.device)}
                 try:
-                    session = inference.start(trace, x, target, dict(z), self.rules, self.model.name)
+                    session = inference.start(trace, x, target, own, self.rules, self.model.name)
                 except ModelError as error:
                     self._failed(trace, error)
                     continue

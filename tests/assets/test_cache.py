@@ -62,7 +62,7 @@ def test_a_new_hash_on_the_card_is_checked(make_card, place, content):
         assets.fetch(make_card(sha256="0" * 64))
 
 
-def test_verify_hashes_whatever_is_remembered(make_card, place, content, monkeypatch):
+def test_verify_hashes_whatever_is_remembered(make_card, place, content, cache):
     place.parent.mkdir(parents=True)
     place.write_bytes(content)
     card = make_card()
@@ -70,7 +70,7 @@ def test_verify_hashes_whatever_is_remembered(make_card, place, content, monkeyp
     place.write_bytes(content[::-1])
     state = place.stat()
     entry = {"sha256": card.weights[0].sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns}
-    _ledger._verified_file().write_text(json.dumps({"toy/tiny.pth": entry}))
+    _ledger._verified_file(cache / "weights").write_text(json.dumps({"toy/tiny.pth": entry}))
     assert assets.fetch(card) == place  # a disk that rots keeps size and time
     with pytest.raises(WeightsError) as error:
         assets.verify(card)
@@ -85,12 +85,12 @@ def test_verify_says_what_is_missing(make_card, place):
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"toy/tiny.pth": 3}'])
-def test_damaged_memory_of_verified_files_is_made_anew(make_card, place, content, damage):
+def test_damaged_memory_of_verified_files_is_made_anew(make_card, place, content, cache, damage):
     place.parent.mkdir(parents=True)
     place.write_bytes(content)
-    _ledger._verified_file().write_text(damage)
+    _ledger._verified_file(cache / "weights").write_text(damage)
     assets.fetch(make_card())
-    assert json.loads(_ledger._verified_file().read_text())["toy/tiny.pth"]["size"] == len(content)
+    assert json.loads(_ledger._verified_file(cache / "weights").read_text())["toy/tiny.pth"]["size"] == len(content)
 
 
 def test_a_good_file_in_a_cache_that_cannot_be_written_to_is_used(make_card, place, content, monkeypatch):
@@ -101,7 +101,7 @@ def test_a_good_file_in_a_cache_that_cannot_be_written_to_is_used(make_card, pla
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(_ledger, "_put", refuse)
-    monkeypatch.setattr("iiszoo.assets._weights.FileLock", refuse)
+    monkeypatch.setattr("iiszoo.assets._fetch.FileLock", refuse)
     assert assets.fetch(make_card()) == place
     assert assets.fetch(make_card(sha256=None)) == place
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 Run = Callable[..., "CompletedProcess[str]"]
 
@@ -74,7 +75,7 @@ def test_check_names_every_fault(iiszoo: Run, berkeley: Path) -> None:
 def test_check_names_unpaired_files(iiszoo: Run, berkeley: Path) -> None:
     (berkeley / "masks" / "1.png").rename(berkeley / "masks" / "3.png")
     message = refused(iiszoo("data", "check", f"folder:{berkeley}"))
-    assert "mask 3.png has no image\n  image 1.png has no mask" in message
+    assert f"{berkeley / 'images'}: image 1.png has no mask\n  {berkeley / 'masks'}: mask 3.png has no image" in message
 
 
 def test_add_registers_a_directory_for_all_later_runs(iiszoo: Run, berkeley: Path, tmp_path: Path) -> None:
@@ -96,3 +97,146 @@ def test_add_refuses_what_is_no_place_of_the_dataset(iiszoo: Run, berkeley: Path
     for dataset in ("demo", "folder"):
         assert f"dataset '{dataset}' has no place of its own" in refused(iiszoo("data", "add", dataset, berkeley))
     assert "was not found" in refused(iiszoo("data", "path", "grabcut")), "nothing was registered"
+
+
+PLUGIN = """
+import iiszoo
+from iiszoo.cards import Archive, DatasetCard
+
+api_version = 1
+
+@iiszoo.hookimpl
+def iiszoo_register_datasets(register):
+    for id, folder, archives in (
+        ("tiny", "", (Archive("Tiny.zip", ({urls})),)),
+        ("tiny-part", "tiny", (Archive("Tiny.zip", ({urls})),)),
+        ("nowhere", "", ()),
+    ):
+        register(DatasetCard(id=id, loader="iiszoo.data.datasets.berkeley:load", summary="", licence="",
+                             layout="images/ and masks/", homepage="https://tiny.invalid", n_samples=2,
+                             fingerprint={fingerprint!r}, archives=archives, folder=folder))
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, berkeley: Path) -> Callable[..., Path]:
+    """`tiny(*urls, fingerprint=None)`: where a plugin is installed that knows the datasets `tiny`, `tiny-part` and
+    `nowhere`; without `urls`, `Tiny.zip` is the one in the test's directory, made of `berkeley`.
+    """
+    for stem in ("1", "2"):
+        mask = Image.new("RGB", (8, 6))
+        ImageDraw.Draw(mask).rectangle((1, 1, 4, int(stem)), "white")
+        mask.save(berkeley / "masks" / f"{stem}.png")
+    shutil.make_archive(str(tmp_path / "Tiny"), "zip", tmp_path, "bsd")
+
+    def install(*urls: str, fingerprint: str | None = None) -> Path:
+        site = tmp_path / "site"
+        metadata = site / "iiszoo_tiny-1.dist-info"
+        metadata.mkdir(parents=True, exist_ok=True)
+        (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: iiszoo-tiny\nVersion: 1\n")
+        (metadata / "entry_points.txt").write_text("[iiszoo]\ntiny = iiszoo_tiny\n")
+        listed = "".join(f"{url!r}, " for url in urls or [(tmp_path / "Tiny.zip").as_uri()])
+        (site / "iiszoo_tiny.py").write_text(PLUGIN.format(urls=listed, fingerprint=fingerprint))
+        return site
+
+    return install
+
+
+def test_get_fetches_unpacks_and_is_found(iiszoo: Run, tiny: Callable[..., Path], tmp_path: Path) -> None:
+    site, cache = tiny(), tmp_path / "cache"
+    env = {"IISZOO_CACHE": str(cache)}
+    place = cache / "data" / "tiny"
+    got = iiszoo("data", "get", "tiny", path=[site], env=env)
+    assert (got.returncode, got.stdout) == (0, f"tiny: 2 samples in {place}\n")
+    assert "fetching Tiny.zip" in got.stderr
+    assert not (cache / "archives" / "tiny" / "Tiny.zip").exists()
+    assert iiszoo("data", "path", "tiny", path=[site], env=env).stdout == f"{place}\n"
+    assert iiszoo("data", "path", "tiny-part", path=[site], env=env).stdout == f"{place}\n"
+    full = iiszoo("data", "check", "tiny", "--full", path=[site], env=env)
+    assert (full.returncode, full.stdout) == (0, f"tiny: 2 samples in {place}, all of them sound\n")
+    again = iiszoo("data", "get", "tiny-part", path=[site], env=env)
+    assert again.stdout.startswith(f"tiny-part is there already: {place}; ")
+    assert again.stderr == ""
+    expected = {"dataset": "tiny", "path": str(place), "already_there": True, "n_samples": None}
+    assert json.loads(iiszoo("data", "get", "tiny", "--json", path=[site], env=env).stdout) == expected
+
+
+def test_get_of_a_file_of_ones_own_needs_no_connection(iiszoo: Run, tiny: Callable[..., Path], tmp_path: Path) -> None:
+    site = tiny("https://tiny.invalid/Tiny.zip")
+    env = {"IISZOO_CACHE": str(tmp_path / "cache"), "IISZOO_OFFLINE": "1"}
+    message = refused(iiszoo("data", "get", "tiny", path=[site], env=env))
+    place = tmp_path / "cache" / "data" / "tiny"
+    assert "IISZOO_OFFLINE is set, so no connection is made" in message
+    assert f"`iiszoo data get tiny --archive FILE`, which unpacks it to {place}" in message
+    got = iiszoo("data", "get", "tiny", "--archive", "Tiny.zip", "--json", path=[site], env=env)
+    expected = {"dataset": "tiny", "path": str(place), "already_there": False, "n_samples": 2}
+    assert json.loads(got.stdout) == expected
+
+
+def test_get_says_where_a_set_without_address_can_be_had(iiszoo: Run, tiny: Callable[..., Path]) -> None:
+    message = refused(iiszoo("data", "get", "nowhere", path=[tiny()]))
+    assert "dataset nowhere has no public address" in message
+    assert "it can be had at https://tiny.invalid; then run `iiszoo data get nowhere --archive FILE`" in message
+    assert "is there already" in iiszoo("data", "get", "demo").stdout
+    assert "made of your own files" in refused(iiszoo("data", "get", "folder"))
+
+
+def test_get_refuses_other_masks(iiszoo: Run, tiny: Callable[..., Path]) -> None:
+    site = tiny(fingerprint="0" * 64)
+    message = refused(iiszoo("data", "get", "tiny", path=[site]))
+    assert f"but that of the published set is {'0' * 64}; nothing was put in place" in message
+    assert "was not found" in refused(iiszoo("data", "path", "tiny", path=[site]))
+
+
+def test_check_of_what_is_absent_says_what_is_missing_where(
+    iiszoo: Run, tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "shelf" / "tiny" / "images").mkdir(parents=True)
+    env = {"IISZOO_CACHE": str(tmp_path / "cache"), "IISZOO_DATA": str(tmp_path / "shelf")}
+    done = iiszoo("data", "check", "tiny", "--json", path=[tiny()], env=env)
+    message = refused(done)
+    for part in (
+        f"{tmp_path / 'shelf' / 'tiny'} (lacks masks), {tmp_path / 'cache' / 'data' / 'tiny'} (no such directory)",
+        "`iiszoo data get tiny`",
+        "`iiszoo data add tiny DIR`",
+        "--root DIR",
+    ):
+        assert part in message
+    lacking = {str(tmp_path / "shelf" / "tiny"): ["masks"], str(tmp_path / "cache" / "data" / "tiny"): None}
+    assert json.loads(done.stdout) == {"dataset": "tiny", "path": None, "lacking": lacking}
+
+
+def test_check_in_full_decodes_and_tells_all_faults_together(iiszoo: Run, berkeley: Path) -> None:
+    for stem in ("cut", "empty", "gone", "sound", "turned"):
+        shutil.copy(berkeley / "images" / "1.png", berkeley / "images" / f"{stem}.png")
+        shutil.copy(berkeley / "masks" / "1.png", berkeley / "masks" / f"{stem}.png")
+    cut = berkeley / "images" / "cut.png"
+    cut.write_bytes(cut.read_bytes()[:-20])
+    Image.new("RGB", (8, 6)).save(berkeley / "masks" / "empty.png")
+    (berkeley / "masks" / "gone.png").unlink()
+    Image.new("RGB", (6, 8), "white").save(berkeley / "masks" / "turned.png")
+    quick = json.loads(iiszoo("data", "check", f"folder:{berkeley}", "--json").stdout)
+    assert (quick["n_samples"], len(quick["faults"]), quick["fingerprint"]) == (7, 2, None)
+    done = iiszoo("data", "check", f"folder:{berkeley}", "--full", "--json")
+    message = refused(done)
+    report = json.loads(done.stdout)
+    assert [fault.split("/bsd/")[1].split(" ")[0] for fault in report["faults"]] == [
+        "images/cut.png:",
+        "images/empty.png",
+        "images:",
+        "images/turned.png",
+    ]
+    for cause in ("cut.png: cannot be decoded", "the target is empty", "image gone.png has no mask", "6x8 but 8x6"):
+        assert cause in message
+    assert len(report["fingerprint"]) == 64
+
+
+def test_bench_leaves_unpaired_files_out_and_says_how_many(iiszoo: Run, berkeley: Path, tiny: object) -> None:
+    (berkeley / "masks" / "1.png").rename(berkeley / "masks" / "stray.png")
+    bench = ("bench", "--dataset", f"folder:{berkeley}", "--max-clicks", "1", "--out", "runs")
+    message = refused(iiszoo(*bench))
+    assert "2 of 3 samples cannot be used; mend them, or leave them out with --skip-broken" in message
+    done = iiszoo(*bench, "--skip-broken", "--json")
+    assert done.returncode == 0, done.stderr
+    (summary,) = json.loads(done.stdout)
+    assert (summary["n_samples"], summary["n_done"], set(summary["skipped"])) == (3, 1, {"1", "stray"})

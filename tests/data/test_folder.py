@@ -58,23 +58,60 @@ def test_several_objects_of_an_image_share_it(save: Save, object_mask: Mask, tmp
     assert {Path(dataset.image_id(i)).name for i in range(len(dataset))} == {"street.png", "my__dog.png", "zoo.png"}
 
 
-def test_every_file_that_does_not_pair_is_named_at_once(save: Save, object_mask: Mask, tmp_path: Path) -> None:
+def test_every_file_that_does_not_pair_is_a_broken_sample(save: Save, object_mask: Mask, tmp_path: Path) -> None:
     for name in ("good.png", "lonely.png", "twice.png", "twice.jpg", "alone.png"):
         save(f"images/{name}")
     for name in ("good.png", "twice.png", "stray.png", "good__.png", "stray__1.png", "good__a.png", "good__a.bmp"):
         save(f"masks/{name}", object_mask)
-    with pytest.raises(DatasetError, match="do not pair") as error:
+    dataset = load_dataset(f"folder:{tmp_path}")
+    ids = [dataset.sample_id(i) for i in range(len(dataset))]
+    assert ids == ["alone", "good", "good__", "good__a", "lonely", "stray", "stray__1", "twice"]
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    expected = {
+        "alone": f"{images}: image alone.png has no mask",
+        "good__a": f"{masks}: good__a.bmp and good__a.png share one stem, so that it is not known which is meant",
+        "lonely": f"{images}: image lonely.png has no mask",
+        "stray": f"{masks}: mask stray.png has no image",
+        "stray__1": f"{masks}: mask stray__1.png has no image",
+        "twice": f"{images}: twice.jpg and twice.png share one stem, so that it is not known which is meant",
+    }
+    found = {id: fault for i, id in enumerate(ids) if (fault := dataset.inspect(i).fault)}
+    assert found == expected
+    assert list(dataset.check_files()) == list(expected.values())
+    assert len(dataset.stamp()) == 64
+
+
+def test_a_fault_of_an_image_is_told_once_for_all_its_objects(save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "b.jpg"):
+        save(f"images/{name}")
+    for name in ("a.png", "b__1.png", "b__2.png"):
+        save(f"masks/{name}", object_mask)
+    dataset = load_dataset(f"folder:{tmp_path}")
+    assert [dataset.inspect(i).fault is None for i in range(3)] == [True, False, False]
+    assert len(list(dataset.check_files())) == 1
+
+
+def test_the_digest_of_a_mask_outlives_its_image(save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    for stem in ("a", "b"):
+        save(f"images/{stem}.png")
+        save(f"masks/{stem}.png", object_mask)
+    before, stamp = load_dataset(f"folder:{tmp_path}").inspect(0), load_dataset(f"folder:{tmp_path}").stamp()
+    (tmp_path / "images" / "a.png").unlink()
+    after = load_dataset(f"folder:{tmp_path}")
+    assert before.digest == after.inspect(0).digest
+    assert (before.fault, after.inspect(0).fault) == (None, f"{tmp_path / 'masks'}: mask a.png has no image")
+    assert after.inspect(0, with_image=False).fault is None
+    assert stamp != after.stamp()
+
+
+def test_files_of_which_nothing_pairs_are_one_error(save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    for stem in ("a", "b"):
+        save(f"images/{stem}.png")
+        save(f"masks/{stem}_mask.png", object_mask)
+    with pytest.raises(DatasetError, match=r"do not pair; a mask is called as its image, or STEM__OBJECT") as error:
         load_dataset(f"folder:{tmp_path}")
-    for fault in (
-        "image lonely.png has no mask",
-        "image alone.png has no mask",
-        "mask stray.png has no image",
-        "mask stray__1.png has no image",
-        "twice.jpg and twice.png share one stem",
-        "two masks are called good__a",
-    ):
+    for fault in ("image a.png has no mask", "image b.png has no mask", "mask a_mask.png has no image"):
         assert fault in str(error.value)
-    assert "good.png" not in str(error.value)
 
 
 def test_a_directory_that_is_none_of_the_layouts_says_what_is_expected(tmp_path: Path, save: Save) -> None:

@@ -112,3 +112,15 @@ def test_the_digest_tells_targets_apart(one: Callable[..., EvaluationDataset], o
         one(grey(object_mask), "renamed", stem="b").inspect(0).digest,
     ]
     assert len(set(digests)) == len(digests)
+
+
+def test_all_that_is_wrong_with_a_sample_is_told_together(one: Callable[..., EvaluationDataset]) -> None:
+    dataset = one(np.zeros((24, 31), np.uint8))
+    fault = str(dataset.inspect(0).fault)
+    assert "the target is empty" in fault
+    assert "; " in fault
+    assert "24x32 but 24x31" in fault
+    for path in dataset.files_of(0):
+        Path(path).write_bytes(b"")
+    fault = str(dataset.inspect(0).fault)
+    assert all(f"{path}: cannot be decoded" in fault for path in dataset.files_of(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from iiszoo.builtin.downloads import ARCHIVES, FINGERPRINTS, complete
+from iiszoo.data import roots
+from iiszoo.engine.dataset_check import check, verify
 from iiszoo.errors import DatasetError
 from iiszoo.registry import load_dataset, registry
 
@@ -36,7 +40,7 @@ def test_grabcut_reads_object_and_ignored_band(save: Save, object_mask: Mask, tm
 def test_grabcut_has_one_mask_an_image(save: Save, object_mask: Mask, tmp_path: Path) -> None:
     save("data_GT/a.png")
     save("boundary_GT/a__1.png", object_mask)
-    with pytest.raises(DatasetError, match=r"mask a__1\.png has no image\n  image a\.png has no mask"):
+    with pytest.raises(DatasetError, match=r"image a\.png has no mask\n.*mask a__1\.png has no image"):
         load_dataset("grabcut", root=tmp_path)
 
 
@@ -68,3 +72,52 @@ def test_the_published_set_is_complete_and_sound(id: str, n_samples: int, n_igno
         target.ignore is not None and bool(target.ignore.any()) for target in map(dataset.read_target, range(n_samples))
     )
     assert ignoring == n_ignoring
+
+
+@pytest.mark.parametrize("id", ["grabcut", "berkeley"])
+def test_the_copy_at_hand_is_the_published_one(id: str, shared: Path) -> None:
+    """Every file by the manifest beside it, and all masks together by the fingerprint of the card."""
+    place = shared / "data" / id
+    manifest = dict(line.split("  ")[::-1] for line in (place / "MANIFEST.sha256").read_text().splitlines())
+    for name, sha256 in manifest.items():
+        assert hashlib.sha256((place / name).read_bytes()).hexdigest() == sha256, name
+    pictures = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.parent != place}
+    assert {path for path in pictures if (place / path).is_file()} <= set(manifest)
+    card, dataset = complete(registry().datasets.resolve(id)), load_dataset(id, root=shared / "data")
+    found = check(dataset, None, False, lambda *_: None)
+    assert (found.total, found.fingerprint) == (card.n_samples, card.fingerprint)
+    assert verify(dataset, card, lambda *_: None) == card.n_samples
+
+
+def test_another_copy_is_told_from_the_published_one(save: Save, object_mask: Mask, tmp_path: Path) -> None:
+    save("data_GT/a.png")
+    save("boundary_GT/a.png", object_mask)
+    card = complete(registry().datasets.resolve("grabcut"))
+    with pytest.raises(DatasetError, match="1 samples instead of 50; the masks' fingerprint is"):
+        verify(load_dataset("grabcut", root=tmp_path), card, lambda *_: None)
+
+
+def test_what_is_known_of_downloads_is_of_datasets_that_there_are() -> None:
+    cards = registry().datasets.cards()
+    assert set(ARCHIVES) <= {card.folder or card.id for card in cards}
+    assert set(FINGERPRINTS) <= {card.id for card in cards}
+    for card in cards:
+        completed = complete(card)
+        assert completed.archives == ARCHIVES.get(card.folder or card.id, ())
+        assert not (completed.archives and (card.embedded or card.takes_argument))
+        assert all(archive.urls for archive in completed.archives)
+
+
+def test_sets_that_share_a_directory_find_it_under_the_name_of_either(
+    save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IISZOO_CACHE", str(tmp_path / "cache"))
+    for folder in ("img", "inst"):
+        (tmp_path / "cache" / "data" / "sbd" / folder).mkdir(parents=True)
+    place = tmp_path / "cache" / "data" / "sbd"
+    card = registry().datasets.resolve("sbd-train")
+    assert roots.find(card, None, "img", "inst") == roots.cached(card) == place
+    elsewhere = place.rename(tmp_path / "elsewhere")
+    roots.register(registry().datasets.resolve("sbd"), elsewhere)
+    assert roots.find(card, None, "img", "inst") == elsewhere
+    assert roots.find(card, elsewhere, "img") == elsewhere

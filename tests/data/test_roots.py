@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from iiszoo.cards import Archive
 from iiszoo.data import roots
 from iiszoo.errors import DatasetError
 from iiszoo.registry import load_dataset, registry
@@ -62,8 +64,8 @@ def test_a_dataset_that_is_nowhere_says_what_is_expected_where(monkeypatch: pyte
         load_dataset("grabcut")
     message = str(error.value)
     for part in (
-        "dataset grabcut was not found: looked in /no/such/shelf/grabcut, ",
-        os.path.join(os.environ["IISZOO_CACHE"], "data", "grabcut"),
+        "dataset grabcut was not found: looked in /no/such/shelf/grabcut (no such directory), ",
+        f"{os.path.join(os.environ['IISZOO_CACHE'], 'data', 'grabcut')} (no such directory) for data_GT/NAME.*",
         "data_GT/NAME.* (images), boundary_GT/NAME.* (masks",
         "--root DIR",
         "`iiszoo data add grabcut DIR`",
@@ -74,6 +76,50 @@ def test_a_dataset_that_is_nowhere_says_what_is_expected_where(monkeypatch: pyte
 def test_a_wrong_layout_says_so(berkeley: Callable[[str], Path]) -> None:
     with pytest.raises(DatasetError, match=r"dataset grabcut is laid out otherwise: looked in .* for data_GT/"):
         load_dataset("grabcut", root=berkeley("set"))
+
+
+def test_what_each_place_lacks_is_told(save: Save, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    save("shelf/grabcut/data_GT/a.png")
+    (tmp_path / "registered").mkdir()
+    card = registry().datasets.resolve("grabcut")
+    roots.register(card, tmp_path / "registered")
+    monkeypatch.setenv("IISZOO_DATA", str(tmp_path / "shelf"))
+    with pytest.raises(roots.NotFound) as error:
+        load_dataset("grabcut")
+    cached = Path(os.environ["IISZOO_CACHE"]) / "data" / "grabcut"
+    assert error.value.lacking == {
+        tmp_path / "registered": ["data_GT", "boundary_GT"],
+        tmp_path / "shelf" / "grabcut": ["boundary_GT"],
+        cached: None,
+    }
+    assert f"{tmp_path}/registered (lacks data_GT and boundary_GT), {tmp_path}/shelf/grabcut (lacks boundary_GT), " in (
+        str(error.value)
+    )
+
+
+def test_what_can_be_fetched_is_said_to_be() -> None:
+    card = registry().datasets.resolve("berkeley")
+    fetchable = replace(card, archives=(Archive("Berkeley.zip", ("https://berkeley.invalid/Berkeley.zip",)),))
+    for each, expected in ((fetchable, True), (replace(card, archives=()), False)):
+        with pytest.raises(roots.NotFound) as error:
+            roots.find(each, None, "images", "masks")
+        assert ("fetch it with `iiszoo data get berkeley`, or give" in str(error.value)) is expected
+
+
+def test_a_shared_directory_is_looked_for_under_either_id(
+    berkeley: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole = registry().datasets.resolve("berkeley")
+    part = replace(whole, id="berkeley-part", folder="berkeley")
+    monkeypatch.setenv("IISZOO_DATA", str(tmp_path / "shelf"))
+    shared = berkeley("shelf/berkeley")
+    assert roots.find(part, None, "images") == roots.find(part, tmp_path / "shelf", "images") == shared
+    own = berkeley("shelf/berkeley-part")
+    assert roots.find(part, None, "images") == own
+    registered = berkeley("registered")
+    roots.register(part, registered)
+    assert roots.find(whole, None, "images") == roots.find(part, None, "images") == registered
+    assert roots.cached(part) == roots.cached(whole)
 
 
 def test_registering_keeps_what_was_registered(berkeley: Callable[[str], Path], tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from iiszoo.engine.dataset_check import check
+from iiszoo.engine.dataset_check import check, verify
 from iiszoo.errors import DatasetError
-from iiszoo.registry import load_dataset
+from iiszoo.registry import load_dataset, registry
 
 
 def checked(folder, limit=None, skip_broken=False):
@@ -62,6 +64,7 @@ def test_the_fingerprint_does_not_depend_on_what_is_skipped(photos, place):
 def test_every_fault_is_named_at_once(photos, place):
     folder = photos(6)
     size = (40, 56)
+    (place / "masks" / "p4.png").rename(place / "masks" / "stray.png")
     (place / "images" / "p0.png").write_bytes(b"torn")
     (place / "masks" / "p1.png").write_bytes(b"")
     cv2.imwrite(str(place / "masks" / "p2.png"), np.zeros(size, np.uint8))
@@ -69,9 +72,9 @@ def test_every_fault_is_named_at_once(photos, place):
     with pytest.raises(DatasetError) as raised:
         checked(folder)
     first, *faults = str(raised.value).splitlines()
-    assert "4 of 6 samples cannot be used" in first
+    assert "6 of 7 samples cannot be used" in first
     assert "--skip-broken" in first
-    assert len(faults) == 4
+    assert len(faults) == 6
     for fault, (name, cause) in zip(
         faults,
         [
@@ -79,11 +82,34 @@ def test_every_fault_is_named_at_once(photos, place):
             ("masks/p1.png", "cannot be decoded"),
             ("masks/p2.png", "the target is empty"),
             ("masks/p3.png", "differ in size (rows x columns): 40x56 but 41x56"),
+            ("images: image p4.png", "has no mask"),
+            ("masks: mask stray.png", "has no image"),
         ],
         strict=True,
     ):
         assert name in fault
         assert cause in fault
+
+
+def test_unpaired_files_can_be_left_out_and_are_counted(photos, place):
+    folder = photos(4)
+    (place / "masks" / "p0.png").rename(place / "masks" / "stray.png")
+    found = checked(folder, skip_broken=True)
+    assert (found.total, set(found.broken)) == (5, {"p0", "stray"})
+    assert all("has no" in reason for reason in found.broken.values())
+
+
+def test_differences_from_the_published_set_are_told(photos):
+    card = replace(registry().datasets.resolve("grabcut"), n_samples=3, fingerprint=None)
+    dataset = load_dataset(photos(3))
+    fingerprint = checked(f"folder:{dataset.place}").fingerprint
+    assert verify(dataset, card, lambda *_: None) == 3
+    assert verify(dataset, replace(card, fingerprint=fingerprint), lambda *_: None) == 3
+    assert verify(dataset, replace(card, n_samples=None), lambda *_: None) is None
+    with pytest.raises(DatasetError, match=r"^3 samples instead of 4$"):
+        verify(dataset, replace(card, n_samples=4), lambda *_: None)
+    with pytest.raises(DatasetError, match=f"fingerprint is {fingerprint}, but .* is {'0' * 64}"):
+        verify(dataset, replace(card, fingerprint="0" * 64), lambda *_: None)
 
 
 def test_only_the_samples_that_are_wanted_must_be_sound(photos, place):

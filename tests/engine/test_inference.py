@@ -10,7 +10,7 @@ import painting_models
 import pytest
 import torch
 
-from iiszoo.clicking.robots import by_polarity, single_sample
+from iiszoo.clicking.single_sample import single_sample
 from iiszoo.engine import inference, pipeline
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.trace import unpack_mask
@@ -31,7 +31,7 @@ MODELS = [
 def careless(target, prediction, ignore, clicks, rng):
     """A robot that clicks on any wrong pixel: all its choices are random."""
     wrong = np.argwhere(target != prediction)
-    return by_polarity([tuple(map(int, rng.choice(wrong)))] if len(wrong) else [], target)
+    return [tuple(rng.choice(wrong))] if len(wrong) else []
 
 
 def fresh(model):
@@ -235,8 +235,8 @@ class Photograph:
 
     name = "one"
 
-    def __init__(self, image, target, ignore=None):
-        self.image, self.target = image, (target, ignore)
+    def __init__(self, image, target, ignore=None, initial_mask=None):
+        self.image, self.target, self.initial_mask = image, (target, ignore), initial_mask
 
     def __len__(self):
         return 1
@@ -254,6 +254,9 @@ class Photograph:
         from iiszoo.data.base import Target
 
         return Target(*self.target)
+
+    def read_initial_mask(self, i):
+        return self.initial_mask
 
 
 def square(size=12, begin=3, end=9):
@@ -295,6 +298,20 @@ def test_the_first_click_corrects_the_initial_mask():
     assert click[2] == 0
     assert too_large[click[0], click[1]]
     assert not square()[click[0], click[1]]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_session_starts_from_the_mask_that_the_dataset_gives(batch_size):
+    too_large = square(end=12)
+    dataset = Photograph(one(), square(), initial_mask=too_large)
+    (trace,) = run(painting_models.discs, dataset, batch_size=batch_size)
+    assert trace.initial_iou == 36 / 81
+    ((first,), *_) = trace.clicks
+    assert first[2] == 0
+    assert too_large[first[0], first[1]]
+    assert trace.iou[0] > 36 / 81  # the model painted its first click onto that mask
+    (trace,) = run(painting_models.discs, Photograph(one(), square(), initial_mask=square()))
+    assert (trace.initial_iou, trace.clicks) == (1.0, [])
 
 
 def test_a_session_ends_where_nothing_is_left_to_click():

@@ -1,0 +1,77 @@
+"""The archives that a dataset is unpacked from: fetched as weights are, and removed once they are unpacked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from iiszoo.assets import _fetch, _ledger
+from iiszoo.assets._cache import cache_root
+from iiszoo.assets._part import Progress
+from iiszoo.assets._stored import Stored
+from iiszoo.cards import Archive, DatasetCard
+from iiszoo.errors import DatasetError
+
+
+def archive_path(card: DatasetCard, archive: Archive) -> Path:
+    """Where an archive lies until it is unpacked: `<cache>/archives/<dataset>/<filename>`."""
+    return _stored(card, archive).place
+
+
+def fetch_archive(card: DatasetCard, archive: Archive, *, progress: Progress | None = None) -> Path:
+    """The verified archive, downloaded first where it is missing or wrong. `progress(done, total)` is in bytes.
+
+    Raises `DatasetError`.
+    """
+    return _fetch.fetch(_stored(card, archive), progress=progress)
+
+
+def check_archive(card: DatasetCard, archive: Archive, file: Path) -> None:
+    """Refuse a file of the user's own that is not the archive which the card describes. Raises `DatasetError`."""
+    stored = _stored(card, archive)
+    wanted = _ledger.expected(stored)
+    if wanted.sha256 is None and wanted.size is None:
+        return
+    try:
+        complaint = _ledger.complaint(stored, _ledger.examine(file), wanted)
+    except OSError as error:
+        raise DatasetError(f"{file} cannot be read: {error.strerror}") from error
+    if complaint is not None:
+        raise DatasetError(
+            f"{file} is refused as {stored.name}: {complaint}; if it is the dataset all the same, unpack it yourself "
+            f"and run `iiszoo data add {card.id} DIR`"
+        )
+
+
+def remove_archive(card: DatasetCard, archive: Archive) -> None:
+    """Delete an archive that is needed no longer; its pinned hash is kept."""
+    _stored(card, archive).place.unlink(missing_ok=True)
+
+
+def set_archive_aside(card: DatasetCard, archive: Archive) -> Path:
+    """Rename an archive that has turned out not to hold the dataset, so that it is fetched anew; its new path.
+
+    A hash that was pinned when it was downloaded is forgotten. Raises OSError.
+    """
+    stored = _stored(card, archive)
+    if archive.sha256 is None:
+        _ledger.unpin(stored)
+    aside = stored.place.with_name(stored.place.name + ".set-aside")
+    os.replace(stored.place, aside)
+    return aside
+
+
+def _stored(card: DatasetCard, archive: Archive) -> Stored:
+    which = f" --archive {archive.filename}" if len(card.archives) > 1 else " --archive FILE"
+    folder = card.folder or card.id
+    return Stored(
+        archive,
+        shelf=cache_root() / "archives",
+        folder=folder,
+        name=f"archive {archive.filename} of dataset {card.id}",
+        way_out=(
+            f"if you have the file, run `iiszoo data get {card.id}{which}`, which unpacks it to "
+            f"{cache_root() / 'data' / folder}; if you have the dataset, run `iiszoo data add {card.id} DIR`"
+        ),
+        error=DatasetError,
+    )

@@ -1,0 +1,191 @@
+"""Getting a file into its place in the cache: downloaded, verified, under a lock; or copied from the user's own."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from filelock import FileLock, Timeout
+
+from iiszoo.assets import _drive, _http, _ledger, _local, _npm, _part
+from iiszoo.assets._cache import is_offline
+from iiszoo.assets._ledger import Expected, Found
+from iiszoo.assets._part import Progress, SourceFailed, WriteFailed
+from iiszoo.assets._stored import Stored
+from iiszoo.errors import IISZooError
+
+_log = logging.getLogger("iiszoo.assets")
+
+
+class Downloader(Protocol):
+    """Completes `part` from `url`. Raises `SourceFailed` or `WriteFailed`."""
+
+    def __call__(self, url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> None: ...
+
+
+_SCHEMES: dict[str, Downloader] = {
+    "https": _http.download,
+    "http": _http.download,
+    "file": _local.download,
+    "npm": _npm.download,
+    "drive": _drive.download,
+}
+
+
+def fetch(stored: Stored, *, progress: Progress | None = None) -> Path:
+    """The verified file, downloaded first where it is missing or is not what is wanted. Raises `stored.error`.
+
+    A file found wrong is replaced only by a good one, and is set aside then, not deleted.
+    """
+    # A file in place is whole (it got there by a rename): it can be checked without a lock, in a read-only cache too.
+    if complaint_in_place(stored) is None:
+        return stored.place
+    with _locked(stored):
+        complaint = complaint_in_place(stored)  # another process may have been faster
+        if complaint is None:
+            return stored.place
+        _download(stored, complaint, progress)
+    return stored.place
+
+
+def add(stored: Stored, file: Path) -> Path:
+    """Copy `file` to its place, verified. Raises `stored.error`; the cache is then as before."""
+    place = stored.place
+    with _locked(stored):
+        wanted = _ledger.expected(stored)
+        copy = place.with_name(place.name + ".add.part")  # not the `.part`: a failure must not cost a download
+        try:
+            _local.copy(file, copy, url=file.absolute().as_uri(), size=None, progress=None)
+            found = _ledger.examine(copy)
+            complaint = _ledger.complaint(stored, found, wanted)
+            if complaint is not None:
+                raise SourceFailed(complaint)
+            _put_in_place(stored, copy, found, file.absolute().as_uri())
+        except SourceFailed as error:
+            raise stored.error(f"{file} is refused as {stored.name}: {error}") from error
+        except (WriteFailed, OSError) as error:
+            raise _disk_error(stored, error) from error
+        finally:
+            _part.discard(copy)
+    return place
+
+
+def complaint_in_place(stored: Stored, *, rehash: bool = False) -> str | None:
+    """What is wrong with the file in the cache ("" where there is none), or None where it is good."""
+    place = stored.place
+    if not place.is_file():
+        return ""
+    wanted = _ledger.expected(stored)
+    if not rehash and _ledger.is_remembered(stored, wanted):
+        return None
+    try:
+        found = _ledger.examine(place)
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    complaint = _ledger.complaint(stored, found, wanted)
+    if complaint is None:
+        if wanted.sha256 is None:  # put there by hand: from now on it must stay what it is
+            _pin_if_possible(stored, found)
+        _ledger.remember(stored, found)
+    return complaint
+
+
+def _download(stored: Stored, complaint: str, progress: Progress | None) -> None:
+    """Try each url in order; the caller holds the lock. `complaint` says what is wrong with what lies there now."""
+    place = stored.place
+    wanted = _ledger.expected(stored)
+    part = _part.part_of(place)
+    causes = []
+    urls = [url for url in stored.download.urls if not is_offline() or url.startswith("file:")]
+    if place.exists() and urls:
+        _log.warning("%s is fetched anew: %s", place, complaint)
+    for url in urls:
+        if progress is None:
+            _log.warning("fetching %s from %s", stored.name, url)
+        try:
+            found = _try(stored, url, part, wanted, progress)
+            _put_in_place(stored, part, found, url)
+            return
+        except SourceFailed as error:
+            causes.append(f"{url}: {error}")
+        except (WriteFailed, OSError) as error:
+            raise _disk_error(stored, error) from error
+    if len(urls) < len(stored.download.urls):
+        causes.append("IISZOO_OFFLINE is set, so no connection is made")
+    state = f"in {place} is wrong ({complaint})" if place.exists() else "is not in the cache"
+    raise stored.error(
+        f"{stored.name} {state} and cannot be fetched: {'; '.join(causes) or 'its card names no url'}; {stored.way_out}"
+    )
+
+
+def _try(stored: Stored, url: str, part: Path, wanted: Expected, progress: Progress | None) -> Found:
+    """Download from one url and verify. Raises `SourceFailed`, after a mismatch with nothing left of the bad part."""
+    scheme = url.partition(":")[0].lower()
+    if scheme not in _SCHEMES:
+        raise SourceFailed(f"urls of this kind are not known ({', '.join(_SCHEMES)} are)")
+    continued = _part.length(part) > 0
+    _SCHEMES[scheme](url, part, wanted=wanted, progress=progress)
+    found = _ledger.examine(part)
+    complaint = _ledger.complaint(stored, found, wanted)
+    if complaint is None:
+        return found
+    _part.discard(part)
+    if continued:  # the fault may lie with what was there before: only a download from zero tells
+        return _try(stored, url, part, wanted, progress)
+    raise SourceFailed(complaint)
+
+
+def _put_in_place(stored: Stored, part: Path, found: Found, url: str) -> None:
+    """Pin the hash if nobody states one, and rename the verified `part` to its place. Raises OSError."""
+    place = stored.place
+    with open(part, "rb+") as file:
+        os.fsync(file.fileno())  # what is renamed must have arrived on the disk, not just its name
+    if _ledger.expected(stored).sha256 is None:
+        _ledger.pin(stored, found, url)
+    if place.exists() and _ledger.examine(place) != found:
+        os.replace(place, place.with_name(place.name + ".set-aside"))
+    os.replace(part, place)
+    _part.discard(_part.part_of(place))
+    _ledger.remember(stored, found)
+
+
+def _pin_if_possible(stored: Stored, found: Found) -> None:
+    try:
+        _ledger.pin(stored, found, None)
+    except OSError:  # a read-only cache: its owner pins
+        return
+
+
+@contextmanager
+def _locked(stored: Stored) -> Iterator[None]:
+    """Hold the lock of one file, so that it is fetched once however many processes want it."""
+    place = stored.place
+    lock = FileLock(place.with_name(place.name + ".lock"))
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0.5)
+        except Timeout:
+            _log.warning("waiting for another process that is fetching %s", stored.name)
+            lock.acquire()
+    except OSError as error:
+        raise _disk_error(stored, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _disk_error(stored: Stored, error: BaseException) -> IISZooError:
+    place = stored.place
+    cause = error.__cause__ if isinstance(error, WriteFailed) else error
+    kept = _part.length(_part.part_of(place))
+    return stored.error(
+        f"{stored.name} cannot be written to {place.parent}: {getattr(cause, 'strerror', None) or cause}"
+        f"{f' (the {kept} bytes fetched so far are kept)' if kept else ''}; free some space or get write permission "
+        "there, or set IISZOO_CACHE to another directory, and try again"
+    )

@@ -1,0 +1,89 @@
+"""Where the archives of the built-in datasets can be had, and what a whole copy of them is known by.
+
+Kept apart from the cards (`iiszoo.builtin.datasets`), which say what a dataset is: addresses change more often. Where
+no sha256 is stated, none is published that we know of; the first download's is pinned, and the contents are verified.
+None stands here of `davis585`: FocalClick's authors share it in a Google Drive folder, whose files have no fixed
+address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from iiszoo.cards import Archive, DatasetCard
+
+# The README of RITM (SamsungLabs/ritm_interactive_segmentation) links these releases. The files on Google Drive have
+# the same names and sizes; the authors of RClicks (emb-ai/rclicks) share them since the releases were found gone.
+_RELEASE = "https://github.com/saic-vul/fbrs_interactive_segmentation/releases/download/v1.0/"
+
+ARCHIVES: dict[str, tuple[Archive, ...]] = {
+    "grabcut": (Archive("GrabCut.zip", (_RELEASE + "GrabCut.zip", "drive:1tU17eJaevYd5PQAwzEK6oG1N9eBJORC4")),),
+    "berkeley": (Archive("Berkeley.zip", (_RELEASE + "Berkeley.zip", "drive:1yStolKW8AnS5rYm3VhgnID_XReNCXbEJ")),),
+    "davis": (Archive("DAVIS.zip", (_RELEASE + "DAVIS.zip", "drive:1DhwMOqbwH4tcIrVfqtSczdofjdHHnMCJ")),),
+    "coco_mval": (Archive("COCO_MVal.zip", (_RELEASE + "COCO_MVal.zip", "drive:1oz1VT8YqykQFfx_Vtp_wtYFGz5mYBOnp")),),
+    # Address: torchvision 0.29, torchvision/datasets/sbd.py. Hash: torchvision/prototype/datasets/_builtin/sbd.py.
+    "sbd": (
+        Archive(
+            "benchmark.tgz",
+            (
+                "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+                "http://www.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+            ),
+            sha256="6a5a2918d5c73ce032fdeba876574d150d9d04113ab87540a1304cbcc715be53",
+        ),
+    ),
+    # Addresses: torchvision 0.29, torchvision/datasets/voc.py, and VOC's own page. Hash:
+    # torchvision/prototype/datasets/_builtin/voc.py. Size: what that server answered to others, in public logs.
+    "pascal_voc": (
+        Archive(
+            "VOCtrainval_11-May-2012.tar",
+            (
+                "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+                "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+            ),
+            sha256="e14f763270cf193d0b5f74b169f44157a4b0c6efa708f4dd0ff78ee691763bcb",
+            size=1_999_639_040,
+        ),
+    ),
+    # RITM's README asks for these annotations beside LVIS's images, which are COCO's; the second address is that of a
+    # university course. Images: COCO's download page; hashes: torchvision/prototype/datasets/_builtin/coco.py; sizes:
+    # public download scripts.
+    "coco_lvis": (
+        Archive(
+            "cocolvis_annotation.tar.gz",
+            (
+                "https://github.com/saic-vul/ritm_interactive_segmentation/releases/download/v1.0/cocolvis_annotation.tar.gz",
+                "https://courses.cv-gml.ru/storage/tasks/interactive-segmentation/cocolvis_annotation.tar.gz",
+            ),
+        ),
+        Archive(
+            "train2017.zip",
+            ("http://images.cocodataset.org/zips/train2017.zip",),
+            sha256="69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929",
+            size=19_336_861_798,
+            into="train/images",
+        ),
+        Archive(
+            "val2017.zip",
+            ("http://images.cocodataset.org/zips/val2017.zip",),
+            sha256="4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
+            size=815_585_330,
+            into="val/images",
+        ),
+    ),
+    # Newcastle University's repository (doi 10.25405/data.ncl.c.4982342), as wildlife-datasets fetches it.
+    "ndd20": (Archive("NDD20.zip", ("https://data.ncl.ac.uk/ndownloader/files/22774175",)),),
+}
+"""By the id of the dataset whose directory it is."""
+
+FINGERPRINTS = {
+    "grabcut": "ede8e867aa45714fe87aeb2f11a4d4a99416a775b87841f888d9b35693692d32",
+    "berkeley": "6751778903a821f5730718697c1d227a6a08e2059fc4db70c475876bd0e9c1d5",
+}
+"""By dataset id, computed by `iiszoo.engine.dataset_check` on copies that equal the published files hash by hash."""
+
+
+def complete(card: DatasetCard) -> DatasetCard:
+    """The card with what is known here of its archives and its fingerprint."""
+    archives = ARCHIVES.get(card.folder or card.id, card.archives)
+    return replace(card, archives=archives, fingerprint=FINGERPRINTS.get(card.id, card.fingerprint))

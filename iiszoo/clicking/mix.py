@@ -1,0 +1,80 @@
+"""`mix`: a person who is now like one robot, now like another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from iiszoo.cards import RobotCard
+from iiszoo.clicking.robot_argument import numbers
+from iiszoo.clicking.single_sample import generator
+from iiszoo.errors import BadOption
+from iiszoo.protocol import Clicks, Robot
+from iiszoo.registry import load_robot, robot_version
+
+
+class Mix:
+    """A robot that is at every call, for every element anew, one of `robots`, with a probability proportional to its
+    weight. ValueError unless there is a weight above 0 for each robot.
+    """
+
+    version = 1
+
+    def __init__(self, robots: Sequence[Robot], weights: Sequence[float]) -> None:
+        if not robots or len(robots) != len(weights) or not all(0 < weight < np.inf for weight in weights):
+            raise ValueError(f"a mix needs a weight above 0 for each robot, not {list(weights)} for {len(robots)}")
+        self.robots = list(robots)
+        self.weights = np.array(weights, np.float64) / sum(weights)
+
+    def __call__(
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        pcs: Clicks,
+        ncs: Clicks,
+        n_points: int = 1,
+        *,
+        ignore: Tensor | None = None,
+        generators: Sequence[np.random.Generator | None] | None = None,
+        **rest: Any,
+    ) -> tuple[Clicks, Clicks]:
+        """As the robots are called."""
+        new_pcs: Clicks = [[]]
+        new_ncs: Clicks = [[]]
+        for b in range(len(outputs)):
+            rng = generator(generators, b)
+            robot = self.robots[int(rng.choice(len(self.robots), p=self.weights))]
+            one = slice(b, b + 1)
+            own_pcs, own_ncs = robot(
+                outputs[one],
+                targets[one],
+                [interaction[one] for interaction in pcs],
+                [interaction[one] for interaction in ncs],
+                n_points,
+                ignore=None if ignore is None else ignore[one],
+                generators=[rng],
+                **rest,
+            )
+            new_pcs[0] += own_pcs[-1]
+            new_ncs[0] += own_ncs[-1]
+        return [[list(e) for e in k] for k in pcs] + new_pcs, [[list(e) for e in k] for k in ncs] + new_ncs
+
+
+def load(card: RobotCard, argument: str = "") -> Mix:
+    """The mix that `ROBOT=WEIGHT,ROBOT=WEIGHT,...` names. Raises `BadOption` or `UnknownId`.
+
+    Its version changes with that of any of its robots.
+    """
+    usage = f"{card.id}:ROBOT=WEIGHT,ROBOT=WEIGHT, such as {card.id}:ritm=0.7,random-false=0.3"
+    weights = numbers(argument, usage)
+    if not weights:
+        raise BadOption(f"robot {card.id!r} needs robots to choose from; write {usage}")
+    for robot, weight in weights.items():
+        if weight <= 0:
+            raise BadOption(f"robot {card.id!r}: the weight of {robot} must be above 0, not {weight:g}; write {usage}")
+    mix = Mix([load_robot(robot) for robot in weights], list(weights.values()))
+    mix.version = card.version + sum(robot_version(robot) for robot in weights)
+    return mix

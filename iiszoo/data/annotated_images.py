@@ -1,0 +1,89 @@
+"""A dataset with full masks whose images are files and whose annotations are files: what all such readers share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from iiszoo.data import file_checks
+from iiszoo.data.seg_dataset import SegDataset
+from iiszoo.errors import DatasetError
+
+if TYPE_CHECKING:
+    from iiszoo.data.seg_dataset import FullMasks, Image
+
+
+class AnnotatedImages(SegDataset):
+    """Subclasses say which files there are and how an annotation is read; several images may share one annotation file.
+
+    Nothing is read before it is asked for.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    @abstractmethod
+    def image_file(self, i: int) -> Path:
+        """Where image i lies."""
+
+    @abstractmethod
+    def annotation_file(self, i: int) -> Path:
+        """The file that holds image i's masks."""
+
+    @abstractmethod
+    def read_annotation(self, i: int) -> tuple[FullMasks, dict[str, Any]]:
+        """Image i's full masks, integers `(H, W, L)`, and its info. Raises `DatasetError` naming the file."""
+
+    def get_sample(self, i: int) -> tuple[Image, FullMasks, dict[str, Any]]:
+        masks, info = self.read_annotation(i)
+        return self.read_image(i), masks, info
+
+    def read_image(self, i: int) -> Image:
+        from iiszoo.data.read import read_image
+
+        return read_image(self.image_file(i))
+
+    def read_masks(self, i: int) -> FullMasks:
+        return self.read_annotation(i)[0]
+
+    def files_of(self, i: int) -> tuple[str, ...]:
+        return (str(self.image_file(i)), str(self.annotation_file(i)))
+
+    def stamp(self) -> str:
+        return file_checks.stamp(
+            file for i in range(len(self)) for file in (self.image_file(i), self.annotation_file(i))
+        )
+
+    def check_files(self) -> Iterator[str]:
+        """Files that are absent, empty or of another kind, and sizes that differ, by name."""
+        annotations: set[Path] = set()
+        for i in range(len(self)):
+            try:
+                size = file_checks.picture_size(self.image_file(i), turned=True)
+            except DatasetError as error:
+                size = None
+                yield str(error)
+            annotation = self.annotation_file(i)
+            if annotation not in annotations:
+                annotations.add(annotation)
+                fault = self.annotation_fault(i)
+                if fault is not None:
+                    yield fault
+                    continue
+            try:
+                expected = self.mask_size(i)
+            except DatasetError as error:
+                yield str(error)
+                continue
+            if size is not None and expected is not None and size != expected:
+                yield file_checks.sizes_differ(f"{self.image_file(i)} and {annotation}", "image", size, expected)
+
+    def annotation_fault(self, i: int) -> str | None:
+        """Why the annotation file of image i cannot be right, told without decoding it; None where nothing is known."""
+        return file_checks.unreadable(self.annotation_file(i))
+
+    def mask_size(self, i: int) -> tuple[int, int] | None:
+        """(rows, columns) of image i's masks, where that is known without decoding them. Raises `DatasetError`."""
+        return None

@@ -1,0 +1,77 @@
+"""What can be said of a dataset's files without decoding them: sizes from headers, a stamp, lists of names.
+
+Standard library and Pillow only, so that `iiszoo data check` answers at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from iiszoo.errors import DatasetError, one_line
+
+
+def stamp(files: Iterable[Path]) -> str:
+    """A sha256 hex digest that changes when the files look different: names, sizes, times of change, in their order; a
+    file that is not there counts as such. It stays when the directory is moved.
+    """
+    seen = hashlib.sha256()
+    for path in dict.fromkeys(files):
+        try:
+            found = path.stat()
+            seen.update(f"{path.name} {found.st_size} {found.st_mtime_ns}\n".encode())
+        except OSError:
+            seen.update(f"{path.name} is not there\n".encode())
+    return seen.hexdigest()
+
+
+def picture_size(path: Path, *, turned: bool) -> tuple[int, int]:
+    """(rows, columns) from the file's header, as it will be decoded: `turned` as its EXIF orientation says, which is
+    how images are read. Raises `DatasetError` naming the file.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            columns, rows = image.size
+            turned = turned and image.getexif().get(274, 1) in (5, 6, 7, 8)
+    except OSError as error:
+        reason = error.strerror or "its header is damaged, or it is no image"
+        raise DatasetError(f"{path}: cannot be read as an image ({reason})") from error
+    except Exception as error:  # Pillow raises SyntaxError and others for damaged files
+        raise DatasetError(f"{path}: cannot be read as an image ({one_line(error)})") from error
+    return (columns, rows) if turned else (rows, columns)
+
+
+def unreadable(path: Path) -> str | None:
+    """Why a file cannot hold anything, in one sentence that names it; None where it is there and not empty."""
+    try:
+        with path.open("rb") as file:
+            return None if file.read(1) else f"{path}: is empty"
+    except OSError as error:
+        return f"{path}: cannot be read ({error.strerror or error})"
+
+
+def names_in(path: Path) -> list[str]:
+    """The names that a split file lists, one a line. Raises `DatasetError` naming the file."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: the list of the split's names cannot be read ({one_line(error)})") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def json_in(path: Path) -> Any:
+    """The value of a JSON file. Raises `DatasetError` naming the file."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: cannot be read as JSON ({one_line(error)})") from error
+
+
+def sizes_differ(files: str, other: str, size: Sequence[int], mask: Sequence[int]) -> str:
+    """The sentence for an image (or what `other` is) and a mask of different (rows, columns)."""
+    return f"{files}: {other} and mask differ in size (rows x columns): {size[0]}x{size[1]} but {mask[0]}x{mask[1]}"

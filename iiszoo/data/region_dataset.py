@@ -1,0 +1,209 @@
+"""Datasets for training: a `SegDataset` and a region selector, as a `torch.utils.data.Dataset` of the standard format.
+
+dataset = RegionDataset(SBD(...), random_single, training_transform(448))
+for batch in DataLoader(dataset, batch_size=8, num_workers=4):
+    x, target = batch["image"], batch["mask"]
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, default_collate, get_worker_info
+
+from iiszoo.data.region_selector import RegionSelector
+from iiszoo.data.seg_dataset import Sample, SegDataset
+from iiszoo.errors import DatasetError
+
+Transform = Callable[[dict[str, Tensor]], dict[str, Tensor]]
+"""See `RegionDataset`. Any transform of `torchvision.transforms.v2` is one."""
+
+
+class RegionDataset(Dataset[dict[str, Any]]):
+    """One target region of each image of `dataset`, drawn anew each time by `selector` (`iiszoo.data.region_selector`).
+
+    An item is a dict: `"image"` float32 `(3, H, W)`, RGB in [0, 1]; `"mask"` float32 `(1, H, W)` in {0, 1}; and, with
+    `with_ignore`, `"ignore"` bool `(1, H, W)`, the pixels that count neither way. A collated batch is `x` and the
+    target of the standard format. Images that differ in size cannot be collated: crop them in `transform`. Ignored is
+    what is below 0 in any layer of the full masks (a selector does not tell from which layers it drew) and not of the
+    region; without `with_ignore` those pixels are background.
+
+    `transform` gets and returns a dict of `torchvision.tv_tensors`: `"image"`, an Image uint8 `(3, H, W)`; `"mask"`, a
+    Mask uint8 `(1, H, W)` in {0, 1}; `"valid"`, a Mask likewise, 0 where a pixel is ignored. So what a transform of
+    torchvision brings in from outside is ignored background: it fills with 0. `iiszoo.data.transforms` has some.
+
+    Where the selector finds no region in image i, or the transform loses it, an image is drawn in its place, each of
+    the dataset equally likely, until `tries` images were tried; then `DatasetError` names the dataset and the selector.
+    `IndexError` where there is no image i.
+
+    Chance: everything is drawn from `generator`, whose state moves on; during the transform torch's default generator
+    is seeded from it, and restored afterwards. Without `generator` each item draws a seed from torch's default
+    generator, which a DataLoader seeds anew for each worker, and for each epoch that starts workers. With it, workers
+    hold copies of it as it was when they were started: each goes on with a generator of its own, seeded by one number
+    of its copy and by the seed that the DataLoader gave the worker. So neither workers nor epochs repeat each other,
+    and a seeded `generator` together with a seeded torch (or a seeded `DataLoader(generator=...)`) gives the same data
+    again, for one number of workers.
+    """
+
+    def __init__(
+        self,
+        dataset: SegDataset,
+        selector: RegionSelector,
+        transform: Transform | None = None,
+        *,
+        generator: np.random.Generator | None = None,
+        with_ignore: bool = False,
+        tries: int = 100,
+    ) -> None:
+        if not isinstance(dataset, SegDataset):
+            raise TypeError(f"dataset must be a SegDataset, with full masks, not {type(dataset).__name__}")
+        if not isinstance(generator, np.random.Generator | None):
+            raise TypeError(
+                f"generator must be a numpy.random.Generator, as numpy.random.default_rng(0) is, "
+                f"not {type(generator).__name__}"
+            )
+        self.dataset = dataset
+        self.selector = selector
+        self.transform = transform
+        self.generator = generator
+        self.with_ignore = with_ignore
+        self.tries = tries
+        self._in_worker: np.random.Generator | None = None
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        return self._draw(i)[0]
+
+    def _draw(self, i: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """An item, and the info of its image."""
+        rng = self._rng()
+        for _ in range(self.tries):
+            sample = self.dataset[i]
+            region = self._select(i, sample, rng)
+            item = None if region is None else self._item(sample, region, rng)
+            if item is not None:
+                return item, {**sample.info, "image_id": self.dataset.image_id(i)}
+            i = int(rng.integers(len(self.dataset)))
+        raise DatasetError(
+            f"{self.dataset.name}: the region selector {selector_name(self.selector)} found no region in {self.tries} "
+            "images that were drawn, or the transform lost it; give a smaller min_area, another selector, or more tries"
+        )
+
+    def _rng(self) -> np.random.Generator:
+        if self.generator is None:
+            return np.random.default_rng(int(torch.randint(2**63 - 1, ())))
+        worker = get_worker_info()
+        if worker is None:
+            return self.generator
+        if self._in_worker is None:
+            self._in_worker = np.random.default_rng([int(self.generator.integers(2**63)), worker.seed])
+        return self._in_worker
+
+    def _select(self, i: int, sample: Sample, rng: np.random.Generator) -> NDArray[np.bool_] | None:
+        try:
+            region = self.selector(sample.masks, sample.info, rng)
+        except DatasetError as error:
+            raise DatasetError(f"{self.dataset.name}, image {self.dataset.image_id(i)}: {error}") from error
+        if region is not None and (
+            getattr(region, "dtype", None) != np.bool_ or region.shape != sample.masks.shape[:2]
+        ):
+            form = f"{region.dtype} {region.shape}" if isinstance(region, np.ndarray) else type(region).__name__
+            raise DatasetError(
+                f"the region selector {selector_name(self.selector)} must return None or a bool array "
+                f"{sample.masks.shape[:2]}, not {form}"
+            )
+        return region
+
+    def _item(self, sample: Sample, region: NDArray[np.bool_], rng: np.random.Generator) -> dict[str, Tensor] | None:
+        """What `__getitem__` returns; None where the transform lost the region."""
+        valid = region | (sample.masks >= 0).all(axis=2)
+        # Copied: a transform may write into what it gets, and the dataset may hold on to what it returned.
+        image = torch.from_numpy(np.array(sample.image.transpose(2, 0, 1), order="C"))
+        mask, counted = (torch.from_numpy(pixels[None].astype(np.uint8)) for pixels in (region, valid))
+        if self.transform is not None:
+            image, mask, counted = _transformed(self.transform, image, mask, counted, rng)
+            if region.any() and not mask.any():
+                return None
+        item = {
+            "image": image.to(torch.float32) / 255 if image.dtype == torch.uint8 else image.to(torch.float32),
+            "mask": mask.to(torch.float32),
+        }
+        return {**item, "ignore": counted == 0} if self.with_ignore else item
+
+
+class RegionDatasetWithInfo(RegionDataset):
+    """A `RegionDataset` whose items also hold `"info"`: the info of the sample, and under `"image_id"` the name of the
+    image that the item really comes from, which is another one where image i had no region.
+
+    What is in `info` differs from image to image; a DataLoader needs `collate_fn=collate_with_info`.
+    """
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        item, info = self._draw(i)
+        return {**item, "info": info}
+
+
+def collate_with_info(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A batch of items of `RegionDatasetWithInfo`: tensors are stacked, `"info"` is a list with one dict an item."""
+    tensors = [{key: value for key, value in item.items() if key != "info"} for item in items]
+    return {**default_collate(tensors), "info": [item["info"] for item in items]}
+
+
+def selector_name(selector: RegionSelector) -> str:
+    """The selector as one would write it: `random_merge(n=3)`."""
+    if isinstance(selector, functools.partial):
+        given = ", ".join(f"{key}={value!r}" for key, value in selector.keywords.items())
+        return f"{selector_name(selector.func)}({given})"
+    return str(getattr(selector, "__name__", type(selector).__name__))
+
+
+def _transformed(
+    transform: Transform, image: Tensor, mask: Tensor, valid: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Image, mask and valid, as `transform` returns them, checked; its chance comes from `rng`."""
+    from torchvision import tv_tensors  # takes as long to import as torch does, and is for transforms only
+
+    item: dict[str, Tensor] = {
+        "image": tv_tensors.Image(image),
+        "mask": tv_tensors.Mask(mask),
+        "valid": tv_tensors.Mask(valid),
+    }
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed: that would seed the GPUs too, and nobody would restore those.
+        torch.default_generator.manual_seed(int(rng.integers(2**63)))
+        item = transform(item)
+    _check(item)
+    image, mask, valid = (item[key].as_subclass(Tensor).contiguous() for key in ("image", "mask", "valid"))
+    return image, mask, valid
+
+
+def _check(item: dict[str, Tensor]) -> None:
+    """Raise `DatasetError` where a transform returned what is not an item any more."""
+    if not isinstance(item, dict) or not {"image", "mask", "valid"} <= item.keys():
+        raise DatasetError("a transform for training must return the dict that it gets: image, mask and valid")
+    image, mask, valid = item["image"], item["mask"], item["valid"]
+    if not all(isinstance(value, Tensor) for value in (image, mask, valid)):
+        raise DatasetError("a transform for training must return tensors: image, mask and valid")
+    if image.ndim != 3 or any(other.shape != (1, *image.shape[1:]) for other in (mask, valid)):
+        shapes = ", ".join(f"{key} {tuple(item[key].shape)}" for key in ("image", "mask", "valid"))
+        raise DatasetError(
+            f"a transform for training must keep image, mask and valid of one size, not {shapes}; "
+            "torchvision leaves what is no tv_tensor as it is"
+        )
+    if image.dtype != torch.uint8 and not (image.min() >= 0 and image.max() <= 1):
+        raise DatasetError(
+            "a transform for training must keep the image in [0, 1], or uint8; a model normalises inside"
+        )
+    if mask.max() > 1 or valid.max() > 1:
+        raise DatasetError(
+            "a transform for training filled the mask with something else than 0 and 1; "
+            "fill the image alone: fill={tv_tensors.Image: 127, 'others': 0}"
+        )
