@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -17,6 +18,9 @@ FIXTURES = Path(__file__).parent / "fixtures"
 _numbers = itertools.count()
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before anybody imports torch, here or in a process that a test starts
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # started in the background by a shell, which makes all that is started here deaf to Ctrl-C too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

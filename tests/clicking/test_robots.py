@@ -406,3 +406,12 @@ def test_robots_that_cannot_be(id: str, error: type[Exception], message: str) ->
     with pytest.raises(error) as raised:
         load_robot(id)
     assert message in str(raised.value)
+
+
+def test_every_robot_has_its_line_and_its_picture_in_the_docs() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    text = (docs / "robots.md").read_text("utf-8")
+    for card in registry().robots.cards():
+        assert f"| `{card.id}` |" in text
+        assert f"(robots/{card.id}.jpg)" in text
+        assert (docs / "robots" / f"{card.id}.jpg").is_file()
