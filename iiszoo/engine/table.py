@@ -49,6 +49,7 @@ def labels(summaries: Sequence[dict[str, Any]]) -> list[str]:
 _NAMINGS: tuple[Callable[[dict[str, Any]], str], ...] = (
     lambda summary: str(summary["model"]),
     lambda summary: f"{summary['model']} ({summary['protocol']['name']})",
+    lambda summary: f"{summary['model']} ({summary['protocol']['robot']})",
     lambda summary: f"{summary['model']} ({summary.get('directory', '')})",
 )
 

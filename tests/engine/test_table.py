@@ -113,6 +113,12 @@ def test_two_runs_of_one_model_under_two_protocols_can_be_told_apart(summary):
     names = [row[0] for row in table.rows([summary, other])]
     assert len(set(names)) == 2
     assert "standard" in names[1]
+    third = copy.deepcopy(other)
+    third["protocol"]["robot"] = "noisy-ritm:sigma=0.3"
+    assert [row[0] for row in table.rows([other, third])] == [
+        f"{PUBLISHED} (ritm)",
+        f"{PUBLISHED} (noisy-ritm:sigma=0.3)",
+    ]
     same = copy.deepcopy(summary)
     same["directory"] = "runs/b"
     assert len({row[0] for row in table.rows([summary, same])}) == 2
