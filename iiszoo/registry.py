@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -107,6 +108,40 @@ def registry() -> Registry:
     return Registry(Shelf("model", installed), Shelf("dataset", installed), Shelf("robot", installed))
 
 
+def resolve_model(model: str) -> tuple[ModelCard, dict[str, Any]]:
+    """The card and the options of a model's name, `id` or `id?option=value&option=value` (`sam/vit-b?rule=segnext`).
+
+    A value that reads as a number, true or false is one. Raises `UnknownId`, `PluginError`, or `BadOption` where the
+    options are not of that form.
+    """
+    name, mark, query = model.partition("?")
+    options: dict[str, Any] = {}
+    for part in query.split("&") if mark else []:
+        key, equals, text = part.partition("=")
+        if not key.isidentifier() or not equals or not text or key in options:
+            raise BadOption(
+                f"model {model!r}: {part!r} is no option; write {name}?OPTION=VALUE&OPTION=VALUE, each once"
+            )
+        options[key] = _value(text)
+    return registry().models.resolve(name), options
+
+
+def model_name(card: ModelCard, options: dict[str, Any]) -> str:
+    """The name by which a model with these options is known: `resolve_model` backwards, options in order."""
+    said = [
+        f"{key}={json.dumps(value) if isinstance(value, bool) else value}" for key, value in sorted(options.items())
+    ]
+    return f"{card.id}?{'&'.join(said)}" if said else card.id
+
+
+def _value(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, bool | int | float) else text
+
+
 def load_object(path: str) -> Any:
     """Import what `"package.module:name"` names. Raises `BadOption` where that cannot be done."""
     module, _, name = path.partition(":")
@@ -130,8 +165,9 @@ def load_model(
 ) -> Model:
     """A model of the standard format (`init_z`, `__call__`, `card`).
 
-    `model` is an id (`sam`, `sam/vit-b`), `"package.module:function"`, or any callable of the standard format.
-    `checkpoint` is a file of own weights of the same architecture; `options` go to the card's loader.
+    `model` is an id (`sam`, `sam/vit-b`), with options (`sam/vit-b?rule=segnext`) or without,
+    `"package.module:function"`, or any callable of the standard format. `checkpoint` is a file of own weights of the
+    same architecture; `options`, and those of the id, go to the card's loader.
     Raises `UnknownId`, `PluginError`, `WeightsError`, or `BadOption` (a device that is absent, an unknown option).
     """
     from iiszoo.protocol import as_model
@@ -146,11 +182,14 @@ def load_model(
         if not callable(function):
             raise BadOption(f"{function_name(model)} is not callable, so it cannot be a model")
         return as_model(function, name=function_name(model), device=device)
-    card = registry().models.resolve(str(model))
+    card, named = resolve_model(str(model))
+    options = {**named, **options}
     if checkpoint is not None and not Path(checkpoint).is_file():
         raise BadOption(f"checkpoint {checkpoint} does not exist")
+    loader = load_object(card.loader)
+    _check_options(card, loader, options)
     try:
-        loaded = load_object(card.loader)(card, device=device, checkpoint=checkpoint, **options)
+        loaded = loader(card, device=device, checkpoint=checkpoint, **options)
     except IISZooError:
         raise
     except Exception as error:
@@ -158,9 +197,21 @@ def load_model(
         if asked:
             raise BadOption(f"model {card.id} cannot be loaded with {', '.join(asked)}: {one_line(error)}") from error
         raise ModelError(f"model {card.id} cannot be loaded: {one_line(error)}") from error
-    complete = as_model(loaded, name=card.id, card=card, device=device)
+    complete = as_model(loaded, name=model_name(card, options), card=card, device=device)
     complete.checkpoint, complete.options = Path(checkpoint) if checkpoint else None, options
     return complete
+
+
+def _check_options(card: ModelCard, loader: Callable[..., Any], options: dict[str, Any]) -> None:
+    parameters = inspect.signature(loader).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    known = [name for name in known if name not in ("device", "checkpoint")]
+    for name in options:
+        if name not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise BadOption(f"model {card.id} has no option {name!r}; {has}")
 
 
 def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationDataset:

@@ -19,7 +19,7 @@ from iiszoo.engine.evaluation_protocol import EvaluationProtocol, load_protocol
 from iiszoo.engine.summary import read, summarise
 from iiszoo.engine.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, RunError
-from iiszoo.registry import check_device, is_function, load_dataset, registry, robot_version
+from iiszoo.registry import check_device, is_function, load_dataset, registry, resolve_model, robot_version
 
 if TYPE_CHECKING:
     from iiszoo.protocol import Model
@@ -143,7 +143,7 @@ def bench(
 def _plan(model: ModelSpec, dataset: str, rules: EvaluationProtocol, place: Path, how: Settings) -> Run:
     registry().datasets.resolve(dataset.partition(":")[0])
     if rules.threshold is None:
-        card = getattr(model, "card", None) if is_function(model) else registry().models.resolve(str(model))
+        card = getattr(model, "card", None) if is_function(model) else resolve_model(str(model))[0]
         rules = replace(rules, threshold=card.threshold if card else 0.5)
     model_identity = provenance.model_identity(model, how.checkpoint, how.options)
     identity = {
@@ -240,7 +240,7 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
 
 def _fetch_weights(run: Run, how: Settings, listener: Listener) -> None:
     if not is_function(run.model) and how.checkpoint is None:
-        card = registry().models.resolve(str(run.model))
+        card, _ = resolve_model(str(run.model))
         for file in card.weights:
             assets.fetch(card, file, progress=partial(listener.fetching, file.filename))
 

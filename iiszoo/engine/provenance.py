@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from iiszoo import assets, files, plugins
+from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption, one_line
-from iiszoo.registry import function_name, is_function, registry
+from iiszoo.registry import function_name, is_function, model_name, registry, resolve_model
 
-_LIBRARIES = ("torch", "torchvision", "numpy", "opencv-python", "scipy", "numba", "timm")
+_LIBRARIES = (
+    "torch", "torchvision", "numpy", "opencv-python", "scipy", "numba", "timm", "segment-anything", "onnxruntime"
+)  # fmt: skip
 
 
 def model_identity(
@@ -32,13 +35,18 @@ def model_identity(
 
         if isinstance(model, Model):
             if model.card is not None:
-                return model_identity(model.card.id, model.checkpoint, model.options)
+                return _card_identity(model.card, model.checkpoint, model.options)
             model = model.function
     if is_function(model):
         return {**_function_identity(model), "options": options or {}, "weights": []}
-    card = registry().models.resolve(str(model))
+    card, named = resolve_model(str(model))
+    return _card_identity(card, checkpoint, {**named, **(options or {})})
+
+
+def _card_identity(card: ModelCard, checkpoint: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     plugin = registry().models.plugin(card)
-    identity = {"id": card.id, "code": f"{plugin.distribution} {plugin.version}", "options": options or {}}
+    name = model_name(card, options)
+    identity: dict[str, Any] = {"id": name, "code": f"{plugin.distribution} {plugin.version}", "options": options}
     if checkpoint is not None:
         return {**identity, "weights": [f"checkpoint sha256 {sha256_of(checkpoint)}"]}
     hashes = [(file.filename, assets.status(card, file).sha256) for file in card.weights]

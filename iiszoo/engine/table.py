@@ -10,7 +10,7 @@ from iiszoo.cards import ModelCard
 from iiszoo.engine.published import Published, lookup
 from iiszoo.engine.table_columns import column
 from iiszoo.errors import IISZooError
-from iiszoo.registry import registry
+from iiszoo.registry import resolve_model
 
 METRICS = ("noc85", "noc90", "nof90", "iou@1", "iou@5", "model_ms_median")
 """What the table shows unless other metrics are chosen; `table_columns` knows them all."""
@@ -121,7 +121,7 @@ def _trained_on(summary: dict[str, Any]) -> bool:
 
 def _card(model: str) -> ModelCard | None:
     try:
-        return registry().models.resolve(model)
+        return resolve_model(model)[0]
     except IISZooError:  # a bare function, or a plugin that is no longer installed
         return None
 

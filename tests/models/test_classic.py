@@ -252,8 +252,6 @@ def test_a_given_mask_is_corrected_not_forgotten() -> None:
 def test_what_a_loader_refuses(name: str) -> None:
     with pytest.raises(ValueError, match="has no weights"):
         LOADERS[name](checkpoint="weights.pth")
-    with pytest.raises(ValueError, match="takes no options; leave out speed"):
-        LOADERS[name](speed=2)
 
 
 def test_clicks_beyond_the_image_move_to_its_nearest_pixel() -> None:

@@ -122,9 +122,7 @@ def _like_batch(elements: list[torch.Tensor], x: Images) -> torch.Tensor | list[
     return torch.stack(elements)
 
 
-def refuse(checkpoint: object, options: Mapping[str, object]) -> None:
-    """Raise ValueError for what a weight-free model without options cannot take."""
+def refuse_checkpoint(checkpoint: object) -> None:
+    """Raise ValueError where a weight-free model is given weights."""
     if checkpoint is not None:
         raise ValueError("it has no weights, so it takes no checkpoint")
-    if options:
-        raise ValueError(f"it takes no options; leave out {', '.join(sorted(options))}")

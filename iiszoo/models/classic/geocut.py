@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from .colour import colour_bins, log_likelihood_ratio, to_lab
 from .components import depth, keep_clicked
-from .elementwise import Clicks, ElementwiseModel, refuse
+from .elementwise import Clicks, ElementwiseModel, refuse_checkpoint
 from .geodesic import geodesic_distance, step_costs
 from .mincut import edge_weights, mean_cut_weight, min_cut
 from .seeds import click_discs, on_grid, shrink, working_size
@@ -245,9 +245,7 @@ def _logistic(unary: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-2 * unary)))
 
 
-def load_geocut(
-    card: object = None, *, device: str = "cpu", checkpoint: object = None, **options: object
-) -> ElementwiseModel:
+def load_geocut(card: object = None, *, device: str = "cpu", checkpoint: object = None) -> ElementwiseModel:
     """The model in the standard format; it has no weights and no options, and always computes on the CPU."""
-    refuse(checkpoint, options)
+    refuse_checkpoint(checkpoint)
     return ElementwiseModel(GeoCut(Settings()))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .components import keep_clicked
-from .elementwise import Clicks, ElementwiseModel, refuse
+from .elementwise import Clicks, ElementwiseModel, refuse_checkpoint
 from .seeds import click_discs, on_grid, shrink, working_size
 
 Array = NDArray[Any]
@@ -65,9 +65,7 @@ def _grabcut(image: Array, mask: Array, iterations: int) -> Array:
     return np.asarray((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD))
 
 
-def load_grabcut(
-    card: object = None, *, device: str = "cpu", checkpoint: object = None, **options: object
-) -> ElementwiseModel:
+def load_grabcut(card: object = None, *, device: str = "cpu", checkpoint: object = None) -> ElementwiseModel:
     """The model in the standard format; it has no weights and no options, and always computes on the CPU."""
-    refuse(checkpoint, options)
+    refuse_checkpoint(checkpoint)
     return ElementwiseModel(GrabCut(Settings()))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.segmentation import random_walker
 
-from .elementwise import Clicks, ElementwiseModel, refuse
+from .elementwise import Clicks, ElementwiseModel, refuse_checkpoint
 from .seeds import click_discs, on_grid, shrink, working_size
 
 Array = NDArray[Any]
@@ -71,9 +71,7 @@ class RandomWalker:
         return np.asarray(cv2.resize(probability, previous.shape[::-1], interpolation=cv2.INTER_LINEAR))
 
 
-def load_random_walker(
-    card: object = None, *, device: str = "cpu", checkpoint: object = None, **options: object
-) -> ElementwiseModel:
+def load_random_walker(card: object = None, *, device: str = "cpu", checkpoint: object = None) -> ElementwiseModel:
     """The model in the standard format; it has no weights and no options, and always computes on the CPU."""
-    refuse(checkpoint, options)
+    refuse_checkpoint(checkpoint)
     return ElementwiseModel(RandomWalker(Settings()))

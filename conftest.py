@@ -1,4 +1,6 @@
-"""What every test gets: a cache and settings of its own, one torch thread, and the program `iiszoo` to run."""
+"""What every test of iiszoo and of its plugins gets: a cache and settings of its own, one torch thread, and the program
+`iiszoo` to run.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,8 @@ from pathlib import Path
 import filelock
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-FIXTURES = Path(__file__).parent / "fixtures"
+REPOSITORY = Path(__file__).resolve().parent
+FIXTURES = REPOSITORY / "tests" / "fixtures"
 _numbers = itertools.count()
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before anybody imports torch, here or in a process that a test starts

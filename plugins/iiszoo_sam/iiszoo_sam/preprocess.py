@@ -1,0 +1,50 @@
+"""SAM's frame: every image is scaled so that its longer side has 1024 pixels, and padded below and on the right."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from segment_anything.utils.transforms import ResizeLongestSide
+from torch import Tensor
+
+FRAME = 1024
+LOW_RES = 256
+"""The side of the decoder's masks and of the mask prompt; they cover the whole frame."""
+
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+PIXEL_STD = (58.395, 57.12, 57.375)
+"""ImageNet's, of 8-bit RGB. They are no part of the state dict (segment-anything dca509f, `build_sam.py`)."""
+
+_resize = ResizeLongestSide(FRAME)
+
+
+def frame_size(size: tuple[int, int]) -> tuple[int, int]:
+    """(rows, columns) that an image of `size` takes in the frame."""
+    rows, columns = _resize.get_preprocess_shape(*size, FRAME)
+    return rows, columns
+
+
+def to_frame(image: Tensor) -> Tensor:
+    """One image, float (3, H, W) in [0, 1], RGB, as the encoder reads it: float32 (3, 1024, 1024).
+
+    Resized as upstream does it, by Pillow's antialiased bilinear filter on 8-bit values, then normalised, then padded
+    with zeros (dca509f, `predictor.py` and `Sam.preprocess`).
+    """
+    pixels = image.mul(255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    resized = torch.from_numpy(_resize.apply_image(np.ascontiguousarray(pixels))).permute(2, 0, 1)
+    mean, std = (torch.tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD))
+    normalised = (resized.to(torch.float32) - mean) / std
+    rows, columns = normalised.shape[-2:]
+    return F.pad(normalised, (0, FRAME - columns, 0, FRAME - rows)).to(image.device)
+
+
+def from_frame(low_res: Tensor, size: tuple[int, int]) -> Tensor:
+    """Logits (1, 256, 256) of the frame at the resolution of an image of `size`: (1, H, W).
+
+    Bilinearly to 1024 x 1024, the padding cut off, bilinearly to the image (dca509f, `Sam.postprocess_masks`).
+    """
+    whole = F.interpolate(low_res[None], (FRAME, FRAME), mode="bilinear", align_corners=False)
+    rows, columns = frame_size(size)
+    logits: Tensor = F.interpolate(whole[..., :rows, :columns], size, mode="bilinear", align_corners=False)[0]
+    return logits

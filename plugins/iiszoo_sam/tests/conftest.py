@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for small_sam: pytest's importlib mode adds no test directory
+
+
+@pytest.fixture(scope="session")
+def backend() -> Any:
+    """SAM with an encoder of one block, fixed synthetic weights: fast, of SAM's sizes everywhere else."""
+    from small_sam import small_sam
+
+    from iiszoo_sam.torch_backend import TorchBackend
+
+    return TorchBackend(small_sam(), "cpu")
