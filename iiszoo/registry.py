@@ -203,15 +203,21 @@ def load_model(
 
 
 def _check_options(card: ModelCard, loader: Callable[..., Any], options: dict[str, Any]) -> None:
-    parameters = inspect.signature(loader).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return
-    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
-    known = [name for name in known if name not in ("device", "checkpoint")]
-    for name in options:
-        if name not in known:
+    """Raise `BadOption` for an option that the loader does not have, or whose value is not of its default's kind."""
+    _, *parameters = inspect.signature(loader).parameters.values()  # the first is the card
+    known = {
+        parameter.name: parameter.default
+        for parameter in parameters
+        if parameter.name not in ("device", "checkpoint")
+        and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    }
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    for name, value in options.items():
+        if name not in known and not takes_any:
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise BadOption(f"model {card.id} has no option {name!r}; {has}")
+        if isinstance(known.get(name), bool) and not isinstance(value, bool):
+            raise BadOption(f"model {card.id}: option {name!r} must be true or false, not {value}")
 
 
 def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationDataset:

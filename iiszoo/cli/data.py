@@ -57,7 +57,7 @@ def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
     from iiszoo.data import download
     from iiszoo.engine.dataset_check import verify
 
-    card = registry().datasets.resolve(dataset)
+    card = registry().datasets.resolve(dataset.partition(":")[0])
     counted: list[int | None] = []
     with _bars(transient=False) as show:
 
@@ -119,7 +119,7 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
 @json_option
 def add(dataset: str, directory: Path, as_json: bool) -> None:
     """Register DIRECTORY as the place where DATASET lies, and those that share its files."""
-    card = registry().datasets.resolve(dataset)
+    card = registry().datasets.resolve(dataset.partition(":")[0])
     if card.embedded or card.takes_argument:
         raise BadOption(f"dataset {card.id!r} has no place of its own to register")
     loaded = load_dataset(dataset, directory)  # an error here says which layout is expected

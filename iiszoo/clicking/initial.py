@@ -96,7 +96,7 @@ def multi_point(
         other = background if other_masks is None else other_masks[b, 0] & background
         candidates = (background, other if other.any() else background, _border_band(target) & counted)
         chosen = np.bincount(rng.choice(3, size=n_negative, p=shares), minlength=3)
-        points = _draw(_inner(target, rng) & counted, n_positive, rng)
+        points = _draw(_inner(target & counted, rng), n_positive, rng)
         for mask, n in zip(candidates, chosen, strict=True):
             points += _draw(mask, n, rng)
         return points

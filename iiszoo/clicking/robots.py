@@ -172,8 +172,9 @@ def noisy_ritm(
     circle = inscribed_circle(component)
     assert circle is not None  # it holds a pixel
     pixels = np.argwhere(component)
-    squares = ((pixels - (row, col)) ** 2).sum(axis=1)
-    return _weighted(pixels, np.exp(-squares / (2 * (sigma * circle.radius) ** 2)), rng)
+    distances = np.hypot(*(pixels - (row, col)).T)
+    with np.errstate(over="ignore"):  # of a deviation near 0 the quotient may be infinite, and its weight 0
+        return _weighted(pixels, np.exp(-((distances / (sigma * circle.radius)) ** 2) / 2), rng)
 
 
 @single_sample

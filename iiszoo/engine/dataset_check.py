@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -40,9 +41,12 @@ def survey(dataset: EvaluationDataset, limit: int | None, progress: Progress) ->
         raise DatasetError(
             f"dataset {dataset.name} in {dataset.place} has no samples; `iiszoo show` says what it must hold"
         )
-    if len(set(ids)) != total:
-        twice = sorted({id for id in ids if ids.count(id) > 1})
-        raise DatasetError(f"dataset {dataset.name}: sample ids are not unique: {', '.join(twice)}")
+    twice = sorted(id for id, n in Counter(ids).items() if n > 1)
+    if twice:
+        raise DatasetError(
+            f"dataset {dataset.name} in {dataset.place}: two samples share one id, so that results could not be told "
+            f"apart: {', '.join(twice)}; rename their files"
+        )
     fingerprint = hashlib.sha256()
     broken: dict[str, str] = {}
     selected = range(total if limit is None else min(limit, total))

@@ -51,6 +51,11 @@ def test_path_of_what_is_not_there(iiszoo: Run, berkeley: Path) -> None:
     assert "there is no directory /" in refused(iiszoo("data", "path", "folder:nowhere"))
 
 
+def test_what_has_no_place_of_its_own_is_neither_fetched_nor_registered(iiszoo: Run, berkeley: Path) -> None:
+    assert "made of your own files: there is nothing to fetch" in refused(iiszoo("data", "get", f"folder:{berkeley}"))
+    assert "has no place of its own" in refused(iiszoo("data", "add", f"folder:{berkeley}", berkeley))
+
+
 def test_check_of_good_files(iiszoo: Run, berkeley: Path) -> None:
     done = iiszoo("data", "check", f"folder:{berkeley}")
     assert (done.returncode, done.stderr) == (0, "")

@@ -340,7 +340,8 @@ def test_noisy_ritm_is_a_gaussian_inside_the_component() -> None:
 def test_noisy_ritm_without_noise_is_ritm(seed: int) -> None:
     case = random_case(np.random.default_rng(seed), 24)
     assert click(load_robot("noisy-ritm:sigma=0"), *case, seed=seed) == click(robots.ritm, *case)
-    assert click(load_robot("noisy-ritm:sigma=1e-9"), *case, seed=seed) == click(robots.ritm, *case)
+    for sigma in ("1e-9", "1e-200", "1e-308"):
+        assert click(load_robot(f"noisy-ritm:sigma={sigma}"), *case, seed=seed) == click(robots.ritm, *case)
 
 
 def test_boundary_stays_near_the_border_of_the_largest_error() -> None:

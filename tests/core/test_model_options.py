@@ -46,3 +46,17 @@ def test_options_are_part_of_what_a_run_is_of() -> None:
     assert plain["id"] == "classic/geocut"
     assert (named["id"], named["options"]) == ("classic/geocut?rule=best", {"rule": "best"})
     assert named == model_identity("classic", None, {"rule": "best"})
+
+
+def as_third_parties_write_it(card, device="cpu", checkpoint=None, rule="a", fast=False):
+    """A loader whose options are not keyword-only."""
+    return lambda x, z, pcs, ncs: z["prev_output"]
+
+
+def test_options_of_a_loader_may_be_positional_and_are_of_their_defaults_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iiszoo.registry.load_object", lambda path: as_third_parties_write_it)
+    assert load_model("classic?rule=b&fast=true").options == {"rule": "b", "fast": True}
+    with pytest.raises(BadOption, match="option 'fast' must be true or false, not False"):
+        load_model("classic?fast=False")
+    with pytest.raises(BadOption, match="has no option 'slow'; it has rule, fast"):
+        load_model("classic?slow=true")

@@ -174,6 +174,30 @@ def test_images_in_folders_and_by_url(save: Save, tmp_path: Path) -> None:
     assert dataset.inspect(0).fault is None
 
 
+def test_images_that_differ_in_their_suffix_alone_keep_it(save: Save, tmp_path: Path) -> None:
+    save("a.png")
+    save("a.jpg")
+    save("b.png")
+    square = polygon(box(slice(2, 9), slice(3, 12)))
+    images = [
+        {"id": k, "file_name": name, "height": 24, "width": 32} for k, name in enumerate(("a.png", "a.jpg", "b.png"))
+    ]
+    content = {"images": images, "annotations": [annotation(k + 1, k, square) for k in range(3)], "categories": []}
+    (tmp_path / "mine.json").write_text(json.dumps(content))
+    dataset = load_dataset(f"coco:{tmp_path / 'mine.json'}")
+    assert [dataset.sample_id(i) for i in range(3)] == ["a.png__1", "a.jpg__1", "b__1"]
+
+
+def test_an_image_that_no_memory_could_hold_is_reported(save: Save, tmp_path: Path) -> None:
+    save("a.png")
+    images = [{"id": 1, "file_name": "a.png", "height": 10**9, "width": 10**9}]
+    content = {"images": images, "annotations": [annotation(1, 1, [[0, 0, 9, 0, 9, 9]])], "categories": []}
+    (tmp_path / "mine.json").write_text(json.dumps(content))
+    fault = load_dataset(f"coco:{tmp_path / 'mine.json'}").inspect(0).fault
+    assert fault is not None
+    assert "could not be read" in fault or "too large to be drawn on" in fault
+
+
 def test_sizes_that_the_file_does_not_tell_are_read_from_the_images(save: Save, tmp_path: Path) -> None:
     save("a.jpg")
     file = write(tmp_path / "mine.json", [annotation(1, 7, polygon(LEFT))], height=None, width=None)

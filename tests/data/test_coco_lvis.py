@@ -137,6 +137,14 @@ def test_broken_masks_are_reported_by_name(damage: str, tree: Path, layers: Laye
     assert [str(broken) in fault for fault in dataset.check_files()] == [True] * (damage in ("empty", "absent"))
 
 
+def test_a_validation_image_of_train2017_is_found_there(tree: Path) -> None:
+    name = "000000000139.jpg"
+    (tree / "val" / "images" / name).rename(tree / "train" / "images" / name)
+    dataset = load_dataset("coco_lvis-val", root=tree)
+    assert dataset.inspect(0).fault is None
+    assert str(tree / "train" / "images" / name) in dataset.files_of(0)
+
+
 def test_an_image_that_is_missing_is_reported(tree: Path) -> None:
     (tree / "train" / "images" / "000000000025.jpg").unlink()
     dataset = load_dataset("coco_lvis", root=tree)

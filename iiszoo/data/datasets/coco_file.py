@@ -17,6 +17,7 @@ Sample id = the file name without suffix, then `__N`, or `__LAYER.N` above layer
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,8 @@ from iiszoo.errors import DatasetError
 if TYPE_CHECKING:
     from iiszoo.data.seg_dataset import FullMasks
 
+_MOST_PIXELS = 2**30
+"""Larger images are refused: a mask of them would not fit into the memory of most machines."""
 _FARTHEST = 1e5
 """Polygons with points beyond this many pixels are refused: pycocotools walks along every edge."""
 
@@ -80,7 +83,13 @@ class CocoFile(AnnotatedImages):
         return len(self._tables[0])
 
     def image_id(self, i: int) -> str:
-        return str(Path(self._tables[0][i]["name"]).with_suffix(""))
+        """The file name without suffix; with it where another image's differs in that alone."""
+        name = Path(self._tables[0][i]["name"])
+        return str(name if self._stems[name.with_suffix("")] > 1 else name.with_suffix(""))
+
+    @cached_property
+    def _stems(self) -> Counter[Path]:
+        return Counter(Path(image["name"]).with_suffix("") for image in self._tables[0])
 
     def image_file(self, i: int) -> Path:
         """Where the image lies, or else would be looked for first."""
@@ -136,6 +145,10 @@ class CocoFile(AnnotatedImages):
             return None
         if not (isinstance(rows, int) and isinstance(columns, int) and rows > 0 and columns > 0):
             raise DatasetError(f"{self.file}: image {image['id']} has height {rows!r} and width {columns!r}")
+        if rows * columns > _MOST_PIXELS:
+            raise DatasetError(
+                f"{self.file}: image {image['id']} of {rows}x{columns} pixels is too large to be drawn on"
+            )
         return rows, columns
 
     def _outline(self, annotation: dict[str, Any], size: tuple[int, int]) -> Any:

@@ -80,7 +80,10 @@ class CocoLvis(AnnotatedImages):
         return self._entries[i][0]
 
     def image_file(self, i: int) -> Path:
-        return self.split_place / "images" / f"{self.image_id(i)}.jpg"
+        """In the split's own folder; LVIS validates on images of train2017 too, which lie in the other's."""
+        name = f"{self.image_id(i)}.jpg"
+        places = [self.place / split / "images" / name for split in (self.split_place.name, "train", "val")]
+        return next((file for file in places if file.is_file()), places[0])
 
     def annotation_file(self, i: int) -> Path:
         return self.split_place / "masks" / f"{self.image_id(i)}.pickle"

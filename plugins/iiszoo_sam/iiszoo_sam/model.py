@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from iiszoo.errors import BadOption
 from iiszoo.protocol import Clicks, Images, Outputs, State, empty_output, join
+from iiszoo_sam.options import check_rule
 from iiszoo_sam.preprocess import LOW_RES, from_frame, to_frame
 from iiszoo_sam.prompts import points, prior_logits
 
@@ -54,9 +54,6 @@ class Prompt(NamedTuple):
     prior: bool
 
 
-RULES = ("default", "segnext", "single")
-
-
 class Sam:
     """A pure function of its arguments: all that it keeps between calls is the backend's weights.
 
@@ -75,8 +72,7 @@ class Sam:
     ragged = True
 
     def __init__(self, backend: Backend, rule: str = "default", one_scale: bool = False) -> None:
-        if rule not in RULES:
-            raise BadOption(f"SAM's rule of candidates {rule!r} is not known; rules: {', '.join(RULES)}")
+        check_rule(rule)
         self.backend = backend
         self.rule = rule
         self.one_scale = one_scale

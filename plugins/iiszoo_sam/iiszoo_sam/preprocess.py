@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 
@@ -16,13 +17,11 @@ PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
 """ImageNet's, of 8-bit RGB. They are no part of the state dict (segment-anything dca509f, `build_sam.py`)."""
 
-_resize = ResizeLongestSide(FRAME)
-
 
 def frame_size(size: tuple[int, int]) -> tuple[int, int]:
     """(rows, columns) that an image of `size` takes in the frame."""
-    rows, columns = _resize.get_preprocess_shape(*size, FRAME)
-    return rows, columns
+    rows, columns = ResizeLongestSide.get_preprocess_shape(*size, FRAME)
+    return max(1, rows), max(1, columns)  # upstream has none of an image thinner than 1 : 2048
 
 
 def to_frame(image: Tensor) -> Tensor:
@@ -31,11 +30,12 @@ def to_frame(image: Tensor) -> Tensor:
     Resized as upstream does it, by Pillow's antialiased bilinear filter on 8-bit values, then normalised, then padded
     with zeros (dca509f, `predictor.py` and `Sam.preprocess`).
     """
-    pixels = image.mul(255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    resized = torch.from_numpy(_resize.apply_image(np.ascontiguousarray(pixels))).permute(2, 0, 1)
+    pixels = image.mul(255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+    rows, columns = frame_size((int(image.shape[-2]), int(image.shape[-1])))
+    scaled = Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BILINEAR)
+    resized = torch.from_numpy(np.array(scaled)).permute(2, 0, 1)
     mean, std = (torch.tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD))
     normalised = (resized.to(torch.float32) - mean) / std
-    rows, columns = normalised.shape[-2:]
     return F.pad(normalised, (0, FRAME - columns, 0, FRAME - rows)).to(image.device)
 
 

@@ -49,4 +49,5 @@ def prior_logits(mask: Tensor) -> Tensor:
     scaled = F.interpolate(mask[None].float(), (rows, columns), mode="bilinear", align_corners=False, antialias=True)
     whole = F.pad(scaled, (0, FRAME - columns, 0, FRAME - rows))
     low_res = F.interpolate(whole, (LOW_RES, LOW_RES), mode="bilinear", align_corners=False, antialias=True)[0]
-    return torch.logit(low_res.double(), eps=1e-12).clamp(-PRIOR_LOGIT, PRIOR_LOGIT).float()
+    logits: Tensor = torch.logit(low_res, eps=2e-7).clamp(-PRIOR_LOGIT, PRIOR_LOGIT)  # of that eps it is 15.4
+    return logits

@@ -4,7 +4,7 @@ The architecture is that of TinyViT (Wu et al., ECCV 2022, arXiv 2207.10666): a 
 blocks, three stages of attention in windows, and between two stages a merging of patches. MobileSAM (Zhang et al. 2023,
 arXiv 2306.14289) distils SAM's ViT-H into it, with two changes: the last merging keeps the resolution, so that the
 embedding has SAM's stride of 16, and SAM's neck follows in place of the classifier. Names, numbers and rules are those
-of ChaoningZhang/MobileSAM at commit 34bbfdface3c18e5221aa7de6032d7220c6c6a1, `mobile_sam/modeling/tiny_vit_sam.py`.
+of ChaoningZhang/MobileSAM at commit 34bbbfdface3c18e5221aa7de6032d7220c6c6a1, `mobile_sam/modeling/tiny_vit_sam.py`.
 
 timm's `tiny_vit_5m_224` computes the same blocks, but does not fit: the strides of its mergings are fixed, every key
 would have to be renamed, and it keeps the attention biases of its first call in evaluation mode, so that weights loaded

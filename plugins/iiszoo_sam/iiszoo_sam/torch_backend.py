@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from iiszoo.errors import BadOption
+from iiszoo_sam.options import check_precision
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TorchBackend:
@@ -21,14 +21,13 @@ class TorchBackend:
     """
 
     def __init__(self, sam: Any, device: str, precision: str = "fp32", compile: bool = False) -> None:
-        if precision not in PRECISIONS:
-            raise BadOption(f"SAM's precision {precision!r} is not known; precisions: {', '.join(PRECISIONS)}")
+        check_precision(precision)
         self.device = device
         sam = sam.to(device).eval().requires_grad_(False)
         self._encoder = torch.compile(sam.image_encoder) if compile else sam.image_encoder
         self._prompt_encoder = sam.prompt_encoder
         self._decoder = sam.mask_decoder
-        self._precision = PRECISIONS[precision]
+        self._precision = _TYPES[precision]
         self._dense_pe: Tensor = self._prompt_encoder.get_dense_pe()
 
     def encode(self, frame: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from iiszoo_sam.preprocess import FRAME, from_frame, to_frame
 from iiszoo_sam.prompts import PRIOR_LOGIT, points, prior_logits
 
 SIZES = [(40, 60), (281, 400), (1030, 17), (1, 1), (17, 1200)]
-sides = st.integers(1, 1300)
+sides = st.integers(1, 1300)  # below 1 : 2048
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -33,6 +33,12 @@ def test_masks_come_back_as_upstream_brings_them(size: tuple[int, int]) -> None:
     input_size = ResizeLongestSide.get_preprocess_shape(*size, FRAME)
     wanted = small_sam().postprocess_masks(low_res[None], input_size, size)[0]
     assert torch.equal(from_frame(low_res, size), wanted)
+
+
+@pytest.mark.parametrize("size", [(1, 3000), (5000, 2)])
+def test_the_thinnest_images_keep_a_row(size: tuple[int, int]) -> None:
+    assert to_frame(torch.rand(3, *size)).shape == (3, FRAME, FRAME)
+    assert from_frame(torch.zeros(1, 256, 256), size).shape == (1, *size)
 
 
 @settings(deadline=None)

