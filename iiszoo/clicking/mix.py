@@ -10,7 +10,7 @@ from torch import Tensor
 
 from iiszoo.cards import RobotCard
 from iiszoo.clicking.robot_argument import numbers
-from iiszoo.clicking.single_sample import generator
+from iiszoo.clicking.single_sample import copied, generator
 from iiszoo.errors import BadOption
 from iiszoo.protocol import Clicks, Robot
 from iiszoo.registry import load_robot, robot_version
@@ -60,7 +60,7 @@ class Mix:
             )
             new_pcs[0] += own_pcs[-1]
             new_ncs[0] += own_ncs[-1]
-        return [[list(e) for e in k] for k in pcs] + new_pcs, [[list(e) for e in k] for k in ncs] + new_ncs
+        return [*copied(pcs), *new_pcs], [*copied(ncs), *new_ncs]
 
 
 def load(card: RobotCard, argument: str = "") -> Mix:

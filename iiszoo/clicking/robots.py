@@ -137,9 +137,7 @@ def ritm(
     b9b4460, with two differences. Where nothing is left to click, upstream clicks negative at (0, 0). And its distances
     are floats of OpenCV, whose last bits decide ties at random; here they are exact integers.
     """
-    target_bytes, prediction_bytes = target.view(np.uint8), prediction.view(np.uint8)
-    ignore_bytes = None if ignore is None else ignore.view(np.uint8)
-    row, col, _ = farthest_error(target_bytes, prediction_bytes, ignore_bytes, _pixels(clicks))
+    row, col = _deepest_error(target, prediction, ignore, clicks)
     return [(row, col)] if row >= 0 else []
 
 
@@ -159,9 +157,7 @@ def noisy_ritm(
     pixels are drawn with probabilities proportional to a Gaussian round that point, whose standard deviation is `sigma`
     (0 or more) times the radius of the component's inscribed circle; 0 is `ritm` itself.
     """
-    target_bytes, prediction_bytes = target.view(np.uint8), prediction.view(np.uint8)
-    ignore_bytes = None if ignore is None else ignore.view(np.uint8)
-    row, col, _ = farthest_error(target_bytes, prediction_bytes, ignore_bytes, _pixels(clicks))
+    row, col = _deepest_error(target, prediction, ignore, clicks)
     if row < 0:
         return []
     if sigma == 0:
@@ -197,6 +193,14 @@ def boundary(
     if circle is None:
         return []
     return _uniform(inner_border_band(component, max(1, depth * circle.radius)), rng)
+
+
+def _deepest_error(target: Mask, prediction: Mask, ignore: Mask | None, clicks: Sequence[Click]) -> tuple[int, int]:
+    """The point of `ritm`; (-1, -1) where nothing is left to click."""
+    target_bytes, prediction_bytes = target.view(np.uint8), prediction.view(np.uint8)
+    ignore_bytes = None if ignore is None else ignore.view(np.uint8)
+    row, col, _ = farthest_error(target_bytes, prediction_bytes, ignore_bytes, _pixels(clicks))
+    return row, col
 
 
 _ROBOTS = {

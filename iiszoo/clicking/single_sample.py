@@ -89,7 +89,7 @@ def single_sample(rule: Rule, *, draws: bool = True) -> Callable[..., tuple[Clic
             new_pcs.append(positives)
             new_ncs.append(negatives)
         give_back(memory)
-        return [*_copied(pcs), new_pcs], [*_copied(ncs), new_ncs]
+        return [*copied(pcs), new_pcs], [*copied(ncs), new_ncs]
 
     robot.__name__ = robot.__qualname__ = rule.__name__
     robot.__module__ = rule.__module__
@@ -177,5 +177,6 @@ def _above(outputs: Tensor, threshold: float, memory: NDArray[np.uint8]) -> Mask
     return on_device
 
 
-def _copied(clicks: Clicks) -> Clicks:
+def copied(clicks: Clicks) -> Clicks:
+    """New lists, down to each element's; clicks themselves are never changed."""
     return [[list(element) for element in interaction] for interaction in clicks]

@@ -21,7 +21,7 @@ _RULES = (
 def _official(variant: str, file: str, sha256: str, size: int, n_parameters: int) -> ModelCard:
     return ModelCard(
         id=f"sam/{variant}",
-        loader="iiszoo_sam.loading:load_vit",
+        loader="iiszoo_sam.loading:load_torch",
         summary=f"Segment Anything with the {variant.replace('vit-', 'ViT-').upper().replace('VIT', 'ViT')} encoder",
         licence="Apache-2.0",
         paper=_PAPER,
@@ -59,7 +59,7 @@ CARDS = (
     ),
     ModelCard(
         id="sam/mobile",
-        loader="iiszoo_sam.loading:load_mobile",
+        loader="iiszoo_sam.loading:load_torch",
         summary="MobileSAM: SAM's prompt encoder and mask decoder behind a TinyViT-5M encoder",
         licence="Apache-2.0",
         paper="Zhang et al., Faster Segment Anything, 2023 (arXiv 2306.14289)",

