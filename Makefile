@@ -34,6 +34,7 @@ speed: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/robots.py
 	$(BIN)/python benchmarks/speed/encodings.py
 	$(BIN)/python benchmarks/speed/sam.py
+	$(BIN)/python benchmarks/speed/ritm.py
 
 $(INSTALLED): pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

@@ -266,28 +266,28 @@ def test_three_rivals_for_a_family_are_all_refused(discover: Discover) -> None:
         registry().models.resolve("insect/base")
 
 
-RITM_MODEL = ONE_MODEL.format("ritm")
+BOUNDARY_MODEL = ONE_MODEL.format("boundary")
 
 
 def test_a_model_family_may_be_called_like_a_robot(discover: Discover) -> None:
-    assert discover(ritm=RITM_MODEL)["ritm"].error is None
-    assert registry().models.resolve("ritm").id == "ritm/base"
-    assert callable(load_robot("ritm"))
+    assert discover(boundary=BOUNDARY_MODEL)["boundary"].error is None
+    assert registry().models.resolve("boundary").id == "boundary/base"
+    assert callable(load_robot("boundary"))
 
 
 def test_a_broken_plugin_does_not_take_away_what_others_registered(discover: Discover) -> None:
-    discover(ritm=RITM_MODEL + "    raise RuntimeError('no second card')")
-    assert callable(load_robot("ritm"))
+    discover(boundary=BOUNDARY_MODEL + "    raise RuntimeError('no second card')")
+    assert callable(load_robot("boundary"))
     with pytest.raises(PluginError, match="no second card") as error:
-        registry().models.resolve("ritm/base")
+        registry().models.resolve("boundary/base")
     assert isinstance(error.value.__cause__, RuntimeError)
 
 
 def test_show_finds_a_robot_called_like_a_broken_plugin(discover: Discover, iiszoo: Run, tmp_path: Path) -> None:
-    discover(ritm=RITM_MODEL + "    raise RuntimeError('no second card')")
-    shown = iiszoo("show", "ritm", "--json", path=[tmp_path / "site"])
+    discover(boundary=BOUNDARY_MODEL + "    raise RuntimeError('no second card')")
+    shown = iiszoo("show", "boundary", "--json", path=[tmp_path / "site"])
     assert shown.returncode == 0, shown.stderr
-    assert json.loads(shown.stdout)["robot"]["id"] == "ritm"
+    assert json.loads(shown.stdout)["robot"]["id"] == "boundary"
 
 
 def test_what_a_broken_plugin_had_staged_leads_to_it(discover: Discover) -> None:

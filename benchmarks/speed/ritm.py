@@ -1,0 +1,22 @@
+"""Where the time of a click goes in RITM: click maps, network, and zoom-in, flip and paste round it.
+
+    python benchmarks/speed/ritm.py [--model ID] [--clicks N] [--sessions N] [--checkpoint FILE]
+
+One thread; the crop's longest side is 400 pixels, and it goes through the network with its mirror image, as one batch
+of two.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # measure this checkout, installed or not
+
+from click_split import main
+
+from iiszoo_ritm.checkpoints import CONFIGURATIONS
+from iiszoo_ritm.network import RitmNetwork
+
+if __name__ == "__main__":
+    main(__doc__, "ritm/h18s", lambda model: RitmNetwork(*CONFIGURATIONS[model]))

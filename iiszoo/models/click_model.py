@@ -1,0 +1,169 @@
+"""From a network to a model of the standard format: zoom-in, flip averaging, sigmoid, paste.
+
+RITM and SimpleClick differ in their networks and in the parameters here, not in the predictor: `BasePredictor` of
+SamsungLabs/ritm_interactive_segmentation at b9b4460 (`isegm/inference/predictors/base.py`), which SimpleClick (f33112e)
+took over unchanged. Its BRS variants, which tune the network at each click, are not here.
+
+| entry of z    | meaning                                                                                          |
+|---------------|--------------------------------------------------------------------------------------------------|
+| `prev_output` | the answer before, or a mask to start from: a channel of the network's input, never binarised    |
+| `roi`         | int64 (B, 4): the region that was zoomed in on (`iiszoo.models.zoom.Roi`), -1 where there is none |
+| `answered`    | bool (B,): whether `prev_output` follows a click, so that it says where to zoom                  |
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from iiszoo.clicking.encode import disk
+from iiszoo.models.zoom import Point, Roi, Zoom, crop, crop_size, next_roi, paste, to_crop
+from iiszoo.protocol import Clicks, Images, Outputs, State, clicks_of, empty_output, join
+
+Network = Callable[[Tensor, list[list[Point]], list[list[Point]]], Tensor]
+"""(pictures, positive clicks, negative clicks) -> logits (N, 1, h, w). Pictures: float32 (N, 3 or 4, h, w), RGB in
+[0, 1] and, for a network that reads them, the previous probabilities; clicks: of each picture, in its pixels."""
+
+
+@dataclass(frozen=True)
+class OnDisks:
+    """A `Network` from one that reads clicks as disks of `radius` pixels: `network(image, maps)`, image (N, 3, h, w),
+    maps (N, 2 or 3, h, w) = previous probabilities, where it reads them, positive disks, negative disks.
+    """
+
+    network: Callable[[Tensor, Tensor], Tensor]
+    radius: float = 5
+
+    def __call__(self, pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]]) -> Tensor:
+        size = (int(pictures.shape[-2]), int(pictures.shape[-1]))
+        disks = disk([positives], [negatives], size, self.radius, device=pictures.device, dtype=pictures.dtype)
+        return self.network(pictures[:, :3], torch.cat((pictures[:, 3:], disks), dim=1))
+
+
+_CPU_BATCH = 4
+"""Larger batches are no faster on a CPU and take memory; beyond 8 pictures torch also picks other kernels, whose last
+bits differ, and an element's answer should not depend on its neighbours."""
+
+
+class Sight(NamedTuple):
+    """What the network is shown of one session: image and previous probabilities (3 or 4, h, w), its clicks."""
+
+    picture: Tensor
+    positives: list[Point]
+    negatives: list[Point]
+
+
+class ClickModel:
+    """A pure function of its arguments, of images of any size in one call; all that it keeps is the network.
+
+    Args:
+        network: see `Network`; it answers at the size that it is given.
+        zoom: None shows the network the whole image at its own size at each click.
+        flip: average the logits with those of the mirrored input.
+        with_prev_mask: whether the network reads the previous probabilities.
+        click_limit: the network sees the first so many clicks only; the zoom sees all.
+
+    An element without any click keeps its previous output.
+    """
+
+    ragged = True
+
+    def __init__(
+        self,
+        network: Network,
+        zoom: Zoom | None,
+        flip: bool = True,
+        with_prev_mask: bool = True,
+        click_limit: int | None = None,
+    ) -> None:
+        self.network, self.zoom, self.flip = network, zoom, flip
+        self.with_prev_mask, self.click_limit = with_prev_mask, click_limit
+
+    def init_z(self, x: Images) -> State:
+        """Nothing that the image decides: an empty output and no ROI."""
+        return {
+            "prev_output": empty_output(x),
+            "roi": torch.full((len(x), 4), -1),
+            "answered": torch.zeros(len(x), dtype=torch.bool),
+        }
+
+    def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
+        """One interaction. Sessions whose sights have one size go through the network together."""
+        outputs, rois, answered = list(z["prev_output"]), z["roi"].clone(), z["answered"].clone()
+        sights: dict[int, Sight] = {}
+        for b in range(len(x)):
+            if any(interaction[b] for clicks in (pcs, ncs) for interaction in clicks):
+                roi, sights[b] = self._look(x[b], z, pcs, ncs, b)
+                rois[b] = torch.tensor(roi or (-1, -1, -1, -1))
+                answered[b] = True
+        for group in _alike(sights):
+            for b, probabilities in zip(group, self._probabilities([sights[b] for b in group]), strict=True):
+                roi = _roi(rois, b)
+                size = (int(x[b].shape[-2]), int(x[b].shape[-1]))
+                outputs[b] = probabilities if roi is None else paste(probabilities, roi, size)
+        y = join(outputs) if isinstance(x, Tensor) else outputs
+        return y, {**z, "prev_output": y, "roi": rois, "answered": answered}
+
+    def _look(self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int) -> tuple[Roi | None, Sight]:
+        previous = z["prev_output"][b]
+        picture = torch.cat((image, previous)) if self.with_prev_mask else image
+        positives, negatives = clicks_of(pcs, b), clicks_of(ncs, b)
+        roi, zoomed = None, False
+        if self.zoom is not None:
+            size = (int(image.shape[-2]), int(image.shape[-1]))
+            probabilities = previous[0] if z["answered"][b] else None
+            n_clicks = len(positives) + len(negatives)
+            roi, zoomed = next_roi(self.zoom, _roi(z["roi"], b), probabilities, positives, n_clicks, size)
+        seen = _first_clicks(pcs, ncs, b, self.click_limit)
+        if self.zoom is None or roi is None or not zoomed:
+            return roi, Sight(picture, *seen)
+        target = crop_size(roi, self.zoom.target)
+        return roi, Sight(crop(picture, roi, target), *(to_crop(points, roi, target) for points in seen))
+
+    def _probabilities(self, sights: list[Sight]) -> Tensor:
+        """(N, 1, h, w) of N sights of one size."""
+        pictures = torch.stack([sight.picture for sight in sights])
+        positives = [sight.positives for sight in sights]
+        negatives = [sight.negatives for sight in sights]
+        if self.flip:
+            pictures = torch.cat((pictures, pictures.flip(-1)))
+            positives += [_mirrored(points, pictures.shape[-1]) for points in positives]
+            negatives += [_mirrored(points, pictures.shape[-1]) for points in negatives]
+        logits = self.network(pictures, positives, negatives)
+        if self.flip:
+            logits, mirrored = logits.chunk(2)
+            logits = 0.5 * (logits + mirrored.flip(-1))
+        return torch.sigmoid(logits)
+
+
+def _alike(sights: dict[int, Sight]) -> list[list[int]]:
+    """The elements that go through the network together: of one size, and on a CPU at most `_CPU_BATCH`."""
+    by_size: dict[torch.Size, list[int]] = defaultdict(list)
+    for b, sight in sights.items():
+        by_size[sight.picture.shape].append(b)
+    most = _CPU_BATCH if all(sight.picture.device.type == "cpu" for sight in sights.values()) else len(sights)
+    return [group[i : i + most] for group in by_size.values() for i in range(0, len(group), most)]
+
+
+def _roi(rois: Tensor, b: int) -> Roi | None:
+    top, bottom, left, right = rois[b].tolist()
+    return None if top < 0 else (top, bottom, left, right)
+
+
+def _first_clicks(pcs: Clicks, ncs: Clicks, b: int, limit: int | None) -> tuple[list[Point], list[Point]]:
+    """The first `limit` clicks of element `b`, (positive, negative); in an interaction the positive ones come first."""
+    kinds: tuple[list[Point], list[Point]] = ([], [])
+    for positives, negatives in zip(pcs, ncs, strict=True):
+        for clicks, kind in ((positives[b], kinds[0]), (negatives[b], kinds[1])):
+            left = len(clicks) if limit is None else limit - len(kinds[0]) - len(kinds[1])
+            kind.extend(clicks[: max(0, left)])
+    return kinds
+
+
+def _mirrored(points: list[Point], width: int) -> list[Point]:
+    return [(row, width - col - 1) for row, col in points]

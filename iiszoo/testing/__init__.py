@@ -1,0 +1,1 @@
+"""What tests of models need: weights that are made, not trained."""

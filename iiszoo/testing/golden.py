@@ -1,0 +1,73 @@
+"""Golden tests: a session of fixed clicks on an embedded image, against figures that were stored when it was right.
+
+    def test_golden():
+        golden.check(model, Path(__file__).with_name("golden.json"), "small")
+
+`IISZOO_GOLDEN=write` in the environment stores the figures in place of comparing them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from iiszoo import load_dataset
+from iiszoo.protocol import Clicks, Model
+
+IMAGE = "camera__man"
+"""Which sample of the dataset `demo`; its image is 480 pixels high and 448 wide."""
+
+
+def check(
+    model: Model, file: Path, name: str, clicks: Sequence[tuple[int, int, bool]], tolerance: float = 5e-3
+) -> None:
+    """AssertionError unless the session's figures are those that `file` holds under `name`.
+
+    `clicks`: (row, col, positive). `tolerance`: of a probability and of a mask's share of the image; CPUs differ in the
+    last digits of a network. Regions of interest must be the same.
+    """
+    stored = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    found = session(model, clicks)
+    if os.environ.get("IISZOO_GOLDEN") == "write":
+        file.write_text(json.dumps({**stored, name: found}, indent=1) + "\n", "utf-8")
+        return
+    for k, (ours, expected) in enumerate(zip(found, stored[name], strict=True)):
+        where = f"{name}, click {k + 1}"
+        assert ours["roi"] == expected["roi"], f"{where}: region {ours['roi']} instead of {expected['roi']}"
+        differences = torch.tensor([ours["area"], *ours["grid"]]) - torch.tensor([expected["area"], *expected["grid"]])
+        worst = float(differences.abs().max())
+        assert worst <= tolerance, (
+            f"{where}: figures differ by {worst:.2g} from the golden ones, {tolerance:g} is allowed"
+        )
+
+
+def session(model: Model, clicks: Sequence[tuple[int, int, bool]]) -> list[dict[str, Any]]:
+    """After each click: `area`, the mask's share of the image; `grid`, 25 probabilities; `roi`, `z["roi"]` if there is
+    one.
+    """
+    dataset = load_dataset("demo")
+    index = next(i for i in range(len(dataset)) if dataset.sample_id(i) == IMAGE)
+    x = torch.from_numpy(dataset.read_image(index)).permute(2, 0, 1)[None].float() / 255
+    z = model.init_z(x)
+    pcs: Clicks = []
+    ncs: Clicks = []
+    figures = []
+    for row, col, positive in clicks:
+        pcs, ncs = [*pcs, [[(row, col)] if positive else []]], [*ncs, [[] if positive else [(row, col)]]]
+        with torch.no_grad():
+            y, z = model(x, z, pcs, ncs)
+        height, width = y[0].shape[-2:]
+        grid = y[0][0, height // 10 :: height // 5, width // 10 :: width // 5]
+        figures.append(
+            {
+                "area": round(float((y[0] > model.threshold).float().mean()), 4),
+                "grid": [round(value, 4) for value in grid.flatten().tolist()],
+                "roi": z["roi"][0].tolist() if "roi" in z else None,
+            }
+        )
+    return figures

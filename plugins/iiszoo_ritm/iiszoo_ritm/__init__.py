@@ -1,0 +1,16 @@
+"""RITM (arXiv 2102.06583) as a plugin of iiszoo. Cards only: nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import iiszoo
+from iiszoo_ritm.cards import CARDS, DEFAULT
+
+api_version = 1
+
+
+@iiszoo.hookimpl
+def iiszoo_register_models(register: Callable[..., None]) -> None:
+    for card in CARDS:
+        register(card, default=card.id == DEFAULT)

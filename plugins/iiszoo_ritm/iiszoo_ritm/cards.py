@@ -1,0 +1,76 @@
+"""What each model of the family is, and where its weights can be had."""
+
+from __future__ import annotations
+
+from iiszoo.cards import ModelCard, Prompt, Source, Weights
+
+DEFAULT = "ritm/h18s"
+
+_RELEASE = "https://github.com/saic-vul/ritm_interactive_segmentation/releases/download/v1.0/"
+_MIRROR = "https://github.com/supervisely-ecosystem/ritm-interactive-segmentation/releases/download/v0.1/"
+_CUTIE = "https://github.com/hkchengrex/Cutie/releases/download/v1.0/"
+_NOTES = (
+    "preset=davis: the crop's longest side is 600 pixels, not 400, as published for DAVIS; size=PIXELS or "
+    "size=HEIGHTxWIDTH sets it. zoom=false: the whole image at each click; flip=false: no averaging with the mirrored "
+    "image; click_limit=N: the network sees the first N clicks. The BRS variants of the code base are not here."
+)
+
+
+def _card(
+    variant: str,
+    summary: str,
+    file: str,
+    training: str,
+    n_parameters: int,
+    *,
+    size: int | None = None,
+    prompts: tuple[Prompt, ...] = ("clicks", "mask"),
+    mirrors: tuple[str, ...] = (),
+) -> ModelCard:
+    return ModelCard(
+        id=f"ritm/{variant}",
+        loader="iiszoo_ritm.loading:load",
+        summary=summary,
+        licence="MIT",
+        paper=(
+            "Sofiiuk, Petrov, Konushin, Reviving Iterative Training with Mask Guidance for Interactive Segmentation, "
+            "ICIP 2022 (arXiv 2102.06583)"
+        ),
+        weights=(Weights(file, tuple(place + file for place in (_RELEASE, _MIRROR, *mirrors)), size=size),),
+        weights_licence="MIT",
+        upstream=Source(
+            "https://github.com/SamsungLabs/ritm_interactive_segmentation",
+            "b9b44603672e15aa0be878b54fd26e7e1c5d2311",
+            "MIT",
+        ),
+        n_parameters=n_parameters,
+        prompts=prompts,
+        ragged=True,
+        threshold=0.49,
+        training_datasets=(training,),
+        notes=_NOTES,
+    )
+
+
+CARDS = (
+    _card("h18s", "RITM with HRNet-18s: the smallest", "coco_lvis_h18s_itermask.pth", "coco_lvis", 4_220_047),
+    _card(
+        "h18",
+        "RITM with HRNet-18",
+        "coco_lvis_h18_itermask.pth",
+        "coco_lvis",
+        10_032_019,
+        size=40_700_707,
+        mirrors=(_CUTIE,),
+    ),
+    _card("h32", "RITM with HRNet-32", "coco_lvis_h32_itermask.pth", "coco_lvis", 30_951_363),
+    _card("h18-sbd", "RITM with HRNet-18, trained on SBD alone", "sbd_h18_itermask.pth", "sbd-train", 10_032_019),
+    _card(
+        "h18-baseline",
+        "RITM's HRNet-18 without the previous mask",
+        "coco_lvis_h18_baseline.pth",
+        "coco_lvis",
+        10_032_003,
+        prompts=("clicks",),
+    ),
+)

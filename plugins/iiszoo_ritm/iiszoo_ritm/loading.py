@@ -1,0 +1,44 @@
+"""From a card to a model: what the cards' `loader` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iiszoo import assets
+from iiszoo.cards import ModelCard
+from iiszoo.models.click_options import check_click_limit, crop_target, preset_size
+
+if TYPE_CHECKING:
+    from iiszoo.models.click_model import ClickModel
+
+SIZES = {"default": 400, "davis": 600}
+"""The longest side of a crop in pixels, by preset: as published for DAVIS and for all other data sets."""
+
+
+def load(
+    card: ModelCard,
+    *,
+    device: str,
+    checkpoint: Path | None = None,
+    preset: str = "default",
+    size: int | str | None = None,
+    zoom: bool = True,
+    flip: bool = True,
+    click_limit: int | None = None,
+) -> ClickModel:
+    """The model of a card, with the official weights or those of `checkpoint`.
+
+    `preset`: one of `SIZES`. `size`: in its place, the longest side of a crop, or "HEIGHTxWIDTH", to which crops are
+    resized from the first click on, whatever their aspect (upstream's `--eval-mode fixed`). `zoom`, `flip`,
+    `click_limit`: see `ClickModel`. Raises `WeightsError`, and `BadOption` for an option of no known value.
+    """
+    target = crop_target(preset_size(preset, SIZES) if size is None else size)
+    check_click_limit(click_limit)
+    from iiszoo.models.click_model import ClickModel, OnDisks
+    from iiszoo.models.zoom import Zoom
+    from iiszoo_ritm.checkpoints import load_network
+
+    network = load_network(card.id, checkpoint or assets.fetch(card)).to(device)
+    zoom_in = Zoom(target, skip_clicks=-1 if isinstance(target, tuple) else 1) if zoom else None
+    return ClickModel(OnDisks(network, radius=5), zoom_in, flip, network.with_prev_mask, click_limit)

@@ -1,0 +1,45 @@
+"""RITM's network (arXiv 2102.06583): HRNet with OCR, to which click maps are added inside the stem.
+
+Our own implementation of `HRNetModel` of SamsungLabs/ritm_interactive_segmentation at b9b4460 (`isegm/model`), with the
+options of all published models: disks of radius 5, `use_leaky_relu`, `with_aux_output`, no `use_rgb_conv`. The state
+dict's keys and shapes are the official ones.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from iiszoo.models.hrnet import HRNetOCR, Segmentation, click_branch, resize
+from iiszoo.models.imagenet import normalise
+
+
+class RitmNetwork(nn.Module):
+    """Image, previous mask and click maps in, logits of the object out.
+
+    Args:
+        width: of HRNet: 18 or 32.
+        ocr_width: of the OCR head: 48 (h18s), 64 (h18) or 128 (h32).
+        small: HRNet's small variant (h18s).
+        with_prev_mask: whether the first map is the previous mask: not so in the non-iterative baselines.
+    """
+
+    def __init__(self, width: int, ocr_width: int, small: bool, with_prev_mask: bool) -> None:
+        super().__init__()
+        self.with_prev_mask = with_prev_mask
+        self.maps_transform = click_branch(3 if with_prev_mask else 2)
+        self.feature_extractor = HRNetOCR(width, ocr_width, small)
+
+    def forward(self, image: Tensor, maps: Tensor) -> Tensor:
+        """Logits (N, 1, h, w).
+
+        Args:
+            image: (N, 3, h, w), RGB in [0, 1], of the network's dtype.
+            maps: (N, 3, h, w): previous mask (probabilities), disks of positive clicks, disks of negative clicks;
+                without the first, (N, 2, h, w), where `with_prev_mask` is False.
+        """
+        return self.forward_with_aux(image, maps)[0]
+
+    def forward_with_aux(self, image: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """(logits of `forward`, auxiliary logits (N, 1, ceil(h/4), ceil(w/4))), the latter for a loss in training."""
+        found: Segmentation = self.feature_extractor(normalise(image), self.maps_transform(maps))
+        return resize(found.logits, image.shape[2:]), found.aux_logits
