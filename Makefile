@@ -35,6 +35,7 @@ speed: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/encodings.py
 	$(BIN)/python benchmarks/speed/sam.py
 	$(BIN)/python benchmarks/speed/ritm.py
+	$(BIN)/python benchmarks/speed/focalclick.py
 
 $(INSTALLED): pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

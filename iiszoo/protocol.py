@@ -16,6 +16,7 @@ the previous output; whoever starts from an existing mask puts it there before t
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -102,6 +103,19 @@ class Model:
                 )
             return answer
         return answer, {**z, "prev_output": answer}
+
+    def at_threshold(self, threshold: float) -> Model:
+        """The model for a run whose masks are `y > threshold`.
+
+        Only a function that turns its answers into masks itself, as progressive merge does, needs to know: it says so
+        by a method `at_threshold(threshold)` that returns the function for that threshold.
+        """
+        at_threshold = getattr(self.function, "at_threshold", None)
+        if at_threshold is None:
+            return self
+        model = copy.copy(self)
+        model.function = at_threshold(threshold)
+        return model
 
     def __repr__(self) -> str:
         return f"<iiszoo model {self.name} on {self.device}>"

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 CardType = TypeVar("CardType", ModelCard, DatasetCard, RobotCard)
 
+MERGE = "progressive_merge"
+"""The option that every model has, of its own loader or of `iiszoo.models.merge`: how its answers are merged."""
+INITIAL = "?initial="
+"""Stands between a dataset's id and the masks that its sessions start from (`iiszoo.data.initial_masks`)."""
+
 
 class Shelf(Generic[CardType]):
     """All cards of one kind, with the plugin that each came from."""
@@ -114,6 +119,12 @@ def resolve_model(model: str) -> tuple[ModelCard, dict[str, Any]]:
     A value that reads as a number, true or false is one. Raises `UnknownId`, `PluginError`, or `BadOption` where the
     options are not of that form.
     """
+    name, options = options_of(model)
+    return registry().models.resolve(name), options
+
+
+def options_of(model: str) -> tuple[str, dict[str, Any]]:
+    """The name of a model or function without its options, and these. Raises as `resolve_model`."""
     name, mark, query = model.partition("?")
     options: dict[str, Any] = {}
     for part in query.split("&") if mark else []:
@@ -123,15 +134,22 @@ def resolve_model(model: str) -> tuple[ModelCard, dict[str, Any]]:
                 f"model {model!r}: {part!r} is no option; write {name}?OPTION=VALUE&OPTION=VALUE, each once"
             )
         options[key] = _value(text)
-    return registry().models.resolve(name), options
+    return name, options
 
 
 def model_name(card: ModelCard, options: dict[str, Any]) -> str:
     """The name by which a model with these options is known: `resolve_model` backwards, options in order."""
+    return option_name(card.id, options)
+
+
+def option_name(name: str, options: dict[str, Any]) -> str:
+    """`name?option=value&option=value`, options in order; those that `name` has already stay."""
+    name, there = options_of(name)
+    options = {**there, **options}
     said = [
         f"{key}={json.dumps(value) if isinstance(value, bool) else value}" for key, value in sorted(options.items())
     ]
-    return f"{card.id}?{'&'.join(said)}" if said else card.id
+    return f"{name}?{'&'.join(said)}" if said else name
 
 
 def _value(text: str) -> Any:
@@ -157,7 +175,13 @@ def load_object(path: str) -> Any:
 
 def is_function(model: str | Callable[..., Any]) -> bool:
     """Whether this names a bare function or is a callable itself, and so is no id."""
-    return not isinstance(model, str) or OBJECT_PATH.match(model) is not None
+    return not isinstance(model, str) or OBJECT_PATH.match(model.partition("?")[0]) is not None
+
+
+def check_merge_rule(rule: Any) -> None:
+    """Raise `BadOption` unless `rule` is one by which answers can be merged."""
+    if rule not in ("published", "mended"):
+        raise BadOption(f"{MERGE} must be 'published' or 'mended', not {rule!r}")
 
 
 def load_model(
@@ -167,26 +191,31 @@ def load_model(
 
     `model` is an id (`sam`, `sam/vit-b`), with options (`sam/vit-b?rule=segnext`) or without,
     `"package.module:function"`, or any callable of the standard format. `checkpoint` is a file of own weights of the
-    same architecture; `options`, and those of the id, go to the card's loader.
+    same architecture; `options`, and those of the id, go to the card's loader. `progressive_merge`, `"published"` or
+    `"mended"`, is an option of every model (`iiszoo.models.merge`), and the only one of a bare function.
     Raises `UnknownId`, `PluginError`, `WeightsError`, or `BadOption` (a device that is absent, an unknown option).
     """
     from iiszoo.protocol import as_model
 
     check_device(device)
     if is_function(model):
-        function = load_object(model) if isinstance(model, str) else model
+        name, named = options_of(model) if isinstance(model, str) else (function_name(model), {})
+        options = {**named, **options}
+        merge = options.pop(MERGE, None)
+        function = load_object(name) if isinstance(model, str) else model
         if checkpoint is not None or options:
-            raise BadOption(f"{function_name(model)} is a bare function: it takes neither a checkpoint nor options")
+            raise BadOption(f"{name} is a bare function: it takes neither a checkpoint nor options but {MERGE}")
         if inspect.isclass(function):
             function = function()
         if not callable(function):
-            raise BadOption(f"{function_name(model)} is not callable, so it cannot be a model")
-        return as_model(function, name=function_name(model), device=device)
+            raise BadOption(f"{name} is not callable, so it cannot be a model")
+        return _merging(as_model(function, name=name, device=device), merge)
     card, named = resolve_model(str(model))
     options = {**named, **options}
     if checkpoint is not None and not Path(checkpoint).is_file():
         raise BadOption(f"checkpoint {checkpoint} does not exist")
     loader = load_object(card.loader)
+    merge = None if MERGE in _own_options(loader) else options.pop(MERGE, None)
     _check_options(card, loader, options)
     try:
         loaded = loader(card, device=device, checkpoint=checkpoint, **options)
@@ -199,18 +228,32 @@ def load_model(
         raise ModelError(f"model {card.id} cannot be loaded: {one_line(error)}") from error
     complete = as_model(loaded, name=model_name(card, options), card=card, device=device)
     complete.checkpoint, complete.options = Path(checkpoint) if checkpoint else None, options
-    return complete
+    return _merging(complete, merge)
 
 
-def _check_options(card: ModelCard, loader: Callable[..., Any], options: dict[str, Any]) -> None:
-    """Raise `BadOption` for an option that the loader does not have, or whose value is not of its default's kind."""
+def _merging(model: Model, rule: Any) -> Model:
+    """The model, with its answers merged unless `rule` is None."""
+    if rule is None:
+        return model
+    wrapped: Model = load_object("iiszoo.models.merge:merging")(model, rule)
+    return wrapped
+
+
+def _own_options(loader: Callable[..., Any]) -> dict[str, Any]:
+    """The options that a loader names, with their defaults."""
     _, *parameters = inspect.signature(loader).parameters.values()  # the first is the card
-    known = {
+    return {
         parameter.name: parameter.default
         for parameter in parameters
         if parameter.name not in ("device", "checkpoint")
         and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     }
+
+
+def _check_options(card: ModelCard, loader: Callable[..., Any], options: dict[str, Any]) -> None:
+    """Raise `BadOption` for an option that the loader does not have, or whose value is not of its default's kind."""
+    known = _own_options(loader)
+    parameters = inspect.signature(loader).parameters.values()
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     for name, value in options.items():
         if name not in known and not takes_any:
@@ -223,8 +266,16 @@ def _check_options(card: ModelCard, loader: Callable[..., Any], options: dict[st
 def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationDataset:
     """A dataset for evaluation: an id, or `id:argument` for those that take one (`folder:DIR`).
 
-    `root` is the dataset's own directory, or one that holds it under its id. Raises `UnknownId` or `DatasetError`.
+    `?initial=WHAT` behind it says which masks its sessions start from: `masks:DIR`, or `perturb:seed=0,iou=0.75-0.85`
+    (`iiszoo.data.initial_masks`). `root` is the dataset's own directory, or one that holds it under its id. Raises
+    `UnknownId`, `BadOption` or `DatasetError`.
     """
+    plain, initial = split_initial(dataset)
+    if initial:
+        started: EvaluationDataset = load_object("iiszoo.data.initial_masks:start_from")(
+            load_dataset(plain, root), initial
+        )
+        return started
     name, _, argument = dataset.partition(":")
     card = registry().datasets.resolve(name)
     if card.takes_argument != bool(argument):
@@ -236,6 +287,12 @@ def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationData
     arguments = {"argument": argument} if argument else {}
     loaded: EvaluationDataset = load_object(card.loader)(card, root=Path(root) if root else None, **arguments)
     return loaded
+
+
+def split_initial(dataset: str) -> tuple[str, str]:
+    """A dataset's name without the masks that its sessions start from, and what says which these are ("": its own)."""
+    plain, _, initial = dataset.partition(INITIAL)
+    return plain, initial
 
 
 def load_robot(robot: str) -> Robot:

@@ -1,4 +1,4 @@
-"""Where the time of a click goes in a model of `iiszoo.models.click_model`: shared by the families' speed scripts."""
+"""Where the time of a click goes: shared by the families' speed scripts."""
 
 from __future__ import annotations
 
@@ -33,9 +33,30 @@ class Stopwatch:
         return answer
 
 
-def main(description: str | None, default: str, empty: Callable[[str], nn.Module]) -> None:
-    """The command line of a family's script; `empty` builds the network of a model id without any weights."""
-    parser = argparse.ArgumentParser(description=description)
+class Watch:
+    """The stopwatches of a model: `inside`, round its networks alone; `outside`, round click maps and networks."""
+
+    def __init__(self) -> None:
+        self.inside: list[Stopwatch] = []
+        self.outside: list[Stopwatch] = []
+
+    def within(self, function: Callable[..., Any]) -> Stopwatch:
+        self.inside.append(Stopwatch(function))
+        return self.inside[-1]
+
+    def around(self, function: Callable[..., Any]) -> Stopwatch:
+        self.outside.append(Stopwatch(function))
+        return self.outside[-1]
+
+
+def main(
+    description: str | None, default: str, empty: Callable[[str], nn.Module], attach: Callable[[Model, Watch], None]
+) -> None:
+    """The command line of a family's script.
+
+    `empty` builds the network of a model id without any weights; `attach` puts stopwatches round a model's parts.
+    """
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--model", default=default, help="default: %(default)s")
     parser.add_argument("--clicks", type=int, default=6, help="of each session; default: %(default)s")
     parser.add_argument("--sessions", type=int, default=6, help="default: %(default)s")
@@ -46,15 +67,13 @@ def main(description: str | None, default: str, empty: Callable[[str], nn.Module
         checkpoint = arguments.checkpoint or Path(folder) / "synthetic.pth"
         if not arguments.checkpoint:
             torch.save(fill(empty(arguments.model.partition("?")[0])).state_dict(), checkpoint)
-        measure(iiszoo.load_model(arguments.model, checkpoint=checkpoint), arguments.sessions, arguments.clicks)
+        model, watch = iiszoo.load_model(arguments.model, checkpoint=checkpoint), Watch()
+        attach(model, watch)
+        measure(model, watch, arguments.sessions, arguments.clicks)
 
 
-def measure(model: Model, n_sessions: int, n_clicks: int) -> None:
+def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int) -> None:
     """Sessions of the robot on the embedded dataset; prints medians over all clicks but each session's first."""
-    on_disks = model.function.network
-    network = Stopwatch(on_disks.network)
-    encoded = Stopwatch(dataclasses.replace(on_disks, network=network))
-    model.function.network = encoded
     call, robot, dataset = Stopwatch(model), iiszoo.load_robot("ritm"), iiszoo.load_dataset("demo")
     rows, sizes = [], []
     with torch.no_grad():
@@ -67,11 +86,20 @@ def measure(model: Model, n_sessions: int, n_clicks: int) -> None:
                 pcs, ncs = robot(y, target, pcs, ncs, threshold=model.threshold)
                 y, z = call(x, z, pcs, ncs)
                 if k:
-                    rows.append((call.seconds, encoded.seconds - network.seconds, network.seconds))
-                    sizes.append(network.size)
+                    network, encoded = (sum(w.seconds for w in part) for part in (watch.inside, watch.outside))
+                    rows.append((call.seconds, encoded - network, network))
+                    sizes.append(watch.inside[0].size)
     total, maps, within = 1e3 * np.array(rows).T
     rest = total - maps - within
-    print(f"{model.name}: {len(rows)} clicks, input of the network most often {max(set(sizes), key=sizes.count)}")
-    for name, taken in (("a click", total), ("network", within), ("click maps", maps), ("zoom, flip, paste", rest)):
+    size = " x ".join(map(str, max(set(sizes), key=sizes.count)))
+    print(f"{model.name}: {len(rows)} clicks, input of the network most often {size}")
+    for name, taken in (("a click", total), ("network", within), ("click maps", maps), ("crop, paste, rest", rest)):
         print(f"  {name:18} {np.median(taken):8.2f} ms  {100 * np.median(taken / total):6.2f} %")
     print(f"  outside the network: {100 * np.median((maps + rest) / within):.2f} % of its time")
+
+
+def attach_click_model(model: Model, watch: Watch) -> None:
+    """For models of `iiszoo.models.click_model`."""
+    clicked = model.function
+    network = watch.within(clicked.network.network)
+    clicked.network = watch.around(dataclasses.replace(clicked.network, network=network))

@@ -13,10 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # measure this checkout, installed or not
 
-from click_split import main
+from click_split import attach_click_model, main
 
-from iiszoo_ritm.checkpoints import CONFIGURATIONS
-from iiszoo_ritm.network import RitmNetwork
+from iiszoo_ritm.network import NETWORKS
 
 if __name__ == "__main__":
-    main(__doc__, "ritm/h18s", lambda model: RitmNetwork(*CONFIGURATIONS[model]))
+    main(__doc__, "ritm/h18s", lambda model: NETWORKS[model](), attach_click_model)

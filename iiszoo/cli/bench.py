@@ -44,6 +44,16 @@ _directory = click.Path(path_type=Path, file_okay=False)
     show_default=True,
     help="A dataset's id, or folder:DIR. Can be given several times.",
 )
+@click.option(
+    "--initial-masks",
+    type=_directory,
+    help="Every session starts from the mask in this directory that is called by its sample's id, and corrects it.",
+)
+@click.option(
+    "--initial-mask",
+    metavar="perturb:seed=0,iou=0.75-0.85",
+    help="Every session starts from a mask that is made from its target, with an IoU in that range.",
+)
 @click.option("--root", type=_directory, help="The dataset's directory, or one that holds datasets by their ids.")
 @click.option(
     "--protocol",
@@ -60,6 +70,13 @@ _directory = click.Path(path_type=Path, file_okay=False)
     help="Object is above it.  [protocol: the model's own, mostly 0.5]",
 )
 @click.option("--seed", type=click.IntRange(0), help="Of the robot's random choices.  [protocol: 0]")
+@click.option(
+    "--progressive-merge",
+    is_flag=False,
+    flag_value="published",
+    type=click.Choice(["published", "mended"]),
+    help="Where a session starts from a mask, let a click change only the region that it touches.  [alone: published]",
+)
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),

@@ -25,7 +25,7 @@ metrics_option = click.option(
     callback=_metrics,
     metavar="NAME,...",
     help="What the table shows: noc90, nof90_strict, iou@5, biou@5, auc, spc_seconds, ...  "
-    "[default: noc85,noc90,nof90,iou@1,iou@5,model_ms_median]",
+    "[default: noc85,noc90,nof90,iou@1,iou@5,model_ms_median, after initial_iou where there were initial masks]",
 )
 
 
@@ -33,7 +33,7 @@ def print_results(summaries: Sequence[dict[str, Any]], names: Sequence[str] | No
     """The table of runs on stdout, with the metrics that were chosen, and its notes."""
     from iiszoo.engine import table
 
-    names = table.METRICS if names is None else names
+    names = table.metrics_for(summaries) if names is None else names
     print_table(table.columns(names), table.rows(summaries, names))
     for line in table.notes(summaries, names):
         click.echo(line)

@@ -13,13 +13,24 @@ from typing import TYPE_CHECKING, Any
 from iiszoo import assets
 from iiszoo.builtin.datasets import DEFAULT as DEFAULT_DATASET
 from iiszoo.builtin.models import DEFAULT as DEFAULT_MODEL
+from iiszoo.data import initial_masks as masks
 from iiszoo.engine import provenance, store, workers
 from iiszoo.engine.dataset_check import Checked, check
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, load_protocol
 from iiszoo.engine.summary import read, summarise
 from iiszoo.engine.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, RunError
-from iiszoo.registry import check_device, is_function, load_dataset, registry, resolve_model, robot_version
+from iiszoo.registry import (
+    MERGE,
+    check_device,
+    check_merge_rule,
+    is_function,
+    load_dataset,
+    registry,
+    resolve_model,
+    robot_version,
+    split_initial,
+)
 
 if TYPE_CHECKING:
     from iiszoo.protocol import Model
@@ -99,6 +110,9 @@ def bench(
     target_iou: float | None = None,
     threshold: float | None = None,
     seed: int | None = None,
+    initial_masks: str | Path | None = None,
+    initial_mask: str | None = None,
+    progressive_merge: str | None = None,
     out: str | Path | None = None,
     root: str | Path | None = None,
     checkpoint: str | Path | None = None,
@@ -108,17 +122,24 @@ def bench(
     """Run every model on every dataset and return a summary for each pair, models first.
 
     `models` are ids, `"module:function"` or callables of the standard format. `protocol` is a preset, a TOML file or an
-    `EvaluationProtocol`; `robot` to `seed` change single rules of it. `out` is the output directory, by default
-    `runs/PROTOCOL` (with a hash behind it where single rules were changed). What is there already of the same run is
-    not computed again; another run's directory is refused. `settings` are the fields of `Settings`: device, batch_size,
-    n_workers, shard (i, n), limit (the first samples only), overwrite, skip_broken, keep_going, options (for the
-    model's loader). Nothing is written before every id, device, dataset, model and directory has been found usable.
+    `EvaluationProtocol`; `robot` to `seed` change single rules of it. `initial_masks` is a directory of masks that the
+    sessions start from, `initial_mask` says how such masks are made (`perturb:seed=0,iou=0.75-0.85`): either becomes
+    part of the datasets' names, as `iiszoo.data.initial_masks` has it. `progressive_merge`, `"published"` or
+    `"mended"`, becomes an option of every model (`iiszoo.models.merge`), and part of its name. `out` is the output
+    directory, by default `runs/PROTOCOL` (with a hash behind it where single rules were changed). What is there already
+    of the same run is not computed again; another run's directory is refused. `settings` are the fields of `Settings`:
+    device, batch_size, n_workers, shard (i, n), limit (the first samples only), overwrite, skip_broken, keep_going,
+    options (for the model's loader). Nothing is written before every id, device, dataset, model and directory has been
+    found usable.
 
     A summary is a dict: `model`, `dataset`, `protocol`, `n_samples`, `n_done`, `n_failed`, `complete`, `skipped`,
     `metrics` and `times` (`engine.metrics.summarise` and `summarise_times`), `provenance`, `directory`.
 
     Raises an `IISZooError` of the fitting kind for everything that a user can mend.
     """
+    if progressive_merge is not None:
+        check_merge_rule(progressive_merge)
+        settings["options"] = {**settings.get("options", {}), MERGE: progressive_merge}
     how = Settings(Path(root) if root else None, Path(checkpoint) if checkpoint else None, **settings)
     listener = listener or Listener()
     changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
@@ -126,7 +147,10 @@ def bench(
     rules = replace(rules, robot_version=robot_version(rules.robot))
     place = Path(out) if out is not None else Path("runs") / rules.name.replace("+", f"-{rules.hash}")
     model_list = [models] if isinstance(models, str) or callable(models) else list(models)
-    dataset_list = [datasets] if isinstance(datasets, str) else list(datasets)
+    dataset_list = [
+        masks.full_name(dataset, initial_masks, initial_mask)
+        for dataset in ([datasets] if isinstance(datasets, str) else datasets)
+    ]
     if how.checkpoint is not None and len(model_list) != 1:
         raise BadOption("a checkpoint belongs to one model; give one model with it")
     runs = [_plan(model, dataset, rules, place, how) for model in model_list for dataset in dataset_list]
@@ -141,7 +165,7 @@ def bench(
 
 
 def _plan(model: ModelSpec, dataset: str, rules: EvaluationProtocol, place: Path, how: Settings) -> Run:
-    registry().datasets.resolve(dataset.partition(":")[0])
+    registry().datasets.resolve(split_initial(dataset)[0].partition(":")[0])
     if rules.threshold is None:
         card = getattr(model, "card", None) if is_function(model) else resolve_model(str(model))[0]
         rules = replace(rules, threshold=card.threshold if card else 0.5)

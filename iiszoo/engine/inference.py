@@ -11,7 +11,6 @@ one call; `pipeline.py` runs the loop for many sessions at a time.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from iiszoo.engine import metrics
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.trace import Trace, pack_mask
 from iiszoo.errors import ModelError, RobotError, one_line
+from iiszoo.seeding import generator_for
 
 if TYPE_CHECKING:
     from iiszoo.data.base import Image, Mask, Target
@@ -62,12 +62,6 @@ def to_tensor(image: Image, device: str = "cpu") -> Tensor:
 def to_output(mask: Mask, device: str = "cpu") -> Tensor:
     """A bool mask `(H, W)` as the output float32 `(1, 1, H, W)` of one element that says just that."""
     return torch.from_numpy(np.ascontiguousarray(mask))[None, None].to(device, torch.float32)
-
-
-def generator_for(sample_id: str, robot: str, seed: int) -> np.random.Generator:
-    """The one source of randomness of a sample's robot: its clicks depend on nothing else."""
-    digest = hashlib.sha256(f"{sample_id}\n{robot}\n{seed}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
 def start(trace: Trace, x: Tensor, target: Target, z: fmt.State, rules: EvaluationProtocol, model: str) -> Session:

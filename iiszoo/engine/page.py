@@ -18,9 +18,10 @@ from iiszoo.engine.metrics import NOC_TARGETS
 from iiszoo.engine.page_charts import Curves, Histogram, Series
 from iiszoo.engine.page_pictures import Album, Sample, caption, marks, worst
 from iiszoo.engine.published import Published
+from iiszoo.engine.table_columns import initial_iou
 from iiszoo.engine.trace import Trace
 from iiszoo.errors import IISZooError, RunError
-from iiszoo.registry import load_dataset
+from iiszoo.registry import load_dataset, split_initial
 
 N_WORST = 10
 Result = tuple[dict[str, Any], Sequence[Trace]]
@@ -75,6 +76,7 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
         runs = [_run_view(one, album, anchors[id(one)]) for one in there]
         datasets.append(DatasetView(name, page_charts.curves(there), page_charts.histogram(there), runs))
     summaries = [one.summary for one in series]
+    names = table.metrics_for(summaries)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("iiszoo", "engine"),
         autoescape=True,
@@ -86,9 +88,9 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
         version=iiszoo.__version__,
         date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         n_models=len({one.summary["model"] for one in series}),
-        columns=table.COLUMNS,
-        rows=list(zip([anchors[id(one)] for one in series], table.rows(summaries), strict=True)),
-        notes=table.notes(summaries),
+        columns=table.columns(names),
+        rows=list(zip([anchors[id(one)] for one in series], table.rows(summaries, names), strict=True)),
+        notes=table.notes(summaries, names),
         datasets=datasets,
         chart=page_charts,
     )
@@ -116,8 +118,10 @@ def _series(results: Sequence[Result]) -> list[Series]:
 
 
 def _whereabouts(summary: dict[str, Any], root: Path | None) -> tuple[str, Path | None]:
-    """The dataset's id and root: where it lay when the run was made, unless a root is given."""
-    dataset, place = summary["dataset"], summary.get("provenance", {}).get("dataset_place")
+    """The dataset's id and root: where it lay when the run was made, unless a root is given. No picture shows the
+    initial masks, so that these need not be there.
+    """
+    dataset, place = split_initial(summary["dataset"])[0], summary.get("provenance", {}).get("dataset_place")
     if root is not None or not place:
         return dataset, root
     name, colon, _ = dataset.partition(":")
@@ -163,7 +167,7 @@ def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """Where the run comes from, as (name, value); what is not known is left out."""
     known = summary.get("provenance", {})
     model, environment = known.get("model", {}), known.get("environment", {})
-    rules, times = summary["protocol"], summary["times"]
+    rules, times, start = summary["protocol"], summary["times"], initial_iou(summary)
     facts = {
         "Model": _joined({"": summary["model"], "code": model.get("code"), "options": model.get("options")}),
         "Weights": ", ".join(model.get("weights", [])) or None,
@@ -171,6 +175,7 @@ def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
             {"": rules["name"], "hash": rules["hash"], **{k: v for k, v in rules.items() if k != "name"}}
         ),
         "Dataset": _joined({"": summary["dataset"], "samples": summary["n_samples"]}),
+        "Initial masks": None if start is None else f"mean IoU {100 * start:.1f} %",
         "Fingerprint": known.get("dataset", {}).get("fingerprint"),
         "Left out": "; ".join(summary["skipped"].values()) or None,
         "Device": environment.get("device"),

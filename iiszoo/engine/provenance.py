@@ -14,7 +14,15 @@ from typing import Any
 from iiszoo import assets, files, plugins
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption, one_line
-from iiszoo.registry import function_name, is_function, model_name, registry, resolve_model
+from iiszoo.registry import (
+    function_name,
+    is_function,
+    model_name,
+    option_name,
+    options_of,
+    registry,
+    resolve_model,
+)
 
 _LIBRARIES = (
     "torch", "torchvision", "numpy", "opencv-python", "scipy", "numba", "timm", "segment-anything", "onnxruntime"
@@ -30,17 +38,23 @@ def model_identity(
     the plugin's version; any other callable only by itself, so that no later process takes its results for another's.
     `weights` is left out as long as the hash of one is not known: upstream states none, and it was not fetched yet.
     """
+    options = options or {}
     if not isinstance(model, str):
+        from iiszoo.models import ProgressiveMerge
         from iiszoo.protocol import Model
 
         if isinstance(model, Model):
+            options = {**model.options, **options}
             if model.card is not None:
-                return _card_identity(model.card, model.checkpoint, model.options)
-            model = model.function
+                return _card_identity(model.card, model.checkpoint, options)
+            inner = model.function.model if isinstance(model.function, ProgressiveMerge) else model
+            model = inner.function
     if is_function(model):
-        return {**_function_identity(model), "options": options or {}, "weights": []}
+        name, named = options_of(model) if isinstance(model, str) else (model, {})
+        known, options = _function_identity(name), {**named, **options}
+        return {**known, "id": option_name(known["id"], options), "options": options, "weights": []}
     card, named = resolve_model(str(model))
-    return _card_identity(card, checkpoint, {**named, **(options or {})})
+    return _card_identity(card, checkpoint, {**named, **options})
 
 
 def _card_identity(card: ModelCard, checkpoint: Path | None, options: dict[str, Any]) -> dict[str, Any]:

@@ -8,14 +8,15 @@ from typing import Any
 
 from iiszoo.cards import ModelCard
 from iiszoo.engine.published import Published, lookup
-from iiszoo.engine.table_columns import column
+from iiszoo.engine.table_columns import column, initial_iou
 from iiszoo.errors import IISZooError
-from iiszoo.registry import resolve_model
+from iiszoo.registry import MERGE, resolve_model, split_initial
 
 METRICS = ("noc85", "noc90", "nof90", "iou@1", "iou@5", "model_ms_median")
 """What the table shows unless other metrics are chosen; `table_columns` knows them all."""
 BRACKETS = "(in brackets: as published)"
 STARRED = "* the model was trained on this dataset"
+BLIND = "the first click is on the error of the initial mask, but the model cannot read that mask"
 
 
 def columns(names: Sequence[str] = METRICS) -> tuple[str, ...]:
@@ -24,6 +25,11 @@ def columns(names: Sequence[str] = METRICS) -> tuple[str, ...]:
 
 
 COLUMNS = columns()
+
+
+def metrics_for(summaries: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """`METRICS`, and in front of them how good the initial masks were, where any run had some."""
+    return ("initial_iou", *METRICS) if any(initial_iou(summary) for summary in summaries) else METRICS
 
 
 def rows(summaries: Sequence[dict[str, Any]], names: Sequence[str] = METRICS) -> list[list[str]]:
@@ -69,6 +75,9 @@ def notes(summaries: Sequence[dict[str, Any]], names: Sequence[str] = METRICS) -
         lines.append(STARRED)
     lines += sorted({_rules(summary) for summary in summaries})
     named = list(zip(labels(summaries), summaries, strict=True))
+    blind = [f"{label} on {summary['dataset']}" for label, summary in named if _blind_to_masks(summary)]
+    if blind:
+        lines.append(f"{BLIND}: {', '.join(blind)}")
     for meaning, count in (
         ("incomplete, samples left", lambda s: s["n_samples"] - s["n_done"] - len(s["skipped"])),
         ("the model failed, counted as failures", lambda s: s["n_failed"]),
@@ -116,7 +125,15 @@ def _cell(summary: dict[str, Any], name: str) -> str:
 
 def _trained_on(summary: dict[str, Any]) -> bool:
     card = _card(summary["model"])
-    return card is not None and summary["dataset"].partition(":")[0] in card.training_datasets
+    dataset = split_initial(summary["dataset"])[0].partition(":")[0]
+    return card is not None and dataset in card.training_datasets
+
+
+def _blind_to_masks(summary: dict[str, Any]) -> bool:
+    """Whether sessions started from masks that the model's card says it cannot use, and no merge kept them."""
+    card = _card(summary["model"])
+    merged = MERGE in summary.get("provenance", {}).get("model", {}).get("options", {})
+    return card is not None and "mask" not in card.prompts and not merged and initial_iou(summary) is not None
 
 
 def _card(model: str) -> ModelCard | None:

@@ -11,8 +11,8 @@ from iiszoo.engine.metrics import NOC_TARGETS
 from iiszoo.errors import BadOption
 
 KNOWN = (
-    "noc85, noc85_std, nof85, nof85_strict (also 80, 90, 95), iou@K, biou@K (after K clicks), auc, model_ms_median, "
-    "model_ms_p95, robot_ms_median, robot_ms_p95, init_ms_median, spc_seconds"
+    "noc85, noc85_std, nof85, nof85_strict (also 80, 90, 95), initial_iou, iou@K, biou@K (after K clicks), auc, "
+    "model_ms_median, model_ms_p95, robot_ms_median, robot_ms_p95, init_ms_median, spc_seconds"
 )
 """Every name that `column` knows, for messages and help."""
 
@@ -44,9 +44,18 @@ def column(name: str) -> Column:
     found = _TIMES.get(name) or _counted(name) or _after_clicks(name)
     if name == "auc":
         found = Column("AuC", lambda summary: _metric(summary, "auc"), _percent, "AuC: mean of IoU@1, IoU@2, ... in %")
+    if name == "initial_iou":
+        found = Column(
+            "initial IoU", initial_iou, _percent, "initial IoU: of the masks that sessions started from, in %"
+        )
     if found is None:
         raise BadOption(f"no metric is called {name!r}; known are {KNOWN}")
     return found
+
+
+def initial_iou(summary: dict[str, Any]) -> float | None:
+    """The mean IoU of the masks that a run's sessions started from; None where they started from nothing."""
+    return _metric(summary, "initial_iou") or None
 
 
 _COUNTED: dict[str, tuple[str, str, bool]] = {

@@ -93,6 +93,7 @@ def summarise(traces: Sequence[Trace], max_clicks: int, target_iou: float) -> di
     - `noc85`: mean NoC@85, `noc85_std`: its standard deviation over samples (divided by their number);
     - `nof85`: the number of samples whose NoC is `max_clicks`, as RITM counts (b9b4460, `compute_noc_metric`), which
       includes those that get there with the last click; `nof85_strict`: those that never get there;
+    - `initial_iou`: the mean IoU of what the sessions started from, which is 0 where that is nothing;
     - `iou`: `iou_curve`; `auc`: the area under it; `boundary_iou`: `boundary_iou_curve`.
 
     NoC and NoF of a target above `target_iou` are None: the sessions ended before.
@@ -107,6 +108,7 @@ def summarise(traces: Sequence[Trace], max_clicks: int, target_iou: float) -> di
         results[f"noc{name}_std"] = statistics.pstdev(clicks) if known else None
         results[f"nof{name}"] = sum(c == max_clicks for c in clicks) if known else None
         results[f"nof{name}_strict"] = sum(not reached(trace, target) for trace in ordered) if known else None
+    results["initial_iou"] = _mean(trace.initial_iou for trace in ordered if trace.error is None)
     results["iou"] = iou_curve(ordered, max_clicks)
     results["auc"] = area_under_curve(results["iou"])
     results["boundary_iou"] = boundary_iou_curve(ordered, max_clicks)

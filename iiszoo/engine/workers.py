@@ -44,8 +44,9 @@ class Job:
     keep_going: bool
 
     def load_model(self) -> Model:
-        """The model on its device. Raises an `IISZooError`."""
-        return load_model(self.model, self.checkpoint, self.device, **self.options)
+        """The model on its device, told the threshold of the run. Raises an `IISZooError`."""
+        model = load_model(self.model, self.checkpoint, self.device, **self.options)
+        return model if self.rules.threshold is None else model.at_threshold(self.rules.threshold)
 
     def run(self, model: Model, dataset: Any, groups: Iterator[list[int]], emit: Callable[[Trace], None]) -> None:
         """Run every sample of `groups` in this process."""

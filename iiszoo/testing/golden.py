@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from iiszoo import load_dataset
-from iiszoo.protocol import Clicks, Model
+from iiszoo.protocol import Model
+from iiszoo.testing.replay import replay
 
 IMAGE = "camera__man"
 """Which sample of the dataset `demo`; its image is 480 pixels high and 448 wide."""
@@ -53,14 +54,8 @@ def session(model: Model, clicks: Sequence[tuple[int, int, bool]]) -> list[dict[
     dataset = load_dataset("demo")
     index = next(i for i in range(len(dataset)) if dataset.sample_id(i) == IMAGE)
     x = torch.from_numpy(dataset.read_image(index)).permute(2, 0, 1)[None].float() / 255
-    z = model.init_z(x)
-    pcs: Clicks = []
-    ncs: Clicks = []
     figures = []
-    for row, col, positive in clicks:
-        pcs, ncs = [*pcs, [[(row, col)] if positive else []]], [*ncs, [[] if positive else [(row, col)]]]
-        with torch.no_grad():
-            y, z = model(x, z, pcs, ncs)
+    for y, z in replay(model, x, clicks):
         height, width = y[0].shape[-2:]
         grid = y[0][0, height // 10 :: height // 5, width // 10 :: width // 5]
         figures.append(

@@ -115,7 +115,7 @@ def test_help_names_every_option_and_its_default(command):
     for option in (
         "--model", "--dataset", "--robot", "--max-clicks", "--target-iou", "--threshold", "--protocol", "--batch-size",
         "--workers", "--shard", "--device", "--limit", "--out", "--resume", "--overwrite", "--json", "--root",
-        "--checkpoint", "--skip-broken", "--keep-going",
+        "--checkpoint", "--skip-broken", "--keep-going", "--initial-mask", "--initial-masks", "--progressive-merge",
     ):  # fmt: skip
         assert option in out
     assert "classic/geocut" in out

@@ -10,11 +10,13 @@ import pytest
 from iiszoo.cards import ModelCard
 from iiszoo.engine import table
 from iiszoo.engine.metrics import NOC_TARGETS
+from iiszoo.engine.metrics import summarise as summarise_traces
 from iiszoo.engine.published import _table as published_table
 from iiszoo.engine.published import lookup
 from iiszoo.engine.summary import summarise
 from iiszoo.engine.table_columns import KNOWN, chosen, column
 from iiszoo.errors import BadOption
+from iiszoo.registry import registry
 
 PUBLISHED = "ritm/h18-sbd"  # NoC@90 on GrabCut: 2.04, RITM README
 
@@ -174,7 +176,7 @@ def test_every_metric_has_a_column_of_its_own_and_a_figure(summary):
 
 def test_the_names_that_a_message_lists_are_known():
     listed = re.sub(r" \(.*?\)", "", KNOWN).split(", ")
-    assert len(listed) == 13
+    assert len(listed) == 14
     assert {column(name.replace("@K", "@7")).title for name in listed} >= {"NoC@85", "NoF@85 strict", "BIoU@7", "AuC"}
 
 
@@ -193,3 +195,43 @@ def test_a_metric_that_is_not_known_is_refused_with_those_that_are(name):
     assert KNOWN in str(refused.value)
     with pytest.raises(BadOption):
         table.columns([name])
+
+
+def test_runs_from_masks_say_how_good_these_were(summary, trace):
+    started = copy.deepcopy(summary)
+    started["metrics"]["initial_iou"] = 0.801
+    started["dataset"] = "davis585-sp"
+    assert table.metrics_for([summary]) == table.METRICS
+    names = table.metrics_for([summary, started])
+    assert names == ("initial_iou", *table.METRICS)
+    at = table.columns(names).index("initial IoU")
+    assert [row[at] for row in table.rows([summary, started], names)] == ["–", "80.1"]
+
+
+def test_the_mean_of_the_initial_masks_leaves_failures_out(trace):
+    sound, failed = trace([0.9], 0, initial_iou=0.8), trace([], 1, error="it failed")
+    assert summarise_traces([sound, failed], 20, 0.9)["initial_iou"] == 0.8
+    assert summarise_traces([failed], 20, 0.9)["initial_iou"] is None
+
+
+def test_a_dataset_stays_starred_with_other_masks_to_start_from(summary, monkeypatch):
+    card = ModelCard(id=PUBLISHED, loader="m:f", summary="", licence="MIT", training_datasets=("grabcut",))
+    monkeypatch.setattr(table, "_card", lambda model: card)
+    assert cells({**summary, "dataset": "grabcut?initial=perturb:seed=0,iou=0.75-0.85"})["dataset"].endswith("*")
+
+
+def test_every_published_figure_is_of_a_dataset_that_there_is():
+    for row in published_table().values():
+        assert registry().datasets.resolve(row.dataset).id == row.dataset
+
+
+def test_the_published_figure_from_masks_stands_beside_a_run_from_superpixels_alone(summary, monkeypatch):
+    monkeypatch.setattr(table, "_card", lambda model: None)  # whether the plugin is installed or not
+    figure = lookup("focalclick/segformerb3-s2", "davis585-sp", "noc90")
+    assert (figure.value, "D585_SP" in figure.source) == (2.76, True)
+    run = {**summary, "model": "focalclick/segformerb3-s2"}
+    assert cells({**run, "dataset": "davis585-sp"})["NoC@90"] == "11.00 (2.76)"
+    for other in ("davis585-stm", "davis585?initial=perturb:seed=0,iou=0.75-0.85"):
+        assert cells({**run, "dataset": other})["NoC@90"] == "11.00"
+    merged = {**run, "dataset": "davis585-sp", "model": "focalclick/segformerb3-s2?progressive_merge=mended"}
+    assert cells(merged)["NoC@90"] == "11.00"

@@ -35,10 +35,11 @@ def load(
     """
     target = crop_target(preset_size(preset, SIZES) if size is None else size)
     check_click_limit(click_limit)
+    from iiszoo.models.checkpoints import load_network
     from iiszoo.models.click_model import ClickModel, OnDisks
     from iiszoo.models.zoom import Zoom
-    from iiszoo_ritm.checkpoints import load_network
+    from iiszoo_ritm.network import NETWORKS
 
-    network = load_network(card.id, checkpoint or assets.fetch(card)).to(device)
+    network = load_network(card.id, checkpoint or assets.fetch(card), NETWORKS).to(device)
     zoom_in = Zoom(target, skip_clicks=-1 if isinstance(target, tuple) else 1) if zoom else None
     return ClickModel(OnDisks(network, radius=5), zoom_in, flip, network.with_prev_mask, click_limit)

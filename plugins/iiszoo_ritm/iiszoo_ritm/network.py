@@ -7,6 +7,9 @@ dict's keys and shapes are the official ones.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from torch import Tensor, nn
 
 from iiszoo.models.hrnet import HRNetOCR, Segmentation, click_branch, resize
@@ -43,3 +46,15 @@ class RitmNetwork(nn.Module):
         """(logits of `forward`, auxiliary logits (N, 1, ceil(h/4), ceil(w/4))), the latter for a loss in training."""
         found: Segmentation = self.feature_extractor(normalise(image), self.maps_transform(maps))
         return resize(found.logits, image.shape[2:]), found.aux_logits
+
+
+_h18 = partial(RitmNetwork, width=18, ocr_width=64, small=False)
+
+NETWORKS: dict[str, Callable[[], RitmNetwork]] = {
+    "ritm/h18s": partial(RitmNetwork, width=18, ocr_width=48, small=True, with_prev_mask=True),
+    "ritm/h18": partial(_h18, with_prev_mask=True),
+    "ritm/h32": partial(RitmNetwork, width=32, ocr_width=128, small=False, with_prev_mask=True),
+    "ritm/h18-sbd": partial(_h18, with_prev_mask=True),
+    "ritm/h18-baseline": partial(_h18, with_prev_mask=False),
+}
+"""By model id: builds the network, with untrained weights. `ritm/h18` and `ritm/h18-sbd` differ in training only."""

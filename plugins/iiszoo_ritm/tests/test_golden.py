@@ -11,8 +11,7 @@ import torch
 from iiszoo import load_model
 from iiszoo.testing import golden
 from iiszoo.testing.synthetic_weights import fill
-from iiszoo_ritm.checkpoints import CONFIGURATIONS
-from iiszoo_ritm.network import RitmNetwork
+from iiszoo_ritm.network import NETWORKS
 
 HEADS = {"ritm/h18s": (32.5, -10.3), "ritm/h18-baseline": (2.46, 12.8)}
 """Factor on the last layer's weights, and its bias: so that masks are neither empty nor full."""
@@ -21,7 +20,7 @@ CLICKS = [(294, 293, True), (345, 355, False), (286, 236, False), (120, 180, Tru
 
 def checkpoint(model: str, folder: Path) -> Path:
     """A file of the official form with synthetic weights, under which masks react to clicks."""
-    network: Any = fill(RitmNetwork(*CONFIGURATIONS[model]), conv_gain=0.8, click_scale=160)
+    network: Any = fill(NETWORKS[model](), conv_gain=0.8, click_scale=160)
     head = network.feature_extractor.cls_head
     factor, bias = HEADS[model]
     with torch.no_grad():

@@ -17,6 +17,7 @@ import torch
 from iiszoo import load_model, load_robot
 from iiszoo.engine.mask_metrics import iou
 from iiszoo.protocol import Clicks, Model
+from iiszoo.testing.replay import replay
 
 NOISE = 2e-3
 """Of a probability; other CPU kernels change up to 3e-4 (the fixtures' own measurement)."""
@@ -64,29 +65,21 @@ def options_of(arguments: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def replay(model: Model, stored: Any, rois: list[Any], shapes: list[Any], initial: Any = None) -> list[torch.Tensor]:
+def session(model: Model, stored: Any, rois: list[Any], shapes: list[Any], initial: Any = None) -> list[torch.Tensor]:
     """Give the recorded clicks; regions and input sizes are compared, the outputs (H, W) returned."""
-    x = to_x(stored["image"])
     seen: list[tuple[int, ...]] = []
-    network = model.function.network
+    network = model.function.network  # type: ignore[attr-defined]
 
     def watched(pictures: torch.Tensor, positives: Any, negatives: Any) -> Any:
         seen.append(tuple(pictures.shape))
         return network(pictures, positives, negatives)
 
-    model.function.network = watched
-    z = model.init_z(x)
-    if initial is not None:
-        z["prev_output"] = torch.from_numpy(initial)[None, None].float() / 255
-    pcs: Clicks = []
-    ncs: Clicks = []
+    model.function.network = watched  # type: ignore[attr-defined]
+    start = None if initial is None else torch.from_numpy(initial)[None, None].float() / 255
     outputs = []
-    for k, (row, col, positive) in enumerate(stored["clicks"].tolist()):
-        pcs, ncs = [*pcs, [[(row, col)] if positive else []]], [*ncs, [[] if positive else [(row, col)]]]
-        with torch.no_grad():
-            y, z = model(x, z, pcs, ncs)
-        assert [None if roi[0] < 0 else roi.tolist() for roi in z["roi"]] == [rois[k]]
-        outputs.append(y[0, 0])
+    for (y, z), roi in zip(replay(model, to_x(stored["image"]), stored["clicks"].tolist(), start), rois, strict=True):
+        assert [None if found[0] < 0 else found.tolist() for found in z["roi"]] == [roi]
+        outputs.append(y[0][0])
     assert seen == [tuple(shape) for shape in shapes]
     return outputs
 
@@ -110,7 +103,7 @@ def assert_close(outputs: list[torch.Tensor], expected: Any, positions: Any) -> 
 def test_a_session_is_upstreams(shared: Path, load: Load, name: str) -> None:
     stored = np.load(shared / "parity" / f"{name}.npz")
     facts = meta(stored)
-    outputs = replay(load(stored), stored, facts["rois"], [shape for shape, _ in facts["net_inputs"]])
+    outputs = session(load(stored), stored, facts["rois"], [shape for shape, _ in facts["net_inputs"]])
     assert_close(outputs, stored["probs_sample_f32"], stored["probs_sample_idx"])
     np.testing.assert_allclose(torch.stack(outputs).numpy(), stored["probs_f16"].astype(np.float32), atol=NOISE)
 
@@ -130,7 +123,7 @@ def test_a_session_under_other_settings_is_upstreams(shared: Path, load: Load, v
     facts = meta(stored)["variants"][variant]
     model = load(stored, **options_of(facts["args"]))
     initial = stored["init_mask_u8"] if "init" in facts["args"] else None
-    outputs = replay(model, stored, facts["rois"], facts["net_input_shapes"], initial)
+    outputs = session(model, stored, facts["rois"], facts["net_input_shapes"], initial)
     assert_close(outputs, stored[f"var_{variant}_sample_f32"], stored["probs_sample_idx"][::4])
 
 

@@ -1,0 +1,40 @@
+"""From a card to a model: what the cards' `loader` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iiszoo import assets
+from iiszoo.cards import ModelCard
+from iiszoo.errors import BadOption
+
+if TYPE_CHECKING:
+    from iiszoo_focalclick.model import FocalClickModel
+
+MERGES = ("published", "mended", "none")
+
+
+def load(
+    card: ModelCard,
+    *,
+    device: str,
+    checkpoint: Path | None = None,
+    size: int = 256,
+    progressive_merge: str = "published",
+) -> FocalClickModel:
+    """The model of a card, with the official weights or those of `checkpoint`.
+
+    `size`: the side of the square that crops are resized to, in pixels; a multiple of 32. `progressive_merge`: one of
+    `MERGES`; see `FocalClickModel.merge`. Raises `WeightsError`, and `BadOption` for an option of no known value.
+    """
+    if not isinstance(size, int) or isinstance(size, bool) or size < 32 or size % 32:
+        raise BadOption(f"option size={size} is no side of a crop; write a multiple of 32, as 256")
+    if progressive_merge not in MERGES:
+        raise BadOption(f"option progressive_merge={progressive_merge} is not known; one of {', '.join(MERGES)}")
+    from iiszoo.models.checkpoints import load_network
+    from iiszoo_focalclick.model import FocalClickModel, OnDisks
+    from iiszoo_focalclick.networks import NETWORKS
+
+    network = load_network(card.id, checkpoint or assets.fetch(card), NETWORKS).to(device)
+    return FocalClickModel(OnDisks(network), size, progressive_merge, card.threshold)

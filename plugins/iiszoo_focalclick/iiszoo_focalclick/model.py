@@ -1,0 +1,291 @@
+"""FocalClick's predictor as a model of the standard format: target crop, coarse network, focus crop, refiner, merge.
+
+`FocalPredictor` of alibaba/ClickSEG at d61a76b (`isegm/inference/predictors/focalclick.py`) with what its evaluation
+does between the clicks (`isegm/inference/evaluation.py`); arXiv 2204.02574, section 3.
+
+| entry of z      | meaning                                                                                        |
+|-----------------|------------------------------------------------------------------------------------------------|
+| `prev_output`   | the answer before, merged where that is on; or a mask to start from                              |
+| `probabilities` | the answer before, without merge: the network's channel, and what the focus crop compares with    |
+| `roi`           | int64 (B, 4): the target crop (`iiszoo.models.zoom.Roi`), -1 where there is none                   |
+| `focus`         | int64 (B, 4): the last focus crop (`iiszoo_focalclick.focus.Box`), -1 where there is none          |
+| `answered`      | bool (B,): whether there was a click                                                            |
+| `merging`       | bool (B,): whether the session started from a mask, so that answers are merged with it           |
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from iiszoo.clicking.encode import disk
+from iiszoo.models.merge import merged_output
+from iiszoo.models.zoom import Point, Roi, Zoom, next_roi, paste
+from iiszoo.protocol import Clicks, Images, Outputs, State, clicks_of, empty_output, join
+from iiszoo_focalclick.focus import Box, focus_box
+from iiszoo_focalclick.networks import REFINER_DISK_RADIUS, FocalClick
+
+ZOOM = Zoom(skip_clicks=1, expansion=1.4, min_crop=10, keep_iou=math.inf, threshold=0.49)
+"""The rules of the target crop: as RITM's, but chosen anew at each click. `target` is the model's `side`, squared."""
+_COARSE_OBJECT = 1 / (1 + math.exp(-0.49))
+"""The focus crop takes a pixel for object where the coarse *logit* is above 0.49, but of the mask before it where the
+*probability* is. Upstream has it so."""
+_PREVIOUS_OBJECT = 0.49
+_LAST_COARSE = 10
+"""After so many clicks the coarse answer only says where to focus, and the rest of the mask stays."""
+_CPU_BATCH = 4
+"""On a CPU larger batches are no faster, and take memory."""
+
+
+class Networks(Protocol):
+    """What answers: pictures and clicks of N sessions in, logits out. Clicks are in pixels of each picture."""
+
+    def coarse(
+        self, pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]]
+    ) -> tuple[Tensor, Tensor]:
+        """Target crops with previous probabilities (N, 4, s, s) -> logits (N, 1, s, s) and features for `refine`."""
+        ...
+
+    def refine(
+        self,
+        crops: Tensor,
+        positives: list[list[Point]],
+        negatives: list[list[Point]],
+        features: Tensor,
+        logits: Tensor,
+        boxes: Tensor,
+    ) -> Tensor:
+        """Focus crops (N, 3, s, s), what `coarse` answered, and their (x1, y1, x2, y2) in its picture -> logits."""
+        ...
+
+
+class OnDisks:
+    """`FocalClick`'s networks, which read clicks as disks."""
+
+    def __init__(self, network: FocalClick) -> None:
+        self.network = network
+
+    def coarse(
+        self, pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]]
+    ) -> tuple[Tensor, Tensor]:
+        disks = _disks(pictures, positives, negatives, self.network.disk_radius)
+        return self.network.coarse(pictures[:, :3], torch.cat((pictures[:, 3:], disks), dim=1))
+
+    def refine(
+        self,
+        crops: Tensor,
+        positives: list[list[Point]],
+        negatives: list[list[Point]],
+        features: Tensor,
+        logits: Tensor,
+        boxes: Tensor,
+    ) -> Tensor:
+        disks = _disks(crops, positives, negatives, REFINER_DISK_RADIUS)
+        return self.network.refine(crops, disks, features, logits, boxes)
+
+
+def _disks(pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]], radius: float) -> Tensor:
+    size = (int(pictures.shape[-2]), int(pictures.shape[-1]))
+    return disk([positives], [negatives], size, radius, device=pictures.device, dtype=pictures.dtype)
+
+
+class Sight(NamedTuple):
+    """What one session brings to an interaction."""
+
+    image: Tensor
+    """(3, H, W)."""
+    previous: Tensor
+    """(1, H, W): the probabilities before the click."""
+    positives: list[Point]
+    negatives: list[Point]
+    last: tuple[int, int]
+    """The newest click."""
+    roi: Roi | None
+    seen: Box
+    """The target crop: what of the image the coarse network is shown; all of it, where there is no object."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return int(self.image.shape[-2]), int(self.image.shape[-1])
+
+    @property
+    def region(self) -> Box:
+        """The ROI as a box, or the whole image."""
+        return (0, self.size[0], 0, self.size[1]) if self.roi is None else _box(self.roi)
+
+
+@dataclass(frozen=True)
+class FocalClickModel:
+    """A pure function of its arguments, of images of any size in one call; all that it keeps is the networks.
+
+    Attributes:
+        side: of the square that crops are resized to, in pixels.
+        merge: "published", "mended" or "none": how a session that started from a mask merges every answer with the
+            mask before it; see `iiszoo.models.merge`.
+        threshold: above which that merge takes a pixel for object.
+
+    An element without any click keeps its previous output.
+    """
+
+    networks: Networks
+    side: int = 256
+    merge: str = "published"
+    threshold: float = 0.5
+
+    ragged = True
+    merges = True
+
+    def at_threshold(self, threshold: float) -> FocalClickModel:
+        """The same for a run whose masks are `output > threshold`."""
+        return replace(self, threshold=threshold)
+
+    def init_z(self, x: Images) -> State:
+        """Nothing that the image decides: empty outputs and no crops."""
+        nothing = empty_output(x)
+        return {
+            "prev_output": nothing,
+            "probabilities": nothing,
+            "roi": torch.full((len(x), 4), -1),
+            "focus": torch.full((len(x), 4), -1),
+            "answered": torch.zeros(len(x), dtype=torch.bool),
+            "merging": torch.zeros(len(x), dtype=torch.bool),
+        }
+
+    def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
+        """One interaction. All sessions go through the networks together, on a CPU four at a time."""
+        outputs, probabilities = list(z["prev_output"]), list(z["probabilities"])
+        state = {name: z[name].clone() for name in ("roi", "focus", "answered", "merging")}
+        clicked = [b for b in range(len(x)) if clicks_of(pcs, b) or clicks_of(ncs, b)]
+        most = _CPU_BATCH if all(x[b].device.type == "cpu" for b in clicked) else len(clicked)
+        for begin in range(0, len(clicked), most or 1):
+            group = clicked[begin : begin + most]
+            sights = [self._look(x[b], z, pcs, ncs, b) for b in group]
+            for b, sight, (answer, focus) in zip(group, sights, self._answers(sights), strict=True):
+                if not state["answered"][b]:
+                    state["merging"][b] = self.merge != "none" and bool((outputs[b] > self.threshold).any())
+                state["roi"][b] = torch.tensor(sight.roi or (-1, -1, -1, -1))
+                state["focus"][b] = torch.tensor(focus)
+                state["answered"][b] = True
+                probabilities[b] = answer
+                if state["merging"][b]:
+                    clicks = [*pcs[-1][b], *ncs[-1][b]]
+                    answer = merged_output(answer, outputs[b], clicks, self.threshold, mend=self.merge == "mended")
+                outputs[b] = answer
+        y, unmerged = (join(values) if isinstance(x, Tensor) else values for values in (outputs, probabilities))
+        return y, {**z, **state, "prev_output": y, "probabilities": unmerged}
+
+    def _look(self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int) -> Sight:
+        size = (int(image.shape[-2]), int(image.shape[-1]))
+        positives, negatives = clicks_of(pcs, b), clicks_of(ncs, b)
+        answered = bool(z["answered"][b])
+        previous = z["probabilities" if answered else "prev_output"][b]
+        before = tuple(z["roi"][b].tolist())
+        roi, zoomed = next_roi(
+            ZOOM,
+            None if before[0] < 0 else before,
+            self._object(z, b) if answered else None,
+            positives,
+            len(positives) + len(negatives),
+            size,
+        )
+        seen = _box(roi) if roi is not None and zoomed else (0, size[0], 0, size[1])
+        return Sight(image, previous, list(positives), list(negatives), _newest(pcs, ncs, b), roi, seen)
+
+    def _object(self, z: State, b: int) -> Tensor:
+        """(H, W): where the target crop looks for the object: in the merged mask, if there is one."""
+        found: Tensor = z["probabilities"][b][0]
+        if z["merging"][b]:
+            found = (z["prev_output"][b][0] > self.threshold).float()
+        return found
+
+    def _answers(self, sights: list[Sight]) -> list[tuple[Tensor, Box]]:
+        """Of each session the probabilities (1, H, W) and the focus crop."""
+        pictures = torch.stack(
+            [torch.cat([_resized(values, s.seen, self.side) for values in (s.image, s.previous)]) for s in sights]
+        )
+        logits, features = self.networks.coarse(
+            pictures,
+            [_mapped(s.positives, s.seen, self.side) for s in sights],
+            [_mapped(s.negatives, s.seen, self.side) for s in sights],
+        )
+        coarse = [_back(torch.sigmoid(logit), sight) for logit, sight in zip(logits, sights, strict=True)]
+        boxes = [_focus(answer, sight) for answer, sight in zip(coarse, sights, strict=True)]
+        refined = self._refined(sights, boxes, logits, features)
+        answers = []
+        for n, (answer, sight, box) in enumerate(zip(coarse, sights, boxes, strict=True)):
+            many = len(sight.positives) + len(sight.negatives) > _LAST_COARSE
+            answer = sight.previous.clone() if many else answer
+            if n in refined:
+                answer[:, box[0] : box[1], box[2] : box[3]] = refined[n]
+            answers.append((answer, box))
+        return answers
+
+    def _refined(self, sights: list[Sight], boxes: list[Box], logits: Tensor, features: Tensor) -> dict[int, Tensor]:
+        """The refiner's probabilities (1, h, w) of each box that is not empty; by session."""
+        there = [n for n, (top, bottom, left, right) in enumerate(boxes) if top < bottom and left < right]
+        if not there:
+            return {}
+        if len(there) < len(boxes):
+            logits, features = logits[there], features[there]
+        found = self.networks.refine(
+            torch.stack([_resized(sights[n].image, boxes[n], self.side) for n in there]),
+            [_mapped(sights[n].positives, boxes[n], self.side) for n in there],
+            [_mapped(sights[n].negatives, boxes[n], self.side) for n in there],
+            features,
+            logits,
+            torch.tensor([_inside(boxes[n], sights[n].region, self.side) for n in there], device=logits.device),
+        )
+        sizes = [(boxes[n][1] - boxes[n][0], boxes[n][3] - boxes[n][2]) for n in there]
+        return {n: torch.sigmoid(_resize(logit, size)) for n, logit, size in zip(there, found, sizes, strict=True)}
+
+
+def _newest(pcs: Clicks, ncs: Clicks, b: int) -> tuple[int, int]:
+    """The last click of element `b`; of one interaction the negative ones come last."""
+    return next(
+        clicks[b][-1] for pair in zip(reversed(ncs), reversed(pcs), strict=True) for clicks in pair if clicks[b]
+    )
+
+
+def _box(roi: Roi) -> Box:
+    return roi[0], roi[1] + 1, roi[2], roi[3] + 1
+
+
+def _resize(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """(C, h, w) -> (C, *size), bilinear with aligned corners."""
+    return F.interpolate(values[None], size=size, mode="bilinear", align_corners=True)[0]
+
+
+def _resized(values: Tensor, box: Box, side: int) -> Tensor:
+    return _resize(values[:, box[0] : box[1], box[2] : box[3]], (side, side))
+
+
+def _mapped(points: list[Point], box: Box, side: int) -> list[Point]:
+    """Points of the image in a square of `side` that the box is resized to; also those outside the box."""
+    scales = side / (box[1] - box[0]), side / (box[3] - box[2])
+    return [((row - box[0]) * scales[0], (col - box[2]) * scales[1]) for row, col in points]
+
+
+def _back(answer: Tensor, sight: Sight) -> Tensor:
+    """The answer (1, s, s) for what was seen, in the image: (1, H, W), 0 outside of the ROI.
+
+    What was seen is the ROI, or, where the object has vanished, the whole image, which is then squeezed into the ROI
+    that is left: upstream's rule, as in `iiszoo.models.zoom.next_roi`.
+    """
+    seen = _resize(answer, (sight.seen[1] - sight.seen[0], sight.seen[3] - sight.seen[2]))
+    return seen if sight.roi is None else paste(seen, sight.roi, sight.size)
+
+
+def _focus(answer: Tensor, sight: Sight) -> Box:
+    coarse, previous = (answer > _COARSE_OBJECT)[0], (sight.previous > _PREVIOUS_OBJECT)[0]
+    return focus_box(coarse.cpu().numpy(), previous.cpu().numpy(), sight.region, sight.last)
+
+
+def _inside(box: Box, region: Box, side: int) -> tuple[float, float, float, float]:
+    """A box of the image as (x1, y1, x2, y2) in the square of `side` that `region` was resized to."""
+    (y1, x1), (y2, x2) = _mapped([(box[0], box[2]), (box[1], box[3])], region, side)
+    return max(x1, 0), max(y1, 0), min(x2, side), min(y2, side)

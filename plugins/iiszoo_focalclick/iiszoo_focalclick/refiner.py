@@ -1,0 +1,93 @@
+"""FocalClick's refiner: the second, small network, which sees the focus crop at full resolution.
+
+Source: `RefineLayer` (`isegm/model/is_segformer_model.py`, `is_hrnet_model.py`) of alibaba/ClickSEG at d61a76b (arXiv
+2204.02574). Everything is enlarged with align_corners=True.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.ops import roi_align
+
+WIDTH = 32
+
+
+class ConvNormReLU(nn.Module):
+    """Convolution, BatchNorm, ReLU: (B, C, H, W) -> (B, D, H / stride, W / stride)."""
+
+    def __init__(self, in_channels: int, channels: int, window: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, channels, window, stride, window // 2)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return F.relu(self.norm(self.conv(maps)))
+
+
+def separable(channels: int) -> nn.Sequential:
+    """Depthwise 3 x 3, pointwise, BatchNorm, ReLU: (B, C, H, W) -> (B, C, H, W)."""
+    return nn.Sequential(
+        OrderedDict(
+            conv3x3=nn.Conv2d(channels, channels, 3, padding=1, groups=channels),
+            conv1x1=nn.Conv2d(channels, channels, 1),
+            norm=nn.BatchNorm2d(channels),
+            activation=nn.ReLU(),
+        )
+    )
+
+
+class Refiner(nn.Module):
+    """Mends the coarse logits in one box of each image, as far as its own map of doubt (upstream: trimap) lets it.
+
+    `feature_channels` of the coarse network's features. `unused_gate`: SegFormer's checkpoints hold a gate that
+    upstream never applies; it is here only so that they load strictly.
+    """
+
+    def __init__(self, feature_channels: int, unused_gate: bool) -> None:
+        super().__init__()
+        self.image_conv1 = ConvNormReLU(6, WIDTH, 3, stride=2)
+        self.image_conv2 = separable(WIDTH)
+        self.image_conv3 = separable(WIDTH)
+        self.refine_fusion = ConvNormReLU(feature_channels, WIDTH, 1)
+        self.refine_fusion2 = separable(WIDTH)
+        self.refine_fusion3 = separable(WIDTH)
+        if unused_gate:
+            self.feature_gate = nn.Sequential(nn.Conv2d(WIDTH, 1, 1), nn.Sigmoid())
+        self.refine_pred = nn.Conv2d(WIDTH, 1, 3, padding=1)
+        self.refine_trimap = nn.Conv2d(WIDTH, 1, 3, padding=1)
+
+    def forward(self, crop: Tensor, disks: Tensor, features: Tensor, logits: Tensor, boxes: Tensor) -> Tensor:
+        """Refined logits (B, 1, h, w) of the crops; `FocalClick.refine` explains the arguments."""
+        size = crop.shape[2:]
+        rois = torch.cat([torch.arange(len(boxes)).to(boxes)[:, None], boxes], dim=1).to(logits)
+        coarse: Tensor = roi_align(logits, rois, size, aligned=True)
+        context = self._context(features, rois, scale=features.shape[3] / logits.shape[3])
+
+        detail = torch.cat([crop, disks, coarse.sigmoid()], dim=1).contiguous(memory_format=torch.channels_last)
+        detail = self.image_conv3(self.image_conv2(self.image_conv1(detail)))
+        detail = detail + F.interpolate(context, detail.shape[2:], mode="bilinear", align_corners=True)
+        detail = self.refine_fusion3(self.refine_fusion2(detail))
+
+        answers = F.interpolate(self._answers(detail), size, mode="bilinear", align_corners=True)
+        fine, doubt = answers[:, :1], answers[:, 1:].sigmoid()
+        return fine * doubt + coarse * (1 - doubt)
+
+    def _context(self, features: Tensor, rois: Tensor, scale: float) -> Tensor:
+        """The coarse network's features in the boxes, (B, WIDTH, h, w) with h and w of `features`.
+
+        Upstream cuts the boxes out first and convolves then. The convolution is 1 x 1 and the weights of a bilinear
+        sample sum to 1, so the order does not matter; this one cuts ten times fewer channels.
+        """
+        fusion = self.refine_fusion
+        context = roi_align(fusion.conv(features), rois, features.shape[2:], spatial_scale=scale, aligned=True)
+        return F.relu(fusion.norm(context.contiguous(memory_format=torch.channels_last)))
+
+    def _answers(self, detail: Tensor) -> Tensor:
+        """`refine_pred` and `refine_trimap` (B, 2, h, w), by one convolution: it takes as long as either of them."""
+        heads = (self.refine_pred, self.refine_trimap)
+        weight, bias = (torch.cat([head.get_parameter(name) for head in heads]) for name in ("weight", "bias"))
+        return F.conv2d(detail, weight, bias, padding=1)

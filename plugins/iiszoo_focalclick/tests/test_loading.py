@@ -1,0 +1,100 @@
+"""Loading by id: what a user meets when an option is wrong or a file missing, and what the plugin costs when listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import torch
+
+from iiszoo import load_model
+from iiszoo.errors import BadOption, WeightsError
+from iiszoo_focalclick.cards import CARDS, DEFAULT
+from iiszoo_focalclick.networks import NETWORKS
+
+Run = Callable[..., "CompletedProcess[str]"]
+B0 = "focalclick/segformerb0-s2"
+
+
+def empty(model: str) -> Any:
+    with torch.device("meta"):
+        return NETWORKS[model]()
+
+
+@pytest.fixture(scope="module")
+def b0(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of the form of the official ones; its weights are random."""
+    file = tmp_path_factory.mktemp("weights") / "b0.pth"
+    state = {name: torch.rand(value.shape).to(value.dtype) for name, value in empty(B0).state_dict().items()}
+    torch.save({"state_dict": state, "config": {}}, file)
+    return file
+
+
+def test_listing_imports_nothing_heavy(iiszoo: Run) -> None:
+    done = iiszoo(
+        program="import sys; from iiszoo.registry import registry; print(registry().models.resolve('focalclick').id, "
+        "[name for name in ('torch', 'numpy', 'cv2') if name in sys.modules])"
+    )
+    assert done.stdout.strip() == f"{DEFAULT} []", done.stderr
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
+def test_every_card_is_complete_and_true(card: Any) -> None:
+    assert card.summary
+    assert card.licence
+    assert card.weights_licence
+    assert card.paper
+    assert card.upstream
+    assert card.threshold == 0.5
+    assert card.prompts == ("clicks", "mask")
+    assert card.weights[0].urls or "drive.google.com" in card.notes
+    assert card.n_parameters == sum(value.numel() for value in empty(card.id).parameters())
+
+
+def test_every_model_has_a_network_and_every_network_a_model() -> None:
+    assert {card.id for card in CARDS} == NETWORKS.keys()
+
+
+def test_options_set_the_predictor(b0: Path) -> None:
+    model: Any = load_model(B0, checkpoint=b0).function
+    assert (model.side, model.merge, model.threshold) == (256, "published", 0.5)
+    model = load_model(f"{B0}?size=384&progressive_merge=mended", checkpoint=b0).function
+    assert (model.side, model.merge) == (384, "mended")
+    assert not model.networks.network.training
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("?size=100", "size=100 is no side of a crop; write a multiple of 32"),
+        ("?size=big", "size=big is no side"),
+        ("?size=0", "size=0 is no side"),
+        ("?progressive_merge=often", "often"),
+        ("?flip=true", "has no option 'flip'; it has size, progressive_merge"),
+    ],
+)
+def test_an_option_that_cannot_be_is_told_before_anything_is_fetched(
+    options: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IISZOO_OFFLINE", "1")
+    with pytest.raises(BadOption, match=message):
+        load_model(f"focalclick{options}")
+
+
+def test_the_file_of_another_backbone_is_recognised(b0: Path) -> None:
+    with pytest.raises(
+        WeightsError, match="holds the weights of focalclick/segformerb0-s1 or focalclick/segformerb0-s2"
+    ):
+        load_model("focalclick/segformerb3-s2", checkpoint=b0)
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
+def test_offline_the_path_and_the_command_are_told(card: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IISZOO_OFFLINE", "1")
+    with pytest.raises(WeightsError) as raised:
+        load_model(card.id)
+    assert f"`iiszoo weights add {card.id} FILE" in str(raised.value)
+    assert str(Path("weights") / "focalclick" / card.weights[0].filename) in str(raised.value)
