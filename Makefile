@@ -36,6 +36,7 @@ speed: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/sam.py
 	$(BIN)/python benchmarks/speed/ritm.py
 	$(BIN)/python benchmarks/speed/focalclick.py
+	$(BIN)/python benchmarks/speed/simpleclick.py --sessions 2
 
 $(INSTALLED): pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

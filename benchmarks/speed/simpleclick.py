@@ -1,0 +1,20 @@
+"""Where the time of a click goes in SimpleClick: click maps, network, and zoom-in, flip and paste round it.
+
+    python benchmarks/speed/simpleclick.py [--model ID] [--clicks N] [--sessions N] [--checkpoint FILE]
+
+One thread, crops of 448 x 448, each with its mirror image as one batch of two.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # measure this checkout, installed or not
+
+from click_split import attach_click_model, main
+
+from iiszoo_simpleclick.network import NETWORKS
+
+if __name__ == "__main__":
+    main(__doc__, "simpleclick/vit-b", lambda model: NETWORKS[model](), attach_click_model)

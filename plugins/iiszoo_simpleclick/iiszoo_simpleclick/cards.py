@@ -1,0 +1,49 @@
+"""What each model of the family is, and where its weights can be had."""
+
+from __future__ import annotations
+
+from iiszoo.cards import ModelCard, Source, Weights
+
+DEFAULT = "simpleclick/vit-b"
+
+_FOLDER = "https://drive.google.com/drive/folders/1qpK0gtAPkVMF7VC42UA9XF4xMWr5KJmL"
+_NOTES = (
+    f"The file lies in {_FOLDER}; `iiszoo weights add` takes it. preset=davis: crops of 672 x 672, as published for "
+    "DAVIS, and not 448 x 448; size=PIXELS or size=HEIGHTxWIDTH sets it. flip=false: no averaging with the mirrored "
+    "image; click_limit=N: the network sees the first N clicks."
+)
+_HUGE = " Needs 2.7 GB of memory for the weights, once, and about 1 GB beside at 448 x 448 on a CPU."
+
+
+def _card(variant: str, name: str, file: str, n_parameters: int, training: str) -> ModelCard:
+    return ModelCard(
+        id=f"simpleclick/{variant}",
+        loader="iiszoo_simpleclick.loading:load",
+        summary=f"SimpleClick with {name}" + (", trained on SBD alone" if training == "sbd-train" else ""),
+        licence="MIT",
+        paper=(
+            "Liu, Xu, Bertasius, Niethammer, SimpleClick: Interactive Image Segmentation with Simple Vision "
+            "Transformers, ICCV 2023 (arXiv 2210.11006)"
+        ),
+        weights=(Weights(file),),
+        weights_licence="MIT",
+        upstream=Source("https://github.com/uncbiag/SimpleClick", "f33112e5a37ac97b9adfb9cda0106830e77b5b7d", "MIT"),
+        n_parameters=n_parameters,
+        prompts=("clicks", "mask"),
+        ragged=True,
+        threshold=0.49,
+        training_datasets=(training,),
+        notes=_NOTES + (_HUGE if variant.startswith("vit-h") else ""),
+    )
+
+
+_SIZES = (
+    ("vit-b", "ViT-B", "vit_base", 97_068_737),
+    ("vit-l", "ViT-L", "vit_large", 322_992_833),
+    ("vit-h", "ViT-H", "vit_huge", 660_714_481),
+    ("xtiny", "a ViT of 160 channels and 8 blocks", "vit_xtiny", 3_845_441),
+)
+CARDS = (
+    *(_card(variant, name, f"cocolvis_{file}.pth", n, "coco_lvis") for variant, name, file, n in _SIZES),
+    *(_card(f"{variant}-sbd", name, f"sbd_{file}.pth", n, "sbd-train") for variant, name, file, n in _SIZES),
+)

@@ -1,0 +1,47 @@
+"""From a card to a model: what the cards' `loader` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iiszoo import assets
+from iiszoo.cards import ModelCard
+from iiszoo.models.click_options import check_click_limit, crop_target, preset_size
+from iiszoo_simpleclick.configs import config_of
+from iiszoo_simpleclick.windows import windows_of
+
+if TYPE_CHECKING:
+    from iiszoo.models.click_model import ClickModel
+
+SIZES = {"default": 448, "davis": 672}
+"""The side of a crop in pixels, by preset: as published for DAVIS and for all other data sets."""
+
+
+def load(
+    card: ModelCard,
+    *,
+    device: str,
+    checkpoint: Path | None = None,
+    preset: str = "default",
+    size: int | str | None = None,
+    flip: bool = True,
+    click_limit: int | None = None,
+) -> ClickModel:
+    """The model of a card, with the official weights or those of `checkpoint`.
+
+    `preset`: one of `SIZES`. `size`: in its place, the side of the square, or "HEIGHTxWIDTH", to which every crop is
+    resized whatever its aspect, from the first click on. `flip`, `click_limit`: see `ClickModel`. Raises
+    `WeightsError`, and `BadOption` for an option of no known value.
+    """
+    target = crop_target(preset_size(preset, SIZES) if size is None else size)
+    target = target if isinstance(target, tuple) else (target, target)
+    windows_of(target, config_of(card.id).patch)
+    check_click_limit(click_limit)
+    from iiszoo.models.checkpoints import load_network
+    from iiszoo.models.click_model import ClickModel, OnDisks
+    from iiszoo.models.zoom import Zoom
+    from iiszoo_simpleclick.network import NETWORKS, UNUSED
+
+    network = load_network(card.id, checkpoint or assets.fetch(card), NETWORKS, UNUSED).to(device)
+    return ClickModel(OnDisks(network, radius=5), Zoom(target, skip_clicks=-1), flip, click_limit=click_limit)

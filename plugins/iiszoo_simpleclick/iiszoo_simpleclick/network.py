@@ -1,0 +1,62 @@
+"""SimpleClick's network (arXiv 2210.11006): a plain ViT that sees clicks and previous mask through a patch embedding of
+their own, a simple feature pyramid, an MLP head.
+
+Our own implementation of `PlainVitModel` of uncbiag/SimpleClick at f33112e (`isegm/model/is_plainvit_model.py`), with
+the options of all published models: disks of radius 5, `with_prev_mask`, `upsample="x1"`, no `random_split`. The state
+dict's keys and shapes are the official ones, less `UNUSED`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch.nn.functional as F
+from timm.layers.patch_embed import PatchEmbed
+from torch import Tensor, nn
+
+from iiszoo.models.imagenet import normalise
+from iiszoo_simpleclick.configs import CONFIGS, NetworkConfig
+from iiszoo_simpleclick.decoder import MLPHead, SimpleFeaturePyramid
+from iiszoo_simpleclick.vit import WindowedViT
+
+UNUSED = frozenset(
+    ["backbone.cls_token"]
+    + [f"backbone.{layer}.{kind}" for layer in ("fc_norm", "head") for kind in ("weight", "bias")]
+    + [f"head.up_conv{i}.{j}.{kind}" for i in (1, 2) for j in range(4) for kind in ("weight", "bias")]
+)
+"""Entries of the official state dicts that upstream never computes with: the classifier of the pre-training, and the
+layers of `upsample="x2"` and `"x4"`.
+"""
+
+
+class SimpleClickNetwork(nn.Module):
+    """Image, previous mask and click maps in, logits of the object out."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.patch_embed_coords = PatchEmbed(None, config.patch, 3, config.dim)
+        self.backbone = WindowedViT(config)
+        self.neck = SimpleFeaturePyramid(config.dim, config.pyramid)
+        self.head = MLPHead(config.pyramid, config.head)
+
+    def forward(self, image: Tensor, maps: Tensor) -> Tensor:
+        """Logits (N, 1, H, W).
+
+        Args:
+            image: (N, 3, H, W), RGB in [0, 1], of the network's dtype.
+            maps: (N, 3, H, W), previous mask (probabilities), disks of positive clicks, disks of negative clicks.
+
+        Raises `BadOption` for a size that does not divide into windows (`iiszoo_simpleclick.vit.windows_of`).
+        """
+        features = self.backbone(normalise(image), self.patch_embed_coords(maps))
+        logits = self.head(self.neck(features))
+        return F.interpolate(logits, image.shape[2:], mode="bilinear", align_corners=True)
+
+
+NETWORKS: dict[str, Callable[[], SimpleClickNetwork]] = {
+    f"simpleclick/{name}{training}": partial(SimpleClickNetwork, config)
+    for training in ("", "-sbd")
+    for name, config in CONFIGS.items()
+}
+"""By model id: builds the network, with untrained weights. Those on SBD differ in training only."""

@@ -1,0 +1,77 @@
+"""The backbone: a plain ViT of one scale, whose blocks attend within windows but for a few that see the whole image.
+
+Source: ViTDet (arXiv 2203.16527), after which SimpleClick (arXiv 2210.11006) is made; `models_vit.py` and
+`pos_embed.py` in `isegm/model/modeling/` of uncbiag/SimpleClick at f33112e. Its rules that no default gives: no class
+token and no norm at the end; LayerNorms have eps 1e-6; the *number* of windows follows from the size, and their side
+from that number.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from timm.layers.patch_embed import PatchEmbed
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+
+from iiszoo_simpleclick.configs import NetworkConfig
+from iiszoo_simpleclick.windows import TRAINED, Grid, grid_of, windows_of
+
+
+def split_windows(tokens: Tensor, grid: Grid, windows: Grid) -> Tensor:
+    """(N, rows * columns of `grid`, C) -> (N * number of windows, tokens of one, C)."""
+    (rows, columns), (down, across) = grid, windows
+    n, _, channels = tokens.shape
+    parts = tokens.reshape(n, down, rows // down, across, columns // across, channels).transpose(2, 3)
+    return parts.reshape(n * down * across, -1, channels)
+
+
+def join_windows(tokens: Tensor, grid: Grid, windows: Grid) -> Tensor:
+    """What `split_windows` took apart."""
+    (rows, columns), (down, across) = grid, windows
+    channels = tokens.shape[2]
+    parts = tokens.reshape(-1, down, across, rows // down, columns // across, channels).transpose(2, 3)
+    return parts.reshape(-1, rows * columns, channels)
+
+
+class WindowedViT(nn.Module):
+    """Image and what else was embedded of it -> one map of features, of a patch's resolution."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.patch = config.patch
+        self.global_every = config.global_every
+        self.trained_grid = grid_of((TRAINED, TRAINED), config.patch)
+        # The first position is the class token's, which only the pre-training had.
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.trained_grid[0] * self.trained_grid[1], config.dim))
+        self.patch_embed = PatchEmbed(None, config.patch, 3, config.dim)
+        norm: Any = partial(nn.LayerNorm, eps=1e-6)
+        self.blocks = nn.ModuleList(
+            Block(config.dim, config.heads, qkv_bias=True, norm_layer=norm) for _ in range(config.depth)
+        )
+
+    def forward(self, image: Tensor, others: Tensor) -> Tensor:
+        """(N, C, rows, columns) of a normalised image (N, 3, H, W) and `others` (N, rows * columns, C), added to its
+        patches. Raises `BadOption` for a size that does not divide into windows (`windows_of`).
+        """
+        size = (image.shape[2], image.shape[3])
+        grid, windows = grid_of(size, self.patch), windows_of(size, self.patch)
+        tokens: Tensor = self.patch_embed(image) + others + self.positions(grid)
+        for first in range(0, len(self.blocks), self.global_every):
+            *windowed, last = self.blocks[first : first + self.global_every]
+            tokens = split_windows(tokens, grid, windows)
+            for block in windowed:
+                tokens = block(tokens)
+            tokens = last(join_windows(tokens, grid, windows))
+        return tokens.transpose(1, 2).reshape(-1, tokens.shape[2], *grid)
+
+    def positions(self, grid: Grid) -> Tensor:
+        """The position embedding (1, rows * columns, C), resized for a grid other than that of the training."""
+        trained = self.pos_embed[:, 1:]
+        if grid == self.trained_grid:
+            return trained
+        maps = trained.transpose(1, 2).reshape(1, -1, *self.trained_grid)
+        return F.interpolate(maps, grid, mode="bicubic", align_corners=False).flatten(2).transpose(1, 2)

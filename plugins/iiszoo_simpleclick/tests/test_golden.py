@@ -1,0 +1,35 @@
+"""Sessions on an embedded image under synthetic weights, as they were when they equalled upstream's recorded ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from iiszoo import load_model
+from iiszoo.testing import golden
+from iiszoo.testing.synthetic_weights import fill
+from iiszoo_simpleclick.network import NETWORKS
+
+CLICKS = [(294, 293, True), (345, 355, False), (286, 236, False), (120, 180, True)]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of xtiny with synthetic weights, under which masks react to clicks and are neither empty nor full."""
+    network: Any = fill(NETWORKS["simpleclick/xtiny"]())
+    with torch.no_grad():
+        network.patch_embed_coords.proj.weight *= 10
+        network.head.conv_seg.weight *= 13.4
+        network.head.conv_seg.bias.fill_(-11.2)
+    file = tmp_path_factory.mktemp("weights") / "synthetic.pth"
+    torch.save({"state_dict": network.state_dict(), "config": {}}, file)
+    return file
+
+
+@pytest.mark.parametrize("options", ["", "?flip=false&preset=davis", "?size=224x448"])
+def test_a_session_is_as_it_was(checkpoint: Path, options: str) -> None:
+    name = f"simpleclick/xtiny{options}"
+    golden.check(load_model(name, checkpoint=checkpoint), Path(__file__).with_name("golden.json"), name, CLICKS)

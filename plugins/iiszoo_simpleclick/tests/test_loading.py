@@ -1,0 +1,132 @@
+"""Loading by id: what a user meets when an option is wrong or a file missing, and what the plugin costs when listed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import torch
+
+from iiszoo import load_model
+from iiszoo.errors import BadOption, WeightsError
+from iiszoo.models.zoom import Zoom
+from iiszoo_simpleclick.cards import CARDS, DEFAULT
+from iiszoo_simpleclick.network import NETWORKS, UNUSED
+
+Run = Callable[..., "CompletedProcess[str]"]
+XTINY = "simpleclick/xtiny"
+
+
+def empty(model: str) -> Any:
+    with torch.device("meta"):
+        return NETWORKS[model]()
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, Any]:
+    """Of the names and shapes of the official file of xtiny, unused entries included; the values are random."""
+    wanted = {name: value.shape for name, value in empty(XTINY).state_dict().items()}
+    return {name: torch.rand(wanted.get(name, (1,))) for name in [*wanted, *sorted(UNUSED)]}
+
+
+@pytest.fixture
+def file(state: dict[str, Any], tmp_path: Path) -> Path:
+    torch.save({"state_dict": state, "config": {}}, tmp_path / "xtiny.pth")
+    return tmp_path / "xtiny.pth"
+
+
+def test_listing_imports_nothing_heavy(iiszoo: Run) -> None:
+    done = iiszoo(
+        program="import sys; from iiszoo.registry import registry; print(registry().models.resolve('simpleclick').id, "
+        "[name for name in ('torch', 'numpy', 'cv2', 'timm') if name in sys.modules])"
+    )
+    assert done.stdout.strip() == f"{DEFAULT} []", done.stderr
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
+def test_every_card_is_complete_and_true(card: Any) -> None:
+    assert card.summary
+    assert card.licence
+    assert card.weights_licence
+    assert card.paper
+    assert card.upstream
+    assert card.threshold == 0.49
+    assert card.ragged
+    assert "drive.google.com" in card.notes
+    assert card.n_parameters == sum(value.numel() for value in empty(card.id).parameters())
+
+
+def test_every_model_has_a_network_and_every_network_a_model() -> None:
+    assert {card.id for card in CARDS} == NETWORKS.keys()
+
+
+@pytest.mark.parametrize(
+    ("options", "target", "flip", "limit"),
+    [
+        ("", (448, 448), True, None),
+        ("?preset=davis", (672, 672), True, None),
+        ("?size=224&flip=false", (224, 224), False, None),
+        ("?size=448x672&click_limit=4", (448, 672), True, 4),
+    ],
+)
+def test_options_set_the_predictor(file: Path, options: str, target: Any, flip: bool, limit: int | None) -> None:
+    model: Any = load_model(f"{XTINY}{options}", checkpoint=file).function
+    assert (model.zoom, model.flip, model.click_limit) == (Zoom(target, skip_clicks=-1), flip, limit)
+    assert not model.network.network.training
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("vit-b?preset=sbd", "preset=sbd is not known; presets: default, davis"),
+        ("vit-b?size=600", "cannot take an image of 600 x 600 pixels"),
+        ("vit-b?size=100", "do not make even one window; use a multiple of 224"),
+        ("vit-b?zoom=false", "has no option 'zoom'; it has preset, size, flip, click_limit"),
+    ],
+)
+def test_an_option_that_cannot_be_is_told_before_anything_is_fetched(
+    name: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IISZOO_OFFLINE", "1")
+    with pytest.raises(BadOption, match=message):
+        load_model(f"simpleclick/{name}")
+
+
+def test_an_entry_that_is_not_known_as_unused_is_refused(state: dict[str, Any], tmp_path: Path) -> None:
+    torch.save({**state, "backbone.cls_tokens": torch.zeros(1)}, tmp_path / "odd.pth")
+    with pytest.raises(WeightsError, match=r"odd\.pth .* it has an unknown backbone\.cls_tokens"):
+        load_model(XTINY, checkpoint=tmp_path / "odd.pth")
+
+
+def test_the_file_of_another_size_is_recognised(file: Path) -> None:
+    with pytest.raises(WeightsError, match="holds the weights of simpleclick/xtiny or simpleclick/xtiny-sbd, not of"):
+        load_model("simpleclick", checkpoint=file)
+
+
+def test_the_losses_in_an_official_file_are_not_imported(
+    state: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Official files hold objects of `isegm.model.losses` in their config."""
+    losses = tmp_path / "isegm" / "model" / "losses.py"
+    losses.parent.mkdir(parents=True)
+    losses.write_text("class NormalizedFocalLossSigmoid:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    loss = importlib.import_module("isegm.model.losses").NormalizedFocalLossSigmoid()
+    torch.save({"state_dict": state, "config": {"params": {"loss_decode": loss}}}, tmp_path / "official.pth")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "isegm"]:
+        del sys.modules[name]
+    assert load_model(XTINY, checkpoint=tmp_path / "official.pth")
+    assert "isegm" not in sys.modules
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
+def test_the_path_and_the_command_are_told_where_a_file_is_missing(card: Any) -> None:
+    with pytest.raises(WeightsError) as raised:
+        load_model(card.id)
+    assert f"`iiszoo weights add {card.id} FILE" in str(raised.value)
+    assert str(Path("weights") / "simpleclick" / card.weights[0].filename) in str(raised.value)

@@ -1,0 +1,43 @@
+"""Whole sessions against upstream's recorded ones, under the synthetic weights of the shared fixtures: each region
+exactly, probabilities after each click.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from iiszoo import load_model
+from iiszoo.testing.replay import replay
+
+NOISE = 2e-3
+"""Of a probability; other CPU kernels change up to 3e-4 (the fixtures' own measurement)."""
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [
+        ("xtiny", ""),
+        ("xtiny", "noflip"),
+        ("xtiny", "davis672"),
+        *(pytest.param("vit-b", variant, marks=pytest.mark.slow) for variant in ("", "noflip", "davis672")),
+    ],
+)
+def test_a_session_is_upstreams(recorded: Any, name: str, variant: str, tmp_path: Path) -> None:
+    stored, meta, weights = recorded(name)
+    torch.save({"state_dict": weights, "config": {"class": meta["upstream_class"]}}, tmp_path / "synthetic.pth")
+    options = {"": "", "noflip": "?flip=false", "davis672": "?preset=davis"}[variant]
+    model = load_model(f"simpleclick/{name}{options}", checkpoint=tmp_path / "synthetic.pth")
+    rois = meta["variants"][variant]["rois"] if variant else meta["rois"]
+    every = 4 if variant else 1
+    positions = stored["probs_sample_idx"][::every]
+    expected = stored[f"var_{variant}_sample_f32" if variant else "probs_sample_f32"]
+    x = torch.from_numpy(stored["image"]).permute(2, 0, 1)[None].float() / 255
+    clicks = stored["clicks"].tolist()[: len(rois)]
+    for k, (y, z) in enumerate(replay(model, x, clicks)):
+        assert z["roi"].tolist() == [rois[k]]
+        np.testing.assert_allclose(y[0].flatten().numpy()[positions], expected[k], rtol=0, atol=NOISE)
