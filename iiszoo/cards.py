@@ -63,11 +63,14 @@ class Archive(Download):
 
 @dataclass(frozen=True)
 class Source:
-    """A public repository at one commit: where a model's code or rules come from."""
+    """A public repository at one commit: where a model's code or rules come from.
+
+    `iiszoo.upstream` clones it; `commit` must be the full hash for that.
+    """
 
     repo: str
     commit: str
-    licence: str
+    licence: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ class ModelCard:
     `prompts` says what it can use: clicks, an initial mask in `z["prev_output"]`. `ragged` says that one call takes
     images of different sizes. `threshold` is the probability above which upstream counts a pixel as object.
     `training_datasets` are ids of datasets it was trained on, so that results on them can be starred.
+    `upstream_loader(card, *, device, checkpoint)`, a string as `loader` is, returns upstream's own code in the standard
+    format (`iiszoo.upstream.IsegmModel`) for `iiszoo upstream verify`, untrained where `checkpoint` is None.
     """
 
     id: str
@@ -88,6 +93,7 @@ class ModelCard:
     weights: tuple[Weights, ...] = ()
     weights_licence: str = ""
     upstream: Source | None = None
+    upstream_loader: str = ""
     n_parameters: int | None = None
     prompts: tuple[Prompt, ...] = ("clicks",)
     ragged: bool = False
@@ -98,6 +104,10 @@ class ModelCard:
     def __post_init__(self) -> None:
         _check_id(self.id, rf"{_ID_PART}/{_ID_PART}", "family/variant")
         _check_loader(self)
+        if self.upstream_loader and not OBJECT_PATH.match(self.upstream_loader):
+            raise ValueError(
+                f"card {self.id}: upstream_loader must read 'package.module:function', not {self.upstream_loader!r}"
+            )
         if not 0 < self.threshold < 1:
             raise ValueError(f"ModelCard {self.id}: threshold must lie between 0 and 1, not {self.threshold}")
 

@@ -30,6 +30,10 @@ class DatasetError(IISZooError):
     """A dataset is missing, laid out wrongly, or holds files that cannot be used."""
 
 
+class UpstreamError(IISZooError):
+    """A repository cannot be cloned, its files are not those of its commit, or its code cannot be used."""
+
+
 class RunError(IISZooError):
     """A run directory cannot be used: made by another protocol, model, weights or dataset, in use, or damaged."""
 

@@ -23,6 +23,7 @@ def _card(variant: str, backbone: str, n_parameters: int, file: str, url: str = 
     return ModelCard(
         id=f"focalclick/{variant}",
         loader="iiszoo_focalclick.loading:load",
+        upstream_loader="iiszoo_focalclick.upstream:load_upstream",
         summary=f"FocalClick with {backbone}, pipeline {pipeline}"
         + (", trained on several data sets together" if variant.endswith("combined") else ""),
         licence="Apache-2.0",

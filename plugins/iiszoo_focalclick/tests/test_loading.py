@@ -12,6 +12,7 @@ import torch
 
 from iiszoo import load_model
 from iiszoo.errors import BadOption, WeightsError
+from iiszoo.registry import load_object
 from iiszoo_focalclick.cards import CARDS, DEFAULT
 from iiszoo_focalclick.networks import NETWORKS
 
@@ -48,6 +49,7 @@ def test_every_card_is_complete_and_true(card: Any) -> None:
     assert card.weights_licence
     assert card.paper
     assert card.upstream
+    assert callable(load_object(card.upstream_loader))
     assert card.threshold == 0.5
     assert card.prompts == ("clicks", "mask")
     assert card.weights[0].urls or "drive.google.com" in card.notes

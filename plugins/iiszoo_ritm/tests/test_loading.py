@@ -17,6 +17,7 @@ from iiszoo import assets, load_model
 from iiszoo.errors import BadOption, WeightsError
 from iiszoo.models.click_model import ClickModel
 from iiszoo.models.zoom import Zoom
+from iiszoo.registry import load_object
 from iiszoo_ritm.cards import CARDS, DEFAULT
 from iiszoo_ritm.network import NETWORKS
 
@@ -57,6 +58,7 @@ def test_every_card_is_complete_and_true(card: Any) -> None:
     assert card.weights_licence
     assert card.paper
     assert card.upstream
+    assert callable(load_object(card.upstream_loader))
     assert len(card.weights[0].urls) > 1
     assert card.threshold == 0.49
     with torch.device("meta"):

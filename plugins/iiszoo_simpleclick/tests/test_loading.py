@@ -15,6 +15,7 @@ import torch
 from iiszoo import load_model
 from iiszoo.errors import BadOption, WeightsError
 from iiszoo.models.zoom import Zoom
+from iiszoo.registry import load_object
 from iiszoo_simpleclick.cards import CARDS, DEFAULT
 from iiszoo_simpleclick.network import NETWORKS, UNUSED
 
@@ -55,6 +56,7 @@ def test_every_card_is_complete_and_true(card: Any) -> None:
     assert card.weights_licence
     assert card.paper
     assert card.upstream
+    assert callable(load_object(card.upstream_loader))
     assert card.threshold == 0.49
     assert card.ragged
     assert "drive.google.com" in card.notes

@@ -1,0 +1,141 @@
+"""`iiszoo upstream`: the repositories that models come from, and whether ours answer as their code does."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from iiszoo.cli.output import json_option, print_json
+from iiszoo.errors import UpstreamError
+
+if TYPE_CHECKING:
+    from iiszoo.upstream import Verification
+
+
+@click.group("upstream")
+def command() -> None:
+    """Upstream code of models: what is cloned and how, and a comparison with ours.
+
+    Clones lie in the cache: IISZOO_CACHE, else the user's cache directory. IISZOO_OFFLINE=1 makes no connection.
+    """
+
+
+@command.command("show")
+@click.argument("model", metavar="MODEL_ID")
+@json_option
+def show(model: str, as_json: bool) -> None:
+    """Show a model's repository, its clone, and what that is given in place of names that libraries have dropped.
+
+    Nothing is fetched.
+    """
+    from iiszoo.registry import registry
+    from iiszoo.upstream._clone import manifest, place, source_of
+    from iiszoo.upstream._namespace import private_name
+    from iiszoo.upstream._shims import IMPORTED_ONLY, MODULES, NAMES
+
+    card = registry().models.resolve(model)
+    source = source_of(card)
+    files = manifest(source)
+    told: dict[str, Any] = {
+        "model": card.id,
+        "repo": source.repo,
+        "commit": source.commit,
+        "licence": source.licence,
+        "path": str(place(source) / "files"),
+        "cloned": files is not None,
+        "files": len(files.files) if files else None,
+        "absent": files.absent if files else None,
+        "module": private_name(source),
+        "shims": {
+            "names": {f"{module}.{name}": path for module, names in NAMES.items() for name, path in names.items()},
+            "modules": {module: dict(names) for module, names in MODULES.items()},
+            "imported_only": list(IMPORTED_ONLY),
+        },
+    }
+    if as_json:
+        print_json(told)
+    else:
+        _print(told)
+
+
+@command.command("verify")
+@click.argument("model", metavar="MODEL_ID")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights for both.  [default: those of the card]")
+@click.option("--synthetic", is_flag=True, help="Made-up weights: for when no checkpoint is at hand.")
+@click.option("--clicks", type=click.IntRange(1), default=5, show_default=True, help="Clicks a sample.")
+@click.option("--samples", type=click.IntRange(1), help="The first so many samples only.")
+@click.option("--dataset", default="demo", show_default=True)
+@click.option("--robot", default="ritm", show_default=True)
+@click.option("--device", default="cpu", show_default=True)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1),
+    default=2e-3,
+    show_default=True,
+    help="Probabilities may differ by so much: convolutions sum in another order on another machine.",
+)
+@json_option
+def verify(model: str, tolerance: float, as_json: bool, **options: Any) -> None:
+    """Run our model and upstream's own code side by side, on the same clicks, and say how far they differ.
+
+    An error (exit code 2) where probabilities differ by more than the tolerance, or the regions zoomed in on differ.
+    """
+    from iiszoo import upstream
+
+    found = upstream.verify(model, progress=lambda sample: click.echo(f"  {sample}", err=True), **options)
+    agree = found.largest_difference <= tolerance and not found.unequal_rois
+    if as_json:
+        print_json({**dataclasses.asdict(found), "tolerance": tolerance, "agree": agree})
+    else:
+        _print_verification(found)
+    if not agree:
+        raise UpstreamError(
+            f"{found.model} does not answer as {found.repo} at {found.commit[:8]}: at click {found.worst_click} of "
+            f"sample {found.worst_sample!r} the probabilities differ by {found.largest_difference:.3g}, and "
+            f"{found.unequal_rois} of {found.compared_rois} ROIs are unequal"
+        )
+
+
+def _print(told: dict[str, Any]) -> None:
+    click.secho(f"{told['model']}: {told['repo']}", bold=True)
+    click.echo(f"  commit: {told['commit']}")
+    if told["licence"]:
+        click.echo(f"  licence: {told['licence']}")
+    click.echo(f"  clone: {told['path']}{'' if told['cloned'] else ' (not cloned yet)'}")
+    if told["absent"]:
+        click.echo(f"  not there, since the mirror lacks them: {', '.join(told['absent'])}")
+    click.echo(f"  imported as: {told['module']}")
+    shims = told["shims"]
+    click.echo("  given to the clone, and to nobody else, where the installed library lacks it:")
+    for name, path in shims["names"].items():
+        click.echo(f"    {name} = {path.replace(':', '.')}")
+    for module, names in shims["modules"].items():
+        for name, path in names.items():
+            click.echo(f"    {module}.{name} = {path.replace(':', '.')}")
+    click.echo(f"    anything of {', '.join(shims['imported_only'])}: as a name, which can be imported but not used")
+
+
+def _print_verification(found: Verification) -> None:
+    weights = "SYNTHETIC weights, not trained ones" if found.weights == "synthetic" else found.weights
+    click.secho(f"{found.model} beside {found.repo} at {found.commit[:8]}", bold=True)
+    click.echo(f"  weights: {weights}")
+    click.echo(f"  {found.samples} samples of {found.dataset}, {found.interactions} clicks of robot {found.robot}")
+    click.echo(
+        f"  largest difference of probabilities: {found.largest_difference:.3g}"
+        f" (sample {found.worst_sample}, click {found.worst_click}); they range from {found.lowest:.3g}"
+        f" to {found.highest:.3g}"
+        if found.largest_difference
+        else f"  probabilities are equal; they range from {found.lowest:.3g} to {found.highest:.3g}"
+    )
+    equal = found.interactions - found.unequal_masks
+    pixels = f"; {found.unequal_pixels} pixels in all differ" if found.unequal_pixels else ""
+    click.echo(f"  masks equal: {equal} of {found.interactions}, above {found.threshold:g}{pixels}")
+    rois = (
+        f"{found.compared_rois - found.unequal_rois} of {found.compared_rois}" if found.compared_rois else "not shown"
+    )
+    click.echo(f"  ROIs equal: {rois}")
+    if found.shims:
+        click.echo(f"  shims used: {', '.join(found.shims)}")

@@ -1,0 +1,273 @@
+"""Bringing the files of one commit of a repository into the cache."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from filelock import FileLock, Timeout
+
+from iiszoo.assets import cache_root, is_offline
+from iiszoo.cards import ModelCard, Source
+from iiszoo.errors import UpstreamError
+from iiszoo.upstream._git import GitFailed, Repository
+from iiszoo.upstream._manifest import Manifest
+
+_log = logging.getLogger("iiszoo.upstream")
+
+PICTURES = ("*.gif", "*.png", "*.jpg", "*.jpeg", "*.svg", "*.pdf", "*.mp4", "*.avi", "*.mov", "*.webm", "*.ipynb")
+"""What a repository shows, and its code can do without: left out where a server does not hand all files over."""
+
+
+def clone(source: Source) -> Path:
+    """The directory that holds the files of `source.commit`, fetched with git first where the cache lacks them.
+
+    Only that commit is asked for, without its history, submodules and LFS files; a mirror that git was told of by
+    `url.<base>.insteadOf` is used, also where it lacks pictures or other commits. A repository on this machine is
+    read even with `IISZOO_OFFLINE=1`. The files are compared with git's hashes of them at each call.
+
+    Raises `UpstreamError` where `source.commit` is no full commit hash, where the repository cannot be fetched or has
+    no such commit, and where the files in the cache are not those of the commit.
+    """
+    there = place(source)
+    if not there.is_dir():
+        with _locked(there, source):
+            if not there.is_dir():  # another process may have been faster
+                _fetch(source, there)
+    _check(source, there)
+    return there / "files"
+
+
+def place(source: Source) -> Path:
+    """Where a clone lies, or would lie: `<cache>/upstream/<repository>/<commit>`, its files in `files`.
+
+    Raises `UpstreamError` where `source.commit` is no full commit hash.
+    """
+    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", source.commit):
+        raise UpstreamError(
+            f"repository {source.repo} cannot be cloned at {source.commit!r}: a Source names its commit by the full "
+            "hash, 40 hex digits in lower case (`git rev-parse COMMIT` prints it), as a shorter one is not for ever"
+        )
+    return cache_root() / "upstream" / repository_name(source) / source.commit
+
+
+def source_of(card: ModelCard) -> Source:
+    """The card's upstream. Raises `UpstreamError` where it names none."""
+    if card.upstream is None:
+        raise UpstreamError(f"model {card.id} names no upstream repository on its card, so there is nothing to clone")
+    return card.upstream
+
+
+def repository_name(source: Source) -> str:
+    """The last part of the repository's address, in letters, digits and `_`."""
+    last = re.split(r"[/:\\]", source.repo.rstrip("/\\"))[-1].removesuffix(".git")
+    return re.sub(r"\W", "_", last, flags=re.ASCII) or "repository"
+
+
+def manifest(source: Source) -> Manifest | None:
+    """What the cache's clone consists of, unchecked; None where there is no clone. Raises `UpstreamError`."""
+    there = place(source)
+    return _manifest(source, there) if there.is_dir() else None
+
+
+def _check(source: Source, there: Path) -> None:
+    """Raise `UpstreamError` unless the files are what was committed."""
+    try:
+        wrong = _manifest(source, there).differences(there / "files")
+    except OSError as error:
+        raise UpstreamError(f"the clone of {source.repo} in {there} cannot be read: {error.strerror}") from error
+    if wrong:
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise UpstreamError(
+            f"the clone of {source.repo} is not commit {source.commit[:8]} any more: {wrong[0]}{more}; "
+            f"remove {there} to have it cloned anew"
+        )
+
+
+def _manifest(source: Source, there: Path) -> Manifest:
+    try:
+        found = Manifest.read(there / "manifest.json")
+    except (OSError, ValueError, TypeError) as error:
+        raise UpstreamError(
+            f"the clone of {source.repo} in {there} is damaged: its manifest.json cannot be read; remove {there} to "
+            "have it cloned anew"
+        ) from error
+    if found.commit != source.commit:
+        raise UpstreamError(f"{there} holds commit {found.commit}; remove it to have {source.repo} cloned anew")
+    return found
+
+
+def _fetch(source: Source, there: Path) -> None:
+    """Clone beside the place and rename: whoever interrupts it leaves nothing that looks like a clone."""
+    part = there.with_name(there.name + ".part")
+    try:
+        checked_out = _checked_out(source, part, there)
+        checked_out.write(part / "manifest.json")
+        shutil.rmtree(part / "git")
+        part.rename(there)
+    except GitFailed as error:
+        raise UpstreamError(
+            f"repository {source.repo} cannot be cloned at {source.commit[:8]}: {error}; if you have a copy, run "
+            f"`git config --global url.DIRECTORY.insteadOf {source.repo}`"
+        ) from error
+    except OSError as error:
+        raise UpstreamError(
+            f"repository {source.repo} cannot be cloned to {there}: {error.strerror or error}; free some space or get "
+            "write permission there, or set IISZOO_CACHE to another directory"
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _checked_out(source: Source, part: Path, there: Path) -> Manifest:
+    """Bring the commit's files into `part / "files"`, and say which they are. Raises `GitFailed`, `UpstreamError`."""
+    address = _empty(part)("ls-remote", "--get-url", source.repo).strip()  # after url.<base>.insteadOf; no connection
+    objects = _objects_here(address)
+    if objects is not None:
+        return _from_objects(source, part, objects)
+    if is_offline() and not address.startswith("file:") and not Path(address).exists():
+        raise UpstreamError(
+            f"repository {source.repo} at {source.commit[:8]} is not in the cache ({there}), and IISZOO_OFFLINE is "
+            "set, so no connection is made; unset it, or, if you have a copy of the repository, run "
+            f"`git config --global url.DIRECTORY.insteadOf {source.repo}`"
+        )
+    _log.warning("cloning %s at %s", source.repo, source.commit[:8])
+    refusals = []
+    for what in _requests(source.commit):
+        try:
+            return _fetched(source, part, what)
+        except GitFailed as refused:
+            refusals.append(refused)
+    raise refusals[-1]
+
+
+def _empty(part: Path) -> Repository:
+    """A repository without anything, whatever was there (of an attempt that failed, or was killed)."""
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    return Repository(part / "git", part / "files")
+
+
+def _from_objects(source: Source, part: Path, objects: Path) -> Manifest:
+    """From a repository on this machine: its objects are read where they lie, and nothing is asked for."""
+    git = _empty(part)
+    (git.git_dir / "objects" / "info" / "alternates").write_text(f"{objects}\n", "utf-8")
+    _require_commit(git, source)
+    absent = _absent(git, source.commit)
+    _check_out(git, source.commit, ["/" + re.sub(r"([\\*?\[!# ])", r"\\\1", name) for name in absent])
+    return _written(git, source)
+
+
+def _requests(commit: str) -> list[tuple[str, ...]]:
+    """What to ask a server for, the least first: the commit, and its files when they are checked out; with its files
+    at once, where single files are not handed out; all branches and tags, where single commits are not.
+    """
+    branches = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
+    return [
+        ("--depth=1", "--filter=blob:none", "origin", commit),
+        ("--depth=1", "origin", commit),
+        ("origin", *branches),
+    ]
+
+
+def _fetched(source: Source, part: Path, what: tuple[str, ...]) -> Manifest:
+    git = _empty(part)
+    git("remote", "add", "origin", source.repo)
+    git("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", *what)
+    _require_commit(git, source)
+    try:
+        _check_out(git, source.commit, [])
+    except GitFailed:
+        _check_out(git, source.commit, list(PICTURES))
+    return _written(git, source)
+
+
+def _objects_here(address: str) -> Path | None:
+    """The directory of objects of a repository on this machine, which needs no transport; None for any other."""
+    local = Path(url2pathname(urlsplit(address).path)) if address.startswith("file:") else Path(address)
+    for git_dir in (local, local / ".git", local.with_name(local.name + ".git")):
+        if (git_dir / "objects").is_dir() and (git_dir / "HEAD").is_file():
+            return (git_dir / "objects").absolute()
+    return None
+
+
+def _require_commit(git: Repository, source: Source) -> None:
+    try:
+        kind = git("cat-file", "-t", source.commit).strip()
+    except GitFailed:
+        kind = ""
+    if kind != "commit":
+        raise GitFailed("it has no such commit")
+
+
+def _absent(git: Repository, commit: str) -> list[str]:
+    """The files that a partial mirror on this machine does not have. Raises `GitFailed` where one of them is code."""
+    files = _listed(git, commit)
+    told = git("cat-file", "--batch-check", stdin="".join(f"{hash}\n" for hash in files.values()))
+    missing = {line.split()[0] for line in told.splitlines() if line.endswith(" missing")}
+    absent = [name for name, hash in files.items() if hash in missing]
+    code = [name for name in absent if name.endswith(".py")]
+    if code:
+        raise GitFailed(f"the mirror on this machine lacks {code[0]}")
+    return absent
+
+
+def _check_out(git: Repository, commit: str, left_out: list[str]) -> None:
+    """`left_out`: patterns, as of a .gitignore, of what need not be there."""
+    git("config", "core.sparseCheckout", "true" if left_out else "false")
+    patterns = "".join(f"{pattern}\n" for pattern in ("/*", *(f"!{each}" for each in left_out)))
+    (git.git_dir / "info" / "sparse-checkout").write_text(patterns, "utf-8", "surrogateescape")
+    git("checkout", "--quiet", "--force", "--detach", commit)
+
+
+def _written(git: Repository, source: Source) -> Manifest:
+    """What was checked out, each file compared with its hash in the commit. Raises `GitFailed` where it is another."""
+    head = git("rev-parse", "HEAD").strip()
+    if head != source.commit:
+        raise GitFailed(f"the checkout is of commit {head}")
+    listed = _listed(git, source.commit)
+    there = {
+        name: hash for name, hash in listed.items() if (git.files / name).is_symlink() or (git.files / name).exists()
+    }
+    absent = [name for name in listed if name not in there]
+    if absent:
+        _log.warning("%s was cloned without %d files that its mirror lacks: %s", source.repo, len(absent), absent[0])
+    found = Manifest(source.repo, source.commit, there, absent)
+    wrong = found.differences(git.files)
+    if wrong:
+        raise GitFailed(f"of the checked out files {wrong[0]}")
+    return found
+
+
+def _listed(git: Repository, commit: str) -> dict[str, str]:
+    """Path -> hash of each file of a commit; submodules are none."""
+    entries = [entry.partition("\t") for entry in git("ls-tree", "-r", "-z", commit).split("\0") if entry]
+    return {name: head.split()[2] for head, _, name in entries if head.split()[1] == "blob"}
+
+
+@contextmanager
+def _locked(there: Path, source: Source) -> Iterator[None]:
+    """Hold the lock of one clone, so that it is made once however many processes want it."""
+    lock = FileLock(there.with_name(there.name + ".lock"))
+    try:
+        there.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0.5)
+        except Timeout:
+            _log.warning("waiting for another process that is cloning %s", source.repo)
+            lock.acquire()
+    except OSError as error:
+        raise UpstreamError(
+            f"repository {source.repo} cannot be cloned to {there}: {error.strerror or error}; get write permission "
+            "there, or set IISZOO_CACHE to another directory"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

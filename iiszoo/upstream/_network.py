@@ -1,0 +1,114 @@
+"""The network of a checkpoint of isegm: `{"state_dict": ..., "config": ...}`, or a state dict alone.
+
+`config` names the network's class and says what it was made with (`isegm/utils/serialization.py` of
+SamsungLabs/ritm_interactive_segmentation at b9b4460). Its names are words, not orders: the network's class must be one
+of the clone, and a class among its parameters one of the clone or of `torch.nn`; nothing else is imported for them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from iiszoo import assets
+from iiszoo.errors import UpstreamError, WeightsError, one_line
+from iiszoo.upstream._namespace import Namespace
+
+Build = Callable[[Namespace], nn.Module]
+
+
+def load_network(namespace: Namespace, checkpoint: str | Path | None, build: Build | None) -> nn.Module:
+    """The clone's network with the weights of `checkpoint`, for inference; untrained where that is None.
+
+    `build(namespace)` makes the network where there is no config that says how; it goes before a config. Raises
+    `WeightsError` for a checkpoint that cannot be used, and `UpstreamError` where the network cannot be made.
+    """
+    state, config = (None, None) if checkpoint is None else _read(checkpoint)
+    if build is None:
+        build = None if config is None else partial(_from_config, config=config)
+    if build is None:
+        raise UpstreamError(
+            f"the network of {namespace} cannot be made: {checkpoint or 'no checkpoint'} says how; give `build`, a "
+            "function that takes the namespace and returns the network"
+        )
+    try:
+        network = build(namespace)
+    except (UpstreamError, WeightsError):
+        raise
+    except Exception as error:  # code of others may raise anything
+        raise UpstreamError(f"the network of {namespace} cannot be made: {one_line(error)}") from error
+    if state is not None:
+        _fill(network, state, checkpoint, namespace)
+    return network.requires_grad_(False).eval()
+
+
+def _read(checkpoint: str | Path) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+    """(state dict, config or None)."""
+    read = assets.load_checkpoint(checkpoint)
+    if isinstance(read, Mapping) and isinstance(read.get("state_dict"), Mapping):
+        config = read.get("config")
+        return read["state_dict"], config if isinstance(config, Mapping) else None
+    if isinstance(read, Mapping) and read and all(isinstance(value, torch.Tensor) for value in read.values()):
+        return read, None
+    raise WeightsError(f"checkpoint {checkpoint} holds no state dict; give one that isegm's training has saved")
+
+
+def _from_config(namespace: Namespace, config: Mapping[str, Any]) -> nn.Module:
+    """As `load_model` of upstream: what was specified is passed on, and what differs from the class's default now."""
+    cls = _class_named(namespace, str(config["class"]), of_clone=True)
+    defaults = _defaults(cls)
+    arguments = {}
+    for name, parameter in config["params"].items():
+        value = parameter["value"]
+        if parameter["type"] == "class":
+            value = _class_named(namespace, str(value), of_clone=False)
+        if parameter["specified"] or (name in defaults and defaults[name] != value):
+            arguments[name] = value
+    network: nn.Module = cls(**arguments)
+    return network
+
+
+def _class_named(namespace: Namespace, path: str, *, of_clone: bool) -> type[nn.Module]:
+    module, _, name = path.rpartition(".")
+    # a checkpoint that was written by a clone here names the private module
+    module = re.sub(rf"^{re.escape(namespace.name.rpartition('.')[0])}\.\w+\.", "", module)
+    if namespace.owns(module.partition(".")[0]):
+        found = getattr(namespace.import_module(module), name, None)
+    else:
+        known = not of_clone and re.fullmatch(r"torch\.nn(\.[\w.]+)?", module)
+        found = getattr(nn, name, None) if known else None
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        where = "the clone" if of_clone else "the clone or of torch.nn"
+        raise WeightsError(
+            f"the checkpoint's config names {path}, which is no network class of {where}: it is not used"
+        )
+    return found
+
+
+def _defaults(cls: type[nn.Module]) -> dict[str, Any]:
+    """The default of each parameter that the class or one of its bases takes."""
+    defaults: dict[str, Any] = {}
+    for base in cls.__mro__:
+        if base in (nn.Module, object):
+            continue
+        for parameter in inspect.signature(vars(base).get("__init__", object)).parameters.values():
+            if parameter.default is not parameter.empty:
+                defaults.setdefault(parameter.name, parameter.default)
+    return defaults
+
+
+def _fill(network: nn.Module, state: Mapping[str, Any], checkpoint: Any, namespace: Namespace) -> None:
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"checkpoint {checkpoint} is not of the network of {namespace}: {' '.join(str(error).split())[:200]}; give "
+            "the checkpoint of this model"
+        ) from error

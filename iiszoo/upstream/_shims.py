@@ -1,0 +1,168 @@
+"""What a clone is given in place of names that libraries have dropped since it was written.
+
+A clone sees them through modules of its own that stand before the real ones; nobody else does, and where the installed
+library still has a name, the clone gets that.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABCMeta
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from iiszoo.errors import UpstreamError
+
+NAMES: dict[str, dict[str, Any]] = {
+    "numpy": {
+        # aliases of Python's own types, removed in numpy 1.24
+        "bool": "builtins:bool",
+        "complex": "builtins:complex",
+        "float": "builtins:float",
+        "int": "builtins:int",
+        "long": "builtins:int",
+        "object": "builtins:object",
+        "str": "builtins:str",
+        "unicode": "builtins:str",
+        # removed in numpy 2.0 and later
+        "Inf": "numpy:inf",
+        "NaN": "numpy:nan",
+        "alltrue": "numpy:all",
+        "bool8": "numpy:bool_",
+        "complex_": "numpy:complex128",
+        "cumproduct": "numpy:cumprod",
+        "float_": "numpy:float64",
+        "infty": "numpy:inf",
+        "product": "numpy:prod",
+        "round_": "numpy:round",
+        "row_stack": "numpy:vstack",
+        "sometrue": "numpy:any",
+        "string_": "numpy:bytes_",
+        "trapz": "numpy:trapezoid",
+        "unicode_": "numpy:str_",
+    },
+    # removed in Python 3.10
+    "collections": {
+        name: f"collections.abc:{name}"
+        for name in ("Callable", "Hashable", "Iterable", "Iterator", "Mapping", "MutableMapping", "Sequence", "Set")
+    },
+}
+"""Module -> removed name -> `module:name` of what a clone gets for it."""
+
+MODULES: dict[str, dict[str, str]] = {
+    "torch._six": {  # removed in torch 1.13
+        "container_abcs": "collections:abc",
+        "inf": "math:inf",
+        "int_classes": "builtins:int",
+        "string_classes": "builtins:str",
+    },
+    "torchvision.models.utils": {  # removed in torchvision 0.15
+        "load_state_dict_from_url": "torch.hub:load_state_dict_from_url",
+    },
+    "mmcv.cnn": {"ConvModule": "iiszoo.upstream._mmcv:ConvModule"},
+    "mmcv.runner": {"BaseModule": "iiszoo.upstream._mmcv:BaseModule"},
+    "mmcv.runner.base_module": {"BaseModule": "iiszoo.upstream._mmcv:BaseModule"},
+}
+"""Removed module -> what it holds, likewise. For a package of `IMPORTED_ONLY`, what of it is more than a name."""
+
+IMPORTED_ONLY = {
+    "IPython": "IPython",
+    "albumentations": "albumentations",
+    "attr": "attr",
+    "mmcv": "mmcv",
+    "torch.utils.tensorboard": "tensorboard",
+}
+"""What forks import at the top of files and seldom use -> the module that it needs. Where that is not installed, a
+clone can import anything from there, subclass it and decorate with it. Using it later raises `UpstreamError`."""
+
+_state = threading.local()
+
+
+class Proxy(ModuleType):
+    """A module as a clone sees it: the real one's names, then `names` (values, or `module:name` strings).
+
+    What the clone sets on it stays on it. Names that were served from `NAMES` are noted in `used`.
+    """
+
+    def __init__(self, module: ModuleType, names: Mapping[str, Any], used: set[str]) -> None:
+        super().__init__(module.__name__, module.__doc__)
+        own: dict[str, Any] = {name: value for name, value in names.items() if not isinstance(value, str)}
+        own |= {key: vars(module)[key] for key in ("__path__", "__spec__", "__file__") if key in vars(module)}
+        vars(self).update(own, _real=module, _names=names, _used=used)
+
+    def __getattr__(self, name: str) -> Any:
+        state = vars(self)
+        if name not in state["_names"] or name in vars(state["_real"]):
+            return getattr(state["_real"], name)
+        state["_used"].add(f"{self.__name__}.{name}")
+        return resolved(state["_names"][name])
+
+    def __dir__(self) -> list[str]:
+        return sorted({*dir(vars(self)["_real"]), *vars(self)["_names"]})
+
+
+def resolved(path: str) -> Any:
+    """What `module:name` names."""
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
+
+
+def stand_in(name: str, missing: str, leaf: bool, used: set[str]) -> Any:
+    """What a clone gets for `import name` when the module `missing` was not found; None where there is nothing.
+
+    `leaf`: the module `name` itself is wanted (`from name import ...`), else its top package.
+    """
+    for module, needed in IMPORTED_ONLY.items():
+        if f"{name}.".startswith(f"{module}.") and _top(missing) == needed:
+            used.add(name)
+            return _absent(name) if leaf else _absent(module) if module == needed else import_module(_top(name))
+    if leaf and name in MODULES and (name == missing or name.startswith(f"{missing}.")):
+        used.add(name)
+        given = ModuleType(name, "Given by iiszoo in place of a module that was removed.")
+        vars(given).update({key: resolved(path) for key, path in MODULES[name].items()})
+        return given
+    return None
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """While a module of a clone is being run in this thread, what is absent may be called."""
+    _state.depth = getattr(_state, "depth", 0) + 1
+    try:
+        yield
+    finally:
+        _state.depth -= 1
+
+
+class _Absent(ABCMeta):
+    """The type of what is not installed: any attribute is absent likewise; it is a class, so it can be a base."""
+
+    def __getattr__(cls, name: str) -> Any:
+        if "absent" not in vars(cls) or name.startswith("__"):
+            raise AttributeError(f"{cls.__name__!r} has no attribute {name!r}")
+        path = vars(cls)["absent"]
+        known = MODULES.get(path, {}).get(name)
+        return resolved(known) if known else _absent(f"{path}.{name}")
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        path = next(vars(base)["absent"] for base in cls.__mro__ if "absent" in vars(base))
+        if not getattr(_state, "depth", 0):
+            needed = next(needed for module, needed in IMPORTED_ONLY.items() if path.startswith(module))
+            raise UpstreamError(
+                f"this part of the clone uses {path}, and the module {needed} is not installed; `pip install` the "
+                "package that provides it"
+            )
+        if len(args) == 1 and not kwargs and callable(args[0]) and "absent" not in vars(args[0]):
+            return args[0]  # as a decorator
+        return _absent(f"{path}()")
+
+
+def _absent(path: str) -> Any:
+    return _Absent(path.rpartition(".")[2], (), {"absent": path, "__module__": path.rpartition(".")[0]})

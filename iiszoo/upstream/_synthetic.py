@@ -1,0 +1,73 @@
+"""Synthetic weights under which a network of isegm answers to clicks, so that a comparison has something to compare.
+
+With weights that are only drawn, a mask is all or nothing and nothing is ever zoomed in on. So the last layer, where it
+is a 1x1 convolution to one channel, is fitted to one image with one click: object in a disc round it, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from iiszoo.errors import UpstreamError
+from iiszoo.testing.synthetic_weights import synthetic_weights
+from iiszoo.upstream._isegm import IsegmModel
+
+CONV_GAIN, CLICK_SCALE = 0.8, 20.0
+_LOGIT = 2.0
+_RADIUS = 0.2
+"""Of the disc, as a part of the crop's shorter side."""
+_RIDGE = 1e-3
+
+
+def write_synthetic_checkpoint(upstream: IsegmModel, image: Tensor, file: Path) -> None:
+    """Give upstream's network synthetic weights, fitted to `image` float32 (3, H, W), and write them to `file`.
+
+    Raises `UpstreamError` where the network has an entry of no known kind.
+    """
+    network = upstream.network
+    try:
+        weights = synthetic_weights(network.state_dict(), CONV_GAIN, CLICK_SCALE)
+    except KeyError as error:
+        raise UpstreamError(
+            f"no synthetic weights can be made for the network of {upstream.namespace}: {error} is an entry of no "
+            "known kind; give a checkpoint"
+        ) from error
+    network.load_state_dict(weights, strict=False)  # but for constant stencils
+    _fit_last_layer(upstream, image)
+    torch.save({"state_dict": network.state_dict()}, file)
+
+
+@torch.no_grad()
+def _fit_last_layer(upstream: IsegmModel, image: Tensor) -> None:
+    calls: list[tuple[nn.Conv2d, Tensor]] = []
+
+    def note(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        calls.append((layer, inputs[0]))
+
+    last = [m for m in upstream.network.modules() if isinstance(m, nn.Conv2d) and m.out_channels == 1]
+    hooks = [layer.register_forward_hook(note) for layer in last if layer.kernel_size == (1, 1) and layer.groups == 1]
+    middle = (image.shape[1] // 2, image.shape[2] // 2)
+    upstream(image[None], upstream.init_z(image[None]), [[[middle]]], [[[]]])
+    for hook in hooks:
+        hook.remove()
+    if calls:
+        _fit(*calls[-1])
+
+
+def _fit(layer: nn.Conv2d, features: Tensor) -> None:
+    """Ridge regression from features (N, C, h, w) of a picture clicked in its middle to the logits of a disc there."""
+    _, channels, height, width = features.shape
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    squared = (rows - (height - 1) / 2) ** 2 + (columns - (width - 1) / 2) ** 2
+    wanted = torch.where(squared <= (_RADIUS * min(height, width)) ** 2, _LOGIT, -_LOGIT).double().flatten()
+    known = torch.cat((features[0].reshape(channels, -1), features.new_ones(1, height * width))).double().cpu()
+    gram = known @ known.T
+    gram += _RIDGE * gram.diagonal().mean() * torch.eye(channels + 1, dtype=torch.float64)
+    solution = torch.linalg.solve(gram, known @ wanted)
+    layer.weight.copy_(solution[:-1].view_as(layer.weight))
+    if layer.bias is not None:
+        layer.bias.copy_(solution[-1:])

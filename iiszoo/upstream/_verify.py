@@ -1,0 +1,185 @@
+"""Our implementation of a model and upstream's own code side by side: the same images, the same clicks."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from iiszoo import assets, registry
+from iiszoo.cards import ModelCard, Source
+from iiszoo.engine import inference
+from iiszoo.errors import BadOption, IISZooError, ModelError, UpstreamError, one_line
+from iiszoo.protocol import Clicks, Images, Model, Outputs, State, as_model
+from iiszoo.upstream._clone import source_of
+from iiszoo.upstream._isegm import IsegmModel, isegm_model
+from iiszoo.upstream._synthetic import write_synthetic_checkpoint
+
+if TYPE_CHECKING:
+    from iiszoo.data.base import EvaluationDataset
+
+
+@dataclass
+class Verification:
+    """What the comparison found.
+
+    `largest_difference` of two probabilities, after click `worst_click` of sample `worst_sample`; `lowest`, `highest`
+    probability of ours: where they are one, little was compared. `unequal_masks` of `interactions`, with
+    `unequal_pixels` in all; `unequal_rois` of `compared_rois`, 0 where either side shows no ROI. `shims`: names that
+    the clone was given in place of removed ones. `weights`: a file, or "synthetic".
+    """
+
+    model: str
+    repo: str
+    commit: str
+    weights: str
+    dataset: str
+    robot: str
+    threshold: float
+    samples: int = 0
+    interactions: int = 0
+    largest_difference: float = 0.0
+    worst_sample: str = ""
+    worst_click: int = 0
+    lowest: float = 1.0
+    highest: float = 0.0
+    unequal_masks: int = 0
+    unequal_pixels: int = 0
+    compared_rois: int = 0
+    unequal_rois: int = 0
+    shims: list[str] = field(default_factory=list)
+
+    def add(self, sample: str, click: int, ours: Any, theirs: Any) -> None:
+        """Two answers to one click: probabilities `(1, 1, H, W)`."""
+        difference = float((ours - theirs).abs().max())
+        if not difference <= self.largest_difference:  # so that NaN counts
+            self.largest_difference, self.worst_sample, self.worst_click = difference, sample, click
+        self.lowest, self.highest = min(self.lowest, float(ours.min())), max(self.highest, float(ours.max()))
+        pixels = int(((ours > self.threshold) != (theirs > self.threshold)).sum())
+        self.interactions += 1
+        self.unequal_pixels += pixels
+        self.unequal_masks += pixels > 0
+
+    def add_rois(self, ours: Any, theirs: Any) -> None:
+        """The zoomed regions at one click, `z["roi"]` of both."""
+        if isinstance(ours, Tensor) and isinstance(theirs, Tensor):
+            self.compared_rois += 1
+            self.unequal_rois += not torch.equal(ours.cpu(), theirs.cpu())
+
+
+def verify(
+    model: str,
+    *,
+    checkpoint: str | Path | None = None,
+    synthetic: bool = False,
+    clicks: int = 5,
+    samples: int | None = None,
+    dataset: str = "demo",
+    robot: str = "ritm",
+    device: str = "cpu",
+    progress: Callable[[str], None] = lambda sample: None,
+) -> Verification:
+    """Compare a model of the zoo with the code of its card's `upstream`, click by click.
+
+    Both get the clicks that the robot makes on our answers, `clicks` on each of the first `samples` samples (None:
+    all), and each its own previous answers. The weights are those of `checkpoint`, of the card, or, with `synthetic`,
+    made up (`iiszoo.upstream._synthetic`). `progress` is told each sample's id.
+
+    Raises `UpstreamError`, `WeightsError`, `UnknownId`, `BadOption`, and `ModelError` where ours fails.
+    """
+    card, options = registry.resolve_model(model)
+    source, images = source_of(card), registry.load_dataset(dataset)
+    if synthetic and checkpoint is not None:
+        raise BadOption("give a checkpoint or ask for synthetic weights, not both")
+    with tempfile.TemporaryDirectory() as folder:
+        if synthetic:
+            theirs = _theirs(card, source, None, device, options)
+            file = Path(folder) / "synthetic.pth"
+            write_synthetic_checkpoint(theirs, inference.to_tensor(images.read_image(0), device), file)
+        else:
+            file = Path(checkpoint) if checkpoint is not None else assets.fetch(card)
+            theirs = _theirs(card, source, file, device, options)
+        ours = registry.load_model(model, checkpoint=file, device=device)
+    found = Verification(
+        registry.model_name(card, options),
+        source.repo,
+        source.commit,
+        "synthetic" if synthetic else str(file),
+        dataset,
+        robot,
+        ours.threshold,
+    )
+    with torch.no_grad():
+        _compare(
+            found, ours, as_model(theirs, f"upstream of {card.id}", card, device), images, clicks, samples, progress
+        )
+    found.shims = sorted(theirs.namespace.shims_used)
+    return found
+
+
+def _theirs(card: ModelCard, source: Source, file: Path | None, device: str, options: dict[str, Any]) -> IsegmModel:
+    """Upstream's own code: as the card says it is loaded, else a fork of isegm with its defaults."""
+    if card.upstream_loader:
+        try:
+            loaded = registry.load_object(card.upstream_loader)(card, device=device, checkpoint=file, **options)
+        except IISZooError:
+            raise
+        except Exception as error:  # a plugin's loader may raise anything
+            raise UpstreamError(f"upstream of {card.id} cannot be loaded: {one_line(error)}") from error
+        if not isinstance(loaded, IsegmModel):
+            raise UpstreamError(f"{card.upstream_loader} of {card.id} must return an IsegmModel, not {loaded!r}")
+        return loaded
+    if options or file is None:
+        what = f"the options {', '.join(options)}" if options else "synthetic weights"
+        raise UpstreamError(f"model {card.id} cannot be verified with {what}: its card names no upstream_loader")
+    return isegm_model(source, file, threshold=card.threshold, device=device)
+
+
+def _compare(
+    found: Verification,
+    ours: Model,
+    theirs: Model,
+    dataset: EvaluationDataset,
+    clicks: int,
+    samples: int | None,
+    progress: Callable[[str], None],
+) -> None:
+    robot = registry.load_robot(found.robot)
+    for i in range(len(dataset))[:samples]:
+        sample = dataset.sample_id(i)
+        progress(sample)
+        found.samples += 1
+        x = inference.to_tensor(dataset.read_image(i), ours.device)[None]
+        wanted = dataset.read_target(i)
+        target = inference.to_output(wanted.object)
+        ignore = None if wanted.ignore is None else torch.from_numpy(wanted.ignore)[None, None]
+        generators = [np.random.default_rng(i)]
+        z, other_z = ours.init_z(x), theirs.init_z(x)
+        y: Any = z["prev_output"]
+        pcs: Clicks = []
+        ncs: Clicks = []
+        for click in range(1, clicks + 1):
+            pcs, ncs = robot(y.cpu(), target, pcs, ncs, ignore=ignore, generators=generators, threshold=found.threshold)
+            if not pcs[-1][0] and not ncs[-1][0]:
+                break
+            y, z = _answer(ours, ModelError, sample, x, z, pcs, ncs)
+            other, other_z = _answer(theirs, UpstreamError, sample, x, other_z, pcs, ncs)
+            found.add(sample, click, y, other)
+            found.add_rois(z.get("roi"), other_z.get("roi"))
+
+
+def _answer(
+    model: Model, kind: type[IISZooError], sample: str, x: Images, z: State, pcs: Clicks, ncs: Clicks
+) -> tuple[Outputs, State]:
+    try:
+        return model(x, z, pcs, ncs)
+    except IISZooError:
+        raise
+    except Exception as error:  # either side may raise anything
+        raise kind(f"{model.name} raised {one_line(error)} (on sample {sample!r} at click {len(pcs)})") from error

@@ -1,0 +1,50 @@
+"""SimpleClick's own code, for `iiszoo upstream verify`: what the cards' `upstream_loader` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from iiszoo.cards import ModelCard
+from iiszoo_simpleclick.configs import config_of
+
+if TYPE_CHECKING:
+    from iiszoo.upstream import IsegmModel, Namespace
+
+
+def load_upstream(card: ModelCard, *, device: str, checkpoint: Path | None = None) -> IsegmModel:
+    """Upstream's network and predictor with crops of 448 x 448 from the first click on; untrained for None."""
+    from iiszoo.upstream import isegm_model
+
+    sizes = config_of(card.id)
+
+    def build(clone: Namespace) -> Any:
+        return clone.import_module("isegm.model.is_plainvit_model").PlainVitModel(
+            backbone_params={
+                "img_size": (448, 448),
+                "patch_size": (sizes.patch, sizes.patch),
+                "in_chans": 3,
+                "embed_dim": sizes.dim,
+                "depth": sizes.depth,
+                "num_heads": sizes.heads,
+                "mlp_ratio": 4,
+                "qkv_bias": True,
+            },
+            neck_params={"in_dim": sizes.dim, "out_dims": list(sizes.pyramid)},
+            head_params={
+                "in_channels": list(sizes.pyramid),
+                "in_index": [0, 1, 2, 3],
+                "dropout_ratio": 0.1,
+                "num_classes": 1,
+                "loss_decode": None,  # of training only
+                "align_corners": False,
+                "upsample": "x1",
+                "channels": sizes.head,
+            },
+            use_disks=True,
+            norm_radius=5,
+            with_prev_mask=True,
+        )
+
+    zoom_in = {"skip_clicks": -1, "target_size": (448, 448)}
+    return isegm_model(card.upstream, checkpoint, zoom_in=zoom_in, threshold=card.threshold, build=build, device=device)
