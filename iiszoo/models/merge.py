@@ -54,17 +54,29 @@ def progressive_merge(prediction: Mask, previous: Mask, *clicks: Click, mend: bo
                 f"{prediction.shape} and {previous.dtype} {previous.shape}"
             )
     changed = prediction != previous
-    _, labels = cv2.connectedComponents(changed.view(np.uint8), connectivity=8)
     added, removed = np.zeros_like(previous), np.zeros_like(previous)
     for row, col in clicks:
         if not (0 <= row < previous.shape[0] and 0 <= col < previous.shape[1]):
             raise ValueError(f"click {(row, col)} lies outside of masks of shape {previous.shape}")
         if changed[row, col] or not mend:
-            region = labels == labels[row, col]
+            region = changed_under(changed, (row, col))
             added |= region & ~previous[row, col]
             removed |= region & previous[row, col]
     merged: Mask = np.where(previous, ~removed, added)
     return merged
+
+
+def changed_under(changed: Mask, click: Click) -> Mask:
+    """The 8-connected component of `changed`, bool (H, W), in which the click (row, col) lies; where it lies in none, all
+    that is not changed, as ClickSEG reads the background's label.
+    """
+    if not changed[click]:
+        return ~changed
+    filled = changed.astype(np.uint8)
+    # Not cv2.connectedComponents: its threads hang in a forked process, such as a DataLoader's worker.
+    cv2.floodFill(filled, None, (click[1], click[0]), 2, flags=8)
+    component: Mask = filled == 2
+    return component
 
 
 def merged_output(

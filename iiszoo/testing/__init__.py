@@ -1,1 +1,47 @@
-"""What tests of models need: weights that are made, not trained."""
+"""What tests of models need: the conformance kit, and weights that are made, not trained.
+
+    @iiszoo.testing.parametrize_checks("focalclick/*", expected_failures={"many_clicks": "the network reads 24 clicks"})
+    def test_conformance(check):
+        check()
+
+    for name, check in iiszoo.testing.checks(model):
+        check()
+
+The checks, and the defect that each of them is there for: `docs/conformance.md`. This module imports neither torch nor
+pytest until something of it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOME = {
+    "CheckFailed": "iiszoo.testing.check",
+    "checks": "iiszoo.testing.conformance",
+    "fill": "iiszoo.testing.synthetic_weights",
+    "parametrize_checks": "iiszoo.testing.pytest_items",
+}
+
+__all__ = [
+    "CheckFailed",
+    "checks",
+    "fill",
+    "parametrize_checks",
+]
+
+if TYPE_CHECKING:
+    from iiszoo.testing.check import CheckFailed as CheckFailed
+    from iiszoo.testing.conformance import checks as checks
+    from iiszoo.testing.pytest_items import parametrize_checks as parametrize_checks
+    from iiszoo.testing.synthetic_weights import fill as fill
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'iiszoo.testing' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from iiszoo.models.merge import changed_under
 
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
@@ -34,19 +35,12 @@ def focus_box(coarse: Mask, previous: Mask, region: Box, click: tuple[int, int],
         sides: tuple[float, float, float, float] = (first, last, left, right)
     else:
         height, width = last - first, right - left
-        sides = _box(_under(coarse ^ previous, click))
+        sides = _box(changed_under(coarse ^ previous, click))
         if sides[1] - sides[0] < height / 3 or sides[3] - sides[2] < width / 3:
             near = _NEAR * max(height, width)
             sides = (click[0] - near, click[0] + near, click[1] - near, click[1] + near)
     top, bottom, left, right = _expanded(sides, expansion, coarse.shape)
     return max(top, region[0]), min(bottom, region[1]), max(left, region[2]), min(right, region[3])
-
-
-def _under(change: Mask, click: tuple[int, int]) -> Mask:
-    """The component of `change` that the click lies in; where the click lies in no change, all that did not change."""
-    _, labels = cv2.connectedComponents(change.astype(np.uint8))
-    found: Mask = labels == labels[click]
-    return found
 
 
 def _box(mask: Mask) -> tuple[int, int, int, int]:

@@ -1,0 +1,84 @@
+"""`iiszoo check`: whether a model keeps what the standard format promises."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from iiszoo.cli.output import json_option, print_json
+
+if TYPE_CHECKING:
+    from iiszoo.testing.check import Outcome
+
+_COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
+
+
+@click.command("check")
+@click.argument("model")
+@click.option(
+    "--weights",
+    is_flag=True,
+    help="The weights are trained ones: fetch the card's where they are absent, and check what clicks and colours mean "
+    "too.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Weights for the model in the place of its card's; synthetic ones will do, without --weights.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1),
+    help="How far answers may lie apart that other kernels computed: of a batch, a thread, another process.  "
+    "[default: 0.001]",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds for a session in another process.  [default: 120]",
+)
+@json_option
+def command(
+    model: str, weights: bool, checkpoint: Path | None, tolerance: float | None, timeout: float | None, as_json: bool
+) -> None:
+    """Check that MODEL, an id or module:function, keeps the promises of the standard format.
+
+    Nothing is downloaded without --weights: a model whose weights are not in the cache is checked with --checkpoint,
+    else only its card and its plugin are. What clicks and colours mean is checked of models without weights, and with
+    --weights. A function that takes no argument is called for the model. Every check: docs/conformance.md. The exit
+    code is 2 where a check fails.
+    """
+    sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
+    from iiszoo.testing.conformance import TIMEOUT, TOLERANCE, outcomes, subject_of
+
+    subject = subject_of(
+        model,
+        checkpoint=checkpoint,
+        trained=weights or None,
+        tolerance=TOLERANCE if tolerance is None else tolerance,
+        timeout=TIMEOUT if timeout is None else timeout,
+    )
+    done: list[Outcome] = []
+    for outcome in outcomes(subject):
+        done.append(outcome)
+        click.echo(_line(outcome), err=as_json)
+    counts = {status: sum(outcome.status == status for outcome in done) for status in _COLOURS}
+    if as_json:
+        print_json({"model": model, **counts, "checks": done})
+    else:
+        click.echo(f"{model}: {', '.join(f'{number} {status}' for status, number in counts.items())}")
+    unloaded = next((outcome for outcome in done if outcome.check == "loads" and outcome.status == "skipped"), None)
+    if unloaded is not None:
+        click.echo(f"the model itself was not checked: {unloaded.message}", err=True)
+    if counts["failed"]:
+        click.get_current_context().exit(2)
+
+
+def _line(outcome: Outcome) -> str:
+    head = click.style(f"{outcome.status:7}", fg=_COLOURS[outcome.status])
+    tail = f"  {outcome.message}" if outcome.message else ""
+    return f"{head}  {outcome.check:24}  {outcome.seconds:6.1f} s{tail}"

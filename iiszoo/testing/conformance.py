@@ -1,0 +1,106 @@
+"""Running the checks over a model, one after another or one by one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+from iiszoo import registry
+from iiszoo.testing.check import CHECKS, Broken, Check, CheckFailed, NotApplicable, Outcome, Status
+from iiszoo.testing.subject import ModelOrFactory, Origin, Subject, raised
+
+for _subject in ("cards", "answers", "edges", "sessions", "states", "meaning", "places"):
+    import_module(f"iiszoo.testing.{_subject}")  # registers its checks, which run in this order
+
+TOLERANCE = 1e-3
+TIMEOUT = 120.0
+
+
+def subject_of(
+    model: ModelOrFactory,
+    *,
+    checkpoint: str | Path | None = None,
+    trained: bool | None = None,
+    tolerance: float = TOLERANCE,
+    timeout: float = TIMEOUT,
+) -> Subject:
+    """What `checks` runs on. Raises `UnknownId`, `PluginError` or `BadOption` for an id that cannot be used."""
+    if isinstance(model, str) and not registry.is_function(model):
+        registry.resolve_model(model)
+    return Subject(Origin(model, Path(checkpoint) if checkpoint else None), trained, tolerance, timeout)
+
+
+def checks(
+    model: ModelOrFactory,
+    *,
+    checkpoint: str | Path | None = None,
+    trained: bool | None = None,
+    tolerance: float = TOLERANCE,
+    timeout: float = TIMEOUT,
+) -> Iterator[tuple[str, Callable[[], str | None]]]:
+    """Every check of a model, by name: `for name, check in checks(model): check()`.
+
+    Args:
+        model: an id, `"module:function"`, a callable of the standard format, or a factory, which called without
+            arguments returns one (with a card: `as_model(..., card=card)`); a factory may take `device`.
+        checkpoint: a file of weights for an id, in the place of the card's own.
+        trained: whether the weights mean something, so that the checks of tier 2 hold; for an id True also fetches the
+            card's weights. None: where the model has no weights to be trained.
+        tolerance: the largest difference in probability between answers that other kernels computed: of a batch, a
+            thread, another process. On CUDA twenty times that.
+        timeout: seconds that another process, with its start and loading, or a thread may take for one session.
+
+    A check returns None where it passed, or in a sentence why it does not apply here. It raises `CheckFailed`.
+    """
+    subject = subject_of(model, checkpoint=checkpoint, trained=trained, tolerance=tolerance, timeout=timeout)
+    for name in CHECKS:
+        yield name, partial(_check, subject, name)
+
+
+def outcomes(subject: Subject) -> Iterator[Outcome]:
+    """What comes of every check, in order, each as soon as it is known; nothing is raised for a failure."""
+    for name in CHECKS:
+        yield outcome(subject, name)
+
+
+def outcome(subject: Subject, name: str) -> Outcome:
+    """What comes of one check, and before it of those that it comes after; each is made once."""
+    if name not in subject.outcomes:
+        began = time.perf_counter()
+        status, message = _made(subject, CHECKS[name])
+        subject.outcomes[name] = Outcome(name, CHECKS[name].tier, status, message, time.perf_counter() - began)
+    return subject.outcomes[name]
+
+
+def _made(subject: Subject, check: Check) -> tuple[Status, str]:
+    try:
+        for name in check.after:
+            earlier = outcome(subject, name)
+            if earlier.status == "failed":
+                raise NotApplicable(f"it says nothing where {name} fails")
+            if earlier.status == "skipped":
+                raise NotApplicable(earlier.message)
+        if check.tier == 2 and not subject.meaningful:
+            raise NotApplicable("it needs weights that mean something: --weights (trained=True) says that they do")
+        check.run(subject)
+    except NotApplicable as reason:
+        return "skipped", str(reason)
+    except Broken as found:
+        return "failed", _sentence(subject, check, str(found))
+    except Exception as error:  # noqa: BLE001  a model may raise anything
+        return "failed", _sentence(subject, check, raised(error))
+    return "passed", ""
+
+
+def _sentence(subject: Subject, check: Check, found: str) -> str:
+    return f"model {subject.name} fails {check.name}: {check.promise}, but {found}; look at {check.look}"
+
+
+def _check(subject: Subject, name: str) -> str | None:
+    came = outcome(subject, name)
+    if came.status == "failed":
+        raise CheckFailed(came.message)
+    return came.message or None

@@ -1,0 +1,205 @@
+"""The model that is checked: where it comes from, whether its weights mean anything, and the runs that checks share."""
+
+from __future__ import annotations
+
+import inspect
+import sysconfig
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from iiszoo import assets, registry
+from iiszoo.cards import ModelCard
+from iiszoo.errors import BadOption, one_line
+from iiszoo.protocol import Clicks, Images, Model, Outputs, State, as_model
+from iiszoo.testing import scenes
+from iiszoo.testing.check import NotApplicable, Outcome
+from iiszoo.testing.scenes import Scene
+from iiszoo.testing.values import fresh
+
+ModelOrFactory = str | Callable[..., Any]
+"""An id, `module:function`, a model (any callable of the standard format), or a factory: called without arguments, it
+returns a model. A factory that takes `device` is also asked for one on CUDA."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """All that a process needs to make the model, its own or another that this is pickled to."""
+
+    what: ModelOrFactory
+    checkpoint: Path | None = None
+
+    @property
+    def named(self) -> bool:
+        """Whether it is an id, so that a card stands behind it before anything is loaded."""
+        return isinstance(self.what, str) and not registry.is_function(self.what)
+
+    def load(self, device: str = "cpu") -> Model:
+        """The model on `device`. Raises what its loader raises, `NotApplicable` where it cannot be made there."""
+        if isinstance(self.what, str) and self.named:
+            return registry.load_model(self.what, self.checkpoint, device)
+        if self.checkpoint is not None:
+            raise BadOption(f"{label(self.what)} is no id of a model, so it takes no checkpoint")
+        what = registry.load_object(self.what) if isinstance(self.what, str) else self.what
+        if not is_factory(what):
+            if isinstance(what, Model) and device != what.device:
+                raise NotApplicable(
+                    f"it was given loaded, on {what.device}; give its id, or a factory that takes device"
+                )
+            return as_model(what, label(self.what), device=device)
+        if "device" in inspect.signature(what).parameters:
+            return as_model(what(device=device), label(self.what), device=device)
+        if device != "cpu":
+            raise NotApplicable(f"the factory {label(what)} takes no device")
+        return as_model(what(), label(self.what))
+
+
+def is_factory(what: Callable[..., Any]) -> bool:
+    """Whether `what` is to be called, without arguments, to get a model; else it is one itself.
+
+    Raises `BadOption` where, by its parameters, it can be neither.
+    """
+    if isinstance(what, Model) or (not inspect.isclass(what) and _takes(what, 4)):
+        return False
+    if _takes(what, 0):
+        return True
+    raise BadOption(f"{label(what)} is neither a model, of (x, z, pcs, ncs), nor a factory, of no argument")
+
+
+def _takes(what: Callable[..., Any], n_arguments: int) -> bool:
+    try:
+        inspect.signature(what).bind(*[None] * n_arguments)
+    except TypeError:
+        return False
+    return True
+
+
+def label(what: ModelOrFactory) -> str:
+    """A short name, made without loading anything."""
+    if isinstance(what, Model):
+        return what.name
+    if isinstance(what, partial):
+        parts = (getattr(part, "id", getattr(part, "__name__", part)) for part in what.args)
+        return f"{label(what.func)}({', '.join(map(str, parts))})"
+    return what if isinstance(what, str) else str(getattr(what, "__qualname__", type(what).__qualname__))
+
+
+@dataclass(frozen=True)
+class Play:
+    """A session as it went: the state before the first click, and y and z of each interaction."""
+
+    start: State
+    outputs: list[Outputs]
+    states: list[State]
+
+
+@dataclass(eq=False)
+class Subject:
+    """One model under check.
+
+    `trained`: whether its weights mean something; None: they do where it has none to be trained. `tolerance`: how far
+    two answers may lie apart that different kernels computed, in probability. `timeout`: how long another process,
+    with its start and loading the model, or a thread may take for a session, in seconds.
+    """
+
+    origin: Origin
+    trained: bool | None = None
+    tolerance: float = 1e-3
+    timeout: float = 120.0
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    _plays: dict[Any, Play] = field(default_factory=dict)
+
+    @cached_property
+    def name(self) -> str:
+        return label(self.origin.what)
+
+    @property
+    def card(self) -> ModelCard | None:
+        """The model's card, or None for a bare function. An id's card needs no loading."""
+        if self.origin.named:
+            return registry.resolve_model(str(self.origin.what))[0]
+        return self.model.card
+
+    @cached_property
+    def model(self) -> Model:
+        """The model, loaded once, on the CPU. `NotApplicable` where its weights are not at hand."""
+        if self.origin.named and self.origin.checkpoint is None and not self.trained:
+            card, _ = registry.resolve_model(str(self.origin.what))
+            missing = [file.filename for file in card.weights if assets.status(card, file).state != "present"]
+            if missing:
+                raise NotApplicable(
+                    f"its weights are not in the cache ({', '.join(missing)}): --weights (trained=True) fetches them, "
+                    "--checkpoint FILE (checkpoint=) gives others, synthetic ones too"
+                )
+        return self.origin.load()
+
+    @property
+    def meaningful(self) -> bool:
+        """Whether the answers can be expected to make sense."""
+        if self.trained is not None:
+            return self.trained
+        return self.card is None or not self.card.weights
+
+    def release(self) -> None:
+        """Let go of the model and of its runs; what came of the checks is kept."""
+        self.__dict__.pop("model", None)
+        self._plays.clear()
+
+    def call(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
+        """One interaction on copies of the arguments: a model that changes them fails one check, not all."""
+        with torch.no_grad():
+            return self.model(fresh(x), fresh(z), fresh(pcs), fresh(ncs))
+
+    def start(self, x: Images) -> State:
+        """`init_z` of a copy of x."""
+        with torch.no_grad():
+            return self.model.init_z(fresh(x))
+
+    def play(self, scene: Scene) -> Play:
+        """The session from its beginning."""
+        return play(self.model, scene)
+
+    def alone(self, k: int) -> Play:
+        """Session `k` of `scenes.session` by itself; run once, so only to be read."""
+        return self.once(k, lambda: scenes.session(k))
+
+    def together(self) -> Play:
+        """The three sessions in one batch; run once, so only to be read."""
+        return self.once("together", scenes.all_sessions)
+
+    def once(self, key: object, scene: Callable[[], Scene]) -> Play:
+        """The session of a scene, played when it is first asked for under `key`."""
+        if key not in self._plays:
+            self._plays[key] = self.play(scene())
+        return self._plays[key]
+
+
+def play(model: Model, scene: Scene) -> Play:
+    """All interactions of a scene, with copies of what goes in and of what comes out."""
+    with torch.no_grad():
+        z = model.init_z(fresh(scene.x))
+        start, outputs, states = fresh(z), [], []
+        for k in range(1, len(scene.pcs) + 1):
+            y, z = model(fresh(scene.x), fresh(z), fresh(scene.pcs[:k]), fresh(scene.ncs[:k]))
+            outputs.append(fresh(y))
+            states.append(fresh(z))
+    return Play(start, outputs, states)
+
+
+def raised(error: BaseException) -> str:
+    """`it raised ValueError: ... at file.py:12`: the innermost line that is neither the kit's, torch's nor Python's."""
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    file, line = ([place for place in places if _is_the_models(place[0])] or places)[-1]
+    return f"it raised {one_line(error)} at {file}:{line}"
+
+
+def _is_the_models(file: str) -> bool:
+    packages = sysconfig.get_path("purelib")
+    if file.startswith((str(Path(__file__).parent), str(Path(packages, "torch")))):
+        return False
+    return file.startswith(packages) or not file.startswith((sysconfig.get_path("stdlib"), "<"))

@@ -1,0 +1,32 @@
+"""SAM keeps what the standard format promises: with synthetic weights, and its cards as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from small_sam import small_sam
+
+from iiszoo.protocol import Model, as_model
+from iiszoo.registry import registry
+from iiszoo.testing import checks, parametrize_checks
+from iiszoo_sam.cards import CARDS
+from iiszoo_sam.model import Sam
+from iiszoo_sam.torch_backend import TorchBackend
+
+
+def synthetic_sam(device: str = "cpu") -> Model:
+    """The card of ViT-B before SAM's decoder and an encoder of one block, with synthetic weights."""
+    return as_model(Sam(TorchBackend(small_sam(), device)), card=registry().models.resolve("sam/vit-b"), device=device)
+
+
+@pytest.mark.slow
+@parametrize_checks(synthetic_sam)
+def test_conformance(check):
+    check()
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
+def test_cards(card: Any) -> None:
+    """Without the weights what is checked is card, plugin and loader."""
+    assert [name for name, check in checks(card.id) if check() is None]
