@@ -46,6 +46,10 @@ class ModelError(IISZooError):
     """A model raised, or its answer breaks the standard format; the message names the model and the sample."""
 
 
+class WorkerDied(ModelError):
+    """The process that a model runs in (`iiszoo.remote`) died, or did not answer in time; another takes its place."""
+
+
 def one_line(error: BaseException) -> str:
     """`ValueError: what it says`, on one line, to stand within a sentence."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

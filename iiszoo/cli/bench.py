@@ -105,6 +105,18 @@ _directory = click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--skip-broken", is_flag=True, help="Leave broken samples out, and say how many.")
 @click.option("--keep-going", is_flag=True, help="Where a model fails, count the sample as a failure and go on.")
+@click.option(
+    "--python",
+    metavar="PATH",
+    help="Run the models in this interpreter, with its own torch: the path of a Python >= 3.7 that has numpy.",
+)
+@click.option(
+    "--python-timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=300,
+    show_default=True,
+    help="Seconds after which a model call in it counts as hanging.",
+)
 @metrics_option
 @json_option
 def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settings: Any) -> None:

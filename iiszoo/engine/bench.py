@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from iiszoo import assets
+from iiszoo import assets, remote
 from iiszoo.builtin.datasets import DEFAULT as DEFAULT_DATASET
 from iiszoo.builtin.models import DEFAULT as DEFAULT_MODEL
 from iiszoo.data import initial_masks as masks
@@ -34,6 +34,7 @@ from iiszoo.registry import (
 
 if TYPE_CHECKING:
     from iiszoo.protocol import Model
+    from iiszoo.remote import Interpreter
 
 ModelSpec = str | Callable[..., Any]
 
@@ -88,6 +89,7 @@ class Settings:
     skip_broken: bool = False
     keep_going: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    interpreter: Interpreter | None = None
 
     def __post_init__(self) -> None:
         counts = {"batch size": self.batch_size, "number of workers": self.n_workers, "limit": self.limit}
@@ -116,6 +118,8 @@ def bench(
     out: str | Path | None = None,
     root: str | Path | None = None,
     checkpoint: str | Path | None = None,
+    python: str | Path | None = None,
+    python_timeout: float = 300,
     listener: Listener | None = None,
     **settings: Any,
 ) -> list[dict[str, Any]]:
@@ -127,10 +131,11 @@ def bench(
     part of the datasets' names, as `iiszoo.data.initial_masks` has it. `progressive_merge`, `"published"` or
     `"mended"`, becomes an option of every model (`iiszoo.models.merge`), and part of its name. `out` is the output
     directory, by default `runs/PROTOCOL` (with a hash behind it where single rules were changed). What is there already
-    of the same run is not computed again; another run's directory is refused. `settings` are the fields of `Settings`:
-    device, batch_size, n_workers, shard (i, n), limit (the first samples only), overwrite, skip_broken, keep_going,
-    options (for the model's loader). Nothing is written before every id, device, dataset, model and directory has been
-    found usable.
+    of the same run is not computed again; another run's directory is refused. `python` is the interpreter that the
+    models live in, where it is not this one (`iiszoo.remote`), `python_timeout` the seconds after which a call of
+    theirs that has not been answered counts as hanging. `settings` are the fields of `Settings`: device, batch_size,
+    n_workers, shard (i, n), limit (the first samples only), overwrite, skip_broken, keep_going, options (for the
+    model's loader). Nothing is written before every id, device, dataset, model and directory has been found usable.
 
     A summary is a dict: `model`, `dataset`, `protocol`, `n_samples`, `n_done`, `n_failed`, `complete`, `skipped`,
     `metrics` and `times` (`engine.metrics.summarise` and `summarise_times`), `provenance`, `directory`.
@@ -140,7 +145,10 @@ def bench(
     if progressive_merge is not None:
         check_merge_rule(progressive_merge)
         settings["options"] = {**settings.get("options", {}), MERGE: progressive_merge}
-    how = Settings(Path(root) if root else None, Path(checkpoint) if checkpoint else None, **settings)
+    interpreter = None if python is None else remote.Interpreter(str(python), python_timeout)
+    how = Settings(
+        Path(root) if root else None, Path(checkpoint) if checkpoint else None, interpreter=interpreter, **settings
+    )
     listener = listener or Listener()
     changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
     rules = load_protocol(protocol, **changes)
@@ -166,10 +174,9 @@ def bench(
 
 def _plan(model: ModelSpec, dataset: str, rules: EvaluationProtocol, place: Path, how: Settings) -> Run:
     registry().datasets.resolve(split_initial(dataset)[0].partition(":")[0])
+    model_identity, threshold = _known_of(model, how)
     if rules.threshold is None:
-        card = getattr(model, "card", None) if is_function(model) else resolve_model(str(model))[0]
-        rules = replace(rules, threshold=card.threshold if card else 0.5)
-    model_identity = provenance.model_identity(model, how.checkpoint, how.options)
+        rules = replace(rules, threshold=threshold)
     identity = {
         "format": store.FORMAT,
         "model": model_identity,
@@ -178,6 +185,14 @@ def _plan(model: ModelSpec, dataset: str, rules: EvaluationProtocol, place: Path
     }
     name: str = model_identity["id"]
     return Run(model, name, dataset, rules, place / store.slug(name, dataset), identity)
+
+
+def _known_of(model: ModelSpec, how: Settings, *, fetch: bool = False) -> tuple[dict[str, Any], float]:
+    """What decides the model's answers, and its own threshold; `fetch`: after another interpreter has its weights."""
+    if how.interpreter is not None:
+        return remote.identify(model, how.interpreter, how.checkpoint, how.options, fetch=fetch)
+    card = getattr(model, "card", None) if is_function(model) else resolve_model(str(model))[0]
+    return provenance.model_identity(model, how.checkpoint, how.options), card.threshold if card else 0.5
 
 
 def _refuse_rivals(runs: Sequence[Run]) -> None:
@@ -218,17 +233,20 @@ def _unchanged(run: Run, summary: dict[str, Any], how: Settings) -> bool:
 
 @dataclass(frozen=True)
 class Ready:
-    """A run that was found possible. `model` is kept where it need not be loaded again."""
+    """A run that was found possible. `model` is kept where it need not be loaded again; `worker` is what another
+    interpreter reports of itself.
+    """
 
     run: Run
     checked: Checked
     job: workers.Job
     model: Model | None
+    worker: dict[str, Any] | None
 
 
 def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run, Ready]:
     """Check all that the runs need: device, data, weights, models, directories. No run directory is written to."""
-    if runs:
+    if runs and how.interpreter is None:
         check_device(how.device)
     checked: dict[str, Checked] = {}
     for run in runs:
@@ -237,13 +255,14 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
             checked[run.dataset] = check(dataset, how.limit, how.skip_broken, partial(listener.checking, run.dataset))
     names = {run.name for run in runs}
     models: dict[str, Model | None] = {}
+    reports: dict[str, dict[str, Any] | None] = {}
     ready: dict[Run, Ready] = {}
     for run in runs:
         _fetch_weights(run, how, listener)
         data = checked[run.dataset]
         identity = {
             **run.identity,
-            "model": provenance.model_identity(run.model, how.checkpoint, how.options),
+            "model": _known_of(run.model, how, fetch=True)[0],
             "dataset": {"id": run.dataset, "n_samples": data.total, "fingerprint": data.fingerprint},
         }
         run_known = replace(run, identity=identity)
@@ -251,19 +270,20 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
             store.check_identity(run.directory, identity)
         job = workers.Job(
             run.model, how.checkpoint, how.device, how.options, run.dataset, how.root, run.rules, how.batch_size,
-            how.keep_going,
+            how.keep_going, how.interpreter,
         )  # fmt: skip
         if how.n_workers > 1:
             workers.check_portable(job)
         if run.name not in models:  # loaded even if not kept, so that one that cannot be is known before anything runs
             model = job.load_model()
             models[run.name] = model if len(names) == 1 and how.n_workers == 1 else None
-        ready[run] = Ready(run_known, data, job, models[run.name])
+            reports[run.name] = getattr(model.function, "report", None) if how.interpreter else None
+        ready[run] = Ready(run_known, data, job, models[run.name], reports[run.name])
     return ready
 
 
 def _fetch_weights(run: Run, how: Settings, listener: Listener) -> None:
-    if not is_function(run.model) and how.checkpoint is None:
+    if how.interpreter is None and not is_function(run.model) and how.checkpoint is None:
         card, _ = resolve_model(str(run.model))
         for file in card.weights:
             assets.fetch(card, file, progress=partial(listener.fetching, file.filename))
@@ -273,6 +293,7 @@ def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
     run, checked = ready.run, ready.checked
     model = ready.model if ready.model is not None or how.n_workers > 1 else ready.job.load_model()
     began = _now()
+    environment = provenance.environment(how.device, ready.worker)
     if how.overwrite:
         store.discard(run.directory)
     store.check_identity(run.directory, run.identity)
@@ -293,9 +314,9 @@ def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
                 ready.job.run(model, checked.dataset, iter(groups), emit)
         except BaseException:
             with suppress(RunError):  # what stopped the run matters more than a summary that can be derived again
-                _write_summary(run, checked, how.device, began)
+                _write_summary(run, checked, environment, began)
             raise
-        summary = _write_summary(run, checked, how.device, began)
+        summary = _write_summary(run, checked, environment, began)
     return {**summary, "directory": str(run.directory)}
 
 
@@ -311,13 +332,13 @@ def _left(checked: Checked, known: set[str], how: Settings) -> list[list[int]]:
     return [left for group in mine if (left := [i for i in group if remains(i)])]
 
 
-def _write_summary(run: Run, checked: Checked, device: str, began: str) -> dict[str, Any]:
+def _write_summary(run: Run, checked: Checked, environment: dict[str, Any], began: str) -> dict[str, Any]:
     """`times.invocations` are the (began, ended) of every invocation that worked on the run."""
     summary = summarise(run.statement(), store.read_traces(run.directory), checked.broken)
     before = store.read_summary(run.directory).get("times", {}).get("invocations", [])
     summary["times"]["invocations"] = [*before, [began, _now()]]
     data = {"dataset_place": str(checked.dataset.place.resolve()), "dataset_stamp": checked.dataset.stamp()}
-    summary["provenance"] = {**run.statement(), **data, "environment": provenance.environment(device)}
+    summary["provenance"] = {**run.statement(), **data, "environment": environment}
     store.write_json(run.directory / store.SUMMARY, summary)
     return summary
 

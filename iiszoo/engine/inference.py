@@ -24,7 +24,7 @@ from iiszoo import protocol as fmt
 from iiszoo.engine import metrics
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.trace import Trace, pack_mask
-from iiszoo.errors import ModelError, RobotError, one_line
+from iiszoo.errors import ModelError, RobotError, RunError, WorkerDied, one_line
 from iiszoo.seeding import generator_for
 
 if TYPE_CHECKING:
@@ -155,7 +155,8 @@ def answer(model: fmt.Model, together: Batch) -> dict[int, ModelError]:
 
     Returns the sessions that it failed in, by position, each with an error that names model and sample; every session
     has its own state then, and the batch is to be joined anew. Where a batch as a whole fails, its sessions are asked
-    one by one to find the culprit; if each is answered alone, the fault is the batch's, and `ModelError` is raised.
+    one by one to find the culprit; if each is answered alone, the fault is the batch's, and `ModelError` is raised (but
+    not where it was the model's process that died: each has its answer).
     """
     sessions = together.sessions
     began = time.perf_counter()
@@ -170,6 +171,8 @@ def answer(model: fmt.Model, together: Batch) -> dict[int, ModelError]:
         fmt.check_state(z, len(sessions), model.name)
         outputs = [_on_cpu(y[b]) for b in range(len(sessions))]
         together.z = {key: fmt.join(value) if isinstance(value, list) else value for key, value in z.items()}
+    except RunError:
+        raise  # no session's fault
     except Exception as error:  # noqa: BLE001  a model may raise anything
         return _culprits(model, together, error)
     seconds = (time.perf_counter() - began) / len(sessions)
@@ -210,6 +213,9 @@ def _culprits(model: fmt.Model, together: Batch, error: Exception) -> dict[int, 
             part(alone)
     if faults:
         return faults
+    if isinstance(error, WorkerDied):  # by chance, or too small for the batch: everybody has an answer now
+        together.z = fmt.stack([session.z for session in sessions])
+        return {}
     names = ", ".join(session.trace.sample for session in sessions)
     raise ModelError(
         f"model {model.name} raised {one_line(error)} on a batch of {len(sessions)} samples ({names}), though it "
@@ -218,7 +224,7 @@ def _culprits(model: fmt.Model, together: Batch, error: Exception) -> dict[int, 
 
 
 def _named(error: ModelError, session: Session) -> ModelError:
-    return ModelError(f"{error} (on {_where(session)})")
+    return type(error)(f"{error} (on {_where(session)})")
 
 
 def _where(session: Session) -> str:

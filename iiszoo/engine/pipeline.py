@@ -24,7 +24,7 @@ from iiszoo.engine import inference
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.inference import Batch, Session
 from iiszoo.engine.trace import Trace
-from iiszoo.errors import ModelError, one_line
+from iiszoo.errors import ModelError, RunError, WorkerDied, one_line
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset, Mask, Target
@@ -76,7 +76,7 @@ def run(
     """Run a session for every sample of `groups` (sample indices, those of one image together); `emit` each trace.
 
     `emit` is called in the calling thread, in the order in which sessions end. Where the model fails, `ModelError` is
-    raised, or, with `keep_going`, the sample's trace says so and the run goes on.
+    raised, or, with `keep_going`, the sample's trace says so and the run goes on, as it does after a `WorkerDied`.
     """
     runner = _Runner(model, robot, rules, emit, batch_size, keep_going)
     with ThreadPoolExecutor(_READERS, "read") as readers, ThreadPoolExecutor(1, "robot") as person, torch.no_grad():
@@ -167,9 +167,12 @@ class _Runner:
             whole = self.model.init_z(x[None])
             fmt.check_state(whole, 1, self.model.name)
             (z,) = fmt.split(whole)
+        except RunError:
+            raise  # no sample's fault
         except Exception as error:  # noqa: BLE001  a model may raise anything
             said = str(error) if isinstance(error, ModelError) else f"model {self.model.name} raised {one_line(error)}"
-            failure = ModelError(f"{said} (in init_z, on the image of sample {traces[0].sample!r})")
+            kind = WorkerDied if isinstance(error, WorkerDied) else ModelError
+            failure = kind(f"{said} (in init_z, on the image of sample {traces[0].sample!r})")
             failure.__cause__ = error
             for trace in traces:
                 self._failed(trace, failure)
@@ -224,8 +227,8 @@ class _Runner:
         return time.perf_counter() - began
 
     def _failed(self, trace: Trace, error: ModelError) -> None:
-        """End a sample that the model failed in, or the run."""
-        if not self.keep_going:
+        """End a sample that the model failed in, or the run; the death of a worker costs no more than the sample."""
+        if not self.keep_going and not isinstance(error, WorkerDied):
             raise ModelError(f"{error}; --keep-going counts such a sample as a failure and goes on") from error
         trace.error = str(error)
         self.emit(trace)

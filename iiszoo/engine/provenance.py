@@ -94,15 +94,19 @@ def sha256_of(path: Path) -> str:
         raise BadOption(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def environment(device: str) -> dict[str, Any]:
-    """Versions of iiszoo, of every installed plugin and of the libraries that compute; machine and device; argv."""
-    return {
+def environment(device: str, worker: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Versions of iiszoo, of every installed plugin and of the libraries that compute; machine and device; argv.
+
+    `worker` is what the interpreter that the model lived in reports of itself, where that was another one.
+    """
+    here = {
         "argv": sys.argv,
-        "device": _device_name(device),
+        "device": _device_name(device) if worker is None else worker["device"],
         "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
         "machine": {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
         "plugins": {plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in plugins.installed()},
     }
+    return here if worker is None else {**here, "worker": worker}
 
 
 def _version(distribution: str) -> str | None:

@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from iiszoo import remote
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.trace import Trace
 from iiszoo.errors import BadOption, IISZooError, RunError
@@ -27,6 +28,7 @@ from iiszoo.registry import load_dataset, load_model, load_robot
 
 if TYPE_CHECKING:
     from iiszoo.protocol import Model
+    from iiszoo.remote import Interpreter
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,14 @@ class Job:
     rules: EvaluationProtocol
     batch_size: int
     keep_going: bool
+    interpreter: Interpreter | None = None
 
     def load_model(self) -> Model:
         """The model on its device, told the threshold of the run. Raises an `IISZooError`."""
-        model = load_model(self.model, self.checkpoint, self.device, **self.options)
+        if self.interpreter is not None:
+            model = remote.load_model(self.model, self.interpreter, self.checkpoint, self.device, **self.options)
+        else:
+            model = load_model(self.model, self.checkpoint, self.device, **self.options)
         return model if self.rules.threshold is None else model.at_threshold(self.rules.threshold)
 
     def run(self, model: Model, dataset: Any, groups: Iterator[list[int]], emit: Callable[[Trace], None]) -> None:

@@ -67,8 +67,8 @@ def progressive_merge(prediction: Mask, previous: Mask, *clicks: Click, mend: bo
 
 
 def changed_under(changed: Mask, click: Click) -> Mask:
-    """The 8-connected component of `changed`, bool (H, W), in which the click (row, col) lies; where it lies in none, all
-    that is not changed, as ClickSEG reads the background's label.
+    """The 8-connected component of `changed`, bool (H, W), in which the click (row, col) lies; where it lies in none,
+    all that is not changed, as ClickSEG reads the background's label.
     """
     if not changed[click]:
         return ~changed

@@ -116,6 +116,7 @@ def test_help_names_every_option_and_its_default(command):
         "--model", "--dataset", "--robot", "--max-clicks", "--target-iou", "--threshold", "--protocol", "--batch-size",
         "--workers", "--shard", "--device", "--limit", "--out", "--resume", "--overwrite", "--json", "--root",
         "--checkpoint", "--skip-broken", "--keep-going", "--initial-mask", "--initial-masks", "--progressive-merge",
+        "--python", "--python-timeout",
     ):  # fmt: skip
         assert option in out
     assert "classic/geocut" in out

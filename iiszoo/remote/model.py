@@ -1,0 +1,297 @@
+"""A model of another interpreter, as a model of the standard format."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from iiszoo import errors
+from iiszoo import protocol as fmt
+from iiszoo.errors import BadOption, IISZooError, ModelError, RunError, WorkerDied
+from iiszoo.registry import is_function
+from iiszoo.remote.process import Died, Failed, Interpreter, Process
+
+_log = logging.getLogger(__name__)
+
+DEATHS_IN_A_ROW = 5
+"""So many deaths of a worker without one answered click between them end a run: another start would not help."""
+
+
+class Parcel:
+    """One entry of one session's state: made by the worker, and not to be looked into here.
+
+    `data` is its bytes (uint8), by which a new worker gets it again; None where it could not be turned into bytes.
+    It is immutable: a copy is the parcel itself, and two of the same bytes are equal. The worker lets its own copy go
+    when this object is garbage.
+    """
+
+    __hash__ = None  # type: ignore[assignment]  # equal by bytes
+
+    def __init__(self, id: str, kind: str, data: np.ndarray[Any, Any] | None, dropped: deque[str]) -> None:
+        self.id, self.kind, self.data = id, kind, data
+        self._dropped = dropped
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Parcel) or self.data is None or other.data is None:
+            return self is other
+        return (self.kind, self.data.dtype, self.data.shape) == (other.kind, other.data.dtype, other.data.shape) and (
+            self.data.tobytes() == other.data.tobytes()
+        )
+
+    def __copy__(self) -> Parcel:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parcel:
+        return self
+
+    def __del__(self) -> None:
+        self._dropped.append(self.id)
+
+
+class RemoteFunction:
+    """`init_z` and the call of a model that lives in a worker of `interpreter`.
+
+    Images and outputs cross over at each call, through shared memory. A state's other entries stay with the worker: z
+    holds a list of `Parcel`s for each. When the worker dies, the call at which it died raises `WorkerDied`; the next
+    one starts another, which is given the states that it needs: nobody else's session is lost. It can be called from
+    several threads (one is served at a time), pickled, and used after a fork: each process gets a worker of its own.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        interpreter: Interpreter,
+        checkpoint: str | None,
+        device: str,
+        options: dict[str, Any],
+    ) -> None:
+        self.interpreter, self.name = interpreter, model
+        self._load = {"model": model, "checkpoint": checkpoint, "options": options, "device": device}
+        self._begin()
+        began = time.monotonic()
+        loaded = self._start(None)  # it may fetch weights, and a person waits for it
+        self._load_seconds = time.monotonic() - began
+        self.name = loaded["name"]
+        self.ragged: bool = loaded["ragged"]
+        self.report: dict[str, Any] = loaded["report"]
+
+    def _begin(self) -> None:
+        self._process: Process | None = None
+        self._lock = threading.Lock()
+        self._dropped: deque[str] = deque()
+        self._deaths = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = ("_process", "_lock", "_dropped", "_deaths")
+        return {key: value for key, value in vars(self).items() if key not in own}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._begin()
+
+    def init_z(self, x: fmt.Images) -> fmt.State:
+        """The state of the other side; raises `ModelError` (`WorkerDied`), as the call does."""
+        with self._lock:
+            reply = self._ask(lambda process: ("init_z", {"x": _put(process, x)}))
+            return self._state(reply, {}, None)
+
+    def __call__(self, x: fmt.Images, z: fmt.State, pcs: fmt.Clicks, ncs: fmt.Clicks) -> tuple[fmt.Outputs, fmt.State]:
+        parcels = {key: value for key, value in z.items() if key != "prev_output"}
+        for key, value in parcels.items():
+            if not isinstance(value, list) or not all(isinstance(part, Parcel) for part in value):
+                raise ModelError(f"model {self.name} runs in another interpreter, and z[{key!r}] does not come from it")
+
+        def request(process: Process) -> tuple[str, dict[str, Any]]:
+            return "call", {
+                "x": _put(process, x),
+                "prev_output": _put(process, z["prev_output"]) if "prev_output" in z else None,
+                "z": {key: [part.id for part in parts] for key, parts in parcels.items()},
+                "again": self._again(process, [part for parts in parcels.values() for part in parts]),
+                "pcs": _plain(pcs),
+                "ncs": _plain(ncs),
+            }
+
+        with self._lock:
+            reply = self._ask(request)
+            self._deaths = 0
+            y = self._get(reply["y"])
+            known = {part.id: part for parts in parcels.values() for part in parts}
+            return y, self._state(reply, known, y)
+
+    def _ask(self, request: Callable[[Process], tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+        process = self._running()
+        try:
+            process.begin()
+            do, what = request(process)
+            drop = [self._dropped.popleft() for _ in range(len(self._dropped))]
+            process.known.difference_update(drop)
+            reply = process.ask(do, what, drop, self.interpreter.timeout)
+        except Failed as failed:
+            said = failed.text if failed.kind == "FormatError" else f"raised {failed} (in {self.interpreter.python})"
+            raise ModelError(f"model {self.name} {said}") from failed.__cause__
+        except Died as died:
+            raise self._died(died) from None
+        return reply
+
+    def _running(self) -> Process:
+        """The worker, or a new one where there is none to be used."""
+        if self._process is None or not self._process.usable:
+            try:
+                self._start(max(self.interpreter.timeout, 3 * self._load_seconds))
+            except IISZooError as error:
+                raise RunError(f"{error}; what was done is kept, the same command goes on from here") from error
+        assert self._process is not None
+        return self._process
+
+    def _start(self, timeout: float | None) -> dict[str, Any]:
+        process = _started(self.interpreter)
+        what = {**self._load, "threads": torch.get_num_threads()}
+        loaded = _loaded(process, "load", what, timeout, self.name, self.interpreter)
+        self._process = process
+        return loaded
+
+    def _died(self, died: Died) -> IISZooError:
+        self._process = None
+        self._deaths += 1
+        message = f"the worker of model {self.name} ({self.interpreter.python}) {died}"
+        if self._deaths >= DEATHS_IN_A_ROW:
+            return RunError(
+                f"{message}; that was the {DEATHS_IN_A_ROW}th time without an answered click between, so the run ends "
+                "here: what was done is kept, the same command goes on"
+            )
+        _log.warning("%s; another one is started", message)
+        return WorkerDied(message)
+
+    def _again(self, process: Process, parts: Sequence[Parcel]) -> dict[str, Any]:
+        """What of these the worker does not have: it is not the one that made them."""
+        again = {}
+        for part in parts:
+            if part.id not in process.known:
+                if part.data is None:
+                    raise ModelError(
+                        f"the state of this session lived in a worker of model {self.name} that has died, and it holds "
+                        "what cannot be pickled"
+                    )
+                again[part.id] = {"kind": part.kind, "place": process.put(part.data)}
+        process.known.update(again)
+        return again
+
+    def _get(self, packed: Any) -> Any:
+        if isinstance(packed, list):
+            return [self._get(one) for one in packed]
+        assert self._process is not None
+        return torch.from_numpy(self._process.get(packed))
+
+    def _state(self, reply: dict[str, Any], known: dict[str, Parcel], y: fmt.Outputs | None) -> fmt.State:
+        z: fmt.State = {
+            key: [known[e["id"]] if "new" not in e else self._parcel(e) for e in entries]
+            for key, entries in reply["z"].items()
+        }
+        previous = reply["prev_output"]
+        if previous is not None:
+            z["prev_output"] = y if previous == reply.get("y") else self._get(previous)
+        return z
+
+    def _parcel(self, entry: dict[str, Any]) -> Parcel:
+        assert self._process is not None
+        self._process.known.add(entry["id"])
+        new = entry["new"]
+        if new is None:
+            return Parcel(entry["id"], "", None, self._dropped)
+        return Parcel(entry["id"], new["kind"], self._process.get(new["place"]), self._dropped)
+
+
+def load_model(
+    model: object,
+    interpreter: Interpreter,
+    checkpoint: str | Path | None = None,
+    device: str = "cpu",
+    **options: Any,
+) -> fmt.Model:
+    """The model that `model` names in the other interpreter: `module:function`, or an id where iiszoo is there too.
+
+    `device` is the other interpreter's; images and outputs are on the CPU here. `model.function` is the
+    `RemoteFunction`, whose `report` tells the interpreter and its versions. Raises `BadOption` where the interpreter
+    cannot be used, otherwise as `iiszoo.load_model` does.
+    """
+    function = RemoteFunction(_named(model, checkpoint, options), interpreter, _path(checkpoint), device, options)
+    return fmt.as_model(function, function.name)
+
+
+def identify(
+    model: object,
+    interpreter: Interpreter,
+    checkpoint: str | Path | None = None,
+    options: dict[str, Any] | None = None,
+    *,
+    fetch: bool = False,
+) -> tuple[dict[str, Any], float]:
+    """What decides the model's answers (as `iiszoo.engine.provenance.model_identity`), and its threshold, found there
+    without loading it. `fetch`: its weights are brought to the other side first.
+    """
+    name = _named(model, checkpoint, options or {})
+    process = _started(interpreter)
+    try:
+        what = {"model": name, "checkpoint": _path(checkpoint), "options": options or {}, "fetch": fetch}
+        found = _loaded(process, "identify", what, None, name, interpreter)
+    finally:
+        process.end()
+    return found["identity"], found["threshold"]
+
+
+def _path(checkpoint: str | Path | None) -> str | None:
+    return None if checkpoint is None else os.path.abspath(checkpoint)
+
+
+def _named(model: object, checkpoint: str | Path | None, options: dict[str, Any]) -> str:
+    if not isinstance(model, str):
+        raise BadOption("a model of another interpreter (--python) is named there: as module:function, or by its id")
+    if is_function(model) and (checkpoint is not None or options):
+        raise BadOption(f"{model} is a bare function: it takes neither a checkpoint nor options")
+    return model
+
+
+def _started(interpreter: Interpreter) -> Process:
+    try:
+        return Process(interpreter.python)
+    except Died as died:
+        raise BadOption(
+            f"--python {interpreter.python} cannot be used, it needs Python >= 3.7 and numpy: {died}"
+        ) from None
+
+
+def _loaded(
+    process: Process, do: str, what: dict[str, Any], timeout: float | None, name: str, interpreter: Interpreter
+) -> dict[str, Any]:
+    """The reply to a request about the model as a whole; a failure says what iiszoo's own error there says."""
+    try:
+        return process.ask(do, what, [], timeout)
+    except Failed as failed:
+        process.end()
+        kind = getattr(errors, failed.kind, None)
+        if isinstance(kind, type) and issubclass(kind, IISZooError):
+            raise kind(f"{failed.text} (in {interpreter.python})") from failed.__cause__
+        raise BadOption(f"model {name} cannot be loaded in {interpreter.python}: {failed}") from failed.__cause__
+    except Died as died:
+        raise ModelError(f"model {name} cannot be loaded in {interpreter.python}: its worker {died}") from None
+
+
+def _put(process: Process, value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return process.put(value.detach().cpu().numpy())
+    return [_put(process, one) for one in value]
+
+
+def _plain(clicks: fmt.Clicks) -> Any:
+    """Clicks as JSON has them; a robot's rows and columns may be numpy's integers."""
+    return [[[[int(row), int(col)] for row, col in element] for element in interaction] for interaction in clicks]

@@ -1,0 +1,212 @@
+"""A worker process of another interpreter: started, asked, and ended, whatever happens to it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import IO, Any
+
+from iiszoo.errors import BadOption
+from iiszoo.remote import worker
+
+_TAIL = 5
+"""Lines of a dead worker's last words that a message repeats."""
+_START_SECONDS = 60.0
+"""For an interpreter to start and to import numpy, which can take long on a network's disk."""
+
+_GLANCE_SECONDS = 1.0
+"""How often it is looked whether a worker that is waited for is still there."""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """Where models run: `python`, the path or name of a Python >= 3.7 with numpy; `timeout`, the seconds after which a
+    model call that has not been answered counts as hanging. Raises `BadOption` where there is no such program.
+    """
+
+    python: str
+    timeout: float = 300.0
+
+    def __post_init__(self) -> None:
+        if os.name != "posix":
+            raise BadOption("a model in another interpreter (--python) needs Linux or macOS")
+        if not self.timeout > 0:
+            raise BadOption(f"the timeout of another interpreter's answers must be above 0, not {self.timeout:g}")
+        found = shutil.which(self.python)
+        if found is None:
+            raise BadOption(f"--python {self.python}: there is no such program; give the path of a Python interpreter")
+        object.__setattr__(self, "python", os.path.abspath(found))
+
+
+class Died(Exception):
+    """The worker is no more; says how it ended."""
+
+
+class Failed(Exception):
+    """The worker lives and says what went wrong: `kind`, the exception's class there, and its text."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(f"{kind}: {text}" if text else kind)
+        self.kind, self.text = kind, text
+
+
+class RemoteTraceback(Exception):
+    """What the worker's traceback said: the cause of a `Failed`."""
+
+
+class Process:
+    """A running worker. It ends with this object, with this process, or when an answer does not come.
+
+    It hears no Ctrl-C of the terminal (a session of its own). Nothing that it shares has a name that could be left
+    behind: memory and pipe are handed down as open files.
+    """
+
+    def __init__(self, python: str) -> None:
+        self._owner = os.getpid()
+        self.known: set[str] = set()
+        """The entries of states that it has."""
+        self._last_words: deque[str] = deque(maxlen=_TAIL)
+        ours, theirs = Pipe()
+        self._pipe: Connection = ours
+        self._out, self._in = worker.Area(_shared_memory()), worker.Area(_shared_memory())
+        shared = [ours, self._out.file, self._in.file]
+        handed_down = [theirs.fileno(), self._out.file.fileno(), self._in.file.fileno()]
+        try:
+            self._process = subprocess.Popen(
+                [python, worker.__file__, *map(str, handed_down)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=handed_down,
+                start_new_session=True,
+            )
+        except OSError as error:
+            _close(shared)
+            raise BadOption(f"--python {python} cannot be run: {error.strerror or error}") from error
+        finally:
+            theirs.close()
+        self._end = weakref.finalize(self, _kill, self._process, self._owner, shared)
+        self._reader = threading.Thread(target=_listen, args=(self._process.stdout, self._last_words), daemon=True)
+        self._reader.start()
+        try:
+            spoken = self._receive(_START_SECONDS)["protocol"]
+        except BaseException:
+            self.end()
+            raise
+        if spoken != worker.PROTOCOL:
+            self.end()
+            raise Died(f"speaks version {spoken} of the protocol, not {worker.PROTOCOL}")
+
+    @property
+    def usable(self) -> bool:
+        """Whether it was not ended, and belongs to this process, not to the one that this is a fork of."""
+        return self._end.alive and self._owner == os.getpid()
+
+    def begin(self) -> None:
+        """Begin a new request: what was put for another is forgotten."""
+        self._out.clear()
+
+    def put(self, array: Any) -> dict[str, Any]:
+        """Lay a numpy array into the next request. Raises `OSError` where there is no memory left."""
+        return self._out.put(array)
+
+    def get(self, place: dict[str, Any]) -> Any:
+        """A numpy array of the last reply."""
+        return self._in.get(place)
+
+    def ask(self, do: str, what: dict[str, Any], drop: list[str], timeout: float | None) -> dict[str, Any]:
+        """Send a request and wait for its reply. Raises `Died`, or `Failed` with the worker's own error.
+
+        An interruption ends the worker: its reply would be taken for that of the next request.
+        """
+        try:
+            self._send({"do": do, "with": what, "drop": drop})
+            reply = self._receive(timeout)
+        except BaseException:
+            self.end()
+            raise
+        if "error" in reply:
+            error = reply["error"]
+            raise Failed(error["type"], error["text"]) from RemoteTraceback(f"\n{error['traceback']}")
+        return reply
+
+    def end(self) -> None:
+        """Kill it and all that it started."""
+        self._end()
+
+    def _send(self, request: dict[str, Any]) -> None:
+        try:
+            self._pipe.send_bytes(json.dumps(request).encode())
+        except OSError:
+            raise Died(self._how_it_ended()) from None
+
+    def _receive(self, timeout: float | None) -> dict[str, Any]:
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        try:
+            while not self._pipe.poll(min(_GLANCE_SECONDS, max(0, end - time.monotonic()))):
+                if time.monotonic() >= end:
+                    raise Died(f"did not answer within {timeout:g} s (--python-timeout){self._words()}")
+                if self._process.poll() is not None and not self._pipe.poll():
+                    raise EOFError  # what the model had started holds the pipe open
+            reply: dict[str, Any] = json.loads(self._pipe.recv_bytes())
+        except (EOFError, OSError):
+            raise Died(self._how_it_ended()) from None
+        return reply
+
+    def _how_it_ended(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        self._end()
+        self._reader.join(1)
+        code = self._process.returncode
+        if code >= 0:
+            return f"ended with exit code {code}{self._words()}"
+        memory = ", which is often a lack of memory" if -code == signal.SIGKILL else ""
+        return f"was killed by {signal.Signals(-code).name}{memory}{self._words()}"
+
+    def _words(self) -> str:
+        """What the worker printed last, within a sentence."""
+        words = " / ".join(line for line in list(self._last_words) if line)
+        return f"; it last said: {words}" if words else ""
+
+
+def _listen(words: IO[bytes], last_words: deque[str]) -> None:
+    with words:
+        for line in words:
+            last_words.append(line.decode("utf-8", "replace").strip()[-300:])
+
+
+def _close(shared: Sequence[Any]) -> None:
+    for file in shared:
+        file.close()
+
+
+def _kill(process: subprocess.Popen[bytes], owner: int, shared: Sequence[Any]) -> None:
+    _close(shared)
+    if os.getpid() != owner:
+        return  # a fork, to which the worker does not belong
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _shared_memory() -> int:
+    """An open file of memory that has no name, so that no kind of death leaves it behind."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("iiszoo")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
