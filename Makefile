@@ -37,6 +37,7 @@ speed: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/ritm.py
 	$(BIN)/python benchmarks/speed/focalclick.py
 	$(BIN)/python benchmarks/speed/simpleclick.py --sessions 2
+	$(BIN)/python benchmarks/speed/gto99.py
 
 $(INSTALLED): pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

@@ -35,6 +35,7 @@ ROBOTS = {
     # clicks in order, each error vanishing as it is clicked; or none of them; or the first clicks of many persons
     "ritm": CORRECTED,
     "center-largest": CORRECTED,
+    "gto99": SESSION,
     "noisy-ritm": PERSONS,
     "boundary": PERSONS,
     "random": PERSONS,

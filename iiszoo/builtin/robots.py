@@ -5,6 +5,7 @@ from __future__ import annotations
 from iiszoo.cards import RobotCard
 
 _RITM = "Reviving Iterative Training with Mask Guidance, arXiv 2102.06583"
+_GTO99 = "Getting to 99% Accuracy in Interactive Segmentation, arXiv 2003.07932"
 
 ROBOTS = (
     RobotCard(
@@ -17,7 +18,13 @@ ROBOTS = (
         id="center-largest",
         loader="iiszoo.clicking.robots:load",
         summary="the pixel deepest inside the largest connected error",
-        paper="Getting to 99% Accuracy in Interactive Segmentation, arXiv 2003.07932",
+        paper=_GTO99,
+    ),
+    RobotCard(
+        id="gto99",
+        loader="iiszoo.clicking.robots:load",
+        summary="center-largest exactly as its authors' code clicks: earlier clicks are not avoided",
+        paper=_GTO99,
     ),
     RobotCard(
         id="noisy-ritm",

@@ -9,7 +9,7 @@ click, whatever the robot. `single_sample` tells how a robot is called, and how 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from iiszoo.cards import RobotCard
 from iiszoo.clicking._exact_distance import farthest_error
 from iiszoo.clicking.regions import (
-    Connectivity,
     connected_components,
     inner_border_band,
     inscribed_circle,
@@ -67,7 +66,7 @@ def random_largest(
     False negatives and false positives that touch are separate components. Of equally large ones a false positive
     counts as the larger, then the first in row-major order.
     """
-    return _uniform(_largest_error(*errors(target, prediction, ignore), connectivity=4), rng)
+    return _uniform(_largest_error(*errors(target, prediction, ignore), largest_component), rng)
 
 
 @single_sample
@@ -104,20 +103,30 @@ def center_largest(
     image border is a border), earlier clicks excluded, the first in row-major order. A component of which every pixel
     was clicked is passed over.
 
-    Source: Getting to 99% Accuracy (GTO99, arXiv 2003.07932), `interaction.py` of
-    MarcoForte/DeepInteractiveSegmentation at ddd7426, with two differences. Upstream does not avoid earlier clicks. And
-    of equal components it takes the first in OpenCV's order of labels, which depends on the version of OpenCV.
+    Source: Getting to 99% Accuracy (arXiv 2003.07932), but for what `gto99` tells.
     """
-    false_negative, false_positive = errors(target, prediction, ignore)
-    clicked = _pixels(clicks)
-    while (component := _largest_error(false_negative, false_positive, connectivity=8)).any():
-        nothing = np.zeros(component.shape, np.uint8)
-        row, col, _ = farthest_error(component.view(np.uint8), nothing, None, clicked)
-        if row >= 0:
-            return [(row, col)]
-        false_negative &= ~component
-        false_positive &= ~component
-    return []
+    return _center_of_largest(*errors(target, prediction, ignore), clicks, partial(largest_component, connectivity=8))
+
+
+@partial(single_sample, draws=False)
+def gto99(
+    target: Mask, prediction: Mask, ignore: Mask | None, clicks: Sequence[Click], rng: None
+) -> list[tuple[int, int]]:
+    """`center_largest` exactly as GTO99's repository clicks; it differs from that robot in two points.
+
+    Earlier clicks are not avoided: where the prediction stays as it is the same pixel is clicked again, and with
+    `n_points` > 1 all points are one. And among equally large components of one kind of error the first is not that
+    with the first pixel, but that with the first 2x2 block (`_largest_by_blocks`), both in row-major order.
+
+    Upstream predicts object where alpha >= 0.5, a robot sees `outputs > threshold`: of float32 outputs that is the same
+    with the threshold 0.49999997, the next number below 0.5, and with 0.5 where no output is exactly 0.5. No output of
+    gto99/resnet50 is, once there is a positive click.
+
+    Source: Getting to 99% Accuracy (arXiv 2003.07932), `robot_click` in `interaction.py` of
+    MarcoForte/DeepInteractiveSegmentation at ddd7426, but for two things. With nothing wrong, upstream clicks negative
+    at the last pixel. And its distances are floats of OpenCV; here they are exact integers.
+    """
+    return _center_of_largest(*errors(target, prediction, ignore), [], _largest_by_blocks)
 
 
 @partial(single_sample, draws=False)
@@ -188,7 +197,7 @@ def boundary(
     A pixel drawn uniformly from those of the largest 4-connected component (as in `random_largest`) that are at most
     `depth` times the radius of its inscribed circle away from its outside; the outermost pixels always count.
     """
-    component = _largest_error(*errors(target, prediction, ignore), connectivity=4)
+    component = _largest_error(*errors(target, prediction, ignore), largest_component)
     circle = inscribed_circle(component)
     if circle is None:
         return []
@@ -210,6 +219,7 @@ _ROBOTS = {
     "distance": distance,
     "distance-sequential": distance_sequential,
     "center-largest": center_largest,
+    "gto99": gto99,
     "ritm": ritm,
 }
 
@@ -241,10 +251,46 @@ def _fraction(argument: str, name: str, default: float, usage: str) -> float:
     return value
 
 
-def _largest_error(false_negative: Mask, false_positive: Mask, connectivity: Connectivity) -> Mask:
-    """The larger of the largest components of both; of equal ones the false positive. Empty where there is none."""
-    missed, excess = largest_component(false_negative, connectivity), largest_component(false_positive, connectivity)
+def _center_of_largest(
+    false_negative: Mask, false_positive: Mask, clicks: Sequence[Click], largest: Callable[[Mask], Mask]
+) -> list[tuple[int, int]]:
+    """The deepest pixel of the larger of both errors' `largest` components, or of the next one, where all are clicked.
+
+    Takes the components that it passes over out of the errors.
+    """
+    clicked = _pixels(clicks)
+    while (component := _largest_error(false_negative, false_positive, largest)).any():
+        nothing = np.zeros(component.shape, np.uint8)
+        row, col, _ = farthest_error(component.view(np.uint8), nothing, None, clicked)
+        if row >= 0:
+            return [(row, col)]
+        false_negative &= ~component
+        false_positive &= ~component
+    return []
+
+
+def _largest_error(false_negative: Mask, false_positive: Mask, largest: Callable[[Mask], Mask]) -> Mask:
+    """The larger of the `largest` components of both; of equal ones the false positive. Empty where there is none."""
+    missed, excess = largest(false_negative), largest(false_positive)
     return missed if missed.sum() > excess.sum() else excess
+
+
+def _largest_by_blocks(mask: Mask) -> Mask:
+    """The 8-connected component with most pixels, of equal ones that with the first 2x2 block in row-major order.
+
+    Blocks begin at even rows and columns, so that all object pixels of a block are one component. This is the order of
+    the labels of OpenCV's `connectedComponents`, which scans an image by such blocks (Grana, Borghesani and Cucchiara,
+    "Optimized block-based connected components labeling with decision trees", 2010).
+    """
+    labels, n = connected_components(mask, 8)
+    if n == 0:
+        return np.zeros_like(mask)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    rows, cols = np.nonzero((sizes == sizes.max())[labels])
+    first = (rows // 2 * mask.shape[1] + cols // 2).argmin()
+    largest: Mask = labels == labels[rows[first], cols[first]]
+    return largest
 
 
 def _uniform(mask: Mask, rng: Rng) -> list[tuple[int, int]]:

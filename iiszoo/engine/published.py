@@ -12,13 +12,14 @@ import iiszoo
 
 @dataclass(frozen=True)
 class Published:
-    """One figure. `metric` is a name of `engine.metrics.summarise`, such as `noc90`."""
+    """One figure. `metric` is a name of `engine.metrics.summarise`, such as `noc90`; `robot` made the clicks."""
 
     model: str
     dataset: str
     metric: str
     value: float
     source: str
+    robot: str
 
 
 @cache
@@ -28,7 +29,10 @@ def _table() -> dict[tuple[str, str, str], Published]:
     places = (package / "published.csv", package.parent / "benchmarks" / "published.csv")
     path = next(place for place in places if place.is_file())
     with path.open(newline="", encoding="utf-8") as file:
-        rows = [Published(**{**row, "value": float(row["value"])}) for row in csv.DictReader(file)]  # type: ignore[arg-type]
+        rows = [
+            Published(**{**row, "value": float(row["value"]), "robot": row["robot"] or "ritm"})  # type: ignore[arg-type]
+            for row in csv.DictReader(file)
+        ]
     return {(row.model, row.dataset, row.metric): row for row in rows}
 
 

@@ -94,15 +94,17 @@ def published_beside(summary: dict[str, Any], metric: str) -> Published | None:
     rules = summary["protocol"]
     own = summary.get("provenance", {}).get("model", {}).get("weights", [])
     card = _card(summary["model"])
+    found = lookup(summary["model"], summary["dataset"], metric)
     comparable = (
-        summary["complete"]
+        found is not None
+        and summary["complete"]
         and not summary["skipped"]
-        and rules["robot"] == "ritm"
+        and rules["robot"] == found.robot
         and rules["max_clicks"] == 20
         and (card is None or rules["threshold"] == card.threshold)
         and not any(name.startswith("checkpoint ") for name in own)
     )
-    return lookup(summary["model"], summary["dataset"], metric) if comparable else None
+    return found if comparable else None
 
 
 def _row(label: str, summary: dict[str, Any], names: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ STD = (0.229, 0.224, 0.225)
 
 
 def normalise(image: Tensor) -> Tensor:
-    """(image - mean) / std; image float (N, 3, h, w), RGB in [0, 1]."""
+    """(image - mean) / std; image float (N, 3, h, w) or (3, h, w), RGB in [0, 1]."""
     # constants in float32 also for an image in float64: so are upstream's
     mean, std = (torch.tensor(values, dtype=torch.float32).view(3, 1, 1).to(image) for values in (MEAN, STD))
     return image.sub(mean).div_(std)

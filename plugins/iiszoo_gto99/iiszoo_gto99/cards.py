@@ -1,0 +1,28 @@
+"""What the model is, and where its weights can be had."""
+
+from __future__ import annotations
+
+from iiszoo.cards import ModelCard, Source, Weights
+
+CARD = ModelCard(
+    id="gto99/resnet50",
+    loader="iiszoo_gto99.loading:load",
+    summary="GTO99: a ResNet-50, an encoder for the clicks, and a guided filter for exact borders",
+    licence="MIT",
+    paper="Forte, Price, Cohen, Xu, Pitié, Getting to 99% Accuracy in Interactive Segmentation (arXiv 2003.07932)",
+    weights=(Weights("InterSegSynthFT.pth", ("drive:1nJMTXSlprm5FQaQA5gfyU8CbSEX8ghzJ",)),),
+    weights_licence="MIT, by the LICENSE of the repository that links to them",
+    upstream=Source(
+        "https://github.com/MarcoForte/DeepInteractiveSegmentation", "ddd7426ea9f36ff6a110d836b1b920a1215cbfee", "MIT"
+    ),
+    n_parameters=37_735_778,
+    prompts=("clicks", "mask"),
+    ragged=True,
+    training_datasets=("sbd", "sbd-per-class", "sbd-train"),
+    notes=(
+        "Pretrained on the paper's synthetic dataset and fine-tuned on SBD; its repository does not say on which of "
+        "SBD's images. Upstream counts a pixel as object where alpha >= 0.5, iiszoo where "
+        "alpha > 0.5: after a positive click no alpha of exactly 0.5 is left, as the rule of components takes it away. "
+        "mask_input=false or user_encoder=false: for an own checkpoint of upstream's other configurations."
+    ),
+)

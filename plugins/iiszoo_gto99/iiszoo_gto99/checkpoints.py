@@ -1,0 +1,73 @@
+"""GTO99's checkpoints: told apart, and read strictly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from iiszoo import assets
+from iiszoo.errors import WeightsError
+from iiszoo_gto99.network import N_MAPS, Network
+from iiszoo_gto99.standardised import fold
+
+_SIGN = "decoder.guided_map_conv1.weight"
+"""An entry of every GTO99 checkpoint, and of no other family's, the authors' matting networks included."""
+
+
+class Configuration(NamedTuple):
+    """What `iiszoo_gto99.network.Network` is built with."""
+
+    mask_input: bool
+    user_encoder: bool
+
+    def __str__(self) -> str:
+        return "&".join(f"{name}={str(value).lower()}" for name, value in self._asdict().items())
+
+
+PUBLISHED = Configuration(mask_input=True, user_encoder=True)
+
+
+def load_network(file: str | Path, configuration: Configuration = PUBLISHED) -> Network:
+    """The network with the weights of `file`, a state dict, strictly: every entry, and no other; ready to answer.
+
+    Weights are standardised here, once. Raises `WeightsError`, which says so where the file is another configuration's
+    or another family's.
+    """
+    state = assets.load_checkpoint(file)
+    found = identify(state)
+    if found is None:
+        raise WeightsError(
+            f"checkpoint {file} is none of GTO99's: it has no entry {_SIGN}, so it belongs to another family or is no "
+            "state dict; give a file like InterSegSynthFT.pth"
+        )
+    if found != configuration:
+        raise WeightsError(
+            f"checkpoint {file} holds GTO99 with {found}, not with {configuration}; use --model gto99/resnet50?{found}"
+        )
+    with torch.device("meta"):  # nothing is filled in that would be overwritten
+        network = Network(*configuration)
+    try:
+        network.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        first = " ".join(str(error).split())[:300]
+        raise WeightsError(f"checkpoint {file} does not fit gto99/resnet50: {first}") from error
+    network.float().eval().requires_grad_(False)
+    fold(network)
+    return network
+
+
+def identify(state: Any) -> Configuration | None:
+    """The configuration whose state dict this is, by what its first convolutions read; None for none of GTO99's."""
+    if not isinstance(state, dict) or not isinstance(state.get(_SIGN), Tensor):
+        return None
+    user_encoder = "decoder.usr_encoder.conv1.weight" in state
+    first, without_mask = (
+        ("decoder.usr_encoder.conv1.weight", N_MAPS) if user_encoder else ("encoder.conv1.weight", 3 + N_MAPS)
+    )
+    weight = state.get(first)
+    if not isinstance(weight, Tensor) or weight.dim() != 4 or weight.shape[1] not in (without_mask, without_mask + 1):
+        return None
+    return Configuration(bool(weight.shape[1] > without_mask), user_encoder)

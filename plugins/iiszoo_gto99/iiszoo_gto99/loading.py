@@ -1,0 +1,40 @@
+"""From a card to a model: what the card's `loader` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iiszoo import assets
+from iiszoo.cards import ModelCard
+from iiszoo.errors import BadOption
+
+if TYPE_CHECKING:
+    from iiszoo_gto99.model import Gto99
+
+
+def load(
+    card: ModelCard,
+    *,
+    device: str,
+    checkpoint: Path | None = None,
+    mask_input: bool = True,
+    user_encoder: bool = True,
+) -> Gto99:
+    """GTO99, by its card. `mask_input`, `user_encoder`: see `iiszoo_gto99.network.Network`.
+
+    Raises `WeightsError`, and `BadOption` for another configuration than that of the published weights without a
+    checkpoint of it.
+    """
+    from iiszoo_gto99.checkpoints import PUBLISHED, Configuration, load_network
+    from iiszoo_gto99.model import Gto99
+
+    configuration = Configuration(mask_input, user_encoder)
+    if checkpoint is None and configuration != PUBLISHED:
+        raise BadOption(
+            f"of {card.id} no weights with {configuration} are published; give --checkpoint FILE, or leave the options "
+            "out"
+        )
+    network = load_network(checkpoint or assets.fetch(card), configuration)
+    network.to(device)
+    return Gto99(network)

@@ -1,0 +1,119 @@
+"""GTO99 as a model of the standard format; all memory in `z`.
+
+| entry of z    | meaning                                                                                            |
+|---------------|----------------------------------------------------------------------------------------------------|
+| `image`       | the image as the network sees it, normalised, sides multiples of 32: float32 (B, 3, H', W') or list |
+| `prev_output` | the previous alpha, or a mask to start from                                                        |
+
+A call is `pred` (`demo.py` of MarcoForte/DeepInteractiveSegmentation at ddd7426): previous alpha without unclicked
+components, resized; network; alpha resized back, clicked pixels set, unclicked components removed again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from iiszoo.clicking.encode import gaussian
+from iiszoo.models.imagenet import normalise
+from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_of, empty_output, join
+from iiszoo_gto99.components import keep_clicked
+from iiszoo_gto99.network import Network
+from iiszoo_gto99.resize import Size, bilinear, enlarge_clicks, lanczos, network_size
+
+Kinds = tuple[list[Click], list[Click]]
+"""The clicks of one element in the network's order: negative, positive."""
+
+
+class Gto99:
+    """A pure function of its arguments: all that it keeps between calls is the network, in eval mode, on a device.
+
+    Sessions whose images become one size for the network share a call of it.
+    """
+
+    ragged = True
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    def init_z(self, x: Images) -> State:
+        """The image is resized once for all its clicks."""
+        return {"image": join([to_network(image) for image in x]), "prev_output": empty_output(x)}
+
+    def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
+        """One interaction. An element without any click keeps its previous output."""
+        outputs = list(z["prev_output"])
+        clicks = [(_inside(ncs, b, x[b]), _inside(pcs, b, x[b])) for b in range(len(x))]
+        groups: dict[Size, list[int]] = defaultdict(list)
+        for b, (negative, positive) in enumerate(clicks):
+            if negative or positive:
+                groups[_size(z["image"][b])].append(b)
+        for group in groups.values():
+            images = torch.stack([z["image"][b] for b in group])
+            alphas = self._alphas(images, [outputs[b] for b in group], [clicks[b] for b in group])
+            for b, alpha in zip(group, alphas, strict=True):
+                outputs[b] = to_image(alpha, _size(x[b]), clicks[b])
+        y: Any = join(outputs) if isinstance(x, Tensor) else outputs
+        return y, {**z, "prev_output": y}
+
+    def _alphas(self, images: Tensor, previous: Sequence[Tensor], clicks: Sequence[Kinds]) -> Tensor:
+        """The network's answers (B, 1, H', W') on images (B, 3, H', W') and previous alphas of other sizes."""
+        size = _size(images)
+        alphas = [lanczos(keep_clicked(a, positive), size) for a, (_, positive) in zip(previous, clicks, strict=True)]
+        enlarged = [
+            tuple(enlarge_clicks(kind, _size(a), size) for kind in kinds)
+            for a, kinds in zip(previous, clicks, strict=True)
+        ]
+        maps, clicked = encode(enlarged, size, images.device)
+        answer: Tensor = self.network(images, maps, torch.stack(alphas), clicked)
+        return answer
+
+
+def to_network(image: Tensor) -> Tensor:
+    """An image float32 (3, H, W), RGB in [0, 1], as the network sees it: float32 (3, H', W'), normalised."""
+    x = image.cpu().double()  # as upstream reads it: once an image, and not every device knows float64
+    of_8_bits = (x * 255).round() / 255
+    # An 8-bit value that was divided in float32 gets back what it lost there; any other is left as it is.
+    x = torch.where((x - of_8_bits).abs() < 2**-24, of_8_bits, x)
+    return normalise(lanczos(x, network_size(_size(x))).float()).to(image.device)
+
+
+def encode(clicks: Sequence[Sequence[list[Click]]], size: Size, device: Any = None) -> tuple[Tensor, Tensor]:
+    """Click maps float32 (B, 6, H', W') and clicked pixels bool (B, 2, H', W') of B elements, negative before positive.
+
+    `clicks`: for each element the clicked pixels of the network's image, negative and positive.
+    """
+    negative, positive = ([kinds[kind] for kinds in clicks] for kind in range(2))
+    maps = gaussian([negative], [positive], size, device=device)
+    clicked = torch.zeros(len(clicks), 2, *size, dtype=torch.bool)
+    for b, kinds in enumerate(clicks):
+        for kind, pixels in enumerate(kinds):
+            for row, col in pixels:
+                clicked[b, kind, row, col] = True
+    return maps, clicked.to(device)
+
+
+def to_image(alpha: Tensor, size: Size, clicks: Kinds) -> Tensor:
+    """The network's alpha (1, H', W') as the answer for an image of `size`: float32 (1, H, W) in [0, 1]."""
+    # clamped, as the two weights of a pixel may add up to a little more than 1
+    answer = bilinear(alpha[None], size)[0].clamp(0, 1)
+    for kind, pixels in enumerate(clicks):
+        for row, col in pixels:
+            answer[0, row, col] = kind
+    return keep_clicked(answer, clicks[1])
+
+
+def _inside(clicks: Clicks, b: int, image: Tensor) -> list[Click]:
+    """All clicks of element `b`; one beyond the image is moved to its nearest pixel."""
+    height, width = _size(image)
+    return [
+        (min(max(round(row), 0), height - 1), min(max(round(col), 0), width - 1)) for row, col in clicks_of(clicks, b)
+    ]
+
+
+def _size(x: Tensor) -> Size:
+    return int(x.shape[-2]), int(x.shape[-1])

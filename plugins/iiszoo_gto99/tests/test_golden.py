@@ -1,0 +1,54 @@
+"""Figures that must stay: three clicks on cuts of two of the embedded photographs, under synthetic weights.
+
+They were computed by this code once it agreed with upstream's, and show a change where there are no shared fixtures.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import iiszoo.data
+from iiszoo_gto99.model import Gto99
+from iiszoo_gto99.network import Network
+
+CLICKS = (((60, 70), 1), ((20, 110), 0), ((80, 30), 1))
+GOLDEN = {
+    "astronaut.jpg": [
+        (0.5916, 0.3343, 0.4938, 0.5995),
+        (0.5496, 0.3223, 0.4237, 0.5384),
+        (0.5719, 0.3313, 0.4253, 0.5245),
+    ],
+    "chelsea.jpg": [
+        (0.5744, 0.2962, 0.4227, 0.5403),
+        (0.5412, 0.3233, 0.0001, 0.0002),
+        (0.5301, 0.3116, 0.3183, 0.4108),
+    ],
+}
+
+
+def cut(name: str) -> Tensor:
+    """100 x 150 pixels from (40, 60) on: the network sees them at 128 x 160."""
+    file = Path(iiszoo.data.__file__).parent / "demo" / "images" / name
+    pixels = np.asarray(Image.open(file).convert("RGB"))[40:140, 60:210]
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden(name: str, network: Network) -> None:
+    """Mean and deviation of the network's answer; mean of alpha, and part of the image above 0.5."""
+    model, x = Gto99(network), cut(name)
+    z, pcs, ncs, found = model.init_z(x), [], [], []
+    answers: list[Tensor] = []
+    hook = network.register_forward_hook(lambda _, inputs, output: answers.append(output))
+    for click, positive in CLICKS:
+        pcs, ncs = [*pcs, [[click] if positive else []]], [*ncs, [[] if positive else [click]]]
+        y, z = model(x, z, pcs, ncs)
+        found.append([float(v) for v in (answers[-1].mean(), answers[-1].std(), y.mean(), (y > 0.5).float().mean())])
+    hook.remove()
+    assert np.abs(np.array(found) - GOLDEN[name]).max() < 3e-3
