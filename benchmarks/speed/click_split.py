@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ def main(
     parser.add_argument("--model", default=default, help="default: %(default)s")
     parser.add_argument("--clicks", type=int, default=6, help="of each session; default: %(default)s")
     parser.add_argument("--sessions", type=int, default=6, help="default: %(default)s")
+    parser.add_argument("--size", type=int, nargs=2, default=[281, 400], help="images are cut to H W; default: 281 400")
     parser.add_argument("--checkpoint", type=Path, help="default: synthetic weights, which take as long")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -69,17 +70,21 @@ def main(
             torch.save(fill(empty(arguments.model.partition("?")[0])).state_dict(), checkpoint)
         model, watch = iiszoo.load_model(arguments.model, checkpoint=checkpoint), Watch()
         attach(model, watch)
-        measure(model, watch, arguments.sessions, arguments.clicks)
+        measure(model, watch, arguments.sessions, arguments.clicks, arguments.size)
 
 
-def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int) -> None:
-    """Sessions of the robot on the embedded dataset; prints medians over all clicks but each session's first."""
+def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int, size: Sequence[int]) -> None:
+    """Sessions of the robot on the embedded dataset, its images cut to `size`.
+
+    Prints medians over all clicks but each session's first.
+    """
     call, robot, dataset = Stopwatch(model), iiszoo.load_robot("ritm"), iiszoo.load_dataset("demo")
     rows, sizes = [], []
     with torch.no_grad():
         for i in range(n_sessions):
-            x = torch.from_numpy(dataset.read_image(i)).permute(2, 0, 1)[None].float() / 255
-            target = torch.from_numpy(dataset.read_target(i).object)[None, None].float()
+            cut = np.s_[-size[0] :, -size[1] :]  # the objects lie rather low
+            x = torch.from_numpy(dataset.read_image(i)[cut]).permute(2, 0, 1)[None].contiguous().float() / 255
+            target = torch.from_numpy(dataset.read_target(i).object[cut])[None, None].float()
             z = model.init_z(x)
             y, pcs, ncs = z["prev_output"], [], []
             for k in range(n_clicks):

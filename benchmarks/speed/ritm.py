@@ -1,6 +1,6 @@
 """Where the time of a click goes in RITM: click maps, network, and zoom-in, flip and paste round it.
 
-    python benchmarks/speed/ritm.py [--model ID] [--clicks N] [--sessions N] [--checkpoint FILE]
+    python benchmarks/speed/ritm.py [--model ID] [--size H W] [--clicks N] [--sessions N] [--checkpoint FILE]
 
 One thread; the crop's longest side is 400 pixels, and it goes through the network with its mirror image, as one batch
 of two.

@@ -1,6 +1,6 @@
 """Where the time of a click goes in SimpleClick: click maps, network, and zoom-in, flip and paste round it.
 
-    python benchmarks/speed/simpleclick.py [--model ID] [--clicks N] [--sessions N] [--checkpoint FILE]
+    python benchmarks/speed/simpleclick.py [--model ID] [--size H W] [--clicks N] [--sessions N] [--checkpoint FILE]
 
 One thread, crops of 448 x 448, each with its mirror image as one batch of two.
 """
