@@ -12,7 +12,7 @@ _NOTES = (
     "DAVIS, and not 448 x 448; size=PIXELS or size=HEIGHTxWIDTH sets it. flip=false: no averaging with the mirrored "
     "image; click_limit=N: the network sees the first N clicks."
 )
-_HUGE = " Needs 2.7 GB of memory for the weights, once, and about 1 GB beside at 448 x 448 on a CPU."
+_HUGE = " Memory on a CPU, at 448 x 448: 3.7 GB at most, torch included; the weights take 2.6 GB and are held once."
 
 
 def _card(variant: str, name: str, file: str, n_parameters: int, training: str) -> ModelCard:
