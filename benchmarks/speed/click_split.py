@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import nn
 
 import iiszoo
 from iiszoo.protocol import Model
-from iiszoo.testing.synthetic_weights import fill
+from iiszoo.testing import load_synthetic
 
 
 class Stopwatch:
@@ -64,13 +63,13 @@ def main(
     parser.add_argument("--checkpoint", type=Path, help="default: synthetic weights, which take as long")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = arguments.checkpoint or Path(folder) / "synthetic.pth"
-        if not arguments.checkpoint:
-            torch.save(fill(empty(arguments.model.partition("?")[0])).state_dict(), checkpoint)
-        model, watch = iiszoo.load_model(arguments.model, checkpoint=checkpoint), Watch()
-        attach(model, watch)
-        measure(model, watch, arguments.sessions, arguments.clicks, arguments.size)
+    if arguments.checkpoint:
+        model = iiszoo.load_model(arguments.model, checkpoint=arguments.checkpoint)
+    else:
+        model = load_synthetic(arguments.model, empty(arguments.model.partition("?")[0]))
+    watch = Watch()
+    attach(model, watch)
+    measure(model, watch, arguments.sessions, arguments.clicks, arguments.size)
 
 
 def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int, size: Sequence[int]) -> None:

@@ -20,6 +20,7 @@ _HOME = {
     "CheckFailed": "iiszoo.testing.check",
     "checks": "iiszoo.testing.conformance",
     "fill": "iiszoo.testing.synthetic_weights",
+    "load_synthetic": "iiszoo.testing.synthetic_weights",
     "parametrize_checks": "iiszoo.testing.pytest_items",
 }
 
@@ -27,6 +28,7 @@ __all__ = [
     "CheckFailed",
     "checks",
     "fill",
+    "load_synthetic",
     "parametrize_checks",
 ]
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from iiszoo.testing.conformance import checks as checks
     from iiszoo.testing.pytest_items import parametrize_checks as parametrize_checks
     from iiszoo.testing.synthetic_weights import fill as fill
+    from iiszoo.testing.synthetic_weights import load_synthetic as load_synthetic
 
 
 def __getattr__(name: str) -> Any:

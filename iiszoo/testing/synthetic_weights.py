@@ -11,12 +11,17 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from iiszoo.protocol import Model
+from iiszoo.registry import load_model
 
 _EMBEDDINGS = {"not_a_point_embed", "no_mask_embed", "iou_token", "mask_tokens"}
 _POSITIONS = {"pos_embed", "cls_token", "rel_pos_h", "rel_pos_w"}
@@ -30,6 +35,19 @@ def fill(network: nn.Module, conv_gain: float = 1.0, click_scale: float = 1.0) -
     weights = synthetic_weights(network.state_dict(), conv_gain, click_scale)
     network.load_state_dict(weights, strict=False)
     return network
+
+
+def load_synthetic(
+    model: str, network: nn.Module, device: str = "cpu", *, conv_gain: float = 1.0, click_scale: float = 1.0
+) -> Model:
+    """The model of an id, with options or without, as its loader makes it of a checkpoint with synthetic weights.
+
+    `network`: what the checkpoint is one of; it is filled. The others: as for `fill`.
+    """
+    with TemporaryDirectory() as folder:
+        checkpoint = Path(folder) / "synthetic.pth"
+        torch.save(fill(network, conv_gain, click_scale).state_dict(), checkpoint)
+        return load_model(model, checkpoint=checkpoint, device=device)
 
 
 def synthetic_weights(

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-import torch
 
-from iiszoo import load_model
 from iiszoo.protocol import Model
-from iiszoo.testing import checks, fill, parametrize_checks
+from iiszoo.testing import checks, load_synthetic, parametrize_checks
 from iiszoo_gto99.cards import CARD
 from iiszoo_gto99.network import Network
 
 
 def synthetic(device: str = "cpu") -> Model:
-    """As its loader makes it, of a file with synthetic weights."""
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "synthetic.pth"
-        torch.save(fill(Network(), conv_gain=1.6).state_dict(), file)
-        return load_model(CARD.id, checkpoint=file, device=device)
+    return load_synthetic("gto99/resnet50", Network(), device, conv_gain=1.6)
 
 
 @pytest.mark.slow

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-import torch
 
-from iiszoo import load_model
 from iiszoo.protocol import Model
-from iiszoo.testing import checks, fill, parametrize_checks
+from iiszoo.testing import checks, load_synthetic, parametrize_checks
 from iiszoo_ritm.cards import CARDS
 from iiszoo_ritm.network import NETWORKS
 
-MODEL = "ritm/h18s"
-
 
 def synthetic(device: str = "cpu") -> Model:
-    """As its loader makes it, of a file with synthetic weights."""
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "synthetic.pth"
-        torch.save(fill(NETWORKS[MODEL]()).state_dict(), file)
-        return load_model(MODEL, checkpoint=file, device=device)
+    return load_synthetic("ritm/h18s", NETWORKS["ritm/h18s"](), device)
 
 
 @pytest.mark.slow

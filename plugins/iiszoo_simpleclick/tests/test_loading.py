@@ -1,12 +1,10 @@
-"""Loading by id: what a user meets when an option is wrong or a file missing, and what the plugin costs when listed."""
+"""Loading by id: what a user meets when an option or a file is wrong."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -16,10 +14,9 @@ from iiszoo import load_model
 from iiszoo.errors import BadOption, WeightsError
 from iiszoo.models.zoom import Zoom
 from iiszoo.registry import load_object
-from iiszoo_simpleclick.cards import CARDS, DEFAULT
+from iiszoo_simpleclick.cards import CARDS
 from iiszoo_simpleclick.network import NETWORKS, UNUSED
 
-Run = Callable[..., "CompletedProcess[str]"]
 XTINY = "simpleclick/xtiny"
 
 
@@ -41,21 +38,8 @@ def file(state: dict[str, Any], tmp_path: Path) -> Path:
     return tmp_path / "xtiny.pth"
 
 
-def test_listing_imports_nothing_heavy(iiszoo: Run) -> None:
-    done = iiszoo(
-        program="import sys; from iiszoo.registry import registry; print(registry().models.resolve('simpleclick').id, "
-        "[name for name in ('torch', 'numpy', 'cv2', 'timm') if name in sys.modules])"
-    )
-    assert done.stdout.strip() == f"{DEFAULT} []", done.stderr
-
-
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
-def test_every_card_is_complete_and_true(card: Any) -> None:
-    assert card.summary
-    assert card.licence
-    assert card.weights_licence
-    assert card.paper
-    assert card.upstream
+def test_every_card_is_true(card: Any) -> None:
     assert callable(load_object(card.upstream_loader))
     assert card.threshold == 0.49
     assert card.ragged
@@ -124,11 +108,3 @@ def test_the_losses_in_an_official_file_are_not_imported(
         del sys.modules[name]
     assert load_model(XTINY, checkpoint=tmp_path / "official.pth")
     assert "isegm" not in sys.modules
-
-
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
-def test_the_path_and_the_command_are_told_where_a_file_is_missing(card: Any) -> None:
-    with pytest.raises(WeightsError) as raised:
-        load_model(card.id)
-    assert f"`iiszoo weights add {card.id} FILE" in str(raised.value)
-    assert str(Path("weights") / "simpleclick" / card.weights[0].filename) in str(raised.value)
