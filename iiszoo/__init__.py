@@ -20,6 +20,9 @@ _HOME = {
     "load_robot": "iiszoo.registry",
 }
 
+_PARTS = ("assets", "testing", "upstream")
+"""Packages that `iiszoo.NAME` imports."""
+
 __all__ = [
     "IISZooError",
     "__version__",
@@ -44,8 +47,10 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
+    if name in _PARTS:
+        return import_module(f"iiszoo.{name}")
     raise AttributeError(f"module 'iiszoo' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_HOME, *_PARTS})

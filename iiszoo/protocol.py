@@ -169,7 +169,9 @@ def split(z: State) -> list[State]:
 
     Raises `ModelError` that names an entry which cannot be indexed by the batch elements.
     """
-    first = next(iter(z.values()))
+    first = next(iter(z.values()), None)
+    if first is None:
+        raise ModelError("a state without any entry cannot be parted: it holds no prev_output")
     n = len(first) if isinstance(first, list) or (isinstance(first, Tensor) and first.dim()) else 1
     check_state(z, n)
     return [{key: join([value[b]]) for key, value in z.items()} for b in range(n)]

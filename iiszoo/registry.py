@@ -181,7 +181,7 @@ def is_function(model: str | Callable[..., Any]) -> bool:
 def check_merge_rule(rule: Any) -> None:
     """Raise `BadOption` unless `rule` is one by which answers can be merged."""
     if rule not in ("published", "mended"):
-        raise BadOption(f"{MERGE} must be 'published' or 'mended', not {rule!r}")
+        raise BadOption(f"option {MERGE} must be 'published' or 'mended', not {rule!r}; leave it out for no merge")
 
 
 def load_model(
@@ -257,7 +257,7 @@ def _check_options(card: ModelCard, loader: Callable[..., Any], options: dict[st
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     for name, value in options.items():
         if name not in known and not takes_any:
-            has = f"it has {', '.join(known)}" if known else "it has none"
+            has = f"it has {', '.join(dict.fromkeys([*known, MERGE]))}"
             raise BadOption(f"model {card.id} has no option {name!r}; {has}")
         if isinstance(known.get(name), bool) and not isinstance(value, bool):
             raise BadOption(f"model {card.id}: option {name!r} must be true or false, not {value}")

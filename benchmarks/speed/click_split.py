@@ -93,10 +93,10 @@ def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int, size: Se
                     network, encoded = (sum(w.seconds for w in part) for part in (watch.inside, watch.outside))
                     rows.append((call.seconds, encoded - network, network))
                     sizes.append(watch.inside[0].size)
-    total, maps, within = 1e3 * np.array(rows).T
+    commonest = max(set(sizes), key=sizes.count)
+    total, maps, within = 1e3 * np.array([row for row, size in zip(rows, sizes, strict=True) if size == commonest]).T
     rest = total - maps - within
-    size = " x ".join(map(str, max(set(sizes), key=sizes.count)))
-    print(f"{model.name}: {len(rows)} clicks, input of the network most often {size}")
+    print(f"{model.name}: {len(total)} clicks with an input of {' x '.join(map(str, commonest))}")
     for name, taken in (("a click", total), ("network", within), ("click maps", maps), ("crop, paste, rest", rest)):
         print(f"  {name:18} {np.median(taken):8.2f} ms  {100 * np.median(taken / total):6.2f} %")
     print(f"  outside the network: {100 * np.median((maps + rest) / within):.2f} % of its time")

@@ -72,7 +72,14 @@ def _unreadable(file: str | Path, error: Exception) -> WeightsError:
         return WeightsError(
             f"checkpoint {file} is not loaded: it names {blocked[1]}, which weights have no use for; get it elsewhere"
         )
-    cause = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    if re.search(r"Can only (SETITEM|append|extend)", str(error), re.IGNORECASE):
+        return WeightsError(
+            f"checkpoint {file} is not loaded: beside tensors it holds a dict or a list of a class of its own, which "
+            "cannot be read without that class; save its state_dict alone"
+        )
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = [line for line in lines if line and not line.startswith("Weights only load failed")]  # that line is advice
+    cause = (said[0] if said else type(error).__name__)[:200]
     return WeightsError(
         f"checkpoint {file} is truncated or is no PyTorch checkpoint ({cause}); give another, or fetch it again"
     )

@@ -31,12 +31,12 @@ def show(model: str, as_json: bool) -> None:
 
     Nothing is fetched.
     """
-    from iiszoo.registry import registry
+    from iiszoo.registry import resolve_model
     from iiszoo.upstream._clone import manifest, place, source_of
     from iiszoo.upstream._namespace import private_name
     from iiszoo.upstream._shims import IMPORTED_ONLY, MODULES, NAMES
 
-    card = registry().models.resolve(model)
+    card, _ = resolve_model(model)
     source = source_of(card)
     files = manifest(source)
     told: dict[str, Any] = {

@@ -26,6 +26,7 @@ from iiszoo.registry import (
     check_merge_rule,
     is_function,
     load_dataset,
+    options_of,
     registry,
     resolve_model,
     robot_version,
@@ -144,6 +145,9 @@ def bench(
     """
     if progressive_merge is not None:
         check_merge_rule(progressive_merge)
+        for model in [models] if isinstance(models, str) or callable(models) else models:
+            if isinstance(model, str) and options_of(model)[1].get(MERGE, progressive_merge) != progressive_merge:
+                raise BadOption(f"{model} names another merge than --progressive-merge {progressive_merge}; give one")
         settings["options"] = {**settings.get("options", {}), MERGE: progressive_merge}
     interpreter = None if python is None else remote.Interpreter(str(python), python_timeout)
     how = Settings(

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from iiszoo import assets, files, plugins
+from iiszoo import __version__, assets, files, plugins
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption, one_line
 from iiszoo.registry import (
@@ -60,7 +60,8 @@ def model_identity(
 def _card_identity(card: ModelCard, checkpoint: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     plugin = registry().models.plugin(card)
     name = model_name(card, options)
-    identity: dict[str, Any] = {"id": name, "code": f"{plugin.distribution} {plugin.version}", "options": options}
+    code = dict.fromkeys([f"{plugin.distribution} {plugin.version}", f"iiszoo {__version__}"])
+    identity: dict[str, Any] = {"id": name, "code": ", ".join(code), "options": options}
     if checkpoint is not None:
         return {**identity, "weights": [f"checkpoint sha256 {sha256_of(checkpoint)}"]}
     hashes = [(file.filename, assets.status(card, file).sha256) for file in card.weights]

@@ -9,6 +9,7 @@ from typing import Any
 
 from iiszoo.engine.metrics import NOC_TARGETS
 from iiszoo.errors import BadOption
+from iiszoo.registry import split_initial
 
 KNOWN = (
     "noc85, noc85_std, nof85, nof85_strict (also 80, 90, 95), initial_iou, iou@K, biou@K (after K clicks), auc, "
@@ -55,7 +56,8 @@ def column(name: str) -> Column:
 
 def initial_iou(summary: dict[str, Any]) -> float | None:
     """The mean IoU of the masks that a run's sessions started from; None where they started from nothing."""
-    return _metric(summary, "initial_iou") or None
+    found = _metric(summary, "initial_iou")
+    return found if found or split_initial(summary["dataset"])[1] else None
 
 
 _COUNTED: dict[str, tuple[str, str, bool]] = {

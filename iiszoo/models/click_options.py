@@ -1,4 +1,4 @@
-"""The options that the families of `iiszoo.models.click_model` share, checked before anything is fetched."""
+"""The options that the families of `iiszoo.models.click_model` share, checked before their loaders fetch anything."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def progressive_merge(prediction: Mask, previous: Mask, *clicks: Click, mend: bo
             )
     changed = prediction != previous
     added, removed = np.zeros_like(previous), np.zeros_like(previous)
-    for row, col in clicks:
+    for row, col in ((int(row), int(col)) for row, col in clicks):
         if not (0 <= row < previous.shape[0] and 0 <= col < previous.shape[1]):
             raise ValueError(f"click {(row, col)} lies outside of masks of shape {previous.shape}")
         if changed[row, col] or not mend:

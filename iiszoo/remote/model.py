@@ -178,7 +178,7 @@ class RemoteFunction:
         for part in parts:
             if part.id not in process.known:
                 if part.data is None:
-                    raise ModelError(
+                    raise WorkerDied(
                         f"the state of this session lived in a worker of model {self.name} that has died, and it holds "
                         "what cannot be pickled"
                     )

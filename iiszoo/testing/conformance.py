@@ -90,7 +90,7 @@ def _made(subject: Subject, check: Check) -> tuple[Status, str]:
         return "skipped", str(reason)
     except Broken as found:
         return "failed", _sentence(subject, check, str(found))
-    except Exception as error:  # noqa: BLE001  a model may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a model may raise anything, and scripts leave
         return "failed", _sentence(subject, check, raised(error))
     return "passed", ""
 

@@ -30,7 +30,8 @@ _POSITIONS = {"pos_embed", "cls_token", "rel_pos_h", "rel_pos_w"}
 def fill(network: nn.Module, conv_gain: float = 1.0, click_scale: float = 1.0) -> nn.Module:
     """The network with synthetic weights in all entries but constant stencils (`.kernel`); it is changed, and returned.
 
-    `conv_gain` scales the weights of convolutions, `click_scale` the learnt scale of a click branch.
+    `conv_gain` scales the weights of convolutions, `click_scale` the learnt scale of a click branch. KeyError for an
+    entry that is named otherwise than those of convolutions, linear layers, norms and embeddings.
     """
     weights = synthetic_weights(network.state_dict(), conv_gain, click_scale)
     network.load_state_dict(weights, strict=False)

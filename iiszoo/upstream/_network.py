@@ -35,8 +35,8 @@ def load_network(namespace: Namespace, checkpoint: str | Path | None, build: Bui
         build = None if config is None else partial(_from_config, config=config)
     if build is None:
         raise UpstreamError(
-            f"the network of {namespace} cannot be made: {checkpoint or 'no checkpoint'} says how; give `build`, a "
-            "function that takes the namespace and returns the network"
+            f"the network of {namespace} cannot be made: {checkpoint or 'no checkpoint'} does not say how; give "
+            "`build`, a function that takes the namespace and returns the network"
         )
     try:
         network = build(namespace)
@@ -79,7 +79,8 @@ def _class_named(namespace: Namespace, path: str, *, of_clone: bool) -> type[nn.
     module, _, name = path.rpartition(".")
     # a checkpoint that was written by a clone here names the private module
     module = re.sub(rf"^{re.escape(namespace.name.rpartition('.')[0])}\.\w+\.", "", module)
-    if namespace.owns(module.partition(".")[0]):
+    # below a package only: beside it lie scripts, which would run when they are imported
+    if "." in module and namespace.owns(module.partition(".")[0]):
         found = getattr(namespace.import_module(module), name, None)
     else:
         known = not of_clone and re.fullmatch(r"torch\.nn(\.[\w.]+)?", module)

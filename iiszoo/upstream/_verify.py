@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -58,7 +60,8 @@ class Verification:
     def add(self, sample: str, click: int, ours: Any, theirs: Any) -> None:
         """Two answers to one click: probabilities `(1, 1, H, W)`."""
         difference = float((ours - theirs).abs().max())
-        if not difference <= self.largest_difference:  # so that NaN counts
+        # NaN compares false: the first one counts, and stays
+        if not (math.isnan(self.largest_difference) or difference <= self.largest_difference):
             self.largest_difference, self.worst_sample, self.worst_click = difference, sample, click
         self.lowest, self.highest = min(self.lowest, float(ours.min())), max(self.highest, float(ours.max()))
         pixels = int(((ours > self.threshold) != (theirs > self.threshold)).sum())
@@ -93,6 +96,7 @@ def verify(
 
     Raises `UpstreamError`, `WeightsError`, `UnknownId`, `BadOption`, and `ModelError` where ours fails.
     """
+    registry.check_device(device)
     card, options = registry.resolve_model(model)
     source, images = source_of(card), registry.load_dataset(dataset)
     if synthetic and checkpoint is not None:
@@ -126,8 +130,15 @@ def verify(
 def _theirs(card: ModelCard, source: Source, file: Path | None, device: str, options: dict[str, Any]) -> IsegmModel:
     """Upstream's own code: as the card says it is loaded, else a fork of isegm with its defaults."""
     if card.upstream_loader:
+        loader = registry.load_object(card.upstream_loader)
+        foreign = [name for name in options if name not in inspect.signature(loader).parameters]
+        if foreign:
+            raise UpstreamError(
+                f"upstream of {card.id} cannot be loaded with {', '.join(foreign)}: its loader has no such option; "
+                "verify the model without"
+            )
         try:
-            loaded = registry.load_object(card.upstream_loader)(card, device=device, checkpoint=file, **options)
+            loaded = loader(card, device=device, checkpoint=file, **options)
         except IISZooError:
             raise
         except Exception as error:  # a plugin's loader may raise anything

@@ -54,6 +54,8 @@ def codebase(tmp_path, monkeypatch):
         "print('imported')\n"
         "class Loss:\n    def __init__(self, alpha):\n        self.alpha = alpha\n"
         "class Slots:\n    __slots__ = ('a',)\n"
+        "class Config(dict):\n    pass\n"
+        "class Stages(list):\n    pass\n"
         "def build(*arguments):\n    print('called', *arguments)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -67,7 +69,12 @@ def test_foreign_classes_become_inert_and_are_not_imported(zipped, tmp_path, cod
     slots.a = 3
     content = {
         "state_dict": {"w": torch.arange(3)},
-        "config": {"loss": codebase.Loss(0.5), "class": codebase.Loss, "function": codebase.build, "slots": slots},
+        "config": {
+            "loss": codebase.Loss(0.5),
+            "class": codebase.Loss,
+            "function": codebase.build,
+            "slots": slots,
+        },
         "epoch": 7,
     }
     torch.save(content, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
@@ -117,3 +124,10 @@ def test_what_one_file_holds_is_not_allowed_in_others_afterwards(tmp_path):
     assert isinstance(load_checkpoint(tmp_path / "w.pth"), Inert)
     with pytest.raises(pickle.UnpicklingError):
         torch.load(tmp_path / "w.pth", weights_only=True)
+
+
+@pytest.mark.parametrize("kind", ["Config", "Stages"])
+def test_a_container_of_a_class_of_its_own_is_told(kind, tmp_path, codebase):
+    torch.save({"config": getattr(codebase, kind)([("a", 1)])}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"a dict or a list of a class of its own, .* save its state_dict alone"):
+        load_checkpoint(tmp_path / "w.pth")

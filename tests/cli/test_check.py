@@ -9,7 +9,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from iiszoo.testing.check import CHECKS
+from iiszoo.testing.conformance import CHECKS
 
 Run = Callable[..., "CompletedProcess[str]"]
 BROKEN_MODELS = Path(__file__).parents[1] / "testing"

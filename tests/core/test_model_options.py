@@ -37,7 +37,7 @@ def test_options_of_another_form_are_refused(name: str) -> None:
 
 
 def test_an_unknown_option_is_refused_before_anything_is_loaded() -> None:
-    with pytest.raises(BadOption, match="model classic/geocut has no option 'rule'; it has none"):
+    with pytest.raises(BadOption, match="model classic/geocut has no option 'rule'; it has progressive_merge"):
         load_model("classic?rule=best")
 
 

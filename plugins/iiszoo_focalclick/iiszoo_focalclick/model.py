@@ -246,9 +246,10 @@ class FocalClickModel:
 
 def _newest(pcs: Clicks, ncs: Clicks, b: int) -> tuple[int, int]:
     """The last click of element `b`; of one interaction the negative ones come last."""
-    return next(
+    row, col = next(
         clicks[b][-1] for pair in zip(reversed(ncs), reversed(pcs), strict=True) for clicks in pair if clicks[b]
     )
+    return int(row), int(col)
 
 
 def _box(roi: Roi) -> Box:

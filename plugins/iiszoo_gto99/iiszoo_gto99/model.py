@@ -32,7 +32,8 @@ Kinds = tuple[list[Click], list[Click]]
 class Gto99:
     """A pure function of its arguments: all that it keeps between calls is the network, in eval mode, on a device.
 
-    Sessions whose images become one size for the network share a call of it.
+    On a GPU sessions whose images become one size for the network share a call of it. On a CPU each has its own: a
+    batch is no faster there, other kernels change last bits, and the guided filter makes whole pixels of these.
     """
 
     ragged = True
@@ -48,10 +49,11 @@ class Gto99:
         """One interaction. An element without any click keeps its previous output."""
         outputs = list(z["prev_output"])
         clicks = [(_inside(ncs, b, x[b]), _inside(pcs, b, x[b])) for b in range(len(x))]
-        groups: dict[Size, list[int]] = defaultdict(list)
+        groups: dict[tuple[Size, int], list[int]] = defaultdict(list)
         for b, (negative, positive) in enumerate(clicks):
             if negative or positive:
-                groups[_size(z["image"][b])].append(b)
+                image = z["image"][b]
+                groups[_size(image), b if image.device.type == "cpu" else 0].append(b)
         for group in groups.values():
             images = torch.stack([z["image"][b] for b in group])
             alphas = self._alphas(images, [outputs[b] for b in group], [clicks[b] for b in group])
