@@ -49,9 +49,15 @@ class Job:
     def load_model(self) -> Model:
         """The model on its device, told the threshold of the run. Raises an `IISZooError`."""
         if self.interpreter is not None:
-            model = remote.load_model(self.model, self.interpreter, self.checkpoint, self.device, **self.options)
-        else:
-            model = load_model(self.model, self.checkpoint, self.device, **self.options)
+            return remote.load_model(
+                self.model,
+                self.interpreter,
+                self.checkpoint,
+                self.device,
+                run_threshold=self.rules.threshold,
+                **self.options,
+            )
+        model = load_model(self.model, self.checkpoint, self.device, **self.options)
         return model if self.rules.threshold is None else model.at_threshold(self.rules.threshold)
 
     def run(self, model: Model, dataset: Any, groups: Iterator[list[int]], emit: Callable[[Trace], None]) -> None:

@@ -74,9 +74,16 @@ class RemoteFunction:
         checkpoint: str | None,
         device: str,
         options: dict[str, Any],
+        threshold: float | None = None,
     ) -> None:
         self.interpreter, self.name = interpreter, model
-        self._load = {"model": model, "checkpoint": checkpoint, "options": options, "device": device}
+        self._load: dict[str, Any] = {
+            "model": model,
+            "checkpoint": checkpoint,
+            "options": options,
+            "device": device,
+            "threshold": threshold,
+        }
         self._begin()
         began = time.monotonic()
         loaded = self._start(None)  # it may fetch weights, and a person waits for it
@@ -216,15 +223,20 @@ def load_model(
     interpreter: Interpreter,
     checkpoint: str | Path | None = None,
     device: str = "cpu",
+    *,
+    run_threshold: float | None = None,
     **options: Any,
 ) -> fmt.Model:
     """The model that `model` names in the other interpreter: `module:function`, or an id where iiszoo is there too.
 
+    `run_threshold`: that of the run, for models that turn their answers into masks themselves (`Model.at_threshold`).
     `device` is the other interpreter's; images and outputs are on the CPU here. `model.function` is the
     `RemoteFunction`, whose `report` tells the interpreter and its versions. Raises `BadOption` where the interpreter
     cannot be used, otherwise as `iiszoo.load_model` does.
     """
-    function = RemoteFunction(_named(model, checkpoint, options), interpreter, _path(checkpoint), device, options)
+    function = RemoteFunction(
+        _named(model, checkpoint, options), interpreter, _path(checkpoint), device, options, run_threshold
+    )
     return fmt.as_model(function, function.name)
 
 

@@ -128,8 +128,15 @@ class Host:
         return {"identity": provenance.model_identity(model, path, options), "threshold": card.threshold}
 
     def load(
-        self, model: str, checkpoint: str | None, options: dict[str, Any], device: str, threads: int
+        self,
+        model: str,
+        checkpoint: str | None,
+        options: dict[str, Any],
+        device: str,
+        threads: int,
+        threshold: float | None,
     ) -> dict[str, Any]:
+        """The model, told the threshold of the run where it wants to know (`iiszoo.protocol.Model.at_threshold`)."""
         if importlib.util.find_spec("torch") is not None:
             self.torch = importlib.import_module("torch")
             self.torch.set_num_threads(threads)
@@ -143,6 +150,8 @@ class Host:
             if is_function(model)
             else _iiszoo("registry", model).load_model(model, checkpoint, device, **options)
         )
+        if threshold is not None and hasattr(self.function, "at_threshold"):
+            self.function = self.function.at_threshold(threshold)
         return {
             "name": model if is_function(model) else self.function.name,
             "ragged": bool(getattr(self.function, "ragged", False)),
