@@ -216,7 +216,7 @@ def load_model(
         raise BadOption(f"checkpoint {checkpoint} does not exist")
     loader = load_object(card.loader)
     merge = None if MERGE in _own_options(loader) else options.pop(MERGE, None)
-    _check_options(card, loader, options)
+    check_options(card, options)
     try:
         loaded = loader(card, device=device, checkpoint=checkpoint, **options)
     except IISZooError:
@@ -250,13 +250,17 @@ def _own_options(loader: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def _check_options(card: ModelCard, loader: Callable[..., Any], options: dict[str, Any]) -> None:
-    """Raise `BadOption` for an option that the loader does not have, or whose value is not of its default's kind."""
+def check_options(card: ModelCard, options: dict[str, Any]) -> None:
+    """Raise `BadOption` for an option that a model does not have, or whose value is not of its default's kind.
+
+    Its loader is imported for that, and not called: values are looked at when the model is loaded.
+    """
+    loader = load_object(card.loader)
     known = _own_options(loader)
     parameters = inspect.signature(loader).parameters.values()
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     for name, value in options.items():
-        if name not in known and not takes_any:
+        if name not in known and name != MERGE and not takes_any:
             has = f"it has {', '.join(dict.fromkeys([*known, MERGE]))}"
             raise BadOption(f"model {card.id} has no option {name!r}; {has}")
         if isinstance(known.get(name), bool) and not isinstance(value, bool):

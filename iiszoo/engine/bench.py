@@ -24,6 +24,7 @@ from iiszoo.registry import (
     MERGE,
     check_device,
     check_merge_rule,
+    check_options,
     is_function,
     load_dataset,
     options_of,
@@ -288,7 +289,8 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
 
 def _fetch_weights(run: Run, how: Settings, listener: Listener) -> None:
     if how.interpreter is None and not is_function(run.model) and how.checkpoint is None:
-        card, _ = resolve_model(str(run.model))
+        card, named = resolve_model(str(run.model))
+        check_options(card, {**named, **how.options})
         for file in card.weights:
             assets.fetch(card, file, progress=partial(listener.fetching, file.filename))
 

@@ -131,3 +131,10 @@ def test_without_arguments_the_built_in_method_runs_on_the_built_in_images(comma
     assert (summary["model"], summary["dataset"]) == ("classic/geocut", "demo")
     assert summary["n_done"] >= 8
     assert summary["metrics"]["noc85"] < 12
+
+
+def test_an_option_that_a_model_does_not_have_is_told_before_its_weights_are_fetched(iiszoo):
+    done = iiszoo("bench", "--model", "sam/vit-h?speed=high", env={"IISZOO_OFFLINE": "1"})
+    assert done.returncode != 0
+    assert "has no option 'speed'" in done.stderr
+    assert "OFFLINE" not in done.stderr
