@@ -189,3 +189,21 @@ def test_neither_ctrl_c_nor_kill_9_leaves_anything_behind(folder, bare_python, t
         time.sleep(0.05)
     assert _alive(mark) == []
     assert set(os.listdir("/dev/shm")) <= shared
+
+
+def test_a_merge_over_there_takes_its_masks_at_the_threshold_of_the_run(tmp_path, results):
+    def ious(name, **how):
+        (summary,) = bench(
+            "classic/random-walker",
+            "demo",
+            limit=2,
+            max_clicks=2,
+            threshold=0.2,
+            progressive_merge="published",
+            initial_mask="perturb:seed=0,iou=0.75-0.85",
+            out=tmp_path / name,
+            **how,
+        )
+        return results(summary)
+
+    assert ious("there", python=sys.executable) == ious("here")
