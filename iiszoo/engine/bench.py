@@ -144,9 +144,10 @@ def bench(
 
     Raises an `IISZooError` of the fitting kind for everything that a user can mend.
     """
+    model_list = [models] if isinstance(models, str) or callable(models) else list(models)
     if progressive_merge is not None:
         check_merge_rule(progressive_merge)
-        for model in [models] if isinstance(models, str) or callable(models) else models:
+        for model in model_list:
             if isinstance(model, str) and options_of(model)[1].get(MERGE, progressive_merge) != progressive_merge:
                 raise BadOption(f"{model} names another merge than --progressive-merge {progressive_merge}; give one")
         settings["options"] = {**settings.get("options", {}), MERGE: progressive_merge}
@@ -159,7 +160,6 @@ def bench(
     rules = load_protocol(protocol, **changes)
     rules = replace(rules, robot_version=robot_version(rules.robot))
     place = Path(out) if out is not None else Path("runs") / rules.name.replace("+", f"-{rules.hash}")
-    model_list = [models] if isinstance(models, str) or callable(models) else list(models)
     dataset_list = [
         masks.full_name(dataset, initial_masks, initial_mask)
         for dataset in ([datasets] if isinstance(datasets, str) else datasets)

@@ -30,6 +30,12 @@ Network = Callable[[Tensor, list[list[Point]], list[list[Point]]], Tensor]
 [0, 1] and, for a network that reads them, the previous probabilities; clicks: of each picture, in its pixels."""
 
 
+def draw_disks(pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]], radius: float) -> Tensor:
+    """The clicks of N pictures (N, C, h, w) as disks (N, 2, h, w), positive and negative; see `disk`."""
+    size = (int(pictures.shape[-2]), int(pictures.shape[-1]))
+    return disk([positives], [negatives], size, radius, device=pictures.device, dtype=pictures.dtype)
+
+
 @dataclass(frozen=True)
 class OnDisks:
     """A `Network` from one that reads clicks as disks of `radius` pixels: `network(image, maps)`, image (N, 3, h, w),
@@ -40,12 +46,11 @@ class OnDisks:
     radius: float = 5
 
     def __call__(self, pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]]) -> Tensor:
-        size = (int(pictures.shape[-2]), int(pictures.shape[-1]))
-        disks = disk([positives], [negatives], size, self.radius, device=pictures.device, dtype=pictures.dtype)
+        disks = draw_disks(pictures, positives, negatives, self.radius)
         return self.network(pictures[:, :3], torch.cat((pictures[:, 3:], disks), dim=1))
 
 
-_CPU_BATCH = 4
+CPU_BATCH = 4
 """Larger batches are no faster on a CPU and take memory; beyond 8 pictures torch also picks other kernels, whose last
 bits differ, and an element's answer should not depend on its neighbours."""
 
@@ -103,7 +108,7 @@ class ClickModel:
                 answered[b] = True
         for group in _alike(sights):
             for b, probabilities in zip(group, self._probabilities([sights[b] for b in group]), strict=True):
-                roi = _roi(rois, b)
+                roi = roi_of(rois, b)
                 size = (int(x[b].shape[-2]), int(x[b].shape[-1]))
                 outputs[b] = probabilities if roi is None else paste(probabilities, roi, size)
         y = join(outputs) if isinstance(x, Tensor) else outputs
@@ -118,7 +123,7 @@ class ClickModel:
             size = (int(image.shape[-2]), int(image.shape[-1]))
             probabilities = previous[0] if z["answered"][b] else None
             n_clicks = len(positives) + len(negatives)
-            roi, zoomed = next_roi(self.zoom, _roi(z["roi"], b), probabilities, positives, n_clicks, size)
+            roi, zoomed = next_roi(self.zoom, roi_of(z["roi"], b), probabilities, positives, n_clicks, size)
         seen = _first_clicks(pcs, ncs, b, self.click_limit)
         if self.zoom is None or roi is None or not zoomed:
             return roi, Sight(picture, *seen)
@@ -142,15 +147,16 @@ class ClickModel:
 
 
 def _alike(sights: dict[int, Sight]) -> list[list[int]]:
-    """The elements that go through the network together: of one size, and on a CPU at most `_CPU_BATCH`."""
+    """The elements that go through the network together: of one size, and on a CPU at most `CPU_BATCH`."""
     by_size: dict[torch.Size, list[int]] = defaultdict(list)
     for b, sight in sights.items():
         by_size[sight.picture.shape].append(b)
-    most = _CPU_BATCH if all(sight.picture.device.type == "cpu" for sight in sights.values()) else len(sights)
+    most = CPU_BATCH if all(sight.picture.device.type == "cpu" for sight in sights.values()) else len(sights)
     return [group[i : i + most] for group in by_size.values() for i in range(0, len(group), most)]
 
 
-def _roi(rois: Tensor, b: int) -> Roi | None:
+def roi_of(rois: Tensor, b: int) -> Roi | None:
+    """The ROI of element `b`, of the state's int64 (B, 4); None for -1."""
     top, bottom, left, right = rois[b].tolist()
     return None if top < 0 else (top, bottom, left, right)
 

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from iiszoo.clicking.encode import disk
+from iiszoo.models.click_model import CPU_BATCH, draw_disks, roi_of
 from iiszoo.models.merge import merged_output
 from iiszoo.models.zoom import Point, Roi, Zoom, next_roi, paste
 from iiszoo.protocol import Clicks, Images, Outputs, State, clicks_of, empty_output, join
@@ -38,8 +38,6 @@ _COARSE_OBJECT = 1 / (1 + math.exp(-0.49))
 _PREVIOUS_OBJECT = 0.49
 _LAST_COARSE = 10
 """After so many clicks the coarse answer only says where to focus, and the rest of the mask stays."""
-_CPU_BATCH = 4
-"""On a CPU larger batches are no faster, and take memory."""
 
 
 class Networks(Protocol):
@@ -73,7 +71,7 @@ class OnDisks:
     def coarse(
         self, pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]]
     ) -> tuple[Tensor, Tensor]:
-        disks = _disks(pictures, positives, negatives, self.network.disk_radius)
+        disks = draw_disks(pictures, positives, negatives, self.network.disk_radius)
         return self.network.coarse(pictures[:, :3], torch.cat((pictures[:, 3:], disks), dim=1))
 
     def refine(
@@ -85,13 +83,8 @@ class OnDisks:
         logits: Tensor,
         boxes: Tensor,
     ) -> Tensor:
-        disks = _disks(crops, positives, negatives, REFINER_DISK_RADIUS)
+        disks = draw_disks(crops, positives, negatives, REFINER_DISK_RADIUS)
         return self.network.refine(crops, disks, features, logits, boxes)
-
-
-def _disks(pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]], radius: float) -> Tensor:
-    size = (int(pictures.shape[-2]), int(pictures.shape[-1]))
-    return disk([positives], [negatives], size, radius, device=pictures.device, dtype=pictures.dtype)
 
 
 class Sight(NamedTuple):
@@ -161,7 +154,7 @@ class FocalClickModel:
         outputs, probabilities = list(z["prev_output"]), list(z["probabilities"])
         state = {name: z[name].clone() for name in ("roi", "focus", "answered", "merging")}
         clicked = [b for b in range(len(x)) if clicks_of(pcs, b) or clicks_of(ncs, b)]
-        most = _CPU_BATCH if all(x[b].device.type == "cpu" for b in clicked) else len(clicked)
+        most = CPU_BATCH if all(x[b].device.type == "cpu" for b in clicked) else len(clicked)
         for begin in range(0, len(clicked), most or 1):
             group = clicked[begin : begin + most]
             sights = [self._look(x[b], z, pcs, ncs, b) for b in group]
@@ -184,10 +177,9 @@ class FocalClickModel:
         positives, negatives = clicks_of(pcs, b), clicks_of(ncs, b)
         answered = bool(z["answered"][b])
         previous = z["probabilities" if answered else "prev_output"][b]
-        before = tuple(z["roi"][b].tolist())
         roi, zoomed = next_roi(
             ZOOM,
-            None if before[0] < 0 else before,
+            roi_of(z["roi"], b),
             self._object(z, b) if answered else None,
             positives,
             len(positives) + len(negatives),
