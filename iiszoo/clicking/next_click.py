@@ -17,15 +17,15 @@ def candidates(
     error, and it belongs to the error that has the greatest: a tie is a false positive's. Distances are exact.
 
     Args:
-        probabilities: (B, 1, H, W); object is what is above `threshold`.
+        probabilities: (B, 1, H, W); what is just at `threshold` is no error either way.
         targets: (B, 1, H, W); object is what is above 0.5.
         ignore: bool (B, 1, H, W): pixels that are no error either way.
 
     Source: `get_next_points` (`isegm/engine/trainer.py`) of SamsungLabs/ritm_interactive_segmentation at b9b4460, whose
     distances are OpenCV's, accurate to 2 %.
     """
-    predicted, wanted = probabilities[:, 0] > threshold, targets[:, 0] > 0.5
-    errors = torch.stack((wanted & ~predicted, predicted & ~wanted))
+    probability, wanted = probabilities[:, 0], targets[:, 0] > 0.5
+    errors = torch.stack((wanted & (probability < threshold), ~wanted & (probability > threshold)))
     if ignore is not None:
         errors &= ~ignore[:, 0]
     squares = squared_distances(errors)

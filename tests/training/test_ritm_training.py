@@ -46,8 +46,8 @@ def test_the_next_clicks_candidates(fixture):
     where, positive = candidates(probabilities, torch.from_numpy(targets)[:, None].float(), threshold=0.49)
     theirs = np.unpackbits(fixture["next_candidates"], axis=-1, count=width).astype(bool)
     for n in range(len(targets)):
-        predicted = fixture["next_probabilities"][n] > 0.49
-        errors = targets[n] & ~predicted, predicted & ~targets[n]
+        probability = fixture["next_probabilities"][n]
+        errors = targets[n] & (probability < np.float32(0.49)), ~targets[n] & (probability > np.float32(0.49))
         if not theirs[n].any():
             assert not where[n].any()
             continue
