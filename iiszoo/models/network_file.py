@@ -1,0 +1,99 @@
+"""A trained network in one safetensors file: its weights, and in the metadata what network they belong to.
+
+The metadata's entry `iiszoo` is JSON: `network`, the description, `sighting`, how a session shows it an image, and
+whatever else is known (`training`: data sets, steps, NoC).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from iiszoo.errors import BadOption, WeightsError
+from iiszoo.models.click_model import ClickModel
+from iiszoo.models.second_look import LookTwice
+from iiszoo.models.wrappers.description import Encoded, NetworkDescription, Sighting, as_json, build
+
+ENTRY = "iiszoo"
+
+
+class TrainedNetwork(NamedTuple):
+    """A network for inference, float32, without gradients, and what it is."""
+
+    network: nn.Module
+    description: NetworkDescription
+    sighting: Sighting
+    facts: dict[str, Any]
+
+    def model(self) -> ClickModel:
+        return click_model(self.network, self.description, self.sighting)
+
+
+def click_model(network: nn.Module, description: NetworkDescription, sighting: Sighting) -> ClickModel:
+    """The model of the standard format that plays sessions with `network`."""
+    encoded = Encoded(network, description.encode())
+    kind = LookTwice if sighting.second_look else ClickModel
+    return kind(encoded, sighting.zoom(), flip=sighting.flip, with_prev_mask=description.previous_mask)
+
+
+def save(
+    path: Path,
+    network: nn.Module,
+    description: NetworkDescription,
+    sighting: Sighting,
+    facts: Mapping[str, Any],
+    *,
+    half: bool = True,
+) -> None:
+    """Write the file in one step: who reads it meets the old one or the new one. In half precision by default."""
+    state = {
+        name: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, value in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    metadata = {"network": as_json(description), "sighting": asdict(sighting), **facts}
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        save_file(state, fresh, metadata={ENTRY: json.dumps(metadata)})
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def load(path: str | Path) -> TrainedNetwork:
+    """The network of a file that `save` wrote. Raises `WeightsError` naming the file."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read as safetensors: {error}") from error
+    if ENTRY not in metadata:
+        raise WeightsError(f"{path} does not say what network it holds: it was not written by `iiszoo train`")
+    facts = json.loads(metadata[ENTRY])
+    try:
+        description = NetworkDescription(**_tuples(facts.pop("network")))
+        sighting = Sighting(**_tuples(facts.pop("sighting")))
+        network = build(description)
+    except (KeyError, TypeError, BadOption) as error:
+        raise WeightsError(f"{path} describes a network that this iiszoo cannot build: {error}") from error
+    missing, unknown = network.load_state_dict({name: value.float() for name, value in state.items()}, strict=False)
+    wanting = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if wanting or unknown:
+        raise WeightsError(f"{path} does not hold the weights that it describes: {(wanting + unknown)[0]}")
+    return TrainedNetwork(
+        network.to(memory_format=torch.channels_last).eval().requires_grad_(False), description, sighting, facts
+    )
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
