@@ -116,7 +116,7 @@ class ClickTraining(pl.LightningModule):
 
     def _measured(self, found: Answer, n_further: int, step: int) -> dict[str, float]:
         """Loss and IoU of this step. It waits for the device, so it is not for each step."""
-        loss = float(found.loss.mean())
+        loss = float(found.loss.detach().mean())
         if not math.isfinite(loss):
             raise ModelError(
                 f"the loss is {loss} at step {step}: lower the learning rate, or use another precision; the last good "
@@ -126,7 +126,9 @@ class ClickTraining(pl.LightningModule):
         both, either = ((op(predicted, wanted)).sum((1, 2, 3)) for op in (torch.logical_and, torch.logical_or))
         return {"loss": loss, "iou": float((both / either.clamp(min=1)).mean()), "interactions": n_further}
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def optimizer_step(self, *arguments: Any, **options: Any) -> None:
+        """The optimiser's step and the average's: before any callback of this batch, which may save both."""
+        super().optimizer_step(*arguments, **options)
         self.update_average()
 
     @torch.no_grad()
