@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -55,9 +54,11 @@ def deep_and_near(
         n = _number(gamma, most, rng)
         n_near = int(rng.binomial(n, near))
         if n_near:
-            width = 4 + 0.12 * math.sqrt(np.count_nonzero(target))
-            outside = cv2.distanceTransform((~target).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
-            negatives += _draw(free & (outside > 3) & (outside <= 3 + width), n_near, rng)
+            width = 3 + 4 + 0.12 * math.sqrt(np.count_nonzero(target))
+            # padded, so that the image's border is none of the object's; exact, as a resumed run must be the same run
+            beyond = math.ceil(width) + 1
+            outside = squared_distance(np.pad(~target, beyond, constant_values=True))[beyond:-beyond, beyond:-beyond]
+            negatives += _draw(free & (outside > 9) & (outside <= width**2), n_near, rng)
         negatives += _draw(free, n - n_near, rng)
     return positives, negatives
 

@@ -9,6 +9,7 @@ Step s of a run with batches of B trains on the samples s B ... s B + B - 1.
 from __future__ import annotations
 
 import hashlib
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -238,7 +239,11 @@ class Numbers(Sampler[int]):
 
 
 def one_thread(worker: int) -> None:
-    """For `DataLoader(worker_init_fn=...)`: a worker is one of many, and OpenCV's threads would be too many."""
+    """For `DataLoader(worker_init_fn=...)`: a worker is one of many, OpenCV's threads would be too many, and what a
+    person interrupts is the run, which ends its workers.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
 

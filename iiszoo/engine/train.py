@@ -16,6 +16,8 @@ import csv
 import dataclasses
 import json
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +43,8 @@ Say = Callable[[str], None]
 
 def train(config: TrainConfig, out: Path, *, resume: bool = False, say: Say = print) -> dict[str, Any]:
     """Train, and return what `run.json` holds. `say` gets a line now and then.
+
+    SIGINT and SIGTERM end it after the step under way, with a checkpoint, by `KeyboardInterrupt`; a second one at once.
 
     Raises `RunError` where `out` holds another run, or one that `resume` did not ask for; `BadOption` and
     `DatasetError` for what the configuration names and there is not; `ModelError` for a loss that is no number.
@@ -100,6 +104,7 @@ class _Run:
         )
         self.validations: list[dict[str, Any]] = []
         self.began = time.time()
+        self.stopped = False
         self.is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
 
     def go(self, resume: bool) -> dict[str, Any]:
@@ -129,7 +134,10 @@ class _Run:
         start = 0 if checkpoint is None else _steps_of(checkpoint)
         batches = train_data.loader(config, samples, start * config.run.accumulate)
         self._fit(module, batches, checkpoint, clock)
-        return self._finish("finished")
+        facts = self._finish("stopped" if self.stopped else "finished")
+        if self.stopped:
+            raise KeyboardInterrupt
+        return facts
 
     def _fit(self, module: Any, batches: Any, checkpoint: Path | None, clock: Any) -> None:
         import logging
@@ -260,11 +268,27 @@ class _Watch:
                 self.ended = time.monotonic()
 
             def state_dict(self) -> dict[str, Any]:
-                return {"validations": run.validations, "validated_at": self.validated_at}
+                return {
+                    "validations": run.validations,
+                    "validated_at": self.validated_at,
+                    "elapsed": clock.elapsed,
+                }
 
             def load_state_dict(self, state_dict: dict[str, Any]) -> None:
                 run.validations[:] = state_dict["validations"]
                 self.validated_at = state_dict["validated_at"]
+                clock.resume(state_dict["elapsed"])
+
+            def on_train_start(self, trainer: Any, module: Any) -> None:
+                if threading.current_thread() is threading.main_thread():
+                    # after Lightning's own handlers, which lose what was done since the last checkpoint
+                    for kind in (signal.SIGINT, signal.SIGTERM):
+                        signal.signal(kind, self._stop)
+
+            def _stop(self, number: int, frame: Any) -> None:
+                if run.stopped:
+                    raise KeyboardInterrupt
+                run.stopped = True
 
             def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
                 self.waiting += time.monotonic() - self.ended
@@ -276,11 +300,11 @@ class _Watch:
                     self._log(trainer, module, step, now)
                 progress = clock.progress(step)
                 over = progress >= 1
-                if over or self._due(step, progress):
+                if not run.stopped and (over or self._due(step, progress)):
                     self._validate(module, step)
-                if over or now - self.saved > 60 * run.config.run.checkpoint_minutes:
+                if over or run.stopped or now - self.saved > 60 * run.config.run.checkpoint_minutes:
                     self._save(trainer, module, step)
-                if over:
+                if over or run.stopped:
                     trainer.should_stop = True
                 self.ended = time.monotonic()
 

@@ -60,9 +60,18 @@ class Clock:
         self.steps, self.seconds = steps, None if minutes is None else 60 * minutes
         self.began = time.monotonic()
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds of training so far, those before the run was resumed too."""
+        return time.monotonic() - self.began
+
+    def resume(self, elapsed: float) -> None:
+        """Go on from so many seconds."""
+        self.began = time.monotonic() - elapsed
+
     def progress(self, step: int) -> float:
         by_steps = step / self.steps if self.steps else 0.0
-        by_time = (time.monotonic() - self.began) / self.seconds if self.seconds else 0.0
+        by_time = self.elapsed / self.seconds if self.seconds else 0.0
         return max(by_steps, by_time)
 
 
