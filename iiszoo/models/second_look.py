@@ -7,16 +7,15 @@ probabilities, and the new answer is pasted over the old one with a soft border.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from iiszoo.models.click_model import ClickModel, Sight, _alike, roi_of
-from iiszoo.models.merge import changed_under
 from iiszoo.models.zoom import Roi, crop, crop_size, paste, to_crop
 from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_of, join
 
@@ -45,11 +44,10 @@ def look_again(changed: NDArray[np.bool_], click: Click, seen: Roi, rule: LookRu
     row, col = click
     if not (0 <= row < changed.shape[0] and 0 <= col < changed.shape[1]) or not changed[row, col]:
         return None
-    component = changed_under(changed, (row, col))
+    # Not cv2.connectedComponents: its threads hang in a forked process.
+    _, _, _, (left, top, width, height) = cv2.floodFill(changed.astype(np.uint8), None, (col, row), 2, flags=8)
     sides: list[int] = []
-    for axis in (0, 1):
-        found = np.flatnonzero(component.any(axis=1 - axis))
-        first, last = int(found[0]), int(found[-1])
+    for axis, (first, last) in enumerate(((top, top + height - 1), (left, left + width - 1))):
         middle, half = (first + last) / 2, max(rule.expansion * (last - first + 1), rule.least) / 2
         sides += [max(seen[2 * axis], round(middle - half)), min(seen[2 * axis + 1], round(middle + half))]
     shares = [(sides[i + 1] - sides[i] + 1) / (seen[i + 1] - seen[i] + 1) for i in (0, 2)]
@@ -125,9 +123,9 @@ def training_looks(
     changed = ((after[:, 0] > threshold) != (before[:, 0] > threshold)).cpu().numpy()
     size = changed.shape[1:]
     seen = (0, size[0] - 1, 0, size[1] - 1)
-    found: dict[int, Roi] = defaultdict()
+    found: dict[int, Roi] = {}
     for b, click in enumerate(newest):
         box = None if click is None else look_again(changed[b], click, seen, rule[b])
         if box is not None:
             found[b] = box
-    return dict(found)
+    return found

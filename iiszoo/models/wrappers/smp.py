@@ -24,7 +24,7 @@ def build(description: NetworkDescription) -> nn.Module:
     """The network of a description, with random weights. Raises `BadOption` naming what cannot be built or fused."""
     if description.fusion == "early":
         whole = _create(description, 3 + description.n_maps)
-        _fused_filters(whole.encoder, _create(description, 3, on="meta").encoder, description)
+        _fused_filters(whole.encoder, _create(description, 3).encoder, description)
         return EarlyFusion(whole, description.mean, description.std)
     whole = _create(description, 3)
     return IntermediateFusion(whole, _second_encoder(description), description.mean, description.std)
@@ -116,7 +116,7 @@ def library_weights(description: NetworkDescription, name: str) -> dict[str, Ten
     return state
 
 
-def _create(description: NetworkDescription, in_channels: int, on: str = "cpu") -> Any:
+def _create(description: NetworkDescription, in_channels: int) -> Any:
     import segmentation_models_pytorch as smp
 
     architectures = sorted(smp.MODEL_ARCHITECTURES_MAPPING)
@@ -126,15 +126,14 @@ def _create(description: NetworkDescription, in_channels: int, on: str = "cpu") 
             f"{', '.join(architectures)}"
         )
     try:
-        with torch.device(on):
-            return smp.create_model(
-                description.architecture,
-                encoder_name=description.encoder,
-                encoder_weights=None,
-                in_channels=in_channels,
-                classes=1,
-                **description.options,
-            )
+        return smp.create_model(
+            description.architecture,
+            encoder_name=description.encoder,
+            encoder_weights=None,
+            in_channels=in_channels,
+            classes=1,
+            **description.options,
+        )
     except Exception as error:
         raise BadOption(
             f"segmentation_models_pytorch cannot build {description.architecture} with the encoder "
