@@ -1,6 +1,6 @@
 """Training: samples a second, and where the time goes (data, clicks, network).
 
-    python benchmarks/speed/train.py benchmarks/training/unet_lite0.toml [--device cuda] [--seconds 6]
+python benchmarks/speed/train.py benchmarks/training/unet_lite0.toml [--device cuda] [--seconds 6]
 """
 
 from __future__ import annotations

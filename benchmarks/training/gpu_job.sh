@@ -3,6 +3,7 @@
 #
 #   bash benchmarks/training/gpu_job.sh speed            # 30 s: where the time goes
 #   bash benchmarks/training/gpu_job.sh train 8.5        # train for 8.5 minutes
+#   COMPARE=60 bash ... train 8                          # then, for at most 60 s, ways to show it an image
 #   STOP_AFTER=560 bash ... train 11                     # stop after 560 s with a checkpoint; the same command goes on
 #   bash benchmarks/training/gpu_job.sh train 8.5 FILE.toml [further options of `iiszoo train`]
 #
@@ -61,6 +62,10 @@ done
 wait $job
 code=$?
 keep
+if [ $code -eq 0 ] && [ -n "${COMPARE:-}" ]; then # how to show it an image, on the held-out photographs
+    timeout "$COMPARE" python3 benchmarks/training/compare_sightings.py "$config" "$run/last.safetensors" --device cuda \
+        2>&1 | tee "$OUT/sightings.txt"
+fi
 tail -n +$((shown + 1)) "$OUT/console.txt"
 ls -l "$OUT"
 exit $code

@@ -48,7 +48,9 @@ def command(config: Path, new: bool, out: Path | None, resume: bool, **changes: 
     try:
         facts = train(read, place, resume=resume, say=click.echo)
     except KeyboardInterrupt:
-        click.echo(f"stopped; `iiszoo train {config} --out {place} --resume` goes on from its last checkpoint", err=True)
+        click.echo(
+            f"stopped; `iiszoo train {config} --out {place} --resume` goes on from its last checkpoint", err=True
+        )
         click.get_current_context().exit(130)
     best = min(facts["validations"], key=lambda v: v["noc90"], default=None)
     told = f": NoC@90 {best['noc90']:.2f} at step {best['step']}" if best else ""

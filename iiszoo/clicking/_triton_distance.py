@@ -22,31 +22,31 @@ def squared_distances_on_gpu(masks: Tensor) -> Tensor:
 
 
 @triton.jit
-def _columns(masks: Any, g: Any, height: Any, width: Any, BLOCK: tl.constexpr) -> None:  # noqa: N803
-    columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+def _columns(masks: Any, g: Any, height: Any, width: Any, BLOCK: tl.constexpr) -> None:
+    columns = tl.program_id(1) * BLOCK + tl.arange(BLOCK)
     inside = columns < width
     first = tl.program_id(0).to(tl.int64) * height * width + columns
     run = tl.zeros([BLOCK], tl.int32)
-    for r in range(0, height):
+    for r in range(height):
         pixel = tl.load(masks + first + r * width, mask=inside, other=0).to(tl.int32)
         run = (run + 1) * pixel
         tl.store(g + first + r * width, run, mask=inside)
     tl.debug_barrier()
     run = tl.zeros([BLOCK], tl.int32)
-    for k in range(0, height):
+    for k in range(height):
         at = g + first + (height - 1 - k) * width
         run = tl.minimum(run + 1, tl.load(at, mask=inside, other=0))
         tl.store(at, run, mask=inside)
 
 
 @triton.jit
-def _rows(g: Any, squares: Any, width: Any, BLOCK: tl.constexpr) -> None:  # noqa: N803
-    columns = tl.arange(0, BLOCK)
+def _rows(g: Any, squares: Any, width: Any, BLOCK: tl.constexpr) -> None:
+    columns = tl.arange(BLOCK)
     inside = columns < width
     first = tl.program_id(0).to(tl.int64) * width
     left, right = columns + 1, width - columns  # to the border
     best = tl.minimum(left * left, right * right)
-    for c in range(0, width):
+    for c in range(width):
         height = tl.load(g + first + c)
         apart = columns - c
         best = tl.minimum(best, apart * apart + height * height)

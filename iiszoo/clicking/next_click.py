@@ -49,7 +49,7 @@ def next_clicks(
     `draws` (B,) in [0, 1) are the chance; row and column are -1 where there is no error. Nothing waits for the device.
     """
     where, positive = candidates(probabilities, targets, threshold, share, ignore)
-    height, width = where.shape[-2:]
+    width = where.shape[-1]
     order = where.flatten(1).cumsum(1, dtype=torch.int32)
     count = order[:, -1]
     nth = (draws.to(order.device).double() * count).int().clamp(max=(count - 1).clamp(min=0)) + 1

@@ -15,7 +15,7 @@ from iiszoo.data.seg_dataset import Region
 
 def all_objects(masks: FullMasks, info: dict[str, Any], rng: np.random.Generator, *, min_area: int = 1) -> Mask | None:
     """Every object together: what is above 0 in any layer. Of labelled clothes it is the person. Nothing is random."""
-    everything: Mask = (masks > 0).any(axis=2)
+    everything: Mask = np.any(masks > 0, axis=2)
     return everything if np.count_nonzero(everything) >= min_area else None
 
 

@@ -92,8 +92,8 @@ def crop_view(
     scale: tuple[float, float] = (0.75, 1.4),
     colour: float = 1.0,
 ) -> View | None:
-    """RITM's kind of crop, of `size`, at a scale uniform over `scale`, that holds a pixel of the object; what lies beyond
-    the image is black and ignored. Mirrored with probability 0.5.
+    """RITM's kind of crop, of `size`, at a scale uniform over `scale`, that holds a pixel of the object; what lies
+    beyond the image is black and ignored. Mirrored with probability 0.5.
     """
     if not target.any():
         return None
@@ -129,11 +129,11 @@ def recoloured(image: Image, rng: Rng, scale: float = 1.0) -> Image:
     if steps[1]:
         ramp = ramp + rng.uniform(-18, 18, 3).astype(np.float32)
     if steps[0] or steps[1]:
-        image = cv2.LUT(image, np.clip(ramp + 0.5, 0, 255).astype(np.uint8)[None])
+        image = np.asarray(cv2.LUT(image, np.clip(ramp + 0.5, 0, 255).astype(np.uint8)[None]), np.uint8)
     if steps[2]:
-        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[:, :, None].repeat(3, 2).astype(np.uint8)
     if steps[3]:
-        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.4)))
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.4))), np.uint8)
     if steps[4]:
         # one row of noise, at random places: normal numbers for each pixel would take longer than all the rest
         noise = (rng.standard_normal(1 << 14) * rng.uniform(2, 10)).astype(np.int16)

@@ -310,13 +310,10 @@ class _Watch:
 
             def _due(self, step: int, progress: float) -> bool:
                 table = run.config.validation
-                if table.every:
-                    return step // table.every > self.validated_at and not self._mark(step // table.every)
-                turn = int(progress * table.times)
-                return table.times > 0 and turn > self.validated_at and not self._mark(turn)
-
-            def _mark(self, turn: int) -> None:
-                self.validated_at = turn
+                turn = step // table.every if table.every else int(progress * table.times)
+                due = turn > self.validated_at
+                self.validated_at = max(turn, self.validated_at)
+                return due
 
             def _log(self, trainer: Any, module: Any, step: int, now: float) -> None:
                 found, module.latest = module.latest, {}

@@ -242,7 +242,9 @@ def _table(kind: Any, values: Any, source: str, place: str) -> Any:
 def _named(kind: Any, values: Mapping[str, Any], source: str, place: str) -> Any:
     if not isinstance(values.get("name"), str):
         raise BadOption(f"{source}: {place} must have a name, as {{name = ...}}, not {dict(values)!r:.60}")
-    options = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key not in ("name", "weight")}
+    options = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key not in ("name", "weight")
+    }
     if kind is Weighted:
         return Weighted(values["name"], options, _value(float, values.get("weight", 1.0), source, f"{place}.weight"))
     return Named(values["name"], {**options, **({"weight": values["weight"]} if "weight" in values else {})})

@@ -155,7 +155,7 @@ class ClickTraining(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         rates = self.optimisation
-        kind = getattr(torch.optim, rates.optimiser, None)
+        kind: Any = getattr(torch.optim, rates.optimiser, None)
         if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
             raise BadOption(f"torch.optim has no optimiser {rates.optimiser!r}")
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}

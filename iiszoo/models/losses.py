@@ -65,7 +65,7 @@ def soft_iou(logits: Tensor, targets: Tensor, valid: Tensor | None = None) -> Te
 
 
 def dice(logits: Tensor, targets: Tensor, valid: Tensor | None = None) -> Tensor:
-    """1 - 2 sum(p t) / (sum p + sum t), both sums one more, as of an element without object (Milletari, V-Net, 2016)."""
+    """1 - 2 sum(p t) / (sum p + sum t), both sums one more (Milletari et al., V-Net, 2016)."""
     probability, weights = logits.sigmoid(), _weights(targets, valid)
     both = (probability * targets * weights).sum(_PIXELS)
     return 1 - (2 * both + 1) / (((probability + targets) * weights).sum(_PIXELS) + 1)

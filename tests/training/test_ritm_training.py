@@ -29,7 +29,9 @@ def _opencv_distance(mask):
     return cv2.distanceTransform(np.pad(mask, 1).view(np.uint8), cv2.DIST_L2, 5)
 
 
-@pytest.mark.parametrize(("name", "alpha", "gamma"), [("a50_g2", 0.5, 2), ("a50_g0", 0.5, 0), ("a25_g2", 0.25, 2), ("a25_g0", 0.25, 0)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "alpha", "gamma"), [("a50_g2", 0.5, 2), ("a50_g0", 0.5, 0), ("a25_g2", 0.25, 2), ("a25_g0", 0.25, 0)]
+)
 def test_the_normalised_focal_loss_and_its_gradient(fixture, name, alpha, gamma):
     logits = torch.from_numpy(fixture["nfl_logits"]).double().requires_grad_()
     labels = torch.from_numpy(fixture["nfl_labels"]).double()

@@ -26,7 +26,7 @@ def test_a_run_leaves_networks_that_answer(tiny, tmp_path):
         found = network_file.load(tmp_path / f"run/{name}.safetensors")
         model = found.model()
         x = torch.rand(1, 3, 50, 70)
-        y, z = model(x, model.init_z(x), [[[(20, 30)]]], [[[]]])
+        y, _ = model(x, model.init_z(x), [[[(20, 30)]]], [[[]]])
         assert y.shape == (1, 1, 50, 70)
         assert found.description.encoder == "tu-test_efficientnet"
     assert json.loads((tmp_path / "run/run.json").read_text())["state"] == "finished"

@@ -93,8 +93,15 @@ def load_encoder(network: nn.Module, weights: Mapping[str, Tensor], source: str)
             continue
         new = given[name].to(value.dtype)
         if new.shape != value.shape:
-            if new.dim() != 4 or new.shape[1] != 3 or new.shape[0] != value.shape[0] or new.shape[2:] != value.shape[2:]:
-                raise BadOption(f"the encoder's weights {source}: {name} is {tuple(new.shape)}, not {tuple(value.shape)}")
+            if (
+                new.dim() != 4
+                or new.shape[1] != 3
+                or new.shape[0] != value.shape[0]
+                or new.shape[2:] != value.shape[2:]
+            ):
+                raise BadOption(
+                    f"the encoder's weights {source}: {name} is {tuple(new.shape)}, not {tuple(value.shape)}"
+                )
             new = torch.cat((new, value[:, 3:]), dim=1)
         state[name] = new
     encoder.load_state_dict(state, strict=False)
@@ -160,4 +167,6 @@ def _fused_filters(encoder: nn.Module, for_rgb: nn.Module, description: NetworkD
             )
         nn.init.normal_(value[:, 3:], std=NEW_CHANNELS)
     if not wider:
-        raise BadOption(f"encoder {description.encoder} does not take more than three channels; early fusion needs that")
+        raise BadOption(
+            f"encoder {description.encoder} does not take more than three channels; early fusion needs that"
+        )
