@@ -28,6 +28,10 @@ if [ "$what" = speed ]; then
     config=${1:-benchmarks/training/unet_lite0.toml}
     shift || true
     python3 benchmarks/speed/train.py "$config" --seconds "${SECONDS_EACH:-4}" "$@" 2>&1 | tee "$OUT/speed.txt"
+    code=${PIPESTATUS[0]}
+    [ "$code" -eq 0 ] || exit "$code"
+    rm -rf /tmp/smoke # the whole of a run, its validation too, in 40 steps
+    timeout 120 python3 -m iiszoo train "$config" --steps 40 --out /tmp/smoke 2>&1 | tee -a "$OUT/speed.txt"
     exit "${PIPESTATUS[0]}"
 fi
 minutes=${1:-8.5}

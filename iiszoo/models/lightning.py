@@ -102,6 +102,7 @@ class ClickTraining(pl.LightningModule):
         self.optimisation, self.clock, self.seed = optimisation, clock, seed
         self.log_every = log_every
         self.latest: dict[str, float] = {}
+        self._averaged: tuple[list[Tensor], list[Tensor]] | tuple[()] = ()
         self._forward: Callable[[Tensor, Tensor], Tensor] = torch.compile(network) if compiled else network
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
@@ -142,16 +143,14 @@ class ClickTraining(pl.LightningModule):
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """One step of the average; buffers that are no floats are copied."""
+        """One step of the average. Buffers that are no floats, such as tables of positions, do not change."""
+        if not self._averaged:
+            mine, now = (module.state_dict() for module in (self.average, self.network))
+            floats = [name for name, value in mine.items() if value.is_floating_point()]
+            self._averaged = [mine[name] for name in floats], [now[name] for name in floats]
         decay = self.optimisation.ema
         weight = 1 - min(decay, (1 + self.global_step) / (10 + self.global_step)) if decay else 1.0
-        mine = list(self.average.state_dict().values())
-        now = list(self.network.state_dict().values())
-        floats = [(a, b) for a, b in zip(mine, now, strict=True) if a.is_floating_point()]
-        torch._foreach_lerp_([a for a, _ in floats], [b for _, b in floats], weight)
-        for a, b in zip(mine, now, strict=True):
-            if not a.is_floating_point():
-                a.copy_(b)
+        torch._foreach_lerp_(*self._averaged, weight)
 
     def configure_optimizers(self) -> Any:
         rates = self.optimisation
