@@ -27,11 +27,14 @@ shift || true
 if [ "$what" = speed ]; then
     config=${1:-benchmarks/training/unet_lite0.toml}
     shift || true
+    smoke=()
+    command -v nvidia-smi >/dev/null || smoke=(--device cpu --workers 1)
     python3 benchmarks/speed/train.py "$config" --seconds "${SECONDS_EACH:-4}" "$@" 2>&1 | tee "$OUT/speed.txt"
     code=${PIPESTATUS[0]}
     [ "$code" -eq 0 ] || exit "$code"
-    rm -rf /tmp/smoke # the whole of a run, its validation too, in 40 steps
-    timeout 120 python3 -m iiszoo train "$config" --steps 40 --out /tmp/smoke 2>&1 | tee -a "$OUT/speed.txt"
+    rm -rf /tmp/smoke # the whole of a run, its validation too, in a few steps
+    sed 's/^times = .*/times = 1/; s/^limit = .*/limit = 30/; s/^log_every = .*/log_every = 20/' "$config" >/tmp/smoke.toml
+    timeout 120 python3 -m iiszoo train /tmp/smoke.toml --steps "${SMOKE_STEPS:-81}" --out /tmp/smoke "${smoke[@]}" 2>&1 | tee -a "$OUT/speed.txt"
     exit "${PIPESTATUS[0]}"
 fi
 minutes=${1:-8.5}

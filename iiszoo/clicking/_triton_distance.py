@@ -23,7 +23,7 @@ def squared_distances_on_gpu(masks: Tensor) -> Tensor:
 
 @triton.jit
 def _columns(masks: Any, g: Any, height: Any, width: Any, BLOCK: tl.constexpr) -> None:
-    columns = tl.program_id(1) * BLOCK + tl.arange(BLOCK)
+    columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = columns < width
     first = tl.program_id(0).to(tl.int64) * height * width + columns
     run = tl.zeros([BLOCK], tl.int32)
@@ -41,7 +41,7 @@ def _columns(masks: Any, g: Any, height: Any, width: Any, BLOCK: tl.constexpr) -
 
 @triton.jit
 def _rows(g: Any, squares: Any, width: Any, BLOCK: tl.constexpr) -> None:
-    columns = tl.arange(BLOCK)
+    columns = tl.arange(0, BLOCK)
     inside = columns < width
     first = tl.program_id(0).to(tl.int64) * width
     left, right = columns + 1, width - columns  # to the border
