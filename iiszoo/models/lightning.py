@@ -154,9 +154,10 @@ class ClickTraining(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         rates = self.optimisation
-        kind: Any = getattr(torch.optim, rates.optimiser, None)
+        kind = getattr(torch.optim, rates.optimiser, None)
         if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
             raise BadOption(f"torch.optim has no optimiser {rates.optimiser!r}")
+        make: Callable[..., torch.optim.Optimizer] = kind
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
@@ -171,7 +172,7 @@ class ClickTraining(pl.LightningModule):
             for (encoder, decays), parameters in groups.items()
         ]
         try:
-            optimiser = kind(listed, lr=rates.lr, **(rates.options or {}))
+            optimiser = make(listed, lr=rates.lr, **(rates.options or {}))
         except TypeError as error:
             raise BadOption(f"optimiser {rates.optimiser} does not take these options: {error}") from error
         schedule = LambdaLR(optimiser, lambda step: rates.factor(step, self.clock.progress(step)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import pytest
 import torch
@@ -47,6 +49,23 @@ def test_a_run_that_was_cut_in_two_is_the_same_run(tiny, tmp_path, workers):
     assert one["state_dict"].keys() == other["state_dict"].keys()
     for name, value in one["state_dict"].items():
         assert torch.equal(value, other["state_dict"][name]), name
+
+
+def test_a_signal_ends_a_run_with_a_checkpoint(tiny, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    tiny["validation"]["times"] = 0
+    train(_config(tiny), whole, say=lambda _: None)
+
+    def stop(line):
+        if line.startswith("step 3"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(_config(tiny), parts, say=stop)
+    assert torch.load(parts / "last.ckpt", weights_only=True)["global_step"] == 3
+    train(_config(tiny), parts, resume=True, say=lambda _: None)
+    one, other = (torch.load(place / "last.ckpt", weights_only=True)["state_dict"] for place in (whole, parts))
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
 def test_another_configuration_does_not_go_on_in_a_runs_place(tiny, tmp_path):
