@@ -21,7 +21,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from iiszoo.cards import ModelCard
@@ -44,7 +46,8 @@ class Robot(Protocol):
 
     `outputs` float32 `(B, 1, H, W)` in [0, 1]; `targets` `(B, 1, H, W)` in {0, 1}; `ignore` bool `(B, 1, H, W)`, pixels
     that count neither way; `generators`, one `numpy.random.Generator` for each element. A pixel is object where
-    `outputs > threshold`. An element with nothing left to click gets no click in this interaction.
+    `outputs > threshold`. `samples`, the elements' sample ids, let a robot play what was recorded for a sample; most
+    make nothing of them. An element with nothing left to click gets no click in this interaction.
     """
 
     def __call__(
@@ -58,6 +61,7 @@ class Robot(Protocol):
         ignore: Tensor | None = None,
         generators: Sequence[Any] | None = None,
         threshold: float = 0.5,
+        samples: Sequence[str] | None = None,
     ) -> tuple[Clicks, Clicks]: ...
 
 
@@ -128,6 +132,22 @@ def as_model(
     if isinstance(function, Model):
         return function
     return Model(function, name or str(getattr(function, "__name__", type(function).__name__)), card, device)
+
+
+def to_tensor(image: NDArray[np.uint8], device: str = "cpu") -> Tensor:
+    """An image uint8 (H, W, 3), RGB, as the x of one element: float32 (3, H, W) in [0, 1]."""
+    planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    return planes.to(device).to(torch.float32).div_(255)
+
+
+def to_output(mask: NDArray[np.bool_] | NDArray[np.float32], device: str = "cpu") -> Tensor:
+    """A mask, bool or probabilities (H, W), as the output of one element that says just that: float32 (1, 1, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(mask))[None, None].to(device, torch.float32)
+
+
+def to_targets(mask: NDArray[np.bool_]) -> Tensor:
+    """A mask bool (H, W) as the targets (or the ignored pixels) of one element, for a robot: bool (1, 1, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(mask))[None, None]
 
 
 def empty_output(x: Images) -> Outputs:

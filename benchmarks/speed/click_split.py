@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 import iiszoo
-from iiszoo.protocol import Model
+from iiszoo.protocol import Model, to_tensor
 from iiszoo.testing import load_synthetic
 
 
@@ -82,7 +82,7 @@ def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int, size: Se
     with torch.no_grad():
         for i in range(n_sessions):
             cut = np.s_[-size[0] :, -size[1] :]  # the objects lie rather low
-            x = torch.from_numpy(dataset.read_image(i)[cut]).permute(2, 0, 1)[None].contiguous().float() / 255
+            x = to_tensor(dataset.read_image(i)[cut])[None]
             target = torch.from_numpy(dataset.read_target(i).object[cut])[None, None].float()
             z = model.init_z(x)
             y, pcs, ncs = z["prev_output"], [], []

@@ -45,14 +45,10 @@ _directory = click.Path(path_type=Path, file_okay=False)
     help="A dataset's id, or folder:DIR. Can be given several times.",
 )
 @click.option(
-    "--initial-masks",
-    type=_directory,
-    help="Every session starts from the mask in this directory that is called by its sample's id, and corrects it.",
-)
-@click.option(
-    "--initial-mask",
-    metavar="perturb:seed=0,iou=0.75-0.85",
-    help="Every session starts from a mask that is made from its target, with an IoU in that range.",
+    "--initial",
+    metavar="WHAT",
+    help="The masks that sessions start from, to be corrected: masks:DIR, files called by their sample's id; or "
+    "perturb:seed=0,iou=0.75-0.85, made from the targets with an IoU in that range.",
 )
 @click.option("--root", type=_directory, help="The dataset's directory, or one that holds datasets by their ids.")
 @click.option(
@@ -74,7 +70,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     "--progressive-merge",
     is_flag=False,
     flag_value="published",
-    type=click.Choice(["published", "mended"]),
+    type=click.Choice(["published", "fixed"]),
     help="Where a session starts from a mask, let a click change only the region that it touches.  [alone: published]",
 )
 @click.option(

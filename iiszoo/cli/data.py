@@ -12,7 +12,8 @@ import click
 from iiszoo.cli.output import json_option, megabytes, print_json
 from iiszoo.data import roots
 from iiszoo.errors import BadOption, DatasetError
-from iiszoo.registry import load_dataset, registry
+from iiszoo.loading import load_dataset
+from iiszoo.registry import registry, resolve_dataset
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
@@ -57,7 +58,7 @@ def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
     from iiszoo.data import download
     from iiszoo.engine.dataset_check import verify
 
-    card = registry().datasets.resolve(dataset.partition(":")[0])
+    card = registry().datasets.resolve(dataset)
     counted: list[int | None] = []
     with _bars(transient=False) as show:
 
@@ -96,7 +97,7 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
             lacking = {str(place): absent for place, absent in error.lacking.items()}
             print_json({"dataset": dataset, "path": None, "lacking": lacking})
         raise
-    card = registry().datasets.resolve(dataset.partition(":")[0])
+    card = resolve_dataset(dataset)[0]
     with _bars(transient=True) as show:
         report = _look_at(loaded, full, lambda done, total: show(f"checking {dataset}", done, total, ""))
     from iiszoo.engine.dataset_check import differences
@@ -119,7 +120,7 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
 @json_option
 def add(dataset: str, directory: Path, as_json: bool) -> None:
     """Register DIRECTORY as the place where DATASET lies, and those that share its files."""
-    card = registry().datasets.resolve(dataset.partition(":")[0])
+    card = registry().datasets.resolve(dataset)
     if card.embedded or card.takes_argument:
         raise BadOption(f"dataset {card.id!r} has no place of its own to register")
     loaded = load_dataset(dataset, directory)  # an error here says which layout is expected

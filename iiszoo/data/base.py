@@ -40,6 +40,31 @@ class Inspection(NamedTuple):
     fault: str | None
 
 
+@dataclass(frozen=True)
+class Sample:
+    """One sample of a dataset; nothing is read before it is asked for."""
+
+    dataset: EvaluationDataset
+    index: int
+
+    @property
+    def id(self) -> str:
+        """A stable name, unique within the dataset."""
+        return self.dataset.sample_id(self.index)
+
+    def read_image(self) -> Image:
+        """Uint8 `(H, W, 3)`, RGB. Raises `DatasetError` naming the file."""
+        return self.dataset.read_image(self.index)
+
+    def read_target(self) -> Target:
+        """The target region and ignored pixels. Raises `DatasetError` naming the file."""
+        return self.dataset.read_target(self.index)
+
+    def read_initial_mask(self) -> Mask | None:
+        """The mask that the session starts from, bool `(H, W)`; None: from nothing."""
+        return self.dataset.read_initial_mask(self.index)
+
+
 class EvaluationDataset(ABC):
     """Samples in a fixed order. Subclasses say how many there are and how one is read.
 
@@ -53,6 +78,12 @@ class EvaluationDataset(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """The number of samples."""
+
+    def __getitem__(self, i: int) -> Sample:
+        """Sample i, lazily."""
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        return Sample(self, i)
 
     @abstractmethod
     def sample_id(self, i: int) -> str:

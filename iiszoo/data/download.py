@@ -23,7 +23,7 @@ from iiszoo.data import roots
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.unpack import Refused, unpack
 from iiszoo.errors import BadOption, DatasetError
-from iiszoo.registry import load_object
+from iiszoo.object_path import load_object
 
 _log = logging.getLogger("iiszoo.data")
 

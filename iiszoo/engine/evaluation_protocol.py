@@ -51,8 +51,21 @@ class EvaluationProtocol:
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "hash": self.hash}
 
+    def resolved(self, threshold: float) -> ResolvedProtocol:
+        """The protocol for a model whose own threshold is `threshold`."""
+        rules = {**asdict(self), "threshold": threshold if self.threshold is None else self.threshold}
+        return ResolvedProtocol(**rules)
+
+
+@dataclass(frozen=True)
+class ResolvedProtocol(EvaluationProtocol):
+    """The protocol of one run: nothing in it is left to the model."""
+
+    threshold: float = 0.5
+
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> EvaluationProtocol:
+    def from_json(cls, values: dict[str, Any]) -> ResolvedProtocol:
+        """From what `as_json` gave. Raises `BadOption` or `TypeError` if that is not a resolved protocol."""
         return cls(**{key: value for key, value in values.items() if key != "hash"})
 
 

@@ -17,23 +17,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from iiszoo import protocol as fmt
+from iiszoo import protocol
 from iiszoo.engine import metrics
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.trace import Trace, pack_mask
 from iiszoo.errors import ModelError, RobotError, RunError, WorkerDied, one_line
 from iiszoo.seeding import generator_for
 
 if TYPE_CHECKING:
-    from iiszoo.data.base import Image, Mask, Target
+    from iiszoo.data.base import Target
 
 
 @dataclass(eq=False)
-class Session:
-    """One sample being segmented. Tensors of the target lie on the CPU, where the robot works.
+class RunningSession:
+    """One sample being segmented, among others. Tensors of the target lie on the CPU, where the robot works.
 
     `x` float32 `(3, H, W)` on the model's device; `target`, `ignore` bool `(1, 1, H, W)`, and both again in `prepared`,
     ready to be scored against; `output` the last y, float32 `(1, 1, H, W)` on the CPU; `z` the state of this one
@@ -45,40 +44,31 @@ class Session:
     target: Tensor
     ignore: Tensor | None
     prepared: metrics.PreparedTarget
-    z: fmt.State
+    z: protocol.State
     output: Tensor
     generator: np.random.Generator
     model: str
-    pcs: fmt.Clicks = field(default_factory=list)
-    ncs: fmt.Clicks = field(default_factory=list)
+    pcs: protocol.Clicks = field(default_factory=list)
+    ncs: protocol.Clicks = field(default_factory=list)
 
 
-def to_tensor(image: Image, device: str = "cpu") -> Tensor:
-    """uint8 `(H, W, 3)` to float32 `(3, H, W)` in [0, 1]: the x of one element."""
-    planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-    return planes.to(device).to(torch.float32).div_(255)
-
-
-def to_output(mask: Mask, device: str = "cpu") -> Tensor:
-    """A bool mask `(H, W)` as the output float32 `(1, 1, H, W)` of one element that says just that."""
-    return torch.from_numpy(np.ascontiguousarray(mask))[None, None].to(device, torch.float32)
-
-
-def start(trace: Trace, x: Tensor, target: Target, z: fmt.State, rules: EvaluationProtocol, model: str) -> Session:
+def start(
+    trace: Trace, x: Tensor, target: Target, z: protocol.State, rules: ResolvedProtocol, model: str
+) -> RunningSession:
     """A session before its first click. `z` is the state of one element, with `prev_output` to start from.
 
     Raises `ModelError`, naming `model` and the sample, where that is not an output of the image's size.
     """
     output = z["prev_output"][0]
     try:
-        fmt.check_element(output, tuple(x.shape[-2:]), f"{model} (z['prev_output'] of its init_z)")
+        protocol.check_element(output, tuple(x.shape[-2:]), f"{model} (z['prev_output'] of its init_z)")
     except ModelError as error:
         raise ModelError(f"{error} (on sample {trace.sample!r})") from error
-    session = Session(
+    session = RunningSession(
         trace,
         x,
-        torch.from_numpy(np.ascontiguousarray(target.object))[None, None],
-        None if target.ignore is None else torch.from_numpy(np.ascontiguousarray(target.ignore))[None, None],
+        protocol.to_targets(target.object),
+        None if target.ignore is None else protocol.to_targets(target.ignore),
         metrics.prepare(target.object, target.ignore),
         z,
         _on_cpu(output)[None],
@@ -89,7 +79,7 @@ def start(trace: Trace, x: Tensor, target: Target, z: fmt.State, rules: Evaluati
     return session
 
 
-def click(session: Session, robot: fmt.Robot, rules: EvaluationProtocol) -> bool:
+def click(session: RunningSession, robot: protocol.Robot, rules: ResolvedProtocol) -> bool:
     """The robot's turn. False where there is nothing left to click: the session has ended."""
     began = time.perf_counter()
     try:
@@ -100,7 +90,8 @@ def click(session: Session, robot: fmt.Robot, rules: EvaluationProtocol) -> bool
             session.ncs,
             ignore=session.ignore,
             generators=[session.generator],
-            threshold=_threshold(rules),
+            threshold=rules.threshold,
+            samples=[session.trace.sample],
         )
     except Exception as error:
         raise RobotError(f"robot {rules.robot} raised {one_line(error)} (on {_where(session)})") from error
@@ -112,7 +103,7 @@ def click(session: Session, robot: fmt.Robot, rules: EvaluationProtocol) -> bool
     return True
 
 
-def score(session: Session, rules: EvaluationProtocol) -> bool:
+def score(session: RunningSession, rules: ResolvedProtocol) -> bool:
     """Note IoU and Boundary IoU of the last output. False where the session has ended: good enough, or no click left.
 
     Raises `ModelError` where the output holds anything but probabilities.
@@ -121,7 +112,7 @@ def score(session: Session, rules: EvaluationProtocol) -> bool:
     reached = _score(session, rules)
     if not reached.sound:
         try:
-            fmt.check_element(session.output[0], tuple(session.x.shape[-2:]), session.model)
+            protocol.check_element(session.output[0], tuple(session.x.shape[-2:]), session.model)
         except ModelError as error:
             raise _named(error, session) from error
     session.trace.iou.append(reached.iou)
@@ -130,9 +121,9 @@ def score(session: Session, rules: EvaluationProtocol) -> bool:
     return reached.iou < rules.target_iou and len(session.trace.iou) < rules.max_clicks
 
 
-def finish(session: Session, rules: EvaluationProtocol) -> Trace:
+def finish(session: RunningSession, rules: ResolvedProtocol) -> Trace:
     """The trace of an ended session, with its last mask."""
-    session.trace.final_mask = pack_mask((session.output[0, 0] > _threshold(rules)).numpy())
+    session.trace.final_mask = pack_mask((session.output[0, 0] > rules.threshold).numpy())
     return session.trace
 
 
@@ -140,17 +131,17 @@ def finish(session: Session, rules: EvaluationProtocol) -> Trace:
 class Batch:
     """Sessions that go through the model in one call, with what they share kept joined between the calls."""
 
-    sessions: list[Session]
-    x: fmt.Images
-    z: fmt.State
+    sessions: list[RunningSession]
+    x: protocol.Images
+    z: protocol.State
 
 
-def batch(sessions: Sequence[Session]) -> Batch:
+def batch(sessions: Sequence[RunningSession]) -> Batch:
     """Join sessions. Their images become one tensor where they have one size, else a list."""
-    return Batch(list(sessions), fmt.join([s.x for s in sessions]), fmt.stack([s.z for s in sessions]))
+    return Batch(list(sessions), protocol.join([s.x for s in sessions]), protocol.stack([s.z for s in sessions]))
 
 
-def answer(model: fmt.Model, together: Batch) -> dict[int, ModelError]:
+def answer(model: protocol.Model, together: Batch) -> dict[int, ModelError]:
     """The model's turn for all sessions of the batch.
 
     Returns the sessions that it failed in, by position, each with an error that names model and sample; every session
@@ -164,13 +155,13 @@ def answer(model: fmt.Model, together: Batch) -> dict[int, ModelError]:
         y, z = model(
             together.x,
             together.z,
-            fmt.stack_clicks([s.pcs for s in sessions]),
-            fmt.stack_clicks([s.ncs for s in sessions]),
+            protocol.stack_clicks([s.pcs for s in sessions]),
+            protocol.stack_clicks([s.ncs for s in sessions]),
         )
-        fmt.check_batch(y, together.x, model.name)
-        fmt.check_state(z, len(sessions), model.name)
+        protocol.check_batch(y, together.x, model.name)
+        protocol.check_state(z, len(sessions), model.name)
         outputs = [_on_cpu(y[b]) for b in range(len(sessions))]
-        together.z = {key: fmt.join(value) if isinstance(value, list) else value for key, value in z.items()}
+        together.z = {key: protocol.join(value) if isinstance(value, list) else value for key, value in z.items()}
     except RunError:
         raise  # no session's fault
     except Exception as error:  # noqa: BLE001  a model may raise anything
@@ -180,7 +171,7 @@ def answer(model: fmt.Model, together: Batch) -> dict[int, ModelError]:
     for b, (session, output) in enumerate(zip(sessions, outputs, strict=True)):
         session.trace.model_seconds.append(seconds)
         try:
-            fmt.check_form(output, tuple(session.x.shape[-2:]), model.name)
+            protocol.check_form(output, tuple(session.x.shape[-2:]), model.name)
             session.output = output[None]
         except ModelError as error:
             faults[b] = _named(error, session)
@@ -191,11 +182,11 @@ def answer(model: fmt.Model, together: Batch) -> dict[int, ModelError]:
 
 def part(together: Batch) -> None:
     """Give each session its own state back, before the batch is joined anew with others."""
-    for session, z in zip(together.sessions, fmt.split(together.z), strict=True):
+    for session, z in zip(together.sessions, protocol.split(together.z), strict=True):
         session.z = z
 
 
-def _culprits(model: fmt.Model, together: Batch, error: Exception) -> dict[int, ModelError]:
+def _culprits(model: protocol.Model, together: Batch, error: Exception) -> dict[int, ModelError]:
     sessions = together.sessions
     if len(sessions) == 1:
         if isinstance(error, ModelError):
@@ -214,7 +205,7 @@ def _culprits(model: fmt.Model, together: Batch, error: Exception) -> dict[int, 
     if faults:
         return faults
     if isinstance(error, WorkerDied):  # by chance, or too small for the batch: everybody has an answer now
-        together.z = fmt.stack([session.z for session in sessions])
+        together.z = protocol.stack([session.z for session in sessions])
         return {}
     names = ", ".join(session.trace.sample for session in sessions)
     raise ModelError(
@@ -223,20 +214,16 @@ def _culprits(model: fmt.Model, together: Batch, error: Exception) -> dict[int, 
     ) from error
 
 
-def _named(error: ModelError, session: Session) -> ModelError:
+def _named(error: ModelError, session: RunningSession) -> ModelError:
     return type(error)(f"{error} (on {_where(session)})")
 
 
-def _where(session: Session) -> str:
+def _where(session: RunningSession) -> str:
     return f"sample {session.trace.sample!r} at click {len(session.trace.clicks)}"
 
 
-def _threshold(rules: EvaluationProtocol) -> float:
-    return 0.5 if rules.threshold is None else rules.threshold
-
-
-def _score(session: Session, rules: EvaluationProtocol) -> metrics.Score:
-    return metrics.score(session.output[0, 0].numpy(), session.prepared, _threshold(rules))
+def _score(session: RunningSession, rules: ResolvedProtocol) -> metrics.Score:
+    return metrics.score(session.output[0, 0].numpy(), session.prepared, rules.threshold)
 
 
 def _on_cpu(y: Any) -> Any:

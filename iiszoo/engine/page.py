@@ -13,6 +13,7 @@ import jinja2
 
 import iiszoo
 from iiszoo import files
+from iiszoo.data.initial_masks import INITIAL
 from iiszoo.engine import page_charts, table
 from iiszoo.engine.metrics import NOC_TARGETS
 from iiszoo.engine.page_charts import Curves, Histogram, Series
@@ -21,7 +22,8 @@ from iiszoo.engine.published import Published
 from iiszoo.engine.table_columns import initial_iou
 from iiszoo.engine.trace import Trace
 from iiszoo.errors import IISZooError, RunError
-from iiszoo.registry import load_dataset, split_initial
+from iiszoo.loading import load_dataset
+from iiszoo.names import parse_name
 
 N_WORST = 10
 Result = tuple[dict[str, Any], Sequence[Trace]]
@@ -121,11 +123,11 @@ def _whereabouts(summary: dict[str, Any], root: Path | None) -> tuple[str, Path 
     """The dataset's id and root: where it lay when the run was made, unless a root is given. No picture shows the
     initial masks, so that these need not be there.
     """
-    dataset, place = split_initial(summary["dataset"])[0], summary.get("provenance", {}).get("dataset_place")
+    dataset = parse_name(summary["dataset"]).without(INITIAL)
+    place = summary.get("provenance", {}).get("dataset_place")
     if root is not None or not place:
-        return dataset, root
-    name, colon, _ = dataset.partition(":")
-    return (f"{name}:{place}", None) if colon else (dataset, Path(place))
+        return str(dataset), root
+    return (str(replace(dataset, argument=place)), None) if dataset.argument else (str(dataset), Path(place))
 
 
 def _open_album(dataset: str, root: Path | None) -> Album | IISZooError:

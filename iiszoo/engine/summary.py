@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from iiszoo.engine import metrics, store
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.trace import Trace
 
 
@@ -17,7 +17,7 @@ def summarise(identity: dict[str, Any], traces: Sequence[Trace], skipped: dict[s
     `complete` says that every sample of the dataset is there or was skipped; `n_failed` counts samples in which the
     model failed.
     """
-    rules = EvaluationProtocol.from_json(identity["protocol"])
+    rules = ResolvedProtocol.from_json(identity["protocol"])
     total = identity["dataset"]["n_samples"]
     done = {trace.sample for trace in traces}
     skipped = {sample: reason for sample, reason in skipped.items() if sample not in done}

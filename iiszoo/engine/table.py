@@ -10,7 +10,9 @@ from iiszoo.cards import ModelCard
 from iiszoo.engine.published import Published, lookup
 from iiszoo.engine.table_columns import column, initial_iou
 from iiszoo.errors import IISZooError
-from iiszoo.registry import MERGE, resolve_model, split_initial
+from iiszoo.models.merge_rule import MERGE
+from iiszoo.names import parse_name
+from iiszoo.registry import resolve_model
 
 METRICS = ("noc85", "noc90", "nof90", "iou@1", "iou@5", "model_ms_median")
 """What the table shows unless other metrics are chosen; `table_columns` knows them all."""
@@ -127,7 +129,7 @@ def _cell(summary: dict[str, Any], name: str) -> str:
 
 def _trained_on(summary: dict[str, Any]) -> bool:
     card = _card(summary["model"])
-    dataset = split_initial(summary["dataset"])[0].partition(":")[0]
+    dataset = parse_name(summary["dataset"]).id
     return card is not None and dataset in card.training_datasets
 
 

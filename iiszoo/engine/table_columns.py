@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from iiszoo.data.initial_masks import INITIAL
 from iiszoo.engine.metrics import NOC_TARGETS
 from iiszoo.errors import BadOption
-from iiszoo.registry import split_initial
+from iiszoo.names import parse_name
 
 KNOWN = (
     "noc85, noc85_std, nof85, nof85_strict (also 80, 90, 95), initial_iou, iou@K, biou@K (after K clicks), auc, "
@@ -57,7 +58,7 @@ def column(name: str) -> Column:
 def initial_iou(summary: dict[str, Any]) -> float | None:
     """The mean IoU of the masks that a run's sessions started from; None where they started from nothing."""
     found = _metric(summary, "initial_iou")
-    return found if found or split_initial(summary["dataset"])[1] else None
+    return found if found or INITIAL in parse_name(summary["dataset"]).options else None
 
 
 _COUNTED: dict[str, tuple[str, str, bool]] = {

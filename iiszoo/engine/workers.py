@@ -20,45 +20,32 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from iiszoo import remote
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.clicking.loading import load_robot
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.trace import Trace
 from iiszoo.errors import BadOption, IISZooError, RunError
-from iiszoo.registry import load_dataset, load_model, load_robot
+from iiszoo.loading import load_dataset
+from iiszoo.model_reference import ModelReference
 
 if TYPE_CHECKING:
     from iiszoo.protocol import Model
-    from iiszoo.remote import Interpreter
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a process needs to run sessions. `model` must be picklable where it is not an id."""
+    """All that a process needs to run sessions."""
 
-    model: str | Callable[..., Any]
-    checkpoint: Path | None
+    model: ModelReference
     device: str
-    options: dict[str, Any]
     dataset: str
     root: Path | None
-    rules: EvaluationProtocol
+    rules: ResolvedProtocol
     batch_size: int
     keep_going: bool
-    interpreter: Interpreter | None = None
 
     def load_model(self) -> Model:
-        """The model on its device, told the threshold of the run. Raises an `IISZooError`."""
-        if self.interpreter is not None:
-            return remote.load_model(
-                self.model,
-                self.interpreter,
-                self.checkpoint,
-                self.device,
-                run_threshold=self.rules.threshold,
-                **self.options,
-            )
-        model = load_model(self.model, self.checkpoint, self.device, **self.options)
-        return model if self.rules.threshold is None else model.at_threshold(self.rules.threshold)
+        """The model on its device, for the threshold of the run. Raises an `IISZooError`."""
+        return self.model.load(self.device, self.rules.threshold)
 
     def run(self, model: Model, dataset: Any, groups: Iterator[list[int]], emit: Callable[[Trace], None]) -> None:
         """Run every sample of `groups` in this process."""

@@ -42,7 +42,6 @@ import threading
 import traceback
 import uuid
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,13 +118,13 @@ class Host:
         """What decides the model's answers, and its threshold, without loading it; `fetch`: its weights first."""
         if is_function(model):
             return {"identity": {"id": model, "code": _code_of(model), "options": {}, "weights": []}, "threshold": 0.5}
-        registry, provenance, assets = (_iiszoo(part, model) for part in ("registry", "engine.provenance", "assets"))
-        card, _ = registry.resolve_model(model)
-        if fetch and checkpoint is None:
-            for file in card.weights:
-                assets.fetch(card, file)
-        path = Path(checkpoint) if checkpoint else None
-        return {"identity": provenance.model_identity(model, path, options), "threshold": card.threshold}
+        reference = self._reference(model, checkpoint, options)
+        if fetch:
+            reference = reference.fetch()
+        return {"identity": reference.identity(), "threshold": reference.threshold}
+
+    def _reference(self, model: str, checkpoint: str | None, options: dict[str, Any]) -> Any:
+        return _iiszoo("model_reference", model).resolve(model, checkpoint, options)
 
     def load(
         self,
@@ -146,9 +145,7 @@ class Host:
             raise ValueError(f"device {device!r} needs torch, which is not installed there")
         self.device = device
         self.function = (
-            _function(model)
-            if is_function(model)
-            else _iiszoo("registry", model).load_model(model, checkpoint, device, **options)
+            _function(model) if is_function(model) else self._reference(model, checkpoint, options).load(device)
         )
         if threshold is not None and hasattr(self.function, "at_threshold"):
             self.function = self.function.at_threshold(threshold)
@@ -292,7 +289,7 @@ def _clicks(clicks: Any) -> Any:
 
 
 def is_function(model: str) -> bool:
-    """Whether this is `module:function`, and no id (as `iiszoo.registry.is_function`)."""
+    """Whether this is `module:function`, and no id (as `iiszoo.object_path.is_function`)."""
     return re.match(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", model) is not None
 
 

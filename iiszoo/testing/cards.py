@@ -10,9 +10,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from iiszoo import registry
 from iiszoo.cards import ModelCard, as_json
 from iiszoo.errors import WeightsError
+from iiszoo.object_path import load_object
+from iiszoo.registry import registry
 from iiszoo.testing.check import Broken, NotApplicable, check
 from iiszoo.testing.subject import Subject, raised
 
@@ -69,7 +70,7 @@ def card_json(subject: Subject) -> None:
     after=(),
 )
 def plugin_imports_lightly(subject: Subject) -> None:
-    card, models = _card(subject), registry.registry().models
+    card, models = _card(subject), registry().models
     if card not in models.cards():
         raise NotApplicable("no installed plugin registers this card")
     module = models.plugin(card).module.partition(":")[0]
@@ -102,7 +103,7 @@ def weights_missing_offline(subject: Subject) -> None:
         raise NotApplicable("its weights are read from a file: address, so they are there offline")
     with tempfile.TemporaryDirectory() as empty, _environment(IISZOO_CACHE=empty, IISZOO_OFFLINE="1"):
         try:
-            registry.load_object(card.loader)(card, device="cpu", checkpoint=None)
+            load_object(card.loader)(card, device="cpu", checkpoint=None)
         except WeightsError as error:
             if card.id not in str(error) or "iiszoo weights add" not in str(error):
                 raise Broken(f"the error says another thing ({error})") from error

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from iiszoo import load_dataset
-from iiszoo.protocol import Model
+from iiszoo.protocol import Model, to_tensor
 from iiszoo.testing.replay import replay
 
 IMAGE = "camera__man"
@@ -53,7 +53,7 @@ def session(model: Model, clicks: Sequence[tuple[int, int, bool]]) -> list[dict[
     """
     dataset = load_dataset("demo")
     index = next(i for i in range(len(dataset)) if dataset.sample_id(i) == IMAGE)
-    x = torch.from_numpy(dataset.read_image(index)).permute(2, 0, 1)[None].float() / 255
+    x = to_tensor(dataset.read_image(index))[None]
     figures = []
     for y, z in replay(model, x, clicks):
         height, width = y[0].shape[-2:]

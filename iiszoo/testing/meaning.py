@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from iiszoo.protocol import Clicks, State
-from iiszoo.registry import load_dataset, load_robot
+from iiszoo.clicking.loading import load_robot
+from iiszoo.loading import load_dataset
+from iiszoo.protocol import Clicks, State, to_tensor
 from iiszoo.testing import scenes
 from iiszoo.testing.check import Broken, NotApplicable, check
 from iiszoo.testing.demands import SAME
@@ -127,7 +128,7 @@ def _photographs() -> list[tuple[Tensor, list[Tensor]]]:
     dataset = load_dataset("demo")
     found: dict[str, tuple[Tensor, list[Tensor]]] = {}
     for i in range(len(dataset)):
-        x = torch.from_numpy(dataset.read_image(i)).permute(2, 0, 1)[None, :, ::2, ::2] / 255
+        x = to_tensor(dataset.read_image(i))[None, :, ::2, ::2]
         if not torch.equal(x[:, 0], x[:, 2]):
             target = torch.from_numpy(dataset.read_target(i).object)[None, None, ::2, ::2]
             found.setdefault(dataset.image_id(i), (x, []))[1].append(target)

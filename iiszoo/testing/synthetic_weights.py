@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from iiszoo.loading import load_model
 from iiszoo.protocol import Model
-from iiszoo.registry import load_model
 
 _EMBEDDINGS = {"not_a_point_embed", "no_mask_embed", "iou_token", "mask_tokens"}
 _POSITIONS = {"pos_embed", "cls_token", "rel_pos_h", "rel_pos_w"}

@@ -14,11 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from iiszoo import assets, registry
+from iiszoo import assets
 from iiszoo.cards import ModelCard, Source
-from iiszoo.engine import inference
+from iiszoo.clicking.loading import load_robot
+from iiszoo.device import check_device
 from iiszoo.errors import BadOption, IISZooError, ModelError, UpstreamError, one_line
-from iiszoo.protocol import Clicks, Images, Model, Outputs, State, as_model
+from iiszoo.loading import load_dataset, load_model
+from iiszoo.object_path import load_object
+from iiszoo.protocol import Clicks, Images, Model, Outputs, State, as_model, to_targets, to_tensor
+from iiszoo.registry import resolve_model
 from iiszoo.upstream._clone import source_of
 from iiszoo.upstream._isegm import IsegmModel, isegm_model
 from iiszoo.upstream._synthetic import write_synthetic_checkpoint
@@ -96,22 +100,23 @@ def verify(
 
     Raises `UpstreamError`, `WeightsError`, `UnknownId`, `BadOption`, and `ModelError` where ours fails.
     """
-    registry.check_device(device)
-    card, options = registry.resolve_model(model)
-    source, images = source_of(card), registry.load_dataset(dataset)
+    check_device(device)
+    card, name = resolve_model(model)
+    options = dict(name.options)
+    source, images = source_of(card), load_dataset(dataset)
     if synthetic and checkpoint is not None:
         raise BadOption("give a checkpoint or ask for synthetic weights, not both")
     with tempfile.TemporaryDirectory() as folder:
         if synthetic:
             theirs = _theirs(card, source, None, device, options)
             file = Path(folder) / "synthetic.pth"
-            write_synthetic_checkpoint(theirs, inference.to_tensor(images.read_image(0), device), file)
+            write_synthetic_checkpoint(theirs, to_tensor(images.read_image(0), device), file)
         else:
             file = Path(checkpoint) if checkpoint is not None else assets.fetch(card)
             theirs = _theirs(card, source, file, device, options)
-        ours = registry.load_model(model, checkpoint=file, device=device)
+        ours = load_model(model, checkpoint=file, device=device)
     found = Verification(
-        registry.model_name(card, options),
+        str(name),
         source.repo,
         source.commit,
         "synthetic" if synthetic else str(file),
@@ -130,7 +135,7 @@ def verify(
 def _theirs(card: ModelCard, source: Source, file: Path | None, device: str, options: dict[str, Any]) -> IsegmModel:
     """Upstream's own code: as the card says it is loaded, else a fork of isegm with its defaults."""
     if card.upstream_loader:
-        loader = registry.load_object(card.upstream_loader)
+        loader = load_object(card.upstream_loader)
         foreign = [name for name in options if name not in inspect.signature(loader).parameters]
         if foreign:
             raise UpstreamError(
@@ -161,14 +166,14 @@ def _compare(
     samples: int | None,
     progress: Callable[[str], None],
 ) -> None:
-    robot = registry.load_robot(found.robot)
+    robot = load_robot(found.robot)
     for i in range(len(dataset))[:samples]:
         sample = dataset.sample_id(i)
         progress(sample)
         found.samples += 1
-        x = inference.to_tensor(dataset.read_image(i), ours.device)[None]
+        x = to_tensor(dataset.read_image(i), ours.device)[None]
         wanted = dataset.read_target(i)
-        target = inference.to_output(wanted.object)
+        target = to_targets(wanted.object)
         ignore = None if wanted.ignore is None else torch.from_numpy(wanted.ignore)[None, None]
         generators = [np.random.default_rng(i)]
         z, other_z = ours.init_z(x), theirs.init_z(x)

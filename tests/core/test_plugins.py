@@ -12,8 +12,9 @@ import pytest
 
 from iiszoo import plugins
 from iiszoo.cli.main import cli
+from iiszoo.clicking.loading import load_robot
 from iiszoo.errors import BadOption, PluginError, UnknownId
-from iiszoo.registry import load_robot, registry
+from iiszoo.registry import registry
 
 Run = Callable[..., "CompletedProcess[str]"]
 Discover = Callable[..., dict[str, plugins.Plugin]]

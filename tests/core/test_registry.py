@@ -12,8 +12,9 @@ import torch
 
 import iiszoo
 from iiszoo import registry
+from iiszoo.clicking.loading import load_robot
 from iiszoo.errors import BadOption, IISZooError, PluginError, UnknownId
-from iiszoo.registry import load_dataset, load_model, load_robot
+from iiszoo.loading import load_dataset, load_model
 
 Discover = Callable[..., dict[str, Any]]
 

@@ -16,7 +16,7 @@ from pycocotools import mask as rle
 
 from iiszoo.data.datasets.coco_file import CocoFile
 from iiszoo.errors import DatasetError
-from iiszoo.registry import load_dataset
+from iiszoo.loading import load_dataset
 
 Save = Callable[..., Path]
 Mask = NDArray[np.bool_]

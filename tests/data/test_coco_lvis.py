@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from iiszoo.data.datasets.coco_lvis import CocoLvis
 from iiszoo.data.seg_dataset import Region
 from iiszoo.errors import DatasetError
-from iiszoo.registry import load_dataset
+from iiszoo.loading import load_dataset
 
 Save = Callable[..., Path]
 Layers = NDArray[np.uint8]

@@ -16,7 +16,7 @@ from PIL import Image
 
 from iiszoo.data.datasets.folder import decode
 from iiszoo.errors import DatasetError
-from iiszoo.registry import load_dataset
+from iiszoo.loading import load_dataset
 
 Save = Callable[..., Path]
 Mask = NDArray[np.bool_]

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from iiszoo.data.base import EvaluationDataset
-from iiszoo.registry import load_dataset
+from iiszoo.loading import load_dataset
 
 Save = Callable[..., Path]
 Mask = NDArray[np.bool_]

@@ -12,7 +12,7 @@ import pytest
 
 from iiszoo.data.datasets.ndd20 import NDD20
 from iiszoo.errors import BadOption, DatasetError
-from iiszoo.registry import load_dataset
+from iiszoo.loading import load_dataset
 
 Save = Callable[..., Path]
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from iiszoo.cards import Archive
 from iiszoo.data import roots
 from iiszoo.errors import DatasetError
-from iiszoo.registry import load_dataset, registry
+from iiszoo.loading import load_dataset
+from iiszoo.registry import registry
 
 Save = Callable[..., Path]
 Mask = NDArray[np.bool_]

@@ -45,7 +45,7 @@ def sealed(monkeypatch):
         raise AssertionError(f"loaded {arguments}")
 
     def sealed():
-        monkeypatch.setattr(workers, "load_model", forbidden)
+        monkeypatch.setattr(workers.Job, "load_model", forbidden)
         monkeypatch.setattr(PairedFiles, "read_image", forbidden)
         monkeypatch.setattr(PairedFiles, "read_target", forbidden)
         monkeypatch.setattr(pipeline, "run", forbidden)

@@ -10,7 +10,8 @@ import pytest
 
 from iiszoo.engine.dataset_check import check, verify
 from iiszoo.errors import DatasetError
-from iiszoo.registry import load_dataset, registry
+from iiszoo.loading import load_dataset
+from iiszoo.registry import registry
 
 
 def checked(folder, limit=None, skip_broken=False):

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from iiszoo.engine.evaluation_protocol import PRESETS, EvaluationProtocol, load_protocol
+from iiszoo.engine.evaluation_protocol import PRESETS, EvaluationProtocol, ResolvedProtocol, load_protocol
 from iiszoo.errors import BadOption, UnknownId
 
 OTHER = {
@@ -47,8 +47,10 @@ def test_equal_rules_have_equal_hashes_however_the_number_was_written(tmp_path):
 
 
 def test_a_protocol_survives_json():
-    rules = EvaluationProtocol("mine", threshold=0.49, seed=3)
-    assert EvaluationProtocol.from_json(rules.as_json()) == rules
+    rules = EvaluationProtocol("mine", seed=3).resolved(0.49)
+    assert rules.threshold == 0.49
+    assert EvaluationProtocol("mine", threshold=0.3).resolved(0.49).threshold == 0.3
+    assert ResolvedProtocol.from_json(rules.as_json()) == rules
     assert rules.as_json()["hash"] == rules.hash
 
 

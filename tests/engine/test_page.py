@@ -17,7 +17,7 @@ from iiszoo.engine import page, page_charts, page_pictures, store, summary
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.trace import Trace, pack_mask
 from iiszoo.errors import RunError
-from iiszoo.registry import load_dataset
+from iiszoo.loading import load_dataset
 
 ABSENT = "folder:/nowhere"
 CLICKS = [[[100, 120, 1]], [[10, 20, 0]], [[30, 40, 0], [50, 60, 1]]]

@@ -11,19 +11,20 @@ import pytest
 import iiszoo
 from iiszoo.engine import provenance
 from iiszoo.errors import BadOption, UnknownId
+from iiszoo.model_reference import resolve
 
 CODE = f"sha256 {hashlib.sha256(Path(painting_models.__file__).read_bytes()).hexdigest()}"
 
 
 def test_a_plugins_model_is_known_by_its_resolved_id_and_the_plugins_version():
-    identity = provenance.model_identity("classic", None)
+    identity = resolve("classic").identity()
     assert identity == {
         "id": "classic/geocut",
         "code": f"iiszoo {iiszoo.__version__}",
         "options": {},
         "weights": [],
     }
-    assert provenance.model_identity("classic", None, {"side": 3})["options"] == {"side": 3}
+    assert resolve("classic", None, {"side": 3}).identity()["options"] == {"side": 3}
 
 
 @pytest.mark.parametrize(
@@ -35,38 +36,38 @@ def test_a_plugins_model_is_known_by_its_resolved_id_and_the_plugins_version():
     ],
 )
 def test_a_bare_function_is_known_by_the_file_that_defines_it(model, name):
-    assert provenance.model_identity(model, None) == {"id": name, "code": CODE, "options": {}, "weights": []}
+    assert resolve(model).identity() == {"id": name, "code": CODE, "options": {}, "weights": []}
 
 
 def test_an_object_is_known_by_itself_alone():
     one, other = painting_models.Remembering(), painting_models.Remembering()
-    assert provenance.model_identity(one, None)["id"] == "painting_models:Remembering"
-    assert provenance.model_identity(one, None) == provenance.model_identity(one, None)
-    assert provenance.model_identity(one, None) != provenance.model_identity(other, None)
+    assert resolve(one).identity()["id"] == "painting_models:Remembering"
+    assert resolve(one).identity() == resolve(one).identity()
+    assert resolve(one).identity() != resolve(other).identity()
 
 
 def test_own_weights_are_known_by_their_hash(tmp_path):
     file = tmp_path / "own.pth"
     file.write_bytes(b"weights")
     sha256 = hashlib.sha256(b"weights").hexdigest()
-    assert provenance.model_identity("classic", file)["weights"] == [f"checkpoint sha256 {sha256}"]
-    with pytest.raises(BadOption, match=r"absent\.pth cannot be read: No such file"):
-        provenance.model_identity("classic", tmp_path / "absent.pth")
+    assert resolve("classic", file).identity()["weights"] == [f"checkpoint sha256 {sha256}"]
+    with pytest.raises(BadOption, match=r"absent\.pth does not exist"):
+        resolve("classic", tmp_path / "absent.pth")
 
 
 def test_what_is_not_there_is_named():
     with pytest.raises(BadOption, match="there is no module 'no_such_module'"):
-        provenance.model_identity("no_such_module:model", None)
+        resolve("no_such_module:model").identity()
     with pytest.raises(BadOption, match=r"No module named 'no_such'"):
-        provenance.model_identity("no_such.module:model", None)
+        resolve("no_such.module:model").identity()
     with pytest.raises(UnknownId, match="did you mean classic/geocut"):
-        provenance.model_identity("classic/geocat", None)
+        resolve("classic/geocat").identity()
 
 
 def test_finding_it_does_not_run_the_module(tmp_path, monkeypatch):
     (tmp_path / "costly_module.py").write_text("raise SystemExit('imported')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert provenance.model_identity("costly_module:model", None)["code"].startswith("sha256 ")
+    assert resolve("costly_module:model").identity()["code"].startswith("sha256 ")
 
 
 def test_the_environment_names_libraries_plugins_machine_and_device():

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from iiszoo.models.click_model import ClickModel, OnDisks
 from iiszoo.models.zoom import Zoom
-from iiszoo.protocol import Clicks, as_model, split, stack
+from iiszoo.protocol import Clicks, as_model, split, stack, to_tensor
 
 
 def bumps(pictures: Tensor, positives: Any, negatives: Any) -> Tensor:
@@ -81,7 +81,7 @@ def _cases() -> list[str]:
 @pytest.mark.parametrize("key", _cases())
 def test_regions_inputs_and_probabilities_are_upstreams(fixture: Any, shared: Path, key: str) -> None:
     case = next(c for c in json.loads(bytes(fixture["meta_json"]))["cases"] if c["key"] == key)
-    image = torch.from_numpy(fixture[f"image::{case['image']}"]).permute(2, 0, 1).float()[None] / 255
+    image = to_tensor(fixture[f"image::{case['image']}"])[None]
     seen: list[Any] = []
 
     def watched(pictures: Tensor, positives: Any, negatives: Any) -> Tensor:

@@ -200,7 +200,7 @@ def test_a_merge_over_there_takes_its_masks_at_the_threshold_of_the_run(tmp_path
             max_clicks=2,
             threshold=0.2,
             progressive_merge="published",
-            initial_mask="perturb:seed=0,iou=0.75-0.85",
+            initial="perturb:seed=0,iou=0.75-0.85",
             out=tmp_path / name,
             **how,
         )

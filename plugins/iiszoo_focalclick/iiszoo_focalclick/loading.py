@@ -12,7 +12,7 @@ from iiszoo.errors import BadOption
 if TYPE_CHECKING:
     from iiszoo_focalclick.model import FocalClickModel
 
-MERGES = ("published", "mended", "none")
+MERGES = ("published", "fixed", "none")
 
 
 def load(

@@ -118,7 +118,7 @@ class FocalClickModel:
 
     Attributes:
         side: of the square that crops are resized to, in pixels.
-        merge: "published", "mended" or "none": how a session that started from a mask merges every answer with the
+        merge: "published", "fixed" or "none": how a session that started from a mask merges every answer with the
             mask before it; see `iiszoo.models.merge`.
         threshold: above which that merge takes a pixel for object.
 
@@ -167,7 +167,7 @@ class FocalClickModel:
                 probabilities[b] = answer
                 if state["merging"][b]:
                     clicks = [*pcs[-1][b], *ncs[-1][b]]
-                    answer = merged_output(answer, outputs[b], clicks, self.threshold, mend=self.merge == "mended")
+                    answer = merged_output(answer, outputs[b], clicks, self.threshold, fixed=self.merge == "fixed")
                 outputs[b] = answer
         y, unmerged = (join(values) if isinstance(x, Tensor) else values for values in (outputs, probabilities))
         return y, {**z, **state, "prev_output": y, "probabilities": unmerged}

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from iiszoo import load_model
-from iiszoo.protocol import Model
+from iiszoo.protocol import Model, to_tensor
 from iiszoo.testing.replay import replay
 
 NOISE = 2e-3
@@ -40,7 +40,7 @@ def load(synthetic: Any, stored: Any, model_of: Any, tmp_path: Path) -> Any:
 
 def session(model: Model, image: Any, clicks: Any, infos: Any, mask: Any = None) -> tuple[list[Any], list[Any]]:
     """Give the recorded clicks; crops are compared. Returns (probabilities, masks), each (H, W), after each click."""
-    x = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+    x = to_tensor(image)[None]
     start = None if mask is None else torch.from_numpy(mask > 0).float()[None, None]
     probabilities, masks = [], []
     for (y, z), info in zip(replay(model, x, clicks.tolist(), start), infos, strict=True):

@@ -16,7 +16,7 @@ import torch
 
 from iiszoo import load_model, load_robot
 from iiszoo.engine.mask_metrics import iou
-from iiszoo.protocol import Clicks, Model
+from iiszoo.protocol import Clicks, Model, to_tensor
 from iiszoo.testing.replay import replay
 
 NOISE = 2e-3
@@ -85,7 +85,7 @@ def session(model: Model, stored: Any, rois: list[Any], shapes: list[Any], initi
 
 
 def to_x(image: Any) -> torch.Tensor:
-    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+    return to_tensor(image)[None]
 
 
 def assert_close(outputs: list[torch.Tensor], expected: Any, positions: Any) -> None:

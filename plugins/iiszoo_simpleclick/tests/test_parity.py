@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from iiszoo import load_model
+from iiszoo.protocol import to_tensor
 from iiszoo.testing.replay import replay
 
 NOISE = 2e-3
@@ -36,7 +37,7 @@ def test_a_session_is_upstreams(recorded: Any, name: str, variant: str, tmp_path
     every = 4 if variant else 1
     positions = stored["probs_sample_idx"][::every]
     expected = stored[f"var_{variant}_sample_f32" if variant else "probs_sample_f32"]
-    x = torch.from_numpy(stored["image"]).permute(2, 0, 1)[None].float() / 255
+    x = to_tensor(stored["image"])[None]
     clicks = stored["clicks"].tolist()[: len(rois)]
     for k, (y, z) in enumerate(replay(model, x, clicks)):
         assert z["roi"].tolist() == [rois[k]]

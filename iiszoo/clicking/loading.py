@@ -1,0 +1,32 @@
+"""From a robot's name to the robot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iiszoo.object_path import load_object
+from iiszoo.registry import resolve_robot
+
+if TYPE_CHECKING:
+    from iiszoo.protocol import Robot
+
+
+def load_robot(robot: str) -> Robot:
+    """A robot (simulated user): an id, or `id:argument` for those that take one (`noisy-ritm:sigma=0.3`).
+
+    Raises `UnknownId`, or `BadOption` if the argument cannot be used.
+    """
+    card, name = resolve_robot(robot)
+    loaded: Robot = load_object(card.loader)(card, **({"argument": name.argument} if card.takes_argument else {}))
+    return loaded
+
+
+def robot_version(robot: str) -> int:
+    """The version of a robot's clicks: its card's, or that of the loaded robot if it is made of others (`mix`).
+
+    Raises as `load_robot`.
+    """
+    card, name = resolve_robot(robot)
+    if not card.takes_argument and not name.argument:
+        return card.version
+    return int(getattr(load_robot(robot), "version", card.version))
