@@ -13,6 +13,7 @@ from iiszoo.cli.output import json_option, megabytes, print_json
 from iiszoo.data import roots
 from iiszoo.errors import BadOption, DatasetError
 from iiszoo.loading import load_dataset
+from iiszoo.names import parse_name
 from iiszoo.registry import registry, resolve_dataset
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
     from iiszoo.data import download
     from iiszoo.engine.dataset_check import verify
 
-    card = registry().datasets.resolve(dataset)
+    card = registry().datasets.resolve(parse_name(dataset).id)
     counted: list[int | None] = []
     with _bars(transient=False) as show:
 
@@ -120,7 +121,7 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
 @json_option
 def add(dataset: str, directory: Path, as_json: bool) -> None:
     """Register DIRECTORY as the place where DATASET lies, and those that share its files."""
-    card = registry().datasets.resolve(dataset)
+    card = registry().datasets.resolve(parse_name(dataset).id)
     if card.embedded or card.takes_argument:
         raise BadOption(f"dataset {card.id!r} has no place of its own to register")
     loaded = load_dataset(dataset, directory)  # an error here says which layout is expected
