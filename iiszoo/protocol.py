@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from iiszoo.cards import ModelCard
-from iiszoo.errors import ModelError, one_line
+from iiszoo.errors import IISZooError, ModelError, one_line
 
 Click = tuple[int, int]
 """(row, col), in pixels of the image."""
@@ -122,11 +122,18 @@ class Model:
         Only a function that turns its answers into masks itself, as progressive merge does, needs to know: it says so
         by a method `at_threshold(threshold)` that returns the function for that threshold.
         """
-        at_threshold = getattr(self.function, "at_threshold", None)
-        if at_threshold is None:
-            return self
-        model = copy.copy(self)
-        model.function = at_threshold(threshold)
+        try:
+            at_threshold = getattr(self.function, "at_threshold", None)
+            if at_threshold is None:
+                return self
+            model = copy.copy(self)
+            model.function = at_threshold(threshold)
+        except (KeyboardInterrupt, IISZooError):
+            raise
+        except BaseException as error:
+            raise ModelError(
+                f"model {self.name} cannot be used at threshold {threshold:g}: {one_line(error)}"
+            ) from error
         return model
 
     def __repr__(self) -> str:

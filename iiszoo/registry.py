@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -14,7 +15,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from iiszoo import plugins
 from iiszoo.cards import OBJECT_PATH, DatasetCard, ModelCard, RobotCard
-from iiszoo.errors import BadOption, IISZooError, ModelError, PluginError, UnknownId, one_line
+from iiszoo.errors import (
+    BadOption,
+    DatasetError,
+    IISZooError,
+    ModelError,
+    PluginError,
+    RobotError,
+    UnknownId,
+    one_line,
+)
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
@@ -163,19 +173,55 @@ def _value(text: str) -> Any:
 def load_object(path: str) -> Any:
     """Import what `"package.module:name"` names. Raises `BadOption` where that cannot be done."""
     module, _, name = path.partition(":")
-    try:
+    with _code_of_others(BadOption, f"{path!r} cannot be imported"):
         imported = import_module(module)
-    except Exception as error:
-        raise BadOption(f"{path!r} cannot be imported: {one_line(error)}") from error
-    if not hasattr(imported, name):
+        if hasattr(imported, name):
+            return getattr(imported, name)
         near = difflib.get_close_matches(name, dir(imported), n=1)
-        raise BadOption(f"module {module!r} has no {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
-    return getattr(imported, name)
+    raise BadOption(f"module {module!r} has no {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+
+
+@contextmanager
+def _code_of_others(kind: type[IISZooError], what: str) -> Iterator[None]:
+    """Whatever the code of a plugin or of the user raises in here becomes an error of `kind`; Ctrl-C does not."""
+    try:
+        yield
+    except (KeyboardInterrupt, IISZooError):
+        raise
+    except BaseException as error:
+        raise kind(f"{what}: {one_line(error)}") from error
 
 
 def is_function(model: str | Callable[..., Any]) -> bool:
-    """Whether this names a bare function or is a callable itself, and so is no id."""
-    return not isinstance(model, str) or OBJECT_PATH.match(model.partition("?")[0]) is not None
+    """Whether this names a bare function or is a callable itself, and so is no id.
+
+    Raises `BadOption` for the name of a file, with the name that its module has.
+    """
+    if not isinstance(model, str):
+        return True
+    name = model.partition("?")[0]
+    _refuse_file(name)
+    return OBJECT_PATH.match(name) is not None
+
+
+def _refuse_file(name: str) -> None:
+    file, colon, function = name.rpartition(":")
+    if not colon or "/" in function or "\\" in function:  # a drive's letter stands before a colon too
+        file, function = name, ""
+    folder, slash, last = file.replace("\\", "/").rpartition("/")
+    if not (last.endswith(".py") or file.startswith((".", "/", "~")) or "\\" in file or (slash and function)):
+        return
+    module = last.removesuffix(".py")
+    if not module.isidentifier():
+        raise BadOption(
+            f"model {name!r} names a file, and no module can be called {module!r}; rename the file to a word of "
+            "letters, digits and '_', and name the model MODULE:FUNCTION"
+        )
+    there = f" and put its folder on Python's path: PYTHONPATH={folder or '/'}" if slash and folder != "." else ""
+    raise BadOption(
+        f"model {name!r} names a file; name it {module}:{function or 'FUNCTION'}{there} (a module is found in the "
+        "working directory and on PYTHONPATH)"
+    )
 
 
 def check_merge_rule(rule: Any) -> None:
@@ -206,10 +252,13 @@ def load_model(
         if checkpoint is not None or options:
             raise BadOption(f"{name} is a bare function: it takes neither a checkpoint nor options but {MERGE}")
         if inspect.isclass(function):
-            function = function()
+            with _code_of_others(ModelError, f"model {name} cannot be made"):
+                function = function()
         if not callable(function):
             raise BadOption(f"{name} is not callable, so it cannot be a model")
-        return _merging(as_model(function, name=name, device=device), merge)
+        bare = as_model(function, name=name, device=device)
+        _ = bare.ragged  # raises where that cannot be had
+        return _merging(bare, merge)
     card, named = resolve_model(str(model))
     options = {**named, **options}
     if checkpoint is not None and not Path(checkpoint).is_file():
@@ -217,15 +266,12 @@ def load_model(
     loader = load_object(card.loader)
     merge = None if MERGE in _own_options(loader) else options.pop(MERGE, None)
     check_options(card, options)
-    try:
+    asked = {"checkpoint": checkpoint, **options} if checkpoint else options
+    how = f" with {', '.join(asked)}" if asked else ""
+    with _code_of_others(BadOption if asked else ModelError, f"model {card.id} cannot be loaded{how}"):
         loaded = loader(card, device=device, checkpoint=checkpoint, **options)
-    except IISZooError:
-        raise
-    except Exception as error:
-        asked = {"checkpoint": checkpoint, **options} if checkpoint else options
-        if asked:
-            raise BadOption(f"model {card.id} cannot be loaded with {', '.join(asked)}: {one_line(error)}") from error
-        raise ModelError(f"model {card.id} cannot be loaded: {one_line(error)}") from error
+    if not callable(loaded):
+        raise ModelError(f"model {card.id} cannot be loaded: its loader {card.loader} returns {type(loaded).__name__}")
     complete = as_model(loaded, name=model_name(card, options), card=card, device=device)
     complete.checkpoint, complete.options = Path(checkpoint) if checkpoint else None, options
     return _merging(complete, merge)
@@ -241,13 +287,22 @@ def _merging(model: Model, rule: Any) -> Model:
 
 def _own_options(loader: Callable[..., Any]) -> dict[str, Any]:
     """The options that a loader names, with their defaults."""
-    _, *parameters = inspect.signature(loader).parameters.values()  # the first is the card
+    _, *parameters = _parameters(loader)  # the first is the card
     return {
         parameter.name: parameter.default
         for parameter in parameters
         if parameter.name not in ("device", "checkpoint")
         and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     }
+
+
+def _parameters(loader: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a loader. Raises `BadOption` where it is none: not callable, or without the card."""
+    with _code_of_others(BadOption, f"{loader!r:.200} cannot be called to load a model"):
+        parameters = [*inspect.signature(loader).parameters.values()]
+    if not parameters:
+        raise BadOption(f"{loader!r:.200} cannot be called to load a model: it takes no card")
+    return parameters
 
 
 def check_options(card: ModelCard, options: dict[str, Any]) -> None:
@@ -257,8 +312,7 @@ def check_options(card: ModelCard, options: dict[str, Any]) -> None:
     """
     loader = load_object(card.loader)
     known = _own_options(loader)
-    parameters = inspect.signature(loader).parameters.values()
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in _parameters(loader))
     for name, value in options.items():
         if name not in known and name != MERGE and not takes_any:
             has = f"it has {', '.join(dict.fromkeys([*known, MERGE]))}"
@@ -289,7 +343,9 @@ def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationData
             else f"dataset {card.id!r} takes no argument; write it without ':{argument}'"
         )
     arguments = {"argument": argument} if argument else {}
-    loaded: EvaluationDataset = load_object(card.loader)(card, root=Path(root) if root else None, **arguments)
+    loader = load_object(card.loader)
+    with _code_of_others(DatasetError, f"dataset {card.id} cannot be loaded"):
+        loaded: EvaluationDataset = loader(card, root=Path(root) if root else None, **arguments)
     return loaded
 
 
@@ -308,7 +364,11 @@ def load_robot(robot: str) -> Robot:
     card = registry().robots.resolve(name)
     if colon and not card.takes_argument:
         raise BadOption(f"robot {card.id!r} takes no argument; write it without ':{argument}'")
-    loaded: Robot = load_object(card.loader)(card, **({"argument": argument} if card.takes_argument else {}))
+    loader = load_object(card.loader)
+    with _code_of_others(RobotError, f"robot {card.id} cannot be loaded"):
+        loaded: Robot = loader(card, **({"argument": argument} if card.takes_argument else {}))
+    if not callable(loaded):
+        raise RobotError(f"robot {card.id} cannot be loaded: its loader {card.loader} returns {type(loaded).__name__}")
     return loaded
 
 
@@ -320,7 +380,9 @@ def robot_version(robot: str) -> int:
     card = registry().robots.resolve(robot.partition(":")[0])
     if not card.takes_argument and ":" not in robot:
         return card.version
-    return int(getattr(load_robot(robot), "version", card.version))
+    loaded = load_robot(robot)
+    with _code_of_others(RobotError, f"robot {card.id} cannot tell its version"):
+        return int(getattr(loaded, "version", card.version))
 
 
 def function_name(model: str | Callable[..., Any]) -> str:

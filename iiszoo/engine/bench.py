@@ -144,6 +144,7 @@ def bench(
 
     Raises an `IISZooError` of the fitting kind for everything that a user can mend.
     """
+    workers.refuse_unguarded()
     model_list = [models] if isinstance(models, str) or callable(models) else list(models)
     if progressive_merge is not None:
         check_merge_rule(progressive_merge)

@@ -75,7 +75,9 @@ def _function_identity(model: str | Callable[..., Any]) -> dict[str, str]:
     module, _, attribute = name.partition(":")
     try:
         spec = importlib.util.find_spec(module)
-    except Exception as error:  # the package that holds the module is imported, and may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the package that holds the module is imported, and may raise anything
         if isinstance(model, str):
             raise BadOption(f"model {model!r} cannot be imported: {one_line(error)}") from error
         spec = None

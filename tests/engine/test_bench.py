@@ -576,6 +576,22 @@ def test_a_failing_model_in_a_worker_is_named_with_the_sample(go, photos, tmp_pa
     assert "p3" not in [trace.sample for trace in store.read_traces(run)]
 
 
+@pytest.mark.parametrize("model", ["leaving", "unspeakable"])
+def test_what_a_model_does_in_a_worker_costs_its_samples_only(go, photos, model):
+    (summary,) = go(f"painting_models:{model}", photos(4, marked=[3]), n_workers=2, keep_going=True)
+    assert (summary["n_done"], summary["n_failed"], summary["complete"]) == (4, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("NotInWorkers", "cannot be made: EOFError: no second one"), ("interrupting", "ended: KeyboardInterrupt")],
+)
+def test_what_ends_a_worker_is_said_and_is_not_memory(go, photos, model, said):
+    with pytest.raises(IISZooError, match=said) as error:
+        go(f"painting_models:{model}", photos(4, marked=[3]), n_workers=2, keep_going=True)
+    assert "memory" not in str(error.value)
+
+
 def test_a_worker_that_dies_is_named_what_was_done_is_kept_and_a_resume_completes(
     go, photos, tmp_path, monkeypatch, results, lasting
 ):
