@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 _ID_PART = r"[a-z0-9][a-z0-9._+-]*"
-OBJECT_PATH = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+OBJECT_PATH = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 """`package.module:name`."""
 _SHA256 = r"[0-9a-f]{64}"
 

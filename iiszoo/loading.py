@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iiszoo.data.initial_masks import INITIAL, start_from
+from iiszoo.errors import DatasetError, raised_as
 from iiszoo.loader_options import check_options
 from iiszoo.model_reference import ModelSpec, resolve
 from iiszoo.object_path import load_object
@@ -42,5 +43,6 @@ def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationData
     check_options(f"dataset {card.id}", loader, options, (INITIAL,))
     if card.takes_argument:
         options["argument"] = name.argument
-    loaded: EvaluationDataset = loader(card, root=Path(root) if root else None, **options)
+    with raised_as(DatasetError, f"dataset {card.id} cannot be loaded"):
+        loaded: EvaluationDataset = loader(card, root=Path(root) if root else None, **options)
     return loaded if initial is None else start_from(loaded, str(initial))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from iiszoo import __version__, assets, files
 from iiszoo.cards import ModelCard
 from iiszoo.device import check_device
-from iiszoo.errors import BadOption, IISZooError, ModelError, one_line
+from iiszoo.errors import BadOption, ModelError, one_line, raised_as
 from iiszoo.loader_options import check_options, options_of
 from iiszoo.models.merge_rule import MERGE, check_merge_rule
 from iiszoo.names import Name, parse_name
@@ -162,17 +162,14 @@ class CardReference:
         self._check_options()
         options = dict(self.options)
         merge = None if MERGE in options_of(loader) else options.pop(MERGE, None)
-        try:
+        asked = {"checkpoint": self.checkpoint, **options} if self.checkpoint else options
+        how = f" with {', '.join(asked)}" if asked else ""
+        with raised_as(BadOption if asked else ModelError, f"model {self.card.id} cannot be loaded{how}"):
             loaded = loader(self.card, device=device, checkpoint=self.checkpoint, **options)
-        except IISZooError:
-            raise
-        except Exception as error:
-            asked = {"checkpoint": self.checkpoint, **options} if self.checkpoint else options
-            if asked:
-                raise BadOption(
-                    f"model {self.card.id} cannot be loaded with {', '.join(asked)}: {one_line(error)}"
-                ) from error
-            raise ModelError(f"model {self.card.id} cannot be loaded: {one_line(error)}") from error
+        if not callable(loaded):
+            raise ModelError(
+                f"model {self.card.id} cannot be loaded: its loader {self.card.loader} returns {type(loaded).__name__}"
+            )
         name = str(Name(self.card.id, options=options))
         model = as_model(loaded, name=name, card=self.card, device=device)
         model.checkpoint, model.options = self.checkpoint, options
@@ -215,11 +212,14 @@ class FunctionReference:
 
         check_device(device)
         function = load_object(self.function) if isinstance(self.function, str) else self.function
+        name = function_name(self.function)
         if inspect.isclass(function):
-            function = function()
+            with raised_as(ModelError, f"model {name} cannot be made"):
+                function = function()
         if not callable(function):
-            raise BadOption(f"{function_name(self.function)} is not callable, so it cannot be a model")
-        model = as_model(function, name=function_name(self.function), device=device)
+            raise BadOption(f"{name} is not callable, so it cannot be a model")
+        model = as_model(function, name=name, device=device)
+        _ = model.ragged  # raises if the function cannot say it
         return _at_threshold(model if self.merge is None else merging(model, self.merge), threshold)
 
     def _options(self) -> dict[str, Any]:
@@ -271,7 +271,9 @@ def _code_of(function: str | Callable[..., Any]) -> str:
     module, _, attribute = function_name(function).partition(":")
     try:
         spec = importlib.util.find_spec(module)
-    except Exception as error:  # the package that holds the module is imported, and may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the package that holds the module is imported, and may raise anything
         if isinstance(function, str):
             raise BadOption(f"model {function!r} cannot be imported: {one_line(error)}") from error
         spec = None

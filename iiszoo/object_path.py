@@ -8,25 +8,30 @@ from importlib import import_module
 from typing import Any
 
 from iiszoo.cards import OBJECT_PATH
-from iiszoo.errors import BadOption, one_line
+from iiszoo.errors import BadOption, raised_as
 
 
 def load_object(path: str) -> Any:
     """Import what `"package.module:name"` names. Raises `BadOption` if that cannot be done."""
     module, _, name = path.partition(":")
-    try:
+    with raised_as(BadOption, f"{path!r} cannot be imported"):
         imported = import_module(module)
-    except Exception as error:
-        raise BadOption(f"{path!r} cannot be imported: {one_line(error)}") from error
-    if not hasattr(imported, name):
+        if hasattr(imported, name):
+            return getattr(imported, name)
         near = difflib.get_close_matches(name, dir(imported), n=1)
-        raise BadOption(f"module {module!r} has no {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
-    return getattr(imported, name)
+    raise BadOption(f"module {module!r} has no {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
 
 
 def is_function(model: str | Callable[..., Any]) -> bool:
-    """Whether this is a callable or names one (`module:function`); otherwise it is an id of the zoo."""
-    return not isinstance(model, str) or OBJECT_PATH.match(model.partition("?")[0]) is not None
+    """Whether this is a callable or names one (`module:function`); otherwise it is an id of the zoo.
+
+    Raises `BadOption` for the name of a file, with the name that its module has.
+    """
+    if not isinstance(model, str):
+        return True
+    name = model.partition("?")[0]
+    _refuse_file(name)
+    return OBJECT_PATH.match(name) is not None
 
 
 def function_name(function: str | Callable[..., Any]) -> str:
@@ -35,3 +40,23 @@ def function_name(function: str | Callable[..., Any]) -> str:
         return function
     qualified = getattr(function, "__qualname__", type(function).__qualname__)
     return f"{getattr(function, '__module__', None) or type(function).__module__}:{qualified}"
+
+
+def _refuse_file(name: str) -> None:
+    file, colon, function = name.rpartition(":")
+    if not colon or "/" in function or "\\" in function:  # a drive's letter stands before a colon too
+        file, function = name, ""
+    folder, slash, last = file.replace("\\", "/").rpartition("/")
+    if not (last.endswith(".py") or file.startswith((".", "/", "~")) or "\\" in file or (slash and function)):
+        return
+    module = last.removesuffix(".py")
+    if not module.isidentifier():
+        raise BadOption(
+            f"model {name!r} names a file, and no module can be called {module!r}; rename the file to a word of "
+            "letters, digits and '_', and name the model MODULE:FUNCTION"
+        )
+    there = f" and put its folder on Python's path: PYTHONPATH={folder or '/'}" if slash and folder != "." else ""
+    raise BadOption(
+        f"model {name!r} names a file; name it {module}:{function or 'FUNCTION'}{there} (a module is found in the "
+        "working directory and on PYTHONPATH)"
+    )

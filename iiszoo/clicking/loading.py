@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iiszoo.errors import RobotError, raised_as
 from iiszoo.object_path import load_object
 from iiszoo.registry import resolve_robot
 
@@ -17,7 +18,11 @@ def load_robot(robot: str) -> Robot:
     Raises `UnknownId`, or `BadOption` if the argument cannot be used.
     """
     card, name = resolve_robot(robot)
-    loaded: Robot = load_object(card.loader)(card, **({"argument": name.argument} if card.takes_argument else {}))
+    loader = load_object(card.loader)
+    with raised_as(RobotError, f"robot {card.id} cannot be loaded"):
+        loaded: Robot = loader(card, **({"argument": name.argument} if card.takes_argument else {}))
+    if not callable(loaded):
+        raise RobotError(f"robot {card.id} cannot be loaded: its loader {card.loader} returns {type(loaded).__name__}")
     return loaded
 
 
@@ -29,4 +34,6 @@ def robot_version(robot: str) -> int:
     card, name = resolve_robot(robot)
     if not card.takes_argument and not name.argument:
         return card.version
-    return int(getattr(load_robot(robot), "version", card.version))
+    loaded = load_robot(robot)
+    with raised_as(RobotError, f"robot {card.id} cannot tell its version"):
+        return int(getattr(loaded, "version", card.version))

@@ -157,6 +157,7 @@ def bench(
 
     Raises an `IISZooError` of the fitting kind for everything that a user can mend.
     """
+    workers.refuse_unguarded()
     how = Settings(
         Path(root) if root else None, device, batch_size, n_workers, shard, limit, overwrite, skip_broken, keep_going
     )

@@ -9,6 +9,7 @@ this.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -24,10 +25,12 @@ from iiszoo.engine import inference
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.inference import Batch, RunningSession
 from iiszoo.engine.trace import Trace
-from iiszoo.errors import ModelError, RunError, WorkerDied, one_line
+from iiszoo.errors import ModelError, WorkerDied, WorkerLost
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset, Mask, Target
+
+_log = logging.getLogger(__name__)
 
 _READERS = 2
 _WORTH_A_THREAD = 1e-3
@@ -76,7 +79,8 @@ def run(
     """Run a session for every sample of `groups` (sample indices, those of one image together); `emit` each trace.
 
     `emit` is called in the calling thread, in the order in which sessions end. Where the model fails, `ModelError` is
-    raised, or, with `keep_going`, the sample's trace says so and the run goes on, as it does after a `WorkerDied`.
+    raised, or, with `keep_going`, the sample's trace says so and the run goes on, as it does after a `WorkerDied`. A
+    model that fails on batches alone is asked for one sample at a time from then on, with `keep_going`.
     """
     runner = _Runner(model, robot, rules, emit, batch_size, keep_going)
     with ThreadPoolExecutor(_READERS, "read") as readers, ThreadPoolExecutor(1, "robot") as person, torch.no_grad():
@@ -137,6 +141,7 @@ class _Runner:
     ) -> None:
         self.model, self.robot, self.rules, self.emit = model, robot, rules, emit
         self.batch_size, self.keep_going = batch_size, keep_going
+        self.ragged, self.together = model.ragged, True
 
     def starting(self, dataset: EvaluationDataset, readings: Iterator[_Reading]) -> Iterator[RunningSession]:
         """Sessions with their first click made; the image's `init_z` runs once for all its samples."""
@@ -167,13 +172,11 @@ class _Runner:
             whole = self.model.init_z(x[None])
             protocol.check_state(whole, 1, self.model.name)
             (z,) = protocol.split(whole)
-        except RunError:
-            raise  # no sample's fault
-        except Exception as error:  # noqa: BLE001  a model may raise anything
-            said = str(error) if isinstance(error, ModelError) else f"model {self.model.name} raised {one_line(error)}"
-            kind = WorkerDied if isinstance(error, WorkerDied) else ModelError
-            failure = kind(f"{said} (in init_z, on the image of sample {traces[0].sample!r})")
-            failure.__cause__ = error
+        except (KeyboardInterrupt, WorkerLost):
+            raise
+        except BaseException as error:  # noqa: BLE001  a model may raise anything, and scripts leave
+            where = f"in init_z, on the image of sample {traces[0].sample!r}"
+            failure = inference.failure(error, self.model.name, where)
             for trace in traces:
                 self._failed(trace, failure)
             return None
@@ -209,19 +212,23 @@ class _Runner:
         kept = [session for session in lane.sessions() if session not in gone]
         new = _take(samples, self.batch_size - len(kept))
         if ended or new:
-            for batch in lane.batches:
-                inference.part(batch)
             lane.batches = self._batches(kept + new)
 
     def answer(self, lane: _Lane) -> float:
         """The model's side for the whole lane, and the seconds that it took; sessions that it failed in leave."""
         began = time.perf_counter()
         for batch in list(lane.batches):
-            faults = inference.answer(self.model, batch)
-            if not faults:
-                continue
-            for b, error in faults.items():
-                self._failed(batch.sessions[b].trace, error)
+            try:
+                faults = inference.answer(self.model, batch)
+                if not faults:
+                    continue
+            except inference.BatchFailed as error:
+                if not self.keep_going:
+                    raise
+                _log.warning("%s; from here on it is asked for one sample at a time", error)
+                faults, self.together = {}, False
+            for b, fault in faults.items():
+                self._failed(batch.sessions[b].trace, fault)
             lane.batches.remove(batch)
             lane.batches += self._batches([session for b, session in enumerate(batch.sessions) if b not in faults])
         return time.perf_counter() - began
@@ -237,8 +244,10 @@ class _Runner:
         """Sessions that can share a call: of one size, unless the model is ragged, and with the same entries in z."""
         alike: dict[Any, list[RunningSession]] = {}
         for session in sessions:
-            size = None if self.model.ragged else session.x.shape
-            alike.setdefault((size, frozenset(session.z)), []).append(session)
+            size = None if self.ragged else session.x.shape
+            alike.setdefault((size, frozenset(session.z)) if self.together else session.trace.sample, []).append(
+                session
+            )
         return [inference.batch(group) for group in alike.values()]
 
 

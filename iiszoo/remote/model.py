@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from iiszoo import errors
-from iiszoo.errors import BadOption, IISZooError, ModelError, RunError, WorkerDied
+from iiszoo.errors import BadOption, IISZooError, ModelError, WorkerDied, WorkerLost
 from iiszoo.object_path import is_function
 from iiszoo.protocol import Clicks, Images, Model, Outputs, State, as_model
 from iiszoo.remote.process import Died, Failed, Interpreter, Process
@@ -157,7 +157,7 @@ class RemoteFunction:
             try:
                 self._start(max(self.interpreter.timeout, 3 * self._load_seconds))
             except IISZooError as error:
-                raise RunError(f"{error}; what was done is kept, the same command goes on from here") from error
+                raise WorkerLost(f"{error}; what was done is kept, the same command goes on from here") from error
         assert self._process is not None
         return self._process
 
@@ -173,7 +173,7 @@ class RemoteFunction:
         self._deaths += 1
         message = f"the worker of model {self.name} ({self.interpreter.python}) {died}"
         if self._deaths >= DEATHS_IN_A_ROW:
-            return RunError(
+            return WorkerLost(
                 f"{message}; that was the {DEATHS_IN_A_ROW}th time without an answered click between, so the run ends "
                 "here: what was done is kept, the same command goes on"
             )

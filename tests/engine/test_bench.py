@@ -514,8 +514,7 @@ def test_a_model_that_fails_is_named_with_the_sample(go, photos, model, fault, b
         go(f"painting_models:{model}", folder, batch_size=batch_size)
     message = str(raised.value)
     assert f"model painting_models:{model}" in message
-    if model not in ("wrong_shape", "double_precision"):  # there all answers of a batch are wrong
-        assert "'p2'" in message
+    assert "'p2'" in message
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
@@ -524,7 +523,7 @@ def test_a_model_that_fails_is_named_with_the_sample(go, photos, model, fault, b
     [
         "not_a_number", "above_one", "below_zero", "too_few_answers", "numpy_answer", "no_answer", "three_answers",
         "raising", "raising_later", "raising_while_z_grows", "RaisingInit", "SmallPrevOutput", "state_of_no_element",
-        "state_of_too_many", "ragged_wrong_size",
+        "state_of_too_many", "ragged_wrong_size", "wrong_shape", "double_precision",
     ],
 )  # fmt: skip
 def test_a_failing_sample_is_marked_alone_and_the_run_goes_on(go, photos, results, model, batch_size):
@@ -575,6 +574,22 @@ def test_a_failing_model_in_a_worker_is_named_with_the_sample(go, photos, tmp_pa
         go("painting_models:raising", folder, n_workers=2)
     (run,) = store.find_runs(tmp_path / "out")
     assert "p3" not in [trace.sample for trace in store.read_traces(run)]
+
+
+@pytest.mark.parametrize("model", ["leaving", "unspeakable"])
+def test_what_a_model_does_in_a_worker_costs_its_samples_only(go, photos, model):
+    (summary,) = go(f"painting_models:{model}", photos(4, marked=[3]), n_workers=2, keep_going=True)
+    assert (summary["n_done"], summary["n_failed"], summary["complete"]) == (4, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("NotInWorkers", "cannot be made: EOFError: no second one"), ("interrupting", "ended: KeyboardInterrupt")],
+)
+def test_what_ends_a_worker_is_said_and_is_not_memory(go, photos, model, said):
+    with pytest.raises(IISZooError, match=said) as error:
+        go(f"painting_models:{model}", photos(4, marked=[3]), n_workers=2, keep_going=True)
+    assert "memory" not in str(error.value)
 
 
 def test_a_worker_that_dies_is_named_what_was_done_is_kept_and_a_resume_completes(
