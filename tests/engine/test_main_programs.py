@@ -90,9 +90,7 @@ def test_whatever_needs_the_main_program_is_found(monkeypatch: pytest.MonkeyPatc
     main.Held = Held  # type: ignore[attr-defined]
     monkeypatch.setattr(Held, "__module__", "__main__")
     monkeypatch.setitem(sys.modules, "__main__", main)
-    job = workers.Job(
-        FunctionReference(wrap(Held)), "cpu", "demo", None, load_protocol("standard").resolved(0.5), 1, False
-    )
+    job = workers.Job(FunctionReference(wrap(Held)), "cpu", "demo", None, ResolvedProtocol(), 1, False)
     with pytest.raises(BadOption, match="Held is defined in an interactive session"):
         workers.check_portable(job)
     main.__file__ = __file__
@@ -109,9 +107,7 @@ class Unsendable:
 
 @pytest.mark.parametrize("error", [SystemExit("no"), TypeError("x" * 100_000), GeneratorExit(), RecursionError()])
 def test_an_object_that_cannot_be_pickled(error: BaseException) -> None:
-    job = workers.Job(
-        FunctionReference(Unsendable(error)), "cpu", "demo", None, load_protocol("standard").resolved(0.5), 1, False
-    )  # type: ignore[arg-type]
+    job = workers.Job(FunctionReference(Unsendable(error)), "cpu", "demo", None, ResolvedProtocol(), 1, False)  # type: ignore[arg-type]
     with pytest.raises(BadOption, match=f"cannot be sent to workers .{type(error).__name__}") as raised:
         workers.check_portable(job)
     assert len(str(raised.value)) < 1000
