@@ -72,7 +72,7 @@ def bounding_box(mask: Tensor) -> Box | None:
 
 
 def expand(first: float, last: float, factor: float, least: float = 0) -> tuple[float, float]:
-    """The ends of a range of pixels, `first` to `last`, whose number grows by `factor`, and to `least`, about its middle.
+    """The ends of the pixels `first` to `last`, their number grown by `factor`, and to `least`, about their middle.
 
     Unrounded: upstream rounds them otherwise for a ROI than for a focus crop.
     """

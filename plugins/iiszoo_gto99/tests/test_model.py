@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from iiszoo import protocol as fmt
-from iiszoo_gto99.components import keep_clicked
+from iiszoo_gto99.components import remove_unclicked
 from iiszoo_gto99.model import Gto99, encode, to_network
 from iiszoo_gto99.network import Network
 
@@ -106,7 +106,7 @@ def test_every_component_of_an_answer_holds_a_positive_click(model: Gto99, image
     x = images[:1]
     y, _ = model(x, model.init_z(x), [[[(10, 20), (3, 50)]]], [[[]]])
     assert (y[0] > 0.5).any()
-    assert torch.equal(keep_clicked(y[0], [(10, 20), (3, 50)]), y[0])
+    assert torch.equal(remove_unclicked(y[0], [(10, 20), (3, 50)]), y[0])
     assert not ((y[0] > 0) & (y[0] <= 0.5)).any()
 
 
