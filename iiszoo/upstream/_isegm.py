@@ -27,7 +27,7 @@ from iiszoo.models.zoom import Box, from_inclusive, no_boxes, write_box
 from iiszoo.protocol import Clicks, Images, Outputs, State, empty_output, join
 from iiszoo.upstream._memory import Memory, recall, remember
 from iiszoo.upstream._namespace import Namespace, load
-from iiszoo.upstream._network import Build, load_network
+from iiszoo.upstream._network import Build, clone_network
 
 
 def isegm_model(
@@ -59,7 +59,7 @@ def isegm_model(
     if source is None:
         raise UpstreamError("there is no code to run: the model's card names no upstream repository")
     namespace = load(source)
-    network = load_network(namespace, checkpoint, build).to(device)
+    network = clone_network(namespace, checkpoint, build).to(device)
     settings = {"brs_mode": brs_mode, "prob_thresh": threshold, **options}
     settings["zoom_in_params"] = dict(zoom_in) if isinstance(zoom_in, Mapping) else {} if zoom_in else None
     return IsegmModel(namespace, network, settings, device)
