@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from iiszoo.testing.synthetic_weights import synthetic_weights
+from iiszoo.models.synthetic_weights import synthetic_weights
 from iiszoo_gto99.network import Network
 
 
