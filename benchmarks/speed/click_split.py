@@ -14,8 +14,12 @@ import torch
 from torch import nn
 
 import iiszoo
+from iiszoo.models.synthetic_weights import about, normal
 from iiszoo.protocol import Model, to_tensor
 from iiszoo.testing import load_synthetic
+
+OWN = {"scale": about(1), "pos_embed": normal(0.02)}
+"""How entries are drawn that the families' networks name themselves."""
 
 
 class Stopwatch:
@@ -66,7 +70,7 @@ def main(
     if arguments.checkpoint:
         model = iiszoo.load_model(arguments.model, checkpoint=arguments.checkpoint)
     else:
-        model = load_synthetic(arguments.model, empty(arguments.model.partition("?")[0]))
+        model = load_synthetic(arguments.model, empty(arguments.model.partition("?")[0]), own=OWN)
     watch = Watch()
     attach(model, watch)
     measure(model, watch, arguments.sessions, arguments.clicks, arguments.size)

@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from iiszoo.clicking.regions import clicked_components
 from iiszoo.errors import BadOption
 from iiszoo.models.merge_rule import MERGE, check_merge_rule
 from iiszoo.names import parse_name
@@ -73,11 +73,7 @@ def changed_under(changed: Mask, click: Click) -> Mask:
     """
     if not changed[click]:
         return ~changed
-    filled = changed.astype(np.uint8)
-    # Not cv2.connectedComponents: its threads hang in a forked process, such as a DataLoader's worker.
-    cv2.floodFill(filled, None, (click[1], click[0]), 2, flags=8)
-    component: Mask = filled == 2
-    return component
+    return clicked_components(changed, [click], 8)
 
 
 def merged_output(

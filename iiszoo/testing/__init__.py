@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "CheckFailed": "iiszoo.testing.check",
     "checks": "iiszoo.testing.conformance",
-    "fill": "iiszoo.testing.synthetic_weights",
-    "load_synthetic": "iiszoo.testing.synthetic_weights",
+    "fill": "iiszoo.models.synthetic_weights",
+    "load_synthetic": "iiszoo.testing.synthetic_model",
     "parametrize_checks": "iiszoo.testing.pytest_items",
 }
 
@@ -33,11 +33,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from iiszoo.models.synthetic_weights import fill as fill
     from iiszoo.testing.check import CheckFailed as CheckFailed
     from iiszoo.testing.conformance import checks as checks
     from iiszoo.testing.pytest_items import parametrize_checks as parametrize_checks
-    from iiszoo.testing.synthetic_weights import fill as fill
-    from iiszoo.testing.synthetic_weights import load_synthetic as load_synthetic
+    from iiszoo.testing.synthetic_model import load_synthetic as load_synthetic
 
 
 def __getattr__(name: str) -> Any:

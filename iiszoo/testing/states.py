@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from iiszoo import protocol as fmt
+from iiszoo import protocol
 from iiszoo.errors import ModelError
 from iiszoo.testing import scenes
 from iiszoo.testing.check import Broken, NotApplicable, check
@@ -45,9 +45,9 @@ def state_splits(subject: Subject) -> None:
     order = [2, 0, 1]
     try:
         for z in (once.start, once.states[0]):
-            fmt.check_state(z, 3, "under check")
-        parts = fmt.split(fresh(once.states[0]))
-        z = fmt.stack([parts[b] for b in order])
+            protocol.check_state(z, 3, "under check")
+        parts = protocol.split(fresh(once.states[0]))
+        z = protocol.stack([parts[b] for b in order])
     except ModelError as error:
         raise Broken(f"{str(error).removeprefix('model under check: ')}") from error
     pcs, ncs = ([[interaction[b] for b in order] for interaction in clicks] for clicks in (scene.pcs, scene.ncs))
@@ -80,7 +80,10 @@ def prev_output_used(subject: Subject) -> None:
     mask = torch.zeros(1, 1, *scenes.SIDES)
     mask[..., : scenes.SIDES[1] // 2] = 1
     changed = False
-    situations: list[tuple[fmt.Clicks, fmt.Clicks]] = [(scene.pcs[:1], scene.ncs[:1]), ([[[]]], [[[(48, 100)]]])]
+    situations: list[tuple[protocol.Clicks, protocol.Clicks]] = [
+        (scene.pcs[:1], scene.ncs[:1]),
+        ([[[]]], [[[(48, 100)]]]),
+    ]
     for pcs, ncs in situations:  # the image may leave no doubt in one of them
         with_mask, _ = subject.call(scene.x, {**start, "prev_output": mask}, pcs, ncs)
         sound(with_mask, scene)

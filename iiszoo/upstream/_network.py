@@ -24,7 +24,7 @@ from iiszoo.upstream._namespace import Namespace
 Build = Callable[[Namespace], nn.Module]
 
 
-def load_network(namespace: Namespace, checkpoint: str | Path | None, build: Build | None) -> nn.Module:
+def clone_network(namespace: Namespace, checkpoint: str | Path | None, build: Build | None) -> nn.Module:
     """The clone's network with the weights of `checkpoint`, for inference; untrained where that is None.
 
     `build(namespace)` makes the network where there is no config that says how; it goes before a config. Raises

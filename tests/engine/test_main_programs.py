@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from iiszoo.engine import workers
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.errors import BadOption
 from iiszoo.model_reference import FunctionReference
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from iiszoo import load_model
+from iiszoo.models.zoom import read_box, whole_image
 from iiszoo.protocol import Model, to_tensor
 from iiszoo.testing.replay import replay
 
@@ -44,9 +45,7 @@ def session(model: Model, image: Any, clicks: Any, infos: Any, mask: Any = None)
     start = None if mask is None else torch.from_numpy(mask > 0).float()[None, None]
     probabilities, masks = [], []
     for (y, z), info in zip(replay(model, x, clicks.tolist(), start), infos, strict=True):
-        top, bottom, left, right = z["roi"][0].tolist()
-        whole = [0, x.shape[-2], 0, x.shape[-1]]
-        assert (whole if top < 0 else [top, bottom + 1, left, right + 1]) == info["global_roi"]
+        assert list(read_box(z["roi"], 0) or whole_image(x.shape[-2:])) == info["global_roi"]
         assert z["focus"].tolist() == [info["focus_roi"]]
         probabilities.append(z["probabilities"][0, 0].numpy())
         masks.append((y[0][0] > 0.5).numpy())

@@ -30,7 +30,7 @@ class Configuration(NamedTuple):
 PUBLISHED = Configuration(mask_input=True, user_encoder=True)
 
 
-def load_network(file: str | Path, configuration: Configuration = PUBLISHED) -> Network:
+def load_gto99(file: str | Path, configuration: Configuration = PUBLISHED) -> Network:
     """The network with the weights of `file`, a state dict, strictly: every entry, and no other; ready to answer.
 
     Weights are standardised here, once. Raises `WeightsError`, which says so where the file is another configuration's

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from iiszoo.models.imagenet import normalise
 from iiszoo.protocol import to_tensor
-from iiszoo_gto99.checkpoints import load_network
+from iiszoo_gto99.checkpoints import load_gto99
 from iiszoo_gto99.guided_filter import guided_filter
 from iiszoo_gto99.model import Gto99, encode
 from iiszoo_gto99.network import Network
@@ -54,7 +54,7 @@ def weights(stored: Any) -> dict[str, Tensor]:
 def model(weights: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) -> Gto99:
     file = tmp_path_factory.mktemp("parity") / "recipe.pth"
     torch.save(weights, file)
-    return Gto99(load_network(file))
+    return Gto99(load_gto99(file))
 
 
 @pytest.fixture

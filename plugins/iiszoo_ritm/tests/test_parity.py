@@ -16,6 +16,7 @@ import torch
 
 from iiszoo import load_model, load_robot
 from iiszoo.engine.mask_metrics import iou
+from iiszoo.models.zoom import from_inclusive, read_box
 from iiszoo.protocol import Clicks, Model, to_tensor
 from iiszoo.testing.replay import replay
 
@@ -78,7 +79,7 @@ def session(model: Model, stored: Any, rois: list[Any], shapes: list[Any], initi
     start = None if initial is None else torch.from_numpy(initial)[None, None].float() / 255
     outputs = []
     for (y, z), roi in zip(replay(model, to_x(stored["image"]), stored["clicks"].tolist(), start), rois, strict=True):
-        assert [None if found[0] < 0 else found.tolist() for found in z["roi"]] == [roi]
+        assert read_box(z["roi"], 0) == (None if roi is None else from_inclusive(roi))
         outputs.append(y[0][0])
     assert seen == [tuple(shape) for shape in shapes]
     return outputs
