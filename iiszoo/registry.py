@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from iiszoo import plugins
 from iiszoo.cards import OBJECT_PATH, DatasetCard, ModelCard, RobotCard
-from iiszoo.errors import BadOption, IISZooError, ModelError, PluginError, UnknownId, one_line
+from iiszoo.errors import BadOption, IISZooError, ModelError, PluginError, UnknownId, WeightsError, one_line
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
@@ -195,6 +195,7 @@ def load_model(
     `"mended"`, is an option of every model (`iiszoo.models.merge`), and the only one of a bare function.
     Raises `UnknownId`, `PluginError`, `WeightsError`, or `BadOption` (a device that is absent, an unknown option).
     """
+    from iiszoo import assets
     from iiszoo.protocol import as_model
 
     check_device(device)
@@ -213,19 +214,24 @@ def load_model(
     card, named = resolve_model(str(model))
     options = {**named, **options}
     if checkpoint is not None and not Path(checkpoint).is_file():
-        raise BadOption(f"checkpoint {checkpoint} does not exist")
+        cause = "is a directory, not a file" if Path(checkpoint).is_dir() else "does not exist"
+        raise BadOption(f"checkpoint {checkpoint} {cause}; give a file that torch.save wrote")
     loader = load_object(card.loader)
     merge = None if MERGE in _own_options(loader) else options.pop(MERGE, None)
     check_options(card, options)
-    try:
-        loaded = loader(card, device=device, checkpoint=checkpoint, **options)
-    except IISZooError:
-        raise
-    except Exception as error:
-        asked = {"checkpoint": checkpoint, **options} if checkpoint else options
-        if asked:
-            raise BadOption(f"model {card.id} cannot be loaded with {', '.join(asked)}: {one_line(error)}") from error
-        raise ModelError(f"model {card.id} cannot be loaded: {one_line(error)}") from error
+    with assets.pinning() as loading:  # of weights whose hash nobody states
+        try:
+            loaded = loader(card, device=device, checkpoint=checkpoint, **options)
+        except WeightsError as error:
+            raise WeightsError(f"{error}{loading.way_out()}") from error
+        except IISZooError:
+            raise
+        except Exception as error:
+            asked = {"checkpoint": checkpoint, **options} if checkpoint else options
+            cause = f"{one_line(error)}{loading.way_out()}"
+            if asked:
+                raise BadOption(f"model {card.id} cannot be loaded with {', '.join(asked)}: {cause}") from error
+            raise ModelError(f"model {card.id} cannot be loaded: {cause}") from error
     complete = as_model(loaded, name=model_name(card, options), card=card, device=device)
     complete.checkpoint, complete.options = Path(checkpoint) if checkpoint else None, options
     return _merging(complete, merge)
