@@ -19,9 +19,16 @@ from typing import Any
 import pytest
 
 from iiszoo.assets import _http
+from iiszoo.assets._format import _TORCH_LEGACY
 from iiszoo.cards import ModelCard, Weights
 
 FILENAME = "tiny.pth"
+
+
+def weights_bytes(seed: int, length: int = 1_000_000) -> bytes:
+    """What looks like a file that torch.save wrote before zip archives, as far as its first bytes tell."""
+    return _TORCH_LEGACY + random.Random(seed).randbytes(length - len(_TORCH_LEGACY))
+
 
 SCRIPT = """
 from iiszoo import assets
@@ -180,8 +187,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def content() -> bytes:
-    """The bytes of the weights file, 1 MB."""
-    return random.Random(0).randbytes(1_000_000)
+    """The bytes of the weights file, 1 MB, which begins as a PyTorch file does."""
+    return weights_bytes(0)
+
+
+@pytest.fixture(scope="session")
+def other_content() -> bytes:
+    """Another such file of the same length."""
+    return weights_bytes(1)
 
 
 @pytest.fixture
