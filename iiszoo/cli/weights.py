@@ -200,7 +200,8 @@ def _hash(status: Status) -> str:
 def _verdict(status: Status) -> str:
     if status.sha256_from in ("card", "pin"):
         return f"as {'the card states' if status.sha256_from == 'card' else 'pinned'} ({status.sha256})"
-    return f"nobody states its hash ({status.sha256}), which is pinned when a model has loaded it"
+    hash = f" ({status.sha256})" if status.sha256 else ""
+    return f"nobody states its hash{hash}, which is pinned when a model has loaded it"
 
 
 def _state(status: Status) -> str:

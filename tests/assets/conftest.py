@@ -55,6 +55,7 @@ class Served:
     last_modified: str | None = None
     content_type: str = "application/octet-stream"
     send_length: bool = True
+    chunked: bool = False  # with send_length=False: sent as chunks, which tell where the end is
     cuts: list[int] = field(default_factory=list)  # bytes after which each next response is cut
     cut_always: int | None = None
     redirect: str | None = None  # url of the answer 302
@@ -147,6 +148,8 @@ class WeightsServer:
             request.send_header("Last-Modified", file.last_modified)
         if file.send_length:
             request.send_header("Content-Length", str(len(content) - start))
+        elif file.chunked:
+            request.send_header("Transfer-Encoding", "chunked")
         request.end_headers()
         self._send(request, file, content[start:], asked)
         return None
@@ -156,11 +159,13 @@ class WeightsServer:
         for begin in range(0, len(body[:cut]), 65536):
             piece = body[:cut][begin : begin + 65536]
             try:
-                request.wfile.write(piece)
+                request.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if file.chunked else piece)
             except OSError:  # the client has gone
                 return
             asked.sent += len(piece)
             time.sleep(file.seconds_per_64k)
+        if cut is None and file.chunked:
+            request.wfile.write(b"0\r\n\r\n")
         if cut is not None and file.stall:
             self.silence.wait(10)
         if cut is not None:
