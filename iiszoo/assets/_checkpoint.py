@@ -88,7 +88,10 @@ def _recognised(file: Path) -> _format.Format:
     except OSError as error:
         raise WeightsError(f"checkpoint {file} cannot be read: {error.strerror or error}") from error
     if found.whole is False:
-        raise WeightsError(f"checkpoint {file} is truncated or damaged: it begins as {found.name}; fetch it again")
+        raise WeightsError(
+            f"checkpoint {file} is truncated or is no PyTorch checkpoint: it begins as {found.name}, but does not end as "
+            "one; give another, or fetch it again"
+        )
     if found.family not in ("torch", "safetensors"):
         raise WeightsError(f"checkpoint {file} is no PyTorch checkpoint: it is {found.name}; {found.way_out}")
     return found
@@ -105,7 +108,9 @@ def _load_safetensors(file: Path, map_location: Any) -> Any:
     try:
         return load_file(file, device=str(map_location))
     except Exception as error:  # SafetensorError, and torch's for a type that it does not know
-        raise WeightsError(f"checkpoint {file} is damaged ({_cause(error)}); give another, or fetch it again") from error
+        raise WeightsError(
+            f"checkpoint {file} is damaged ({_cause(error)}); give another, or fetch it again"
+        ) from error
 
 
 def _names(file: Path) -> tuple[set[str], int]:
@@ -131,7 +136,7 @@ def _operations(file: Path) -> Iterator[tuple[Any, Any, Any]]:
             with zipfile.ZipFile(file) as archive:
                 name = next(name for name in archive.namelist() if name.partition("/")[2] == "data.pkl")
                 with archive.open(name) as entry:
-                    yield from pickletools.genops(io.BufferedReader(entry))  # type: ignore[arg-type]
+                    yield from pickletools.genops(io.BufferedReader(entry))  # type: ignore[type-var]
             return
         with open(file, "rb") as opened:
             for _ in range(5):  # magic number, version of the format, machine, content, names of the storages

@@ -121,7 +121,9 @@ def _text(head: bytes) -> Format | None:
     """What kind of text it is; None for bytes that are none."""
     plain = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if re.match(rb"version https?://(git-lfs|git-media|hawser)\b", plain):
-        return Format("a git-lfs pointer", "placeholder", "run `git lfs pull` in the clone that it comes from, or " + _ITSELF)
+        return Format(
+            "a git-lfs pointer", "placeholder", "run `git lfs pull` in the clone that it comes from, or " + _ITSELF
+        )
     if re.match(rb"(?i)<(!doctype html|html|head|body|title|script|meta|center|h1|p|div|pre|table|!--)", plain):
         return Format("a web page", "placeholder", _ITSELF)
     if re.match(rb"<[?!a-zA-Z]", plain):

@@ -96,7 +96,9 @@ def complaint(stored: Stored, found: Found, wanted: Expected) -> str | None:
         if wanted.origin == "card":
             return f"{wrong} is what the card states{sizes}"
         pins = pins_file(stored.shelf)
-        return f"{wrong} is pinned in {pins}{sizes}; if upstream has changed the file, {stored.forget} to forget that hash"
+        return (
+            f"{wrong} is pinned in {pins}{sizes}; if upstream has changed the file, {stored.forget} to forget that hash"
+        )
     if wanted.size is not None and found.size != wanted.size:
         return f"it has {found.size} bytes, but the card states {wanted.size}"
     return None
@@ -119,7 +121,7 @@ def remembered(stored: Stored) -> Found | None:
     """What the file in place was found to be when it was hashed, if it was not touched since (size, time)."""
     try:
         state = stored.place.stat()
-        entry = _entries(_verified_file(stored.shelf)).get(stored.key)
+        entry = _entries(_verified_file(stored.shelf))[stored.key]
         if (entry["size"], entry["mtime_ns"]) != (state.st_size, state.st_mtime_ns):
             return None
         return Found(entry["sha256"], state.st_size)

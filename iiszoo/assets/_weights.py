@@ -112,7 +112,9 @@ class Loading:
         if not unknown:
             return ""
         names = ", ".join(stored.download.filename for stored in unknown)
-        return f"; nobody states the hash of {names}: if it is the wrong file, {unknown[0].forget} to have it fetched anew"
+        return (
+            f"; nobody states the hash of {names}: if it is the wrong file, {unknown[0].forget} to have it fetched anew"
+        )
 
 
 _loading: ContextVar[Loading | None] = ContextVar("loading", default=None)

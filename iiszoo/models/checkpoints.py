@@ -250,7 +250,9 @@ def _instead(content: Any, model: str) -> str:
 
 def _kind(value: Any) -> str:
     kind = type(value).__name__
-    return "an object of a class" if isinstance(value, assets.Inert) else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    return (
+        "an object of a class" if isinstance(value, assets.Inert) else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    )
 
 
 def _listed(names: list[str]) -> str:

@@ -199,7 +199,11 @@ def test_load_checkpoint_of_a_directory_a_pipe_and_a_half(tmp_path):
 
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "half.pth").write_bytes(HALF["zip.pth"])
-    for name, said in (("", "is a directory"), ("pipe", "is a pipe"), ("half.pth", "is truncated or damaged")):
+    for name, said in (
+        ("", "is a directory"),
+        ("pipe", "is a pipe"),
+        ("half.pth", "is truncated or is no PyTorch checkpoint"),
+    ):
         with pytest.raises(WeightsError, match=said):
             assets.load_checkpoint(tmp_path / name)
 
@@ -216,4 +220,3 @@ def test_safetensors_without_its_package_is_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "w.safetensors").write_bytes(safetensors())
     with pytest.raises(WeightsError, match="pip install safetensors"):
         assets.load_checkpoint(tmp_path / "w.safetensors")
-
