@@ -89,8 +89,8 @@ def _recognised(file: Path) -> _format.Format:
         raise WeightsError(f"checkpoint {file} cannot be read: {error.strerror or error}") from error
     if found.whole is False:
         raise WeightsError(
-            f"checkpoint {file} is truncated or is no PyTorch checkpoint: it begins as {found.name}, but does not end as "
-            "one; give another, or fetch it again"
+            f"checkpoint {file} is truncated or is no PyTorch checkpoint: it begins as {found.name}, but does not end "
+            "so; give another, or fetch it again"
         )
     if found.family not in ("torch", "safetensors"):
         raise WeightsError(f"checkpoint {file} is no PyTorch checkpoint: it is {found.name}; {found.way_out}")
@@ -114,7 +114,8 @@ def _load_safetensors(file: Path, map_location: Any) -> Any:
 
 
 def _names(file: Path) -> tuple[set[str], int]:
-    """The classes and functions that a checkpoint's pickles name, but those that the process allows, and how many operations use a name.
+    """The classes and functions that a checkpoint's pickles name, but those that the process allows, and how many
+    operations use a name.
 
     The pickles are taken apart, not run. Of a damaged one: what comes before the damage.
     """
@@ -141,7 +142,7 @@ def _operations(file: Path) -> Iterator[tuple[Any, Any, Any]]:
         with open(file, "rb") as opened:
             for _ in range(5):  # magic number, version of the format, machine, content, names of the storages
                 yield from pickletools.genops(opened)
-    except Exception:  # torch's reader stumbles over the same, and says so
+    except Exception:  # noqa: BLE001  torch's reader stumbles over the same, and says so
         return
 
 

@@ -23,7 +23,7 @@ _log = logging.getLogger("iiszoo.assets")
 
 
 class Downloader(Protocol):
-    """Completes `part` from `url`; whether the source said where the file ends. Raises `SourceFailed`, `WriteFailed`."""
+    """Completes `part` from `url`; whether the source said where it ends. Raises `SourceFailed` or `WriteFailed`."""
 
     def __call__(self, url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> bool: ...
 

@@ -101,8 +101,8 @@ def _fill(network: nn.Module, content: Any, checkpoint: str | Path, namespace: N
     found = find_state_dict(content, checkpoint, network.state_dict(), str(namespace))
     if found.differences:
         raise WeightsError(
-            f"checkpoint {checkpoint} is not of the network of {namespace}: {found.what_differs()}; give the checkpoint "
-            "of this model"
+            f"checkpoint {checkpoint} is not of the network of {namespace}: {found.what_differs()}; give the "
+            "checkpoint of this model"
         )
     network.load_state_dict(found.state)
     found.say()

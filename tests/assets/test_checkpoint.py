@@ -186,10 +186,11 @@ def test_what_the_process_allows_stays_what_it_is(tmp_path):
 def test_a_pickle_of_another_protocol_is_read_or_said_to_be_one(protocol, tmp_path):
     torch.save({"w": torch.arange(3), "name": "é" * 300}, tmp_path / "w.pth", pickle_protocol=protocol)
     try:
-        assert load_checkpoint(tmp_path / "w.pth")["w"].tolist() == [0, 1, 2]
+        said = str(load_checkpoint(tmp_path / "w.pth")["w"].tolist())
     except WeightsError as error:
-        assert "default pickle_protocol" in str(error) or "truncated" in str(error)
-        assert "file an issue" not in str(error)
+        said = str(error)
+    assert said == "[0, 1, 2]" or "default pickle_protocol" in said or "truncated" in said
+    assert "file an issue" not in said
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -221,10 +222,12 @@ def test_a_damaged_checkpoint_is_read_or_is_one_sentence_without_torchs_advice(d
     for place, value in damage:
         content[place % len(content)] = value
     file.write_bytes(content)
+    said = ""
     try:
         load_checkpoint(file)
     except WeightsError as error:
-        assert "\n" not in str(error)
-        assert len(str(error)) < 600
-        assert "file an issue" not in str(error)
-        assert "weights_only" not in str(error)
+        said = str(error)
+    assert "\n" not in said
+    assert len(said) < 600
+    assert "file an issue" not in said
+    assert "weights_only" not in said

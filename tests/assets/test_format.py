@@ -154,7 +154,7 @@ def test_a_body_of_unknown_length_that_was_cut_is_refused(name, how, server):
 @pytest.mark.parametrize("name", ["legacy.pt", "w.onnx"])
 def test_a_body_whose_end_nobody_knows_is_refused(name, server):
     url = server.serve("/w", GOOD[name], send_length=False)
-    with pytest.raises(WeightsError, match="does not say how long the file is, .*`iiszoo weights add toy/net FILE`"):
+    with pytest.raises(WeightsError, match=r"does not say how long the file is, .*`iiszoo weights add toy/net FILE`"):
         assets.fetch(card_of(name, url))
     sized = ModelCard(
         id="toy/net", loader="a:b", summary="", licence="", weights=(Weights(name, (url,), size=len(GOOD[name])),)
@@ -171,7 +171,7 @@ def test_a_web_page_of_known_hash_is_named_too(server, make_card):
 def test_an_archive_whose_hash_nobody_states_is_looked_at(content, server):
     archive = Archive("Tiny.zip", (server.serve("/w", content),))
     card = DatasetCard(id="tiny", loader="a:b", summary="", licence="", layout="", archives=(archive,))
-    with pytest.raises(DatasetError, match="it is .*, not the file"):
+    with pytest.raises(DatasetError, match=r"it is .*, not the file"):
         assets.fetch_archive(card, archive)
 
 

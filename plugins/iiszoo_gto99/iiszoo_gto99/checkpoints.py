@@ -34,8 +34,8 @@ PUBLISHED = Configuration(mask_input=True, user_encoder=True)
 def load_network(file: str | Path, configuration: Configuration = PUBLISHED) -> Network:
     """The network with the weights of `file`, strictly: every entry, and no other; ready to answer.
 
-    `file` holds a state dict, as `iiszoo.models.checkpoints` finds one. Weights are standardised here, once. Raises `WeightsError`, which says so where the file is another configuration's
-    or another family's.
+    `file` holds a state dict, as `iiszoo.models.checkpoints` finds one. Weights are standardised here, once. Raises
+    `WeightsError`, which says so where the file is another configuration's or another family's.
     """
     content = assets.load_checkpoint(file)
     with torch.device("meta"):  # nothing is filled in that would be overwritten

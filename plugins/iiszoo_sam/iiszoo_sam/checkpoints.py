@@ -47,8 +47,8 @@ _WIDTHS = {768: "sam/vit-b", 1024: "sam/vit-l", 1280: "sam/vit-h"}
 def load_sam(model: str, file: str | Path) -> nn.Module:
     """The network of a model id with the weights of `file`, strictly: every entry, and no other.
 
-    `file` holds a state dict, as `iiszoo.models.checkpoints` finds one. The weights are not copied: a ViT-H takes 2.6 GB
-    of memory while it is loaded, not twice that. Raises `WeightsError`, which says so where the file is another
+    `file` holds a state dict, as `iiszoo.models.checkpoints` finds one. The weights are not copied: a ViT-H takes
+    2.6 GB of memory while it is loaded, not twice that. Raises `WeightsError`, which says so where the file is another
     variant's or none of SAM's.
     """
     content = assets.load_checkpoint(file)
