@@ -23,8 +23,8 @@ class Download:
     """One file that iiszoo fetches, and where it can be had.
 
     `urls` are tried in order; schemes: `https:`, `http:`, `file:`, `npm:NAME@VERSION/path/in/package`,
-    `drive:FILE_ID`. `sha256` (hex) and `size` (bytes) are None where upstream publishes none: the first download's
-    hash is then pinned in the cache.
+    `drive:FILE_ID`. `sha256` (hex) and `size` (bytes) are None where upstream publishes none: the hash of the first
+    file that proves right is then pinned in the cache.
     """
 
     filename: str

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from iiszoo import __version__, assets, files
 from iiszoo.cards import ModelCard
 from iiszoo.device import check_device
-from iiszoo.errors import BadOption, ModelError, one_line, raised_as
+from iiszoo.errors import BadOption, IISZooError, ModelError, WeightsError, one_line, raised_as
 from iiszoo.loader_options import check_options, options_of
 from iiszoo.models.merge_rule import MERGE, check_merge_rule
 from iiszoo.names import Name, parse_name
@@ -88,7 +88,8 @@ def resolve(
         return _of_function(model, path, options)
     card, name = resolve_model(str(model))
     if path is not None and not path.is_file():
-        raise BadOption(f"checkpoint {path} does not exist")
+        cause = "is a directory, not a file" if path.is_dir() else "does not exist"
+        raise BadOption(f"checkpoint {path} {cause}; give a file that torch.save wrote")
     return CardReference(card, dict(name.with_options(options).options), path)
 
 
@@ -164,8 +165,17 @@ class CardReference:
         merge = None if MERGE in options_of(loader) else options.pop(MERGE, None)
         asked = {"checkpoint": self.checkpoint, **options} if self.checkpoint else options
         how = f" with {', '.join(asked)}" if asked else ""
-        with raised_as(BadOption if asked else ModelError, f"model {self.card.id} cannot be loaded{how}"):
-            loaded = loader(self.card, device=device, checkpoint=self.checkpoint, **options)
+        with assets.pinning() as pins:  # of weights whose hash nobody states
+            try:
+                loaded = loader(self.card, device=device, checkpoint=self.checkpoint, **options)
+            except WeightsError as error:
+                raise WeightsError(f"{error}{pins.way_out()}") from error
+            except (KeyboardInterrupt, IISZooError):
+                raise
+            except BaseException as error:
+                kind = BadOption if asked else ModelError
+                cause = f"{one_line(error)}{pins.way_out()}"
+                raise kind(f"model {self.card.id} cannot be loaded{how}: {cause}") from error
         if not callable(loaded):
             raise ModelError(
                 f"model {self.card.id} cannot be loaded: its loader {self.card.loader} returns {type(loaded).__name__}"

@@ -73,5 +73,6 @@ def _stored(card: DatasetCard, archive: Archive) -> Stored:
             f"if you have the file, run `iiszoo data get {card.id}{which}`, which unpacks it to "
             f"{cache_root() / 'data' / folder}; if you have the dataset, run `iiszoo data add {card.id} DIR`"
         ),
+        forget=f"remove the entry of {folder}/{archive.filename} there",
         error=DatasetError,
     )

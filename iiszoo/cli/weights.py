@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group("weights")
 def command() -> None:
-    """Files of trained weights: list, get, verify, path, add.
+    """Files of trained weights: list, get, verify, path, add, remove.
 
     They lie in the cache: IISZOO_CACHE, else the user's cache directory. IISZOO_OFFLINE=1 makes no connection.
     """
@@ -75,7 +75,7 @@ def verify(ids: tuple[str, ...], as_json: bool) -> None:
     if not ids:
         files = [(card, file) for card, file in files if assets.status(card, file).state == "present"]
     found, errors = _each(files, assets.verify)
-    _report(found, errors, as_json, lambda status: f"{status.path}: as {_origin(status)}")
+    _report(found, errors, as_json, lambda status: f"{status.path}: {_verdict(status)}")
 
 
 @command.command("path")
@@ -110,6 +110,31 @@ def add(id: str, file: Path, filename: str | None, as_json: bool) -> None:
     card = registry().models.resolve(id)
     there = assets.add(card, file, filename)
     _report([assets.status(card, there.name)], [], as_json, _path)
+
+
+@command.command("remove")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--as", "filename", metavar="NAME", help="Which of a model's files, where it has several; else all.")
+@json_option
+def remove(ids: tuple[str, ...], filename: str | None, as_json: bool) -> None:
+    """Delete the weights of models from the cache, and forget the hashes that were pinned for them."""
+    from iiszoo import assets
+
+    files = _files(ids)
+    if filename is not None:
+        files = [(card, assets.weights_of(card, filename)) for card in dict.fromkeys(card for card, _ in files)]
+    removed = []
+
+    def delete(card: ModelCard, file: Weights) -> Status:
+        if assets.remove(card, file):
+            removed.append(assets.path(card, file))
+        else:
+            click.echo(f"of {file.filename} of {card.id} nothing is here", err=True)
+        return assets.status(card, file)
+
+    found, errors = _each(files, delete)
+    found = found if as_json else [status for status in found if status.path in removed]
+    _report(found, errors, as_json, lambda status: f"removed {status.path}")
 
 
 def _files(ids: Iterable[str]) -> list[tuple[ModelCard, Weights]]:
@@ -168,12 +193,15 @@ def _size(status: Status) -> str:
 
 
 def _hash(status: Status) -> str:
-    origin = {"card": "known", "pin": "pinned", None: "unknown"}[status.sha256_from]
+    origin = {"card": "known", "pin": "pinned", "file": "unconfirmed", None: "unknown"}[status.sha256_from]
     return origin if status.sha256 is None else f"{origin} {status.sha256[:8]}"
 
 
-def _origin(status: Status) -> str:
-    return f"the card states ({status.sha256})" if status.sha256_from == "card" else f"pinned ({status.sha256})"
+def _verdict(status: Status) -> str:
+    if status.sha256_from in ("card", "pin"):
+        return f"as {'the card states' if status.sha256_from == 'card' else 'pinned'} ({status.sha256})"
+    hash = f" ({status.sha256})" if status.sha256 else ""
+    return f"nobody states its hash{hash}, which is pinned when a model has loaded it"
 
 
 def _state(status: Status) -> str:

@@ -74,12 +74,30 @@ def test_configurations_are_told_apart(configuration: Configuration, save: Save)
         {"image_encoder.pos_embed": torch.zeros(1)},  # SAM
         {"encoder.conv1.weight": torch.zeros(64, 11, 7, 7), "decoder.conv_up4.4.weight": torch.zeros(7, 16, 1, 1)},
         {"decoder.guided_map_conv1.weight": torch.zeros(1)},
-        [torch.zeros(3)],
     ],
 )
 def test_another_familys_checkpoint_is_said_to_be_one(content: Any, save: Save) -> None:
     with pytest.raises(WeightsError, match="is none of GTO99's"):
         load_gto99(save(content))
+
+
+@pytest.mark.parametrize("content", [[torch.zeros(3)], torch.nn.Linear(2, 3), {"optimizer": {}}])
+def test_what_holds_no_state_dict_is_said_to_hold_none(content: Any, save: Save) -> None:
+    with pytest.raises(WeightsError, match="holds no state dict"):
+        load_network(save(content))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: {f"module.{name}": value for name, value in state.items()},
+        lambda state: {"network": {f"model.{name}": value for name, value in state.items()}, "epoch": 3},
+    ],
+)
+def test_what_was_written_round_a_state_dict_is_taken_off(wrap: Any, state: dict[str, Tensor], save: Save) -> None:
+    network = load_network(save(wrap(state)))
+    plain = "decoder.usr_encoder.conv1.weight"
+    assert torch.equal(network.get_parameter(plain), state[plain])
 
 
 def test_a_truncated_file_is_said_to_be_one(save: Save) -> None:
