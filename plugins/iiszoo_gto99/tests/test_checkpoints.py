@@ -84,7 +84,7 @@ def test_another_familys_checkpoint_is_said_to_be_one(content: Any, save: Save) 
 @pytest.mark.parametrize("content", [[torch.zeros(3)], torch.nn.Linear(2, 3), {"optimizer": {}}])
 def test_what_holds_no_state_dict_is_said_to_hold_none(content: Any, save: Save) -> None:
     with pytest.raises(WeightsError, match="holds no state dict"):
-        load_network(save(content))
+        load_gto99(save(content))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_what_holds_no_state_dict_is_said_to_hold_none(content: Any, save: Save)
     ],
 )
 def test_what_was_written_round_a_state_dict_is_taken_off(wrap: Any, state: dict[str, Tensor], save: Save) -> None:
-    network = load_network(save(wrap(state)))
+    network = load_gto99(save(wrap(state)))
     plain = "decoder.usr_encoder.conv1.weight"
     assert torch.equal(network.get_parameter(plain), state[plain])
 
