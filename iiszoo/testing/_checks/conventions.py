@@ -15,8 +15,8 @@ from torch import Tensor
 from iiszoo.protocol import Clicks, State
 from iiszoo.registry import load_dataset, load_robot
 from iiszoo.testing import scenes
+from iiszoo.testing._checks.assertions import SAME
 from iiszoo.testing.check import Broken, NotApplicable, check
-from iiszoo.testing.demands import SAME
 from iiszoo.testing.scenes import Scene
 from iiszoo.testing.subject import Play, Subject
 
