@@ -10,9 +10,12 @@
 The positive maps come first, then the negative ones; a network that wants them the other way round gets
 `encoding(ncs, pcs, ...)`. Each encoding can be had in three ways:
 
-    maps = disk(pcs, ncs, size)                                        # of all clicks
-    newest = disk(*last_interaction(pcs, ncs), size)                   # of the last interaction only
-    maps = disk(*last_interaction(pcs, ncs), size, onto=maps_before)   # of all, given the maps before the last one
+    >>> pcs, ncs, size = [[[(3, 4)]], [[]]], [[[]], [[(20, 30)]]], (32, 48)  # one sample, two interactions
+    >>> maps = disk(pcs, ncs, size)  # of all clicks
+    >>> newest = disk(*last_interaction(pcs, ncs), size)  # of the last interaction only
+    >>> before = disk(pcs[:1], ncs[:1], size)
+    >>> torch.equal(maps, disk(*last_interaction(pcs, ncs), size, onto=before))  # of all, given the maps before
+    True
 
 The first and the third give the same bits, on one device and with the same further arguments. Only on a device without
 float64 (mps) the last bit of `distance` and `gaussian` may differ.

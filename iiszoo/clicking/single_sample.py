@@ -1,10 +1,11 @@
 """From a rule for a single sample, on numpy masks, to a robot of the standard format, on batches of tensors.
 
-@single_sample
-def first_error(target, prediction, ignore, clicks, rng):
-    return [tuple(pixel) for pixel in np.argwhere(target != prediction)[:1]]
-
-pcs, ncs = first_error(outputs, targets, pcs, ncs)
+>>> @single_sample
+... def first_error(target, prediction, ignore, clicks, rng):
+...     return [tuple(pixel) for pixel in np.argwhere(target != prediction)[:1]]
+>>> outputs, targets = torch.zeros(1, 1, 4, 4), torch.eye(4)[None, None]
+>>> first_error(outputs, targets, [], [])
+([[[(0, 0)]]], [[[]]])
 """
 
 from __future__ import annotations

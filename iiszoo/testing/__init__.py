@@ -1,11 +1,12 @@
 """What tests of models need: the conformance kit, and weights that are made, not trained.
 
-    @iiszoo.testing.parametrize_checks("focalclick/*", expected_failures={"many_clicks": "the network reads 24 clicks"})
-    def test_conformance(check):
-        check()
+    >>> @iiszoo.testing.parametrize_checks("classic/*", expected_failures={"many_clicks": "it reads 24 clicks at most"})
+    ... def test_conformance(check):
+    ...     check()
 
-    for name, check in iiszoo.testing.checks(model):
-        check()
+    >>> for name, check in iiszoo.testing.checks("classic/geocut"):
+    ...     if name in ("card_complete", "loads"):  # or all of them
+    ...         check()
 
 The checks, and the defect that each of them is there for: `docs/conformance.md`. This module imports neither torch nor
 pytest until something of it is used.

@@ -1,9 +1,13 @@
 """Golden tests: a session of fixed clicks on an embedded image, against figures that were stored when it was right.
 
-    def test_golden():
-        golden.check(model, Path(__file__).with_name("golden.json"), "small")
-
-`IISZOO_GOLDEN=write` in the environment stores the figures in place of comparing them.
+>>> from iiszoo import load_model
+>>> from iiszoo.testing import golden
+>>> file = Path("golden.json")  # beside the test: Path(__file__).with_name("golden.json")
+>>> clicks = [(240, 200, True), (60, 60, False)]
+>>> os.environ["IISZOO_GOLDEN"] = "write"  # once, and again after a change that is wanted: stores the figures
+>>> golden.check(load_model("classic/grabcut"), file, "grabcut", clicks)
+>>> del os.environ["IISZOO_GOLDEN"]  # from then on: compares with them
+>>> golden.check(load_model("classic/grabcut"), file, "grabcut", clicks)
 """
 
 from __future__ import annotations
@@ -37,6 +41,7 @@ def check(
     if os.environ.get("IISZOO_GOLDEN") == "write":
         file.write_text(json.dumps({**stored, name: found}, indent=1) + "\n", "utf-8")
         return
+    assert name in stored, f"{file} holds no figures of {name}; IISZOO_GOLDEN=write stores them"
     for k, (ours, expected) in enumerate(zip(found, stored[name], strict=True)):
         where = f"{name}, click {k + 1}"
         assert ours["roi"] == expected["roi"], f"{where}: region {ours['roi']} instead of {expected['roi']}"

@@ -17,9 +17,9 @@ from iiszoo import plugins, registry, testing
 from iiszoo.errors import BadOption, UnknownId
 from iiszoo.protocol import as_model
 from iiszoo.testing import CheckFailed
+from iiszoo.testing._checks.devices import agrees_on
 from iiszoo.testing.check import CHECKS, Broken
 from iiszoo.testing.conformance import outcome, subject_of
-from iiszoo.testing.places import agrees_on
 
 ELSEWHERE = {"plugin_imports_lightly", "cuda_equals_cpu"}  # broken by tests of their own
 COSTLY = {"rgb_order", "spawned_process"}  # seconds each

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from iiszoo.testing import scenes
+from iiszoo.testing._checks.assertions import near, same, sound
 from iiszoo.testing.check import NotApplicable, check
-from iiszoo.testing.demands import near, same, sound
 from iiszoo.testing.scenes import Scene
 from iiszoo.testing.subject import Subject
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from iiszoo.testing import scenes
+from iiszoo.testing._checks.assertions import all_sound, sound_for
 from iiszoo.testing.check import check
-from iiszoo.testing.demands import all_sound, sound_for
 from iiszoo.testing.scenes import Scene
 from iiszoo.testing.subject import Subject
 

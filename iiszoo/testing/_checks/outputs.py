@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from iiszoo.testing import scenes
+from iiszoo.testing._checks.assertions import same, sound
 from iiszoo.testing.check import Broken, check
-from iiszoo.testing.demands import same, sound
 from iiszoo.testing.subject import Subject, raised
 
 SIZES = ((1, 1), (37, 53), (17, 400), (1200, 30))

@@ -1,6 +1,6 @@
 """The program that `spawned_process` starts: makes a model as it is told to, and runs the first session.
 
-`python -m iiszoo.testing.elsewhere DIR` reads DIR/request and writes DIR/answer, a pickled pair: ("outputs", arrays),
+`python -m iiszoo.testing.spawned DIR` reads DIR/request and writes DIR/answer, a pickled pair: ("outputs", arrays),
 ("raised", a sentence), or ("unreachable", why the request could not be read).
 """
 

@@ -7,8 +7,8 @@ import torch
 from iiszoo import protocol
 from iiszoo.errors import ModelError
 from iiszoo.testing import scenes
+from iiszoo.testing._checks.assertions import near, same, sound
 from iiszoo.testing.check import Broken, NotApplicable, check
-from iiszoo.testing.demands import near, same, sound
 from iiszoo.testing.subject import Subject
 from iiszoo.testing.values import change, difference, fresh
 

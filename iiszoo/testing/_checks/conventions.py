@@ -16,8 +16,8 @@ from iiszoo.clicking.loading import load_robot
 from iiszoo.loading import load_dataset
 from iiszoo.protocol import Clicks, State, to_tensor
 from iiszoo.testing import scenes
+from iiszoo.testing._checks.assertions import SAME
 from iiszoo.testing.check import Broken, NotApplicable, check
-from iiszoo.testing.demands import SAME
 from iiszoo.testing.scenes import Scene
 from iiszoo.testing.subject import Play, Subject
 

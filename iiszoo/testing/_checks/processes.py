@@ -1,4 +1,4 @@
-"""Checks of where a model runs: on CUDA, in threads, in a forked worker of a DataLoader, in a process of its own."""
+"""Checks of who runs a model: threads, a forked worker of a DataLoader, a process of its own."""
 
 from __future__ import annotations
 
@@ -19,38 +19,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from iiszoo.protocol import Model, Outputs
 from iiszoo.testing import scenes
+from iiszoo.testing._checks.assertions import near
 from iiszoo.testing.check import Broken, NotApplicable, check
-from iiszoo.testing.demands import near, sound
-from iiszoo.testing.elsewhere import ANSWER, REQUEST, Request
+from iiszoo.testing.spawned import ANSWER, REQUEST, Request
 from iiszoo.testing.subject import Subject, play, raised
-
-ON_CUDA = 20
-"""How many times the tolerance an answer on CUDA may differ: its kernels round otherwise, TF32's mantissa is short."""
-
-
-@check(
-    "on CUDA y is float32, on x's device, and near the answer of the CPU",
-    catches="tensors made on the CPU; half precision left on; an answer on another device than its image",
-    look="where the model makes tensors, and autocast",
-    after=("repeatable",),
-)
-def cuda_equals_cpu(subject: Subject) -> None:
-    if not torch.cuda.is_available():
-        raise NotApplicable("torch finds no CUDA device here")
-    agrees_on(subject, "cuda")
-
-
-def agrees_on(subject: Subject, device: str) -> None:
-    """Raise `Broken` unless the model, loaded on `device`, answers there as it does on the CPU."""
-    scene = scenes.session(0)
-    model = subject.origin.load(device)
-    x = torch.as_tensor(scene.x).to(device)
-    with torch.no_grad():
-        y, _ = model(x, model.init_z(x), scene.pcs[:1], scene.ncs[:1])
-    sound(y, scene)
-    if y[0].device != x.device:
-        raise Broken(f"x is on {x.device} and y on {y[0].device}")
-    near(y, subject.alone(0).outputs[0], ON_CUDA * subject.tolerance, f"the answer on {device}")
 
 
 @check(
@@ -155,7 +127,7 @@ def _in_new_process(subject: Subject) -> list[Any]:
         with open(Path(directory, "stderr"), "w+") as stderr:
             try:
                 done = subprocess.run(
-                    [sys.executable, "-m", "iiszoo.testing.elsewhere", directory],
+                    [sys.executable, "-m", "iiszoo.testing.spawned", directory],
                     env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
