@@ -7,8 +7,10 @@ only when the thing itself is wanted, so that listing everything that is install
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+import types
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 _ID_PART = r"[a-z0-9][a-z0-9._+-]*"
 OBJECT_PATH = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
@@ -33,6 +35,7 @@ class Download:
     size: int | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         kind = type(self).__name__
         if not self.filename or "/" in self.filename or "\\" in self.filename or self.filename.startswith("."):
             raise ValueError(f"{kind}.filename must be a plain file name, not {self.filename!r}")
@@ -72,6 +75,9 @@ class Source:
     commit: str
     licence: str = ""
 
+    def __post_init__(self) -> None:
+        check_types(self)
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -102,6 +108,7 @@ class ModelCard:
     notes: str = ""
 
     def __post_init__(self) -> None:
+        check_types(self)
         _check_id(self.id, rf"{_ID_PART}/{_ID_PART}", "family/variant")
         _check_loader(self)
         if self.upstream_loader and not OBJECT_PATH.match(self.upstream_loader):
@@ -143,6 +150,7 @@ class DatasetCard:
     takes_argument: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
         _check_id(self.id, _ID_PART, "one word")
         _check_loader(self)
         if self.folder:
@@ -172,6 +180,7 @@ class RobotCard:
     takes_argument: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
         _check_id(self.id, _ID_PART, "one word")
         _check_loader(self)
 
@@ -186,6 +195,80 @@ Card = ModelCard | DatasetCard | RobotCard
 def as_json(card: Card) -> dict[str, Any]:
     """The card as a dict of JSON values (tuples become lists when dumped)."""
     return asdict(card)
+
+
+def plain(card: Card, kind: type) -> Any:
+    """A new card with the values of `card`, checked again: whoever made that one may have got round the checks, or may
+    change it later. Raises as `kind` does.
+    """
+    return _plain(card, kind)
+
+
+def _plain(value: Any, kind: Any = None) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_plain(item) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        kind = kind or type(value)
+        return kind(**{field.name: _plain(getattr(value, field.name)) for field in fields(kind)})
+    return value
+
+
+def check_types(thing: Any) -> None:
+    """Raise `TypeError`, naming card and field, unless every field holds what its annotation says."""
+    kind: Any = next(kind for kind in type(thing).__mro__ if kind.__module__ == __name__)
+    for name, (wanted, meaning) in _wanted(kind).items():
+        value = getattr(thing, name)
+        if not _fits(value, wanted):
+            key = next(iter(_wanted(kind)))  # the field that it is called by
+            label = getattr(thing, key)
+            called = f" {label}" if name != key and type(label) is str else ""
+            raise TypeError(f"{kind.__name__}{called}: {name} must be {meaning}, not {_shown(value)}")
+
+
+@cache
+def _wanted(kind: type) -> dict[str, tuple[Any, str]]:
+    """The type of every field, and how a sentence calls it."""
+    hints = get_type_hints(kind)
+    return {field.name: (hints[field.name], _meaning(hints[field.name])) for field in fields(kind)}
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    origin = get_origin(wanted)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, one) for one in get_args(wanted))
+    if origin is tuple:
+        one = get_args(wanted)[0]
+        return isinstance(value, tuple) and all(_fits(item, one) for item in value)
+    if origin is Literal:
+        return isinstance(value, str) and value in get_args(wanted)
+    if wanted in (int, float):  # a bool is an int for Python alone; an int is a float for everybody
+        return type(value) is int or type(value) is wanted
+    return isinstance(value, wanted)
+
+
+_MEANINGS = {str: "a text", bool: "True or False", int: "a whole number", float: "a number", types.NoneType: "None"}
+
+
+def _meaning(wanted: Any) -> str:
+    origin = get_origin(wanted)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_meaning(one) for one in get_args(wanted))
+    if origin is tuple:
+        one = get_args(wanted)[0]
+        return f"a tuple of {_meaning(one).removeprefix('a ')}{'s' if one is str else ''}"
+    if origin is Literal:
+        return " or ".join(map(repr, get_args(wanted)))
+    return _MEANINGS.get(wanted) or wanted.__name__
+
+
+def _shown(value: Any) -> str:
+    """The value and its type, within bounds; its `repr` may raise anything."""
+    try:
+        text = repr(value)
+        text = text if len(text) <= 80 else f"{text[:80]}..."
+    except Exception:  # noqa: BLE001  see above
+        text = "something"
+    return "None" if value is None else f"{text} ({type(value).__name__})"
 
 
 def _check_id(id: str, pattern: str, meaning: str) -> None:

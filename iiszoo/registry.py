@@ -29,11 +29,12 @@ class Shelf(Generic[CardType]):
                 self._put(plugin)
 
     def _put(self, plugin: plugins.Plugin) -> None:
+        defaults = {*plugin.defaults.values()}
         for card in plugin.cards:
             if isinstance(card, plugins.KINDS[self.kind]):
                 self._cards[card.id] = card  # type: ignore[assignment]
                 self._origin[card.id] = plugin
-                if self.kind == "model" and card.id in plugin.defaults.values():
+                if self.kind == "model" and card.id in defaults:
                     self._defaults[card.family] = card.id
 
     def cards(self) -> list[CardType]:
@@ -62,7 +63,7 @@ class Shelf(Generic[CardType]):
             return variants[0]
         if variants:
             raise UnknownId(
-                f"{self.kind} family {name!r} has no default; name one of {', '.join(card.id for card in variants)}"
+                f"{self.kind} family {name!r} has no default; name one of {_some([card.id for card in variants])}"
             )
         self._raise_if_broken(name)
         raise UnknownId(f"no {self.kind} is called {name!r}{self._suggestion(name)}")
@@ -81,7 +82,13 @@ class Shelf(Generic[CardType]):
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         if near:
             return f"; did you mean {' or '.join(near)}?"
-        return f"; `iiszoo list {self.kind}s` shows what is installed: {', '.join(known) or 'nothing'}"
+        return f"; `iiszoo list {self.kind}s` shows what is installed: {_some(known) or 'nothing'}"
+
+
+def _some(names: list[str]) -> str:
+    """The names, within the bounds of a sentence."""
+    left = len(names) - 40
+    return ", ".join(names[:40]) + (f" and {left} more" if left > 0 else "")
 
 
 @dataclass(frozen=True)

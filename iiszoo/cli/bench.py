@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from iiszoo.builtin import datasets, models
+from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.output import json_option, metrics_option, print_json, print_results, warn_of_broken_plugins
 
 
@@ -126,7 +127,7 @@ def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settin
     from iiszoo.engine.bench import bench
 
     try:
-        with Bars() as listener:
+        with Bars() as listener, foreign_output():
             summaries = bench(overwrite=not resume, listener=listener, **settings)
     except KeyboardInterrupt:
         again = "the same command" if resume else "the same command without --overwrite"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.output import json_option, print_json
 
 if TYPE_CHECKING:
@@ -63,7 +64,12 @@ def command(
         timeout=TIMEOUT if timeout is None else timeout,
     )
     done: list[Outcome] = []
-    for outcome in outcomes(subject):
+    checking = outcomes(subject)
+    while True:
+        with foreign_output():
+            outcome = next(checking, None)
+        if outcome is None:
+            break
         done.append(outcome)
         click.echo(_line(outcome), err=as_json)
     counts = {status: sum(outcome.status == status for outcome in done) for status in _COLOURS}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.output import json_option, megabytes, print_json
 from iiszoo.data import roots
 from iiszoo.errors import BadOption, DatasetError
@@ -35,7 +36,7 @@ def command() -> None:
 @json_option
 def path(dataset: str, root: Path | None, as_json: bool) -> None:
     """Print the directory that DATASET is read from."""
-    place = str(load_dataset(dataset, root).place)
+    place = str(_loaded(dataset, root).place)
     print_json({"dataset": dataset, "path": place}) if as_json else click.echo(place)
 
 
@@ -92,7 +93,7 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
     known they are compared.
     """
     try:
-        loaded = load_dataset(dataset, root)
+        loaded = _loaded(dataset, root)
     except roots.NotFound as error:
         if as_json:
             lacking = {str(place): absent for place, absent in error.lacking.items()}
@@ -124,12 +125,17 @@ def add(dataset: str, directory: Path, as_json: bool) -> None:
     card = registry().datasets.resolve(parse_name(dataset).id)
     if card.embedded or card.takes_argument:
         raise BadOption(f"dataset {card.id!r} has no place of its own to register")
-    loaded = load_dataset(dataset, directory)  # an error here says which layout is expected
+    loaded = _loaded(dataset, directory)  # an error here says which layout is expected
     roots.register(card, loaded.place)
     if as_json:
         print_json({"dataset": card.id, "path": str(loaded.place), "n_samples": len(loaded)})
     else:
         click.echo(f"{card.id}: {len(loaded)} samples in {loaded.place}")
+
+
+def _loaded(dataset: str, root: Path | None) -> EvaluationDataset:
+    with foreign_output():
+        return load_dataset(dataset, root)
 
 
 def _look_at(loaded: EvaluationDataset, full: bool, progress: Callable[[int, int | None], None]) -> dict[str, Any]:
@@ -168,7 +174,8 @@ def _bars(transient: bool) -> Iterator[Callable[[str, int, int | None, str], Non
         bars.update(tasks[step], completed=done, total=total, counted=counted)
 
     try:
-        yield show
+        with foreign_output():
+            yield show
     finally:
         if tasks:
             bars.stop()

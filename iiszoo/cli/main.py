@@ -11,6 +11,7 @@ import click
 
 import iiszoo
 from iiszoo import hookspecs, plugins
+from iiszoo.cli.foreign_output import give_stdout_back, keep_stdout
 from iiszoo.errors import IISZooError
 
 
@@ -25,6 +26,14 @@ class Verbs(click.Group):
             command: click.Command = import_module(f"iiszoo.cli.{name}").command
             return command
         return next((plugin.commands[name] for plugin in _sound_plugins() if name in plugin.commands), None)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name not in hookspecs.COMMANDS:
+            give_stdout_back()
+        return name, command, rest
 
 
 def _sound_plugins() -> list[plugins.Plugin]:
@@ -44,7 +53,10 @@ def cli() -> None:
 def main() -> None:
     """Run the program. Exit codes: 0; 1 a fault of iiszoo; 2 something the user can mend; 130 interrupted."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # an unreadable image is reported once, by us
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    log = logging.StreamHandler()
+    log.setLevel(logging.WARNING)  # of its own: a plugin may set the level of the root
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, handlers=[log])
+    keep_stdout()
     try:
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

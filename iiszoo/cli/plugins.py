@@ -8,6 +8,7 @@ import click
 
 from iiszoo import plugins
 from iiszoo.cli.output import json_option, print_json, print_table
+from iiszoo.errors import one_line
 
 
 @click.command("plugins")
@@ -57,7 +58,7 @@ def _status(plugin: plugins.Plugin) -> str:
 
 def _brings(plugin: plugins.Plugin) -> str:
     if plugin.error is not None:
-        return f"{type(plugin.error).__name__}: {plugin.error}"
+        return one_line(plugin.error)
     kinds = Counter(plugins.kind_of(card) for card in plugin.cards)
     counts = [f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in kinds.items()]
     return ", ".join([*counts, *(f"command {name}" for name in sorted(plugin.commands))]) or "nothing"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.output import json_option, print_json
 from iiszoo.errors import UpstreamError
 
@@ -85,7 +86,8 @@ def verify(model: str, tolerance: float, as_json: bool, **options: Any) -> None:
     """
     from iiszoo import upstream
 
-    found = upstream.verify(model, progress=lambda sample: click.echo(f"  {sample}", err=True), **options)
+    with foreign_output():
+        found = upstream.verify(model, progress=lambda sample: click.echo(f"  {sample}", err=True), **options)
     agree = found.largest_difference <= tolerance and not found.unequal_rois
     if as_json:
         print_json({**dataclasses.asdict(found), "tolerance": tolerance, "agree": agree})

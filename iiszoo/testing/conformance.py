@@ -90,7 +90,9 @@ def _made(subject: Subject, check: Check) -> tuple[Status, str]:
         return "skipped", str(reason)
     except Broken as found:
         return "failed", _sentence(subject, check, str(found))
-    except (Exception, SystemExit) as error:  # noqa: BLE001  a model may raise anything, and scripts leave
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  a model may raise anything, and scripts leave
         return "failed", _sentence(subject, check, raised(error))
     return "passed", ""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from iiszoo.errors import one_line
 from iiszoo.testing import scenes
 from iiszoo.testing.subject import Origin, play, raised
 
@@ -31,12 +32,12 @@ class Request:
 def _answer(directory: Path) -> tuple[str, Any]:
     try:
         request = pickle.loads((directory / REQUEST).read_bytes())
-    except Exception as error:  # noqa: BLE001  whatever importing its module raises
-        return "unreachable", str(error)
+    except BaseException as error:  # noqa: BLE001  whatever importing its module raises
+        return "unreachable", one_line(error)
     torch.set_num_threads(request.n_threads)
     try:
         outputs = play(request.origin.load(), scenes.session(0)).outputs
-    except Exception as error:  # noqa: BLE001  a model may raise anything
+    except BaseException as error:  # noqa: BLE001  a model may raise anything
         return "raised", raised(error)
     return "outputs", [torch.as_tensor(y).numpy() for y in outputs]
 

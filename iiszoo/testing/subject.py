@@ -197,7 +197,7 @@ def play(model: Model, scene: Scene) -> Play:
 def raised(error: BaseException) -> str:
     """`it raised ValueError: ... at file.py:12`: the innermost line that is neither the kit's, torch's nor Python's."""
     places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    file, line = ([place for place in places if _is_the_models(place[0])] or places)[-1]
+    file, line = ([place for place in places if _is_the_models(place[0])] or places or [("an unknown place", 0)])[-1]
     return f"it raised {one_line(error)} at {file}:{line}"
 
 

@@ -108,7 +108,9 @@ def weights_missing_offline(subject: Subject) -> None:
             if card.id not in str(error) or "iiszoo weights add" not in str(error):
                 raise Broken(f"the error says another thing ({error})") from error
             return
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise Broken(raised(error)) from error
     raise Broken("the model was loaded without them")
 
@@ -118,7 +120,9 @@ def _card(subject: Subject) -> ModelCard:
         card = subject.card
     except NotApplicable:
         raise
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise NotApplicable("its card comes with the model, which cannot be loaded") from error
     if card is None:
         raise NotApplicable("a bare function has no card")

@@ -43,7 +43,9 @@ def image_sizes(subject: Subject) -> None:
             sound(subject.play(scene).outputs[0], scene)
         except Broken as found:
             raise Broken(f"on {height} x {width} pixels {found}") from found
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise Broken(f"on {height} x {width} pixels {raised(error)}") from error
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from iiszoo.errors import one_line
 from iiszoo.protocol import Model, Outputs
 from iiszoo.testing import scenes
 from iiszoo.testing._checks.assertions import near
@@ -37,7 +38,7 @@ def threads(subject: Subject) -> None:
     def run(k: int) -> None:
         try:
             came.put((k, play(model, scenes.session(k)).outputs))
-        except Exception as error:  # noqa: BLE001  told below
+        except BaseException as error:  # noqa: BLE001  told below; else nobody would hear of it
             came.put((k, error))
 
     for k in range(2):
@@ -47,8 +48,8 @@ def threads(subject: Subject) -> None:
             k, outputs = came.get(timeout=subject.timeout)
         except Empty as error:
             raise Broken(f"none came in the {subject.timeout:g} s that they may take") from error
-        if isinstance(outputs, Exception):
-            raise outputs
+        if isinstance(outputs, BaseException):
+            raise Broken(raised(outputs)) from outputs
         _like(outputs, alone[k], subject, f"in thread {k + 1} of 2")
 
 
@@ -64,7 +65,7 @@ class _Sessions(Dataset[Any]):
     def __getitem__(self, index: int) -> Any:
         try:
             return [torch.as_tensor(y).numpy() for y in play(self.model, scenes.session(index)).outputs]
-        except Exception as error:  # noqa: BLE001  told to the parent as a sentence
+        except BaseException as error:  # noqa: BLE001  told to the parent as a sentence
             return raised(error)
 
 
@@ -118,9 +119,11 @@ def _in_new_process(subject: Subject) -> list[Any]:
     """
     try:
         request = pickle.dumps(Request(subject.origin, torch.get_num_threads()))
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise NotApplicable(
-            f"it cannot be sent to another process ({error}); give an id, or a function or factory of a module"
+            f"it cannot be sent to another process ({one_line(error)}); name an id, a function or factory of a module"
         ) from error
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, REQUEST).write_bytes(request)
