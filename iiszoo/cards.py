@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import types
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from datetime import date
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -18,6 +19,7 @@ OBJECT_PATH = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 _SHA256 = r"[0-9a-f]{64}"
 
 Prompt = Literal["clicks", "mask"]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,12 @@ class ModelCard:
     images of different sizes. `threshold` is the probability above which upstream counts a pixel as object.
     `training_datasets` are ids of datasets it was trained on, so that results on them can be starred.
     `upstream_loader(card, *, device, checkpoint)`, a string as `loader` is, returns upstream's own code in the standard
-    format (`iiszoo.upstream.IsegmModel`) for `iiszoo upstream verify`, untrained where `checkpoint` is None.
+    format (`iiszoo.upstream.IsegmModel`) for `iiszoo upstream verify`, untrained if `checkpoint` is None.
+
+    What a reader may want to know: `citation` (BibTeX), `release_date` (of the weights, YYYY-MM-DD), `homepage`,
+    `input_size` (rows, columns) of the network, `memory` (bytes resident at most), `gated` (the weights need an account
+    of their host), `precisions` that it has been tried in. `network(card)`, a string as `loader` is, builds the
+    untrained network, for training.
     """
 
     id: str
@@ -106,15 +113,26 @@ class ModelCard:
     threshold: float = 0.5
     training_datasets: tuple[str, ...] = ()
     notes: str = ""
+    citation: str = ""
+    release_date: str = ""
+    homepage: str = ""
+    input_size: tuple[int, ...] | None = None
+    memory: int | None = None
+    gated: bool = False
+    precisions: tuple[Precision, ...] = ("float32",)
+    network: str = ""
 
     def __post_init__(self) -> None:
         check_types(self)
         _check_id(self.id, rf"{_ID_PART}/{_ID_PART}", "family/variant")
         _check_loader(self)
-        if self.upstream_loader and not OBJECT_PATH.match(self.upstream_loader):
-            raise ValueError(
-                f"card {self.id}: upstream_loader must read 'package.module:function', not {self.upstream_loader!r}"
-            )
+        _check_date(self)
+        for field in ("upstream_loader", "network"):
+            path = getattr(self, field)
+            if path and not OBJECT_PATH.match(path):
+                raise ValueError(f"card {self.id}: {field} must read 'package.module:function', not {path!r}")
+        if self.input_size is not None and (len(self.input_size) != 2 or min(self.input_size) < 1):
+            raise ValueError(f"card {self.id}: input_size must be (rows, columns) in pixels, not {self.input_size}")
         if not 0 < self.threshold < 1:
             raise ValueError(f"ModelCard {self.id}: threshold must lie between 0 and 1, not {self.threshold}")
 
@@ -129,8 +147,8 @@ class DatasetCard:
 
     `layout` says in words which files are expected under its root, `homepage` where they can be had. `n_samples` is the
     published number of samples, `fingerprint` the sha256 over their ids and masks (`iiszoo.engine.dataset_check`).
-    `archives` is what `iiszoo data get` downloads and unpacks. `folder` is the id of the dataset whose directory it
-    shares, such as `sbd` for `sbd-train`: what is fetched or registered for one is there for the other.
+    `archives` is what `iiszoo data get` downloads and unpacks. `shares_root` is the id of the dataset whose directory
+    it shares, such as `sbd` for `sbd-train`: what is fetched or registered for one is there for the other.
     `embedded` datasets ship inside a package and need no root. `takes_argument` marks an id that is followed by
     `:ARGUMENT`, such as `folder:DIR`; its loader gets `argument=` too.
     """
@@ -145,22 +163,30 @@ class DatasetCard:
     n_samples: int | None = None
     fingerprint: str | None = None
     archives: tuple[Archive, ...] = ()
-    folder: str = ""
+    shares_root: str = ""
     embedded: bool = False
     takes_argument: bool = False
+    citation: str = ""
+    release_date: str = ""
 
     def __post_init__(self) -> None:
         check_types(self)
         _check_id(self.id, _ID_PART, "one word")
         _check_loader(self)
-        if self.folder:
-            _check_id(self.folder, _ID_PART, "one word")
+        _check_date(self)
+        if self.shares_root:
+            _check_id(self.shares_root, _ID_PART, "one word")
         if self.fingerprint is not None and not re.fullmatch(_SHA256, self.fingerprint):
             raise ValueError(f"DatasetCard {self.id}: fingerprint must be 64 hex digits, not {self.fingerprint!r}")
 
     @property
     def family(self) -> str:
         return self.id
+
+    @property
+    def root_id(self) -> str:
+        """The id under which its directory is known."""
+        return self.shares_root or self.id
 
 
 @dataclass(frozen=True)
@@ -279,3 +305,12 @@ def _check_id(id: str, pattern: str, meaning: str) -> None:
 def _check_loader(card: Card) -> None:
     if not OBJECT_PATH.match(card.loader):
         raise ValueError(f"card {card.id}: loader must read 'package.module:function', not {card.loader!r}")
+
+
+def _check_date(card: ModelCard | DatasetCard) -> None:
+    try:
+        sound = not card.release_date or date.fromisoformat(card.release_date).isoformat() == card.release_date
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError(f"card {card.id}: release_date must read YYYY-MM-DD, not {card.release_date!r}")

@@ -63,7 +63,7 @@ def set_archive_aside(card: DatasetCard, archive: Archive) -> Path:
 
 def _stored(card: DatasetCard, archive: Archive) -> Stored:
     which = f" --archive {archive.filename}" if len(card.archives) > 1 else " --archive FILE"
-    folder = card.folder or card.id
+    folder = card.root_id
     return Stored(
         archive,
         shelf=cache_root() / "archives",

@@ -7,11 +7,6 @@ from iiszoo.cards import DatasetCard
 DEFAULT = "demo"
 
 
-def _shared(id: str, folder: str) -> str:
-    """A card's `folder`: none where it is its own."""
-    return "" if id == folder else folder
-
-
 def _davis585(id: str, start: str) -> DatasetCard:
     return DatasetCard(
         id=id,
@@ -25,7 +20,7 @@ def _davis585(id: str, start: str) -> DatasetCard:
         homepage="https://github.com/alibaba/ClickSEG (a folder on Google Drive)",
         paper="Chen et al., FocalClick, CVPR 2022 (arXiv 2204.02574)",
         n_samples=585,
-        folder=_shared(id, "davis585"),
+        shares_root="davis585",
     )
 
 
@@ -42,7 +37,7 @@ def _sbd(id: str, loader: str, masks: str, split: str, what: str, n_samples: int
         homepage="http://home.bharathh.info/pubs/codes/SBD/download.html",
         paper="Hariharan et al., Semantic Contours from Inverse Detectors, ICCV 2011",
         n_samples=n_samples,
-        folder=_shared(id, "sbd"),
+        shares_root="sbd",
     )
 
 
@@ -61,7 +56,7 @@ def _coco_lvis(id: str, loader: str, split: str, what: str) -> DatasetCard:
             "https://www.lvisdataset.org/dataset (images)"
         ),
         paper="Sofiiuk et al., Reviving Iterative Training with Mask Guidance, 2021 (arXiv 2102.06583)",
-        folder=_shared(id, "coco_lvis"),
+        shares_root="coco_lvis",
     )
 
 
@@ -79,7 +74,7 @@ def _ndd20(id: str, part: str, n_samples: int) -> DatasetCard:
         homepage="https://doi.org/10.25405/data.ncl.c.4982342 (NDD20.zip)",
         paper="Trotter et al., NDD20, 2020 (arXiv 2005.13359)",
         n_samples=n_samples,
-        folder="ndd20",
+        shares_root="ndd20",
     )
 
 

@@ -85,5 +85,5 @@ FINGERPRINTS = {
 
 def complete(card: DatasetCard) -> DatasetCard:
     """The card with what is known here of its archives and its fingerprint."""
-    archives = ARCHIVES.get(card.folder or card.id, card.archives)
+    archives = ARCHIVES.get(card.root_id, card.archives)
     return replace(card, archives=archives, fingerprint=FINGERPRINTS.get(card.id, card.fingerprint))

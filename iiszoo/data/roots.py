@@ -47,20 +47,20 @@ def register(card: DatasetCard, directory: Path) -> None:
     file = _register_file()
     file.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{file}.lock"):
-        entries = {**registered(), card.folder or card.id: str(directory.resolve())}
-        if card.folder:
+        entries = {**registered(), card.root_id: str(directory.resolve())}
+        if card.shares_root:
             entries.pop(card.id, None)  # it would be looked at first
         files.replace_text(file, json.dumps(entries, indent=2, sort_keys=True) + "\n")
 
 
 def cached(card: DatasetCard) -> Path:
     """The directory of the cache to which the dataset is fetched: `CACHE/data/ID`."""
-    return assets.cache_root() / "data" / (card.folder or card.id)
+    return assets.cache_root() / "data" / card.root_id
 
 
 def candidates(card: DatasetCard, root: Path | None = None) -> list[Path]:
     """The places where the dataset may lie, best first; a given `root` is the only one that is looked at."""
-    ids = [card.id, card.folder] if card.folder else [card.id]
+    ids = list(dict.fromkeys([card.id, card.root_id]))
     if root is not None:
         return [*(root / id for id in ids), root]
     entries = registered()

@@ -26,14 +26,18 @@ class Unspeakable:
 
 
 ODD: list[Any] = [3, True, 0.5, b"x", ["a"], {"a": 1}, object(), Unspeakable(), ("a", 3), (None,), [], {1}, str]
-TEXTS = ["id", "loader", "summary", "licence", "paper", "layout", "homepage", "folder", "notes", "weights_licence",
-         "upstream_loader", "filename", "into", "repo", "commit"]  # fmt: skip
+TEXTS = ["id", "loader", "summary", "licence", "paper", "layout", "homepage", "shares_root", "notes", "weights_licence",
+         "upstream_loader", "network", "citation", "release_date", "filename", "into", "repo", "commit"]  # fmt: skip
 WRONG = {
     "sha256": ODD,
     "fingerprint": ODD,
     "size": [*ODD[1:], "1 MB", 1.0],
     "n_parameters": [*ODD[1:], "4 M", 4e6],
     "n_samples": [*ODD[1:], "50"],
+    "memory": [*ODD[1:], "4 GB", 1e9],
+    "input_size": [3, [448, 448], "448", (448, "448"), (4.5, 2), (True, 2)],
+    "gated": [None, 0, 1, "yes"],
+    "precisions": ["float32", None, ["float32"], ("float8",), (3,)],
     "version": [*ODD[1:], None, "1"],
     "ragged": [None, 0, 1, "yes", ()],
     "embedded": [None, 0, 1, "yes"],

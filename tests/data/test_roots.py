@@ -111,7 +111,7 @@ def test_a_shared_directory_is_looked_for_under_either_id(
     berkeley: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     whole = registry().datasets.resolve("berkeley")
-    part = replace(whole, id="berkeley-part", folder="berkeley")
+    part = replace(whole, id="berkeley-part", shares_root="berkeley")
     monkeypatch.setenv("IISZOO_DATA", str(tmp_path / "shelf"))
     shared = berkeley("shelf/berkeley")
     assert roots.find(part, None, "images") == roots.find(part, tmp_path / "shelf", "images") == shared
