@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from filelock import FileLock, Timeout
-
+from iiszoo import files
 from iiszoo.assets import _drive, _format, _http, _ledger, _local, _npm, _part
 from iiszoo.assets._cache import is_offline
 from iiszoo.assets._ledger import Expected, Found
@@ -216,20 +215,17 @@ def _pin_if_possible(stored: Stored, found: Found, url: str | None) -> None:
 def _locked(stored: Stored) -> Iterator[None]:
     """Hold the lock of one file, so that it is fetched once however many processes want it."""
     place = stored.place
-    lock = FileLock(place.with_name(place.name + ".lock"))
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
         try:
-            lock.acquire(timeout=0.5)
-        except Timeout:
-            _log.warning("waiting for another process that is fetching %s", stored.name)
-            lock.acquire()
-    except OSError as error:
-        raise _disk_error(stored, error) from error
-    try:
+            held.enter_context(
+                files.locked(
+                    place.with_name(place.name + ".lock"),
+                    lambda: _log.warning("waiting for another process that is fetching %s", stored.name),
+                )
+            )
+        except OSError as error:
+            raise _disk_error(stored, error) from error
         yield
-    finally:
-        lock.release()
 
 
 def _disk_error(stored: Stored, error: BaseException) -> IISZooError:

@@ -14,8 +14,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock
-
 from iiszoo import files
 from iiszoo.assets._stored import Stored
 
@@ -165,8 +163,7 @@ def _entries(file: Path) -> dict[str, Any]:
 
 def _put(file: Path, name: str, entry: dict[str, Any] | None) -> None:
     """Replace one entry, or (None) remove it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.with_name(file.name + ".lock")):
+    with files.locked(file.with_name(file.name + ".lock")):
         try:
             entries = _entries(file)
         except ValueError:

@@ -12,7 +12,7 @@ import click
 
 from iiszoo.builtin import datasets, models
 from iiszoo.cli.foreign_output import foreign_output
-from iiszoo.cli.output import json_option, metrics_option, print_json, print_results, warn_of_broken_plugins
+from iiszoo.cli.output import echo, json_option, metrics_option, print_json, print_results, warn_of_broken_plugins
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
@@ -59,7 +59,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     help="The rules: standard, ritm, noc95, or a FILE.toml with any of the fields below.",
 )
 @click.option("--robot", help="Who clicks: an id of `iiszoo list robots`.  [protocol: ritm]")
-@click.option("--max-clicks", type=click.IntRange(1), help="Clicks at most.  [protocol: 20]")
+@click.option("--max-clicks", type=click.IntRange(1, 1000), help="Clicks at most.  [protocol: 20]")
 @click.option("--target-iou", type=click.FloatRange(0, 1, min_open=True), help="Good enough.  [protocol: 0.90]")
 @click.option(
     "--threshold",
@@ -131,7 +131,7 @@ def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settin
             summaries = bench(overwrite=not resume, listener=listener, **settings)
     except KeyboardInterrupt:
         again = "the same command" if resume else "the same command without --overwrite"
-        click.echo(f"stopped; what was done is kept: {again} goes on from here", err=True)
+        echo(f"stopped; what was done is kept: {again} goes on from here", err=True)
         click.get_current_context().exit(130)
     if as_json:
         print_json(summaries)
@@ -139,5 +139,5 @@ def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settin
         print_results(summaries, metrics)
         places = sorted({str(Path(summary["directory"]).parent) for summary in summaries})
         together = " ".join(places)
-        click.echo(f"kept in {', '.join(places)}; `iiszoo report {together} --html report.html` makes a page of it")
+        echo(f"kept in {', '.join(places)}; `iiszoo report {together} --html report.html` makes a page of it")
     warn_of_broken_plugins()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iiszoo.cli.foreign_output import foreign_output
-from iiszoo.cli.output import json_option, megabytes, print_json
+from iiszoo.cli.output import echo, json_option, megabytes, print_json
+from iiszoo.cli.terminal import shown
 from iiszoo.data import roots
 from iiszoo.errors import BadOption, DatasetError
 from iiszoo.loading import load_dataset
@@ -37,7 +38,7 @@ def command() -> None:
 def path(dataset: str, root: Path | None, as_json: bool) -> None:
     """Print the directory that DATASET is read from."""
     place = str(_loaded(dataset, root).place)
-    print_json({"dataset": dataset, "path": place}) if as_json else click.echo(place)
+    print_json({"dataset": dataset, "path": place}) if as_json else echo(place)
 
 
 @command.command("get")
@@ -76,9 +77,9 @@ def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
     if as_json:
         print_json({**vars(got), "n_samples": n_samples})
     elif got.already_there:
-        click.echo(f"{card.id} is there already: {got.path}; `iiszoo data check {card.id}` looks at its files")
+        echo(f"{card.id} is there already: {got.path}; `iiszoo data check {card.id}` looks at its files")
     else:
-        click.echo(f"{card.id}: {'' if n_samples is None else f'{n_samples} samples '}in {got.path}")
+        echo(f"{card.id}: {'' if n_samples is None else f'{n_samples} samples '}in {got.path}")
 
 
 @command.command("check")
@@ -110,7 +111,7 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
     elif not faults:
         as_published = ", masks as published" if full and card.fingerprint else ""
         sound = f"all of them sound{as_published}" if full else "all files there"
-        click.echo(f"{dataset}: {report['n_samples']} samples in {loaded.place}, {sound}")
+        echo(f"{dataset}: {report['n_samples']} samples in {loaded.place}, {sound}")
     if faults:
         listed = "\n  ".join(faults)
         raise DatasetError(f"dataset {dataset} in {loaded.place} is not right:\n  {listed}")
@@ -130,7 +131,7 @@ def add(dataset: str, directory: Path, as_json: bool) -> None:
     if as_json:
         print_json({"dataset": card.id, "path": str(loaded.place), "n_samples": len(loaded)})
     else:
-        click.echo(f"{card.id}: {len(loaded)} samples in {loaded.place}")
+        echo(f"{card.id}: {len(loaded)} samples in {loaded.place}")
 
 
 def _loaded(dataset: str, root: Path | None) -> EvaluationDataset:
@@ -162,14 +163,14 @@ def _bars(transient: bool) -> Iterator[Callable[[str, int, int | None, str], Non
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counted]}"))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[counted]}"))
     hidden = transient and not console.is_terminal
     bars = Progress(*columns, TimeRemainingColumn(), console=console, transient=transient, disable=hidden)
     tasks: dict[str, TaskID] = {}
 
     def show(step: str, done: int, total: int | None, counted: str) -> None:
         if step not in tasks:
-            tasks[step] = bars.add_task(step, total=total, counted=counted)
+            tasks[step] = bars.add_task(shown(step, one_line=True), total=total, counted=counted)
             bars.start()  # not before there is something to draw
         bars.update(tasks[step], completed=done, total=total, counted=counted)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from iiszoo import cards
-from iiszoo.cli.output import json_option, megabytes, print_json, print_table, warn_of_broken_plugins
+from iiszoo.cli.output import echo, json_option, megabytes, print_json, print_table, warn_of_broken_plugins
 from iiszoo.errors import text_of
 from iiszoo.registry import CardType, registry
 
@@ -63,5 +63,5 @@ def _print(columns: list[str], shelf: Sequence[CardType], row: Callable[[CardTyp
             cards.check_types(card)
             rows.append(row(card))
         except Exception as error:  # noqa: BLE001  whatever such a card leads to
-            click.echo(f"{card.id} cannot be shown: {text_of(error)}", err=True)
+            echo(f"{card.id} cannot be shown: {text_of(error)}", err=True)
     print_table(columns, rows, prose=True)

@@ -7,7 +7,7 @@ from collections import Counter
 import click
 
 from iiszoo import plugins
-from iiszoo.cli.output import json_option, print_json, print_table
+from iiszoo.cli.output import echo, json_option, print_json, print_table
 from iiszoo.errors import one_line
 
 
@@ -48,8 +48,8 @@ def command(as_json: bool) -> None:
     print_table(["plugin", "distribution", "status", "import", "brings"], rows, prose=True)
     for plugin in found:
         if plugin.error is not None:
-            click.secho(plugin.failure(plugin.error), bold=True)
-            click.echo(plugin.traceback)
+            echo(plugin.failure(plugin.error), bold=True)
+            echo(plugin.traceback)
 
 
 def _status(plugin: plugins.Plugin) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iiszoo.cli.output import json_option, megabytes, print_json, print_table
+from iiszoo.cli.output import echo, json_option, megabytes, print_json, print_table
 from iiszoo.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def list_(ids: tuple[str, ...], as_json: bool) -> None:
     elif found:
         _print_list(found)
     else:
-        click.echo("none of these models has weights" if ids else "no installed model has weights", err=True)
+        echo("none of these models has weights" if ids else "no installed model has weights", err=True)
 
 
 @command.command("get")
@@ -51,7 +51,9 @@ def get(ids: tuple[str, ...], as_json: bool) -> None:
     from iiszoo import assets
 
     rates = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(TextColumn("{task.description}"), BarColumn(), *rates, console=Console(stderr=True)) as bars:
+    with Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(), *rates, console=Console(stderr=True)
+    ) as bars:
 
         def fetch(card: ModelCard, file: Weights) -> Status:
             bar = bars.add_task(file.filename, total=file.size, visible=False)
@@ -129,7 +131,7 @@ def remove(ids: tuple[str, ...], filename: str | None, as_json: bool) -> None:
         if assets.remove(card, file):
             removed.append(assets.path(card, file))
         else:
-            click.echo(f"of {file.filename} of {card.id} nothing is here", err=True)
+            echo(f"of {file.filename} of {card.id} nothing is here", err=True)
         return assets.status(card, file)
 
     found, errors = _each(files, delete)
@@ -145,7 +147,7 @@ def _files(ids: Iterable[str]) -> list[tuple[ModelCard, Weights]]:
     named = [models.resolve(id) for id in ids]
     for card in named:
         if not card.weights:
-            click.echo(f"{card.id} needs no weights", err=True)
+            echo(f"{card.id} needs no weights", err=True)
     return [(card, file) for card in dict.fromkeys(named or models.cards()) for file in card.weights]
 
 
@@ -167,7 +169,7 @@ def _report(found: list[Status], errors: list[str], as_json: bool, line: Callabl
         print_json(found)
     else:
         for status in found:
-            click.echo(line(status))
+            echo(line(status))
     if errors:
         raise WeightsError("\n".join(errors))
 
@@ -175,7 +177,7 @@ def _report(found: list[Status], errors: list[str], as_json: bool, line: Callabl
 def _print_list(found: list[Status]) -> None:
     from iiszoo import assets
 
-    click.echo(f"in {assets.cache_root() / 'weights'}:")
+    echo(f"in {assets.cache_root() / 'weights'}:")
     rows = [
         [status.model, f"{status.path.parent.name}/{status.path.name}", _size(status), _hash(status), _state(status)]
         for status in found

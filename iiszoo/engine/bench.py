@@ -165,7 +165,7 @@ def bench(
     changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
     rules = load_protocol(protocol, **changes)
     rules = replace(rules, robot_version=robot_version(rules.robot))
-    place = Path(out) if out is not None else Path("runs") / rules.name.replace("+", f"-{rules.hash}")
+    place = Path(out) if out is not None else Path("runs") / _folder(rules)
     dataset_list = [
         with_initial(dataset, initial) for dataset in ([datasets] if isinstance(datasets, str) else datasets)
     ]
@@ -190,7 +190,19 @@ def bench(
         if run not in finished:
             finished[run] = _execute(ready[run], how, listener)
         listener.ended(run, finished[run])
+    for run in runs:
+        if not store.is_there(run.directory):
+            raise RunError(
+                f"{run.directory} was deleted while other runs were going on; give the same command again, and its "
+                "run is made again"
+            )
     return [finished[run] for run in runs]
+
+
+def _folder(rules: EvaluationProtocol) -> str:
+    """The protocol's name, with its hash if the rules or the name had to be changed."""
+    plain = store.plain_name(rules.name.removesuffix("+"))
+    return plain if plain == rules.name else f"{plain}-{rules.hash}"
 
 
 def _merged(model: ModelSpec, options: Mapping[str, Any], merge: str | None) -> Mapping[str, Any]:
@@ -300,11 +312,7 @@ def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
     model = ready.model if ready.model is not None or how.n_workers > 1 else ready.job.load_model()
     began = _now()
     environment = provenance.environment(how.device, ready.worker)
-    if how.overwrite:
-        store.discard(run.directory)
-    store.check_identity(run.directory, run.identity)
-    store.create(run.directory, run.statement())
-    with store.Writer(run.directory, how.shard) as writer:
+    with store.begin(run.directory, run.statement(), how.shard, overwrite=how.overwrite) as writer:
         done = store.read_traces(run.directory)
         groups = _left(checked, {trace.sample for trace in done}, how)
         listener.started(run, done, len(done) + sum(map(len, groups)))
@@ -320,8 +328,10 @@ def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
                 ready.job.run(model, checked.dataset, iter(groups), emit)
         except BaseException:
             with suppress(RunError):  # what stopped the run matters more than a summary that can be derived again
+                writer.restore()
                 _write_summary(run, checked, environment, began)
             raise
+        writer.restore()
         summary = _write_summary(run, checked, environment, began)
     return {**summary, "directory": str(run.directory)}
 
@@ -340,12 +350,13 @@ def _left(checked: Checked, known: set[str], how: Settings) -> list[list[int]]:
 
 def _write_summary(run: Run, checked: Checked, environment: dict[str, Any], began: str) -> dict[str, Any]:
     """`times.invocations` are the (began, ended) of every invocation that worked on the run."""
-    summary = summarise(run.statement(), store.read_traces(run.directory), checked.broken)
-    before = store.read_summary(run.directory).get("times", {}).get("invocations", [])
-    summary["times"]["invocations"] = [*before, [began, _now()]]
     data = {"dataset_place": str(checked.dataset.place.resolve()), "dataset_stamp": checked.dataset.stamp()}
-    summary["provenance"] = {**run.statement(), **data, "environment": environment}
-    store.write_json(run.directory / store.SUMMARY, summary)
+    with store.alone(run.directory):  # else a shard that ends at the same time may put a summary without our lines last
+        summary = summarise(run.statement(), store.read_traces(run.directory), checked.broken)
+        before = store.read_summary(run.directory).get("times", {}).get("invocations", [])
+        summary["times"]["invocations"] = [*before, [began, _now()]]
+        summary["provenance"] = {**run.statement(), **data, "environment": environment}
+        store.write_json(run.directory / store.SUMMARY, summary)
     return summary
 
 

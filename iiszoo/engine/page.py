@@ -21,7 +21,7 @@ from iiszoo.engine.page_pictures import Album, Sample, caption, marks, worst
 from iiszoo.engine.published import Published
 from iiszoo.engine.table_columns import initial_iou
 from iiszoo.engine.trace import Trace
-from iiszoo.errors import IISZooError, RunError
+from iiszoo.errors import DatasetError, IISZooError, RunError
 from iiszoo.loading import load_dataset
 from iiszoo.names import parse_name
 
@@ -105,7 +105,7 @@ def write(path: Path, html: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.replace_text(path, html)
+        files.replace_text(path, html.encode("utf-8", "backslashreplace").decode())
     except OSError as error:
         raise RunError(f"page {path} cannot be written: {error.strerror or error}; give another --html") from error
 
@@ -135,6 +135,8 @@ def _open_album(dataset: str, root: Path | None) -> Album | IISZooError:
         return Album(load_dataset(dataset, root))
     except IISZooError as error:
         return error
+    except (OSError, ValueError) as error:  # a place without permission; one that no path can have
+        return DatasetError(f"dataset {dataset} cannot be read ({error})")
 
 
 def _run_view(one: Series, album: Album | IISZooError, anchor: str) -> RunView:
@@ -145,7 +147,7 @@ def _run_view(one: Series, album: Album | IISZooError, anchor: str) -> RunView:
         if isinstance(album, IISZooError):
             raise album
         samples = [replace(sample, picture=album.picture(sample.trace)) for sample in samples]
-    except IISZooError as error:
+    except (IISZooError, OSError) as error:
         no_pictures = str(error)
     return RunView(anchor, one, samples, no_pictures, _figures(one.summary), _facts(one.summary))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -123,7 +122,7 @@ class Album:
 def _final_mask(trace: Trace) -> NDArray[np.bool_]:
     try:
         return unpack_mask(trace.final_mask, trace.size)
-    except (ValueError, zlib.error) as error:
+    except ValueError as error:
         raise RunError(f"the final mask of sample {trace.sample!r} is damaged ({error}); run it again") from error
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from iiszoo.engine import metrics, store
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.trace import Trace
+from iiszoo.errors import RunError
 
 
 def summarise(identity: dict[str, Any], traces: Sequence[Trace], skipped: dict[str, str]) -> dict[str, Any]:
@@ -41,8 +42,47 @@ def read(directory: Path) -> tuple[dict[str, Any], list[Trace]]:
     Raises `RunError` where the directory holds no run, or a damaged one.
     """
     identity = store.read_identity(directory)
-    stored = store.read_summary(directory) or {"provenance": identity}
     traces = store.read_traces(directory)
+    _check_indices(directory, traces, identity["dataset"]["n_samples"])
+    stored = store.read_summary(directory)
     summary = summarise(identity, traces, stored.get("skipped", {}))
-    times = {**stored.get("times", {}), **summary["times"]}
-    return {**stored, **summary, "times": times, "directory": str(directory)}, traces
+    summary["times"] = {**stored.get("times", {}), **summary["times"]}
+    summary["provenance"] = {**stored.get("provenance", {}), **identity}
+    return {**summary, "directory": str(directory)}, traces
+
+
+def _check_indices(directory: Path, traces: Sequence[Trace], n_samples: int) -> None:
+    seen: dict[int, str] = {}
+    for trace in traces:
+        if trace.index >= n_samples:
+            raise RunError(
+                f"{directory} holds a trace of sample {trace.sample!r} with index {trace.index}, but its dataset has "
+                f"{n_samples} samples; delete that line"
+            )
+        if seen.setdefault(trace.index, trace.sample) != trace.sample:
+            raise RunError(
+                f"{directory} holds traces of two samples, {seen[trace.index]!r} and {trace.sample!r}, with the index "
+                f"{trace.index}; delete the wrong line"
+            )
+
+
+def read_all(directories: Sequence[Path]) -> tuple[list[tuple[dict[str, Any], list[Trace]]], list[str]]:
+    """`read` of every run at or below the directories, each once, and a sentence for each that cannot be read.
+
+    Raises `RunError` where none can.
+    """
+    results, faults = [], []
+    runs: dict[Path, Path] = {}
+    for directory in directories:
+        try:
+            runs.update({run.resolve(): run for run in store.find_runs(directory)})
+        except RunError as error:
+            faults.append(str(error))
+    for run in runs.values():
+        try:
+            results.append(read(run))
+        except RunError as error:
+            faults.append(str(error))
+    if not results:
+        raise RunError("\n".join(faults))
+    return results, faults

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
+
+from iiszoo.engine import json_values
+from iiszoo.engine.json_values import list_of, optional, real, text, tuple_of, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,12 +50,42 @@ class Trace:
 
     @classmethod
     def from_line(cls, line: str) -> Trace:
-        """Raises `ValueError` or `TypeError` where the line is not a trace."""
-        return cls(**json.loads(line))
+        """Raises `ValueError` where the line is not a trace, naming what is missing, unknown or out of range."""
+        return cls.from_values(json_values.parse(line.encode("utf-8", "surrogatepass")))
+
+    @classmethod
+    def from_values(cls, values: Any) -> Trace:
+        """From what `json_values.parse` makes of a line; `run`, by which a run directory knows its own, is left out."""
+        found = _CHECKED(values, "")
+        found.pop("run", None)
+        unknown = sorted(set(found) - {field.name for field in fields(cls)})
+        if unknown:
+            raise ValueError(f"{json_values.shortened(unknown[0])} is not a field of a trace")
+        return cls(**found)
 
     def results(self) -> dict[str, Any]:
         """The trace without its times: what must not depend on machine, batch, workers or interruptions."""
         return {key: value for key, value in asdict(self).items() if not key.endswith("_seconds")}
+
+
+_LARGEST = 2**31 - 1
+_IOU, _PIXEL, _SECONDS = real(0, 1), whole(0, _LARGEST), real(0, 1e12)
+_CHECKED = json_values.record(
+    {"sample": text, "index": whole(0, _LARGEST), "size": tuple_of(whole(1, _LARGEST), whole(1, _LARGEST))},
+    {
+        "initial_iou": _IOU,
+        "iou": list_of(_IOU),
+        "clicks": list_of(list_of(tuple_of(_PIXEL, _PIXEL, whole(0, 1)))),
+        "model_seconds": list_of(_SECONDS),
+        "robot_seconds": list_of(_SECONDS),
+        "init_seconds": _SECONDS,
+        "load_seconds": _SECONDS,
+        "final_mask": text,
+        "error": optional(text),
+        "initial_boundary_iou": optional(_IOU),
+        "boundary_iou": list_of(_IOU),
+    },
+)
 
 
 def pack_mask(mask: NDArray[np.bool_]) -> str:
@@ -63,8 +96,15 @@ def pack_mask(mask: NDArray[np.bool_]) -> str:
 
 
 def unpack_mask(packed: str, size: list[int]) -> NDArray[np.bool_]:
-    """The inverse of `pack_mask`; `size` is `[H, W]`."""
+    """The inverse of `pack_mask`; `size` is `[H, W]`. Raises `ValueError` where it is not a mask of that size."""
     import numpy as np
 
-    bits = np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8)
-    return np.unpackbits(bits, count=size[0] * size[1]).reshape(size).astype(bool)
+    n_pixels = size[0] * size[1]
+    n_bytes = -(-n_pixels // 8)
+    try:
+        content = zlib.decompressobj().decompress(base64.b64decode(packed), n_bytes + 1)  # it may unpack to anything
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(content) != n_bytes:
+        raise ValueError(f"it does not hold {n_pixels} pixels")
+    return np.unpackbits(np.frombuffer(content, np.uint8), count=n_pixels).reshape(size).astype(bool)

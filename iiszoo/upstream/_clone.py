@@ -8,12 +8,11 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.request import url2pathname
 
-from filelock import FileLock, Timeout
-
+from iiszoo import files
 from iiszoo.assets import cache_root, is_offline
 from iiszoo.cards import ModelCard, Source
 from iiszoo.errors import UpstreamError
@@ -317,20 +316,17 @@ def _listed(git: Repository, commit: str) -> dict[str, str]:
 @contextmanager
 def _locked(there: Path, source: Source) -> Iterator[None]:
     """Hold the lock of one clone, so that it is made once however many processes want it."""
-    lock = FileLock(there.with_name(there.name + ".lock"))
-    try:
-        there.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
         try:
-            lock.acquire(timeout=0.5)
-        except Timeout:
-            _log.warning("waiting for another process that is cloning %s", source.repo)
-            lock.acquire()
-    except OSError as error:
-        raise UpstreamError(
-            f"repository {source.repo} cannot be cloned to {there}: {error.strerror or error}; get write permission "
-            "there, or set IISZOO_CACHE to another directory"
-        ) from error
-    try:
+            held.enter_context(
+                files.locked(
+                    there.with_name(there.name + ".lock"),
+                    lambda: _log.warning("waiting for another process that is cloning %s", source.repo),
+                )
+            )
+        except OSError as error:
+            raise UpstreamError(
+                f"repository {source.repo} cannot be cloned to {there}: {error.strerror or error}; get write "
+                "permission there, or set IISZOO_CACHE to another directory"
+            ) from error
         yield
-    finally:
-        lock.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from iiszoo.engine import store
 from iiszoo.engine.bench import bench
+from iiszoo.errors import RunError
 
 MODEL = "painting_models:sleeping_discs"
 FEW = {"max_clicks": 4, "target_iou": 0.85}
@@ -132,6 +134,35 @@ def test_ctrl_c_keeps_what_was_done_and_resume_gives_the_same_summary(whole, sta
     (place,) = store.find_runs(tmp_path / "out")
     assert store.read_json(place / store.SUMMARY)["n_done"] == len(samples(place))
     check_resume(whole, tmp_path / "out", results, lasting, kept_at_least=5)
+
+
+def test_a_second_run_with_other_rules_is_refused_before_the_first_has_finished_a_sample(whole, start, tmp_path):
+    folder, _, arguments = whole
+    run = start(arguments, seconds=4)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "out").rglob("samples.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with pytest.raises(
+        RunError, match=r"is being written by another iiszoo process, as part of another run \(protocol"
+    ):
+        bench(MODEL, folder, out=tmp_path / "out", max_clicks=3, target_iou=0.85)
+    with pytest.raises(RunError, match="is being written by another iiszoo process"):
+        bench(MODEL, folder, out=tmp_path / "out", max_clicks=3, target_iou=0.85, overwrite=True)
+    assert run.process.poll() is None
+    (place,) = store.find_runs(tmp_path / "out")
+    assert store.read_json(place / store.IDENTITY)["protocol"]["max_clicks"] == 4
+
+
+def test_an_output_directory_that_is_removed_in_mid_run_is_whole_at_the_end(whole, start, tmp_path, results):
+    _, summary, arguments = whole
+    run = start(arguments)
+    run.wait_for_lines(tmp_path / "out", 5)
+    shutil.rmtree(tmp_path / "out", ignore_errors=True)
+    code, _, err = run.end()
+    assert code == 0, err
+    assert "was deleted while the run was going on; it is there again" in err
+    (place,) = store.find_runs(tmp_path / "out")
+    assert results(place) == results(Path(summary["directory"]))
 
 
 @pytest.mark.slow

@@ -143,9 +143,14 @@ def test_a_run_that_has_computed_nothing_is_no_obstacle(directory):
 
 
 def test_samples_of_an_unknown_run_are_not_taken_over(tmp_path, trace):
+    store.create(tmp_path, IDENTITY)
     write(tmp_path, [trace([0.5])])
+    (tmp_path / store.IDENTITY).unlink()
+    for look in (store.check_identity, store.begin):
+        with pytest.raises(RunError, match=r"holds samples but no run\.json"):
+            look(tmp_path, IDENTITY)
     with pytest.raises(RunError, match=r"holds samples but no run\.json"):
-        store.check_identity(tmp_path, IDENTITY)
+        store.read_traces(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3"])
