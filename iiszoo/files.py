@@ -1,12 +1,22 @@
-"""Two things that are done to files all over iiszoo, each in one way: replaced in one step, and hashed. Stdlib only."""
+"""What is done to files all over iiszoo, each in one way: text read, replaced in one step, hashed. Stdlib only."""
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 from pathlib import Path
 
 _CHUNK = 1 << 20  # bytes
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a person may have written: UTF-8, with or without a byte order mark, or UTF-16 with one,
+    as Windows tools save it; the mark is left out. Raises `OSError`, or `UnicodeDecodeError` for another encoding.
+    """
+    with path.open("rb") as file:
+        wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return path.read_text("utf-16" if wide else "utf-8-sig")
 
 
 def replace_text(path: Path, text: str) -> None:

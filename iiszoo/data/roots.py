@@ -32,7 +32,7 @@ class NotFound(DatasetError):
 def registered() -> dict[str, str]:
     """Dataset id -> directory, as registered with `iiszoo data add`."""
     try:
-        entries = json.loads(_register_file().read_text("utf-8"))
+        entries = json.loads(files.read_text(_register_file()))
     except FileNotFoundError:
         return {}
     except ValueError as error:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from iiszoo import files
 from iiszoo.errors import BadOption, UnknownId
 
 if sys.version_info >= (3, 11):
@@ -90,10 +91,10 @@ def _named(name: str) -> EvaluationProtocol:
 
 def _from_file(path: Path) -> EvaluationProtocol:
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(files.read_text(path))
     except OSError as error:
         raise BadOption(f"protocol file {path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # of TOML, or of UTF-8
+    except (ValueError, RecursionError) as error:  # of TOML, or of UTF-8
         raise BadOption(f"protocol file {path} is not valid TOML: {error}") from error
     types = {field.name: type(field.default) for field in fields(EvaluationProtocol)} | {"threshold": float}
     del types["robot_version"]  # the robot's own

@@ -121,11 +121,13 @@ def _whereabouts(summary: dict[str, Any], root: Path | None) -> tuple[str, Path 
     """The dataset's id and root: where it lay when the run was made, unless a root is given. No picture shows the
     initial masks, so that these need not be there.
     """
-    dataset, place = split_initial(summary["dataset"])[0], summary.get("provenance", {}).get("dataset_place")
+    known = summary.get("provenance", {})
+    dataset, place = split_initial(summary["dataset"])[0], known.get("dataset_place")
     if root is not None or not place:
         return dataset, root
     name, colon, _ = dataset.partition(":")
-    return (f"{name}:{place}", None) if colon else (dataset, Path(place))
+    images = known.get("dataset_root")  # whose images may lie apart from what the argument names
+    return (f"{name}:{place}", Path(images) if images else None) if colon else (dataset, Path(place))
 
 
 def _open_album(dataset: str, root: Path | None) -> Album | IISZooError:
