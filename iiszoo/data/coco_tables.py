@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from iiszoo.data import file_checks, file_names
+from iiszoo.data import file_checks, listed_names
 from iiszoo.data.outlines import whole_number
 from iiszoo.errors import DatasetError
 
@@ -126,7 +126,7 @@ def _image(file: Path, folder: Path, n: int, entry: Any) -> CocoImage:
     if spelled is None:
         raise DatasetError(f"{file}: image {id!r} has no file_name")
     try:
-        name = file_names.inside(spelled, folder)
+        name = listed_names.inside(spelled, folder)
     except ValueError as error:
         raise DatasetError(
             f"{file}: image {id!r} has a file_name that cannot be used: {error}; expected is the file's path from the "

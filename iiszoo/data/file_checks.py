@@ -11,16 +11,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from iiszoo import files
 from iiszoo.errors import DatasetError, one_line
+from iiszoo.files import read_text
 
 
-def stamp(paths: Iterable[Path]) -> str:
+def stamp(files: Iterable[Path]) -> str:
     """A sha256 hex digest that changes when the files look different: names, sizes, times of change, in their order; a
     file that is not there counts as such. It stays when the directory is moved.
     """
     seen = hashlib.sha256()
-    for path in dict.fromkeys(paths):
+    for path in dict.fromkeys(files):
         try:
             found = path.stat()
             seen.update(f"{path.name} {found.st_size} {found.st_mtime_ns}\n".encode())
@@ -59,7 +59,7 @@ def unreadable(path: Path) -> str | None:
 def names_in(path: Path) -> list[str]:
     """The names that a split file lists, one a line. Raises `DatasetError` naming the file."""
     try:
-        lines = files.read_text(path).splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: the list of the split's names cannot be read ({one_line(error)})") from error
     return [line.strip() for line in lines if line.strip()]
@@ -68,11 +68,11 @@ def names_in(path: Path) -> list[str]:
 def json_in(path: Path) -> Any:
     """The value of a JSON file. Raises `DatasetError` naming the file."""
     try:
-        return json.loads(files.read_text(path))
+        return json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: cannot be read as JSON ({one_line(error)})") from error
 
 
-def sizes_differ(named: str, other: str, size: Sequence[int], mask: Sequence[int]) -> str:
+def sizes_differ(files: str, other: str, size: Sequence[int], mask: Sequence[int]) -> str:
     """The sentence for an image (or what `other` is) and a mask of different (rows, columns)."""
-    return f"{named}: {other} and mask differ in size (rows x columns): {size[0]}x{size[1]} but {mask[0]}x{mask[1]}"
+    return f"{files}: {other} and mask differ in size (rows x columns): {size[0]}x{size[1]} but {mask[0]}x{mask[1]}"

@@ -78,11 +78,10 @@ def counts_in(text: str | bytes) -> Counts:
     import numpy as np
 
     try:
-        digits = (
-            np.frombuffer(text if isinstance(text, bytes) else text.encode("ascii"), np.uint8).astype(np.int64) - 48
-        )
+        content = text if isinstance(text, bytes) else text.encode("ascii")
     except UnicodeEncodeError as error:
         raise ValueError("its counts are not compressed run lengths") from error
+    digits = np.frombuffer(content, np.uint8).astype(np.int64) - 48
     last = (digits & 32) == 0
     ends = np.flatnonzero(last)
     if not digits.size or not ((digits >= 0) & (digits < 64)).all() or not last[-1]:

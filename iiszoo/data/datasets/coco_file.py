@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _FOLDERS = ("", "images", "data", "JPEGImages", "img")
 _MOST_BYTES = 2**32
 """Full masks of one image that need more memory are refused."""
+_BLOCK = 256
+"""Masks that are compared with the others at once."""
 
 
 def load(card: DatasetCard, root: Path | None = None, argument: str = "") -> CocoObjects:
@@ -137,9 +139,9 @@ class CocoFile(AnnotatedImages):
         layers = _layers(found, most)
         if max(layers, default=0) >= most:
             raise DatasetError(
-                f"{self.file}: the objects of image {self.images[i].id} overlap so much that their full masks need more "
-                f"than {most} layers of {rows}x{columns} pixels (rows x columns), {_MOST_BYTES >> 30} GiB; scale the "
-                "image down, or take its objects one by one, as `coco:FILE.json` does"
+                f"{self.file}: the objects of image {self.images[i].id} overlap so much that their full masks need "
+                f"more than {most} layers of {rows}x{columns} pixels (rows x columns), {_MOST_BYTES >> 30} GiB; scale "
+                "the image down, or take its objects one by one, as `coco:FILE.json` does"
             )
         return [
             (Region(layer, k + 1), outline, self.images[i].annotations[k])
@@ -197,14 +199,13 @@ class CocoObjects(EvaluationDataset):
     @cached_property
     def _samples(self) -> list[tuple[int, int]]:
         """(image, annotation) of each, from 0."""
-        annotated = [
-            (i, k, one) for i, image in enumerate(self.source.images) for k, one in enumerate(image.annotations)
-        ]
-        samples = [(i, k) for i, k, annotation in annotated if not annotation.crowd]
-        if annotated and not samples:
+        images = self.source.images
+        every = [(i, k) for i, image in enumerate(images) for k in range(len(image.annotations))]
+        samples = [(i, k) for i, k in every if not images[i].annotations[k].crowd]
+        if every and not samples:
             raise DatasetError(
-                f"{self.source.file}: all of its {len(annotated)} annotations are crowds (iscrowd 1), which are ignored; "
-                "where they are single objects, as in an export of masks from CVAT, set their iscrowd to 0"
+                f"{self.source.file}: its {len(every)} annotations are all crowds (iscrowd 1), which are ignored; where "
+                "they are single objects, as in an export of masks from CVAT, set their iscrowd to 0"
             )
         return samples
 
@@ -321,7 +322,7 @@ def _digest(sample_id: str, outline: RunLengths, crowds: RunLengths | None) -> s
 
 
 def _layers(masks: Sequence[RunLengths], most: int) -> list[int]:
-    """For each mask the first layer in which no earlier one overlaps it; ends where one needs a layer from `most` on."""
+    """For each mask the first layer in which no earlier one overlaps it. Ends early where one needs layer `most`."""
     import numpy as np
     from pycocotools import mask as rle
 
@@ -337,6 +338,3 @@ def _layers(masks: Sequence[RunLengths], most: int) -> list[int]:
             if layers[k] >= most:
                 return [int(layer) for layer in layers]
     return [int(layer) for layer in layers]
-
-
-_BLOCK = 256

@@ -1,4 +1,4 @@
-"""The names of files that a dataset's own lists state: they come from anywhere, and may lead anywhere."""
+"""Names of files that a list of a dataset states: the list may come from anywhere, and its names lead anywhere."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _DRIVE = re.compile(r"[A-Za-z]:/")
 def inside(name: Any, folder: Path) -> str:
     """`name` as a path from `folder`, with "/" between its parts also where it was written on Windows.
 
-    An absolute name is one too where it leads into `folder`. Links that lie in `folder` are followed wherever they lead:
-    whoever uses the folder has put them there. Raises `ValueError` that says what is wrong with the name: it leads out
-    of the folder, or no file can be called so.
+    An absolute name is one too where it leads into `folder`. Links that lie in `folder` are followed wherever they
+    lead: whoever uses the folder has put them there. Raises `ValueError` that says what is wrong with the name: it
+    leads out of the folder, or no file can be called so.
     """
     if not isinstance(name, str):
         raise ValueError(f"{_shown(name)} is not text")
