@@ -108,7 +108,8 @@ def checked_size(file: Path, image: CocoImage) -> tuple[int, int] | None:
 def check_drawable(named: str, size: tuple[int, int]) -> None:
     """Raise `DatasetError` for images that are too large to be read."""
     if size[0] * size[1] > _MOST_PIXELS or max(size) > _LONGEST_SIDE:
-        raise DatasetError(f"{named} of {size[0]}x{size[1]} pixels (rows x columns) is too large to be drawn on")
+        shown = "x".join(map(_shown, size))
+        raise DatasetError(f"{named} of {shown} pixels (rows x columns) is too large to be drawn on")
 
 
 def _image(file: Path, folder: Path, n: int, entry: Any) -> CocoImage:

@@ -196,25 +196,38 @@ def _length(points: Points) -> float:
 
 
 def clipped(points: Points, size: tuple[int, int]) -> Points:
-    """A polygon that covers the same pixels of the image, and has no point farther out than `_MARGIN`.
+    """A polygon that covers the same pixels of the image, and has no point much farther out than `_MARGIN`.
 
     Edges are split at the margin, and what lies beyond is moved onto it: there pycocotools counts no crossing in x, and
-    takes any in y as one at the image's border. What lies inside keeps its points; a split edge may shift by a tenth of
-    a pixel, since pycocotools rounds points to fifths.
+    takes any in y as one at the image's border. This is done on the grid of fifths of a pixel to which it rounds all
+    points. Edges that are not split are drawn the same, others up to one such step away.
     """
     import numpy as np
 
-    low = np.full(2, -float(_MARGIN))
-    high = np.array([size[1], size[0]], np.float64) + _MARGIN
-    along = np.roll(points, -1, axis=0) - points
+    corners = _fifths(points)
+    low, high = _fifths(np.array([[-_MARGIN, -_MARGIN], [size[1] + _MARGIN, size[0] + _MARGIN]], np.float64))
+    along = np.roll(corners, -1, axis=0) - corners
     with np.errstate(divide="ignore", invalid="ignore"):
-        at = np.concatenate([(low - points) / along, (high - points) / along], axis=1)
-    at = np.sort(np.where((at > 0) & (at < 1), at, 0.0), axis=1)  # at 0: the point itself once more
-    split = points[:, None] + at[:, :, None] * along[:, None]
-    path = np.concatenate([points[:, None], split], axis=1).reshape(-1, 2).clip(low, high)
-    kept = (path != np.roll(path, 1, axis=0)).any(axis=1)
-    inside: Points = path[kept]
-    return inside
+        at = np.concatenate([(low - corners) / along, (high - corners) / along], axis=1)
+    at = np.sort(np.where((at > 0) & (at < 1), at, 0.0), axis=1)  # at 0: the corner itself once more
+    split = np.rint(corners[:, None] + at[:, :, None] * along[:, None])
+    path = np.concatenate([corners[:, None], split], axis=1).reshape(-1, 2).clip(low, high)
+    return at_fifths(path[(path != np.roll(path, 1, axis=0)).any(axis=1)])
+
+
+def _fifths(points: Points) -> Points:
+    """The grid points to which pycocotools rounds: by cutting off, and so towards 0."""
+    import numpy as np
+
+    grid: Points = np.trunc(5 * points + 0.5)
+    return grid
+
+
+def at_fifths(grid: Points) -> Points:
+    """Points that pycocotools rounds to these, counted in fifths of a pixel."""
+    import numpy as np
+
+    return np.where(grid < 0, grid - 1, grid) / 5
 
 
 def _from_counts(segmentation: RunLengths, size: tuple[int, int]) -> RunLengths:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from iiszoo.cards import DatasetCard
 from iiszoo.data import coco_tables, file_checks, outlines
-from iiszoo.data.annotated_images import AnnotatedImages
+from iiszoo.data.annotated_images import MOST_BYTES, AnnotatedImages
 from iiszoo.data.base import EvaluationDataset, Inspection, Target
 from iiszoo.data.coco_tables import Annotation, CocoImage
 from iiszoo.data.outlines import RunLengths
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from iiszoo.data.seg_dataset import FullMasks, Image
 
 _FOLDERS = ("", "images", "data", "JPEGImages", "img")
-_MOST_BYTES = 2**32
-"""Full masks of one image that need more memory are refused."""
 _BLOCK = 256
 """Masks that are compared with the others at once."""
 
@@ -135,12 +133,12 @@ class CocoFile(AnnotatedImages):
         wanted = [k for k, annotation in enumerate(self.images[i].annotations) if not annotation.crowd]
         rows, columns = self.size(i)
         found = [self.outline(i, k) for k in wanted]
-        most = max(1, _MOST_BYTES // (4 * rows * columns))
+        most = max(1, MOST_BYTES // (4 * rows * columns))
         layers = _layers(found, most)
         if max(layers, default=0) >= most:
             raise DatasetError(
                 f"{self.file}: the objects of image {self.images[i].id} overlap so much that their full masks need "
-                f"more than {most} layers of {rows}x{columns} pixels (rows x columns), {_MOST_BYTES >> 30} GiB; scale "
+                f"more than {most} layers of {rows}x{columns} pixels (rows x columns), {MOST_BYTES >> 30} GiB; scale "
                 "the image down, or take its objects one by one, as `coco:FILE.json` does"
             )
         return [
@@ -204,8 +202,8 @@ class CocoObjects(EvaluationDataset):
         samples = [(i, k) for i, k in every if not images[i].annotations[k].crowd]
         if every and not samples:
             raise DatasetError(
-                f"{self.source.file}: its {len(every)} annotations are all crowds (iscrowd 1), which are ignored; where "
-                "they are single objects, as in an export of masks from CVAT, set their iscrowd to 0"
+                f"{self.source.file}: its {len(every)} annotations are all crowds (iscrowd 1), which are ignored; "
+                "where they are single objects, as in an export of masks from CVAT, set their iscrowd to 0"
             )
         return samples
 
