@@ -119,9 +119,9 @@ def whole_number(value: Any) -> int | None:
             return int(text) if text.lstrip("+-").isdecimal() else whole_number(float(text))
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if math.isfinite(value) and value == int(value) else None
+    if isinstance(value, float):
+        return int(value) if math.isfinite(value) and value == int(value) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _kind(value: Any) -> str:

@@ -69,11 +69,16 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
     """
     series = _series(results)
     anchors = {id(one): f"run-{i}" for i, one in enumerate(series, 1)}
+    albums: dict[tuple[str, Path | None], Album | IISZooError] = {}
     datasets = []
     for name in dict.fromkeys(one.summary["dataset"] for one in series):
         there = [one for one in series if one.summary["dataset"] == name]
-        album = _open_album(*_whereabouts(there[0].summary, root))
-        runs = [_run_view(one, album, anchors[id(one)]) for one in there]
+        runs = []
+        for one in there:
+            place = _whereabouts(one.summary, root)  # a relative name means another dataset in another directory
+            if place not in albums:
+                albums[place] = _open_album(*place)
+            runs.append(_run_view(one, albums[place], anchors[id(one)]))
         datasets.append(DatasetView(name, page_charts.curves(there), page_charts.histogram(there), runs))
     summaries = [one.summary for one in series]
     names = table.metrics_for(summaries)
