@@ -431,7 +431,7 @@ def test_the_fingerprint_goes_with_the_pixels_not_with_their_spelling(write: Wri
 
 def test_sixty_objects_of_a_large_image_are_drawn_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """20,000 x 20,000 pixels: a stack of full masks would need 89 GiB."""
-    began = time.perf_counter()
+    began = time.process_time()
     annotations = [
         {"id": k, "image_id": 1, "segmentation": [[100 + k, 100, 19_000, 100, 19_000, 19_000, 100, 19_000]]}
         for k in range(60)
@@ -441,7 +441,7 @@ def test_sixty_objects_of_a_large_image_are_drawn_one_by_one(tmp_path: Path, mon
     file.write_text(json.dumps(table))
     dataset = load_dataset(f"coco:{file}")
     assert all(dataset.inspect(i, with_image=False).fault is None for i in range(60))
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     with pytest.raises(DatasetError, match="need more than 2 layers of 20000x20000 pixels"):
         CocoFile(file).read_masks(0)
 
@@ -462,11 +462,13 @@ def test_three_thousand_objects_that_overlap(write: Write) -> None:
     table["annotations"] = [
         {"id": k, "image_id": 1, "segmentation": [[4, 3, 20 + k % 7, 3, 20, 15, 4, 15 + k % 5]]} for k in range(3000)
     ]
-    began = time.perf_counter()
+    began = time.process_time()
     dataset = write(table)
     assert not survey(dataset, None, lambda done, total: None).broken
     assert len(dataset.groups()[0]) == 3000
-    assert time.perf_counter() - began < 10
+    with pytest.raises(DatasetError, match="more than 256 layers"):
+        CocoFile(dataset.place).read_masks(0)
+    assert time.process_time() - began < 10
 
 
 def test_full_masks_agree_with_the_objects_one_by_one(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

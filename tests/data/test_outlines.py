@@ -254,11 +254,11 @@ def zigzag(n: int, far: float) -> list[float]:
 
 def test_long_edges_neither_crash_nor_take_long() -> None:
     """19 KB of JSON, of which pycocotools would walk a billion steps."""
-    began = time.perf_counter()
+    began = time.process_time()
     assert drawn([zigzag(1000, 99_999.0)]).any()
     assert np.array_equal(drawn([[-9e4, -9e4, 9e4, -9e4, 9e4, 9e4, -9e4, 9e4] * 40]), np.zeros(SIZE, bool))
     assert drawn([[-9e4, -9e4, 9e4, -9e4, 9e4, 9e4, -9e4, 9e4]]).all()
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_an_outline_that_is_long_inside_a_large_image_too_is_refused() -> None:
@@ -277,9 +277,9 @@ def test_a_long_ordinary_outline_in_a_large_image_is_drawn_exactly() -> None:
 
 def test_many_parts_are_united_in_bounded_time() -> None:
     boxes = [[x, y, x + 2, y, x + 2, y + 2, x, y + 2] for x in range(0, 400, 4) for y in range(0, 400, 4)]
-    began = time.perf_counter()
+    began = time.process_time()
     mask = drawn(boxes, (400, 400))
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     assert mask.sum() == 4 * len(boxes)
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from iiszoo.data.seg_dataset import FullMasks, Image
 
 _FOLDERS = ("", "images", "data", "JPEGImages", "img")
+_MOST_LAYERS = 256
 _BLOCK = 256
 """Masks that are compared with the others at once."""
 
@@ -111,18 +112,17 @@ class CocoFile(AnnotatedImages):
         return sorted(region for region, _, _ in self._objects(i))
 
     def read_annotation(self, i: int) -> tuple[FullMasks, dict[str, Any]]:
-        """Raises `DatasetError` also where the masks of one image need more than 4 GiB."""
+        """Raises `DatasetError` also where the masks of one image need more than 256 layers or 4 GiB."""
         import numpy as np
-        from pycocotools import mask as rle
 
         rows, columns = self.size(i)
         objects = self._objects(i)
         n_layers = 1 + max((region.layer for region, _, _ in objects), default=0)
-        masks = np.zeros((rows, columns, n_layers), np.int32)
-        masks[rle.decode(self.crowds(i)) > 0] = -1
+        layers = np.zeros((n_layers, rows, columns), np.int32)
+        layers[:, _decoded(self.crowds(i))] = -1
         for region, outline, _ in objects:
-            masks[:, :, region.layer][rle.decode(outline) > 0] = region.value
-        return masks, {
+            layers[region.layer][_decoded(outline)] = region.value
+        return layers.transpose(1, 2, 0), {
             "classes": {
                 region: annotation.category for region, _, annotation in objects if annotation.category is not None
             },
@@ -133,13 +133,14 @@ class CocoFile(AnnotatedImages):
         wanted = [k for k, annotation in enumerate(self.images[i].annotations) if not annotation.crowd]
         rows, columns = self.size(i)
         found = [self.outline(i, k) for k in wanted]
-        most = max(1, MOST_BYTES // (4 * rows * columns))
+        most = max(1, min(_MOST_LAYERS, MOST_BYTES // (4 * rows * columns)))
         layers = _layers(found, most)
         if max(layers, default=0) >= most:
             raise DatasetError(
                 f"{self.file}: the objects of image {self.images[i].id} overlap so much that their full masks need "
-                f"more than {most} layers of {rows}x{columns} pixels (rows x columns), {MOST_BYTES >> 30} GiB; scale "
-                "the image down, or take its objects one by one, as `coco:FILE.json` does"
+                f"more than {most} layers of {rows}x{columns} pixels (rows x columns), and at most {_MOST_LAYERS} and "
+                f"{MOST_BYTES >> 30} GiB are drawn; scale the image down, or take its objects one by one, as "
+                "`coco:FILE.json` does"
             )
         return [
             (Region(layer, k + 1), outline, self.images[i].annotations[k])
