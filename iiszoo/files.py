@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import hashlib
+import io
 import os
 import stat
 import sys
@@ -35,6 +37,16 @@ def _refuse_all_but_files(found: os.stat_result, path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, "it is a directory", str(path))
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "it is a pipe, a socket or a device, not a file", str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a person may have written: UTF-8, with or without a byte order mark, or UTF-16 with one,
+    as Windows tools save it; the mark is left out, and every line ends in a line feed. Raises `OSError`, or
+    `UnicodeDecodeError` for another encoding.
+    """
+    content = read_bytes(path)
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return io.StringIO(content.decode("utf-16" if wide else "utf-8-sig"), newline=None).read()
 
 
 def replace_text(path: Path, text: str) -> None:

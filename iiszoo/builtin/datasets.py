@@ -160,9 +160,9 @@ DATASETS = (
         licence="yours",
         layout=(
             "FILE.json with images, annotations (polygons or run lengths; crowds are ignored) and categories; images "
-            "by file name in the JSON file's directory, in images/, in a folder called as the JSON file or as what "
-            "follows its last underscore (val2017/ of instances_val2017.json), or the same one directory above; with "
-            "--root DIR, from DIR"
+            "by file name in the JSON file's directory, in images/, data/, JPEGImages/ or img/, in a folder (or one in "
+            "images/) called as the JSON file or as what follows an underscore of its name (val2017/ of "
+            "instances_val2017.json), or the same one directory above; with --root DIR, from DIR"
         ),
         takes_argument=True,
     ),

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from iiszoo.data.seg_dataset import FullMasks, Image
 
 
+MOST_BYTES = 2**32
+"""Full masks of one image that need more memory are refused."""
+
+
 class AnnotatedImages(SegDataset):
     """Subclasses say which files there are and how an annotation is read; several images may share one annotation file.
 

@@ -73,7 +73,7 @@ class EvaluationDataset(ABC):
 
     name: str
     place: Path
-    """The directory that it is read from."""
+    """The directory that it is read from; the file, where its id names one (`coco:FILE.json`)."""
 
     @abstractmethod
     def __len__(self) -> int:

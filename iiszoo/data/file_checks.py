@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from iiszoo.data import listed_names
 from iiszoo.errors import DatasetError, one_line
+from iiszoo.files import read_text
 
 
 def stamp(files: Iterable[Path]) -> str:
@@ -56,18 +58,23 @@ def unreadable(path: Path) -> str | None:
 
 
 def names_in(path: Path) -> list[str]:
-    """The names that a split file lists, one a line. Raises `DatasetError` naming the file."""
+    """The names that a split file lists, one a line. Raises `DatasetError` naming the file, and a name that leads out
+    of the dataset's folders.
+    """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: the list of the split's names cannot be read ({one_line(error)})") from error
-    return [line.strip() for line in lines if line.strip()]
+    try:
+        return [listed_names.inside(line.strip(), path.parent) for line in lines if line.strip()]
+    except ValueError as error:
+        raise DatasetError(f"{path}: a name of the list cannot be used: {error}") from error
 
 
 def json_in(path: Path) -> Any:
     """The value of a JSON file. Raises `DatasetError` naming the file."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: cannot be read as JSON ({one_line(error)})") from error
 

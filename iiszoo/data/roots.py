@@ -32,7 +32,7 @@ def registered() -> dict[str, str]:
     """Dataset id -> directory, as registered with `iiszoo data add`."""
     file = _register_file()
     try:
-        entries = json.loads(files.read_bytes(file).decode("utf-8-sig"))
+        entries = json.loads(files.read_text(file))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:

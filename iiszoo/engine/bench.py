@@ -329,10 +329,10 @@ def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
         except BaseException:
             with suppress(RunError):  # what stopped the run matters more than a summary that can be derived again
                 writer.restore()
-                _write_summary(run, checked, environment, began)
+                _write_summary(run, checked, environment, began, how.root)
             raise
         writer.restore()
-        summary = _write_summary(run, checked, environment, began)
+        summary = _write_summary(run, checked, environment, began, how.root)
     return {**summary, "directory": str(run.directory)}
 
 
@@ -348,9 +348,15 @@ def _left(checked: Checked, known: set[str], how: Settings) -> list[list[int]]:
     return [left for group in mine if (left := [i for i in group if remains(i)])]
 
 
-def _write_summary(run: Run, checked: Checked, environment: dict[str, Any], began: str) -> dict[str, Any]:
+def _write_summary(
+    run: Run, checked: Checked, environment: dict[str, Any], began: str, root: Path | None
+) -> dict[str, Any]:
     """`times.invocations` are the (began, ended) of every invocation that worked on the run."""
-    data = {"dataset_place": str(checked.dataset.place.resolve()), "dataset_stamp": checked.dataset.stamp()}
+    data = {
+        "dataset_place": str(checked.dataset.place.resolve()),
+        "dataset_root": None if root is None else str(root.resolve()),
+        "dataset_stamp": checked.dataset.stamp(),
+    }
     with store.alone(run.directory):  # else a shard that ends at the same time may put a summary without our lines last
         summary = summarise(run.statement(), store.read_traces(run.directory), checked.broken)
         before = store.read_summary(run.directory).get("times", {}).get("invocations", [])

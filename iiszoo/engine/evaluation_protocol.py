@@ -144,13 +144,10 @@ def _named(name: str) -> EvaluationProtocol:
 
 def _from_file(path: Path) -> EvaluationProtocol:
     try:
-        values = tomllib.loads(files.read_bytes(path).decode("utf-8-sig"))
+        values = tomllib.loads(files.read_text(path))
     except OSError as error:
         raise BadOption(f"protocol file {path} cannot be read: {error.strerror or error}") from error
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # of TOML, of UTF-8, of numbers with too many digits; nested too deeply
+    except (ValueError, RecursionError) as error:  # of TOML or of its encoding; nested too deeply
         raise BadOption(f"protocol file {path} is not valid TOML: {error}") from error
     known = [rule for rule in _TYPES if rule != "robot_version"]  # that is the robot's own
     for key in values:

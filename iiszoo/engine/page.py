@@ -71,11 +71,16 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
     """
     series = _series(results)
     anchors = {id(one): f"run-{i}" for i, one in enumerate(series, 1)}
+    albums: dict[tuple[str, Path | None], Album | IISZooError] = {}
     datasets = []
     for name in dict.fromkeys(one.summary["dataset"] for one in series):
         there = [one for one in series if one.summary["dataset"] == name]
-        album = _open_album(*_whereabouts(there[0].summary, root))
-        runs = [_run_view(one, album, anchors[id(one)]) for one in there]
+        runs = []
+        for one in there:
+            place = _whereabouts(one.summary, root)  # a relative name means another dataset in another directory
+            if place not in albums:
+                albums[place] = _open_album(*place)
+            runs.append(_run_view(one, albums[place], anchors[id(one)]))
         datasets.append(DatasetView(name, page_charts.curves(there), page_charts.histogram(there), runs))
     summaries = [one.summary for one in series]
     names = table.metrics_for(summaries)
@@ -123,11 +128,14 @@ def _whereabouts(summary: dict[str, Any], root: Path | None) -> tuple[str, Path 
     """The dataset's id and root: where it lay when the run was made, unless a root is given. No picture shows the
     initial masks, so that these need not be there.
     """
-    dataset = parse_name(summary["dataset"]).without(INITIAL)
-    place = summary.get("provenance", {}).get("dataset_place")
+    dataset, known = parse_name(summary["dataset"]).without(INITIAL), summary.get("provenance", {})
+    place = known.get("dataset_place")
     if root is not None or not place:
         return str(dataset), root
-    return (str(replace(dataset, argument=place)), None) if dataset.argument else (str(dataset), Path(place))
+    if not dataset.argument:
+        return str(dataset), Path(place)
+    images = known.get("dataset_root")  # whose images may lie apart from what the argument names
+    return str(replace(dataset, argument=place)), Path(images) if images else None
 
 
 def _open_album(dataset: str, root: Path | None) -> Album | IISZooError:

@@ -66,7 +66,7 @@ def fetch_weights(place):
     from iiszoo.cards import Weights
 
     weights = Weights("w.pth", ("https://example.invalid/w.pth",))
-    with _fetch._locked(Stored(weights, place, "a", "w.pth", "get", WeightsError)):
+    with _fetch._locked(Stored(weights, place, "a", "w.pth", "get", "forget", WeightsError)):
         pass
 
 
