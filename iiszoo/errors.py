@@ -5,9 +5,14 @@ The command line prints the sentence and exits with 2; Python callers catch `IIS
 
 from __future__ import annotations
 
+from iiszoo.file_names import printable
+
 
 class IISZooError(Exception):
-    """The base of every error that is meant for a user's eyes."""
+    """The base of every error that is meant for a user's eyes. Its text is printable, whatever file it names."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class UnknownId(IISZooError):
@@ -52,4 +57,4 @@ class WorkerDied(ModelError):
 
 def one_line(error: BaseException) -> str:
     """`ValueError: what it says`, on one line, to stand within a sentence."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{type(error).__name__}: {printable(' '.join(str(error).split()))}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from iiszoo import plugins
 from iiszoo.cards import OBJECT_PATH, DatasetCard, ModelCard, RobotCard
 from iiszoo.errors import BadOption, IISZooError, ModelError, PluginError, UnknownId, one_line
+from iiszoo.file_names import printable, unescaped
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
@@ -24,8 +26,9 @@ CardType = TypeVar("CardType", ModelCard, DatasetCard, RobotCard)
 
 MERGE = "progressive_merge"
 """The option that every model has, of its own loader or of `iiszoo.models.merge`: how its answers are merged."""
-INITIAL = "?initial="
-"""Stands between a dataset's id and the masks that its sessions start from (`iiszoo.data.initial_masks`)."""
+INITIAL = "initial="
+"""The option of every dataset that says which masks its sessions start from (`iiszoo.data.initial_masks`)."""
+_NEXT_OPTION = re.compile("&(?=[a-z_]+=)")
 
 
 class Shelf(Generic[CardType]):
@@ -268,11 +271,12 @@ def check_options(card: ModelCard, options: dict[str, Any]) -> None:
 
 
 def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationDataset:
-    """A dataset for evaluation: an id, or `id:argument` for those that take one (`folder:DIR`).
+    """A dataset for evaluation, `id[:ARGUMENT][?option=value&option=value]`: `grabcut`, `folder:DIR?objects=values`.
 
-    `?initial=WHAT` behind it says which masks its sessions start from: `masks:DIR`, or `perturb:seed=0,iou=0.75-0.85`
-    (`iiszoo.data.initial_masks`). `root` is the dataset's own directory, or one that holds it under its id. Raises
-    `UnknownId`, `BadOption` or `DatasetError`.
+    In ARGUMENT a `?` is written `%3F`, and bytes of a name that are not UTF-8 are written as `iiszoo.file_names` has
+    it. Every dataset has the option `initial`, the masks that its sessions start from: `masks:DIR`, or
+    `perturb:seed=0,iou=0.75-0.85` (`iiszoo.data.initial_masks`); others go to its loader. `root` is the dataset's own
+    directory, or one that holds it under its id. Raises `UnknownId`, `BadOption` or `DatasetError`.
     """
     plain, initial = split_initial(dataset)
     if initial:
@@ -280,23 +284,54 @@ def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationData
             load_dataset(plain, root), initial
         )
         return started
-    name, _, argument = dataset.partition(":")
-    card = registry().datasets.resolve(name)
+    card = dataset_card(plain)
+    place, mark, query = plain.partition("?")
+    argument = place.partition(":")[2]
     if card.takes_argument != bool(argument):
         raise BadOption(
             f"dataset {card.id!r} needs an argument: {card.id}:DIR"
             if card.takes_argument
             else f"dataset {card.id!r} takes no argument; write it without ':{argument}'"
         )
-    arguments = {"argument": argument} if argument else {}
-    loaded: EvaluationDataset = load_object(card.loader)(card, root=Path(root) if root else None, **arguments)
+    loader = load_object(card.loader)
+    known = [name for name in inspect.signature(loader).parameters if name not in ("card", "root", "argument")]
+    arguments: dict[str, str] = {"argument": unescaped(argument)} if argument else {}
+    for part in _NEXT_OPTION.split(query) if mark else []:
+        name, equals, value = part.partition("=")
+        if name not in known or not equals or name in arguments:
+            raise BadOption(
+                f"dataset {dataset!r}: {part!r} is not an option of {card.id}, or is given twice; it has "
+                f"{', '.join([*known, 'initial'])} (a ? in the name of a directory is written %3F)"
+            )
+        arguments[name] = value
+    loaded: EvaluationDataset = loader(card, root=Path(root) if root else None, **arguments)
+    if argument:
+        loaded.name = plain
     return loaded
 
 
+def dataset_card(dataset: str) -> DatasetCard:
+    """The card of a dataset's name, without its argument and options. Raises `UnknownId` or `PluginError`."""
+    return registry().datasets.resolve(re.split("[:?]", dataset, maxsplit=1)[0])
+
+
 def split_initial(dataset: str) -> tuple[str, str]:
-    """A dataset's name without the masks that its sessions start from, and what says which these are ("": its own)."""
-    plain, _, initial = dataset.partition(INITIAL)
-    return plain, initial
+    """A dataset's name without the masks that its sessions start from, and what says which these are ("": its own).
+
+    The name has no byte that is not UTF-8. Raises `BadOption` where they are said twice.
+    """
+    place, mark, query = printable(dataset).partition("?")
+    options = _NEXT_OPTION.split(query) if mark else []
+    said = [option.removeprefix(INITIAL) for option in options if option.startswith(INITIAL)]
+    if len(said) > 1:
+        raise BadOption(f"dataset {place}: initial masks are said twice, {' and '.join(said)}; give one of them")
+    others = [option for option in options if not option.startswith(INITIAL)]
+    return f"{place}?{'&'.join(others)}" if others else place, said[0] if said else ""
+
+
+def with_initial(dataset: str, initial: str) -> str:
+    """`split_initial` backwards."""
+    return f"{dataset}{'&' if '?' in dataset else '?'}{INITIAL}{initial}"
 
 
 def load_robot(robot: str) -> Robot:

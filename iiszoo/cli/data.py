@@ -12,7 +12,8 @@ import click
 from iiszoo.cli.output import json_option, megabytes, print_json
 from iiszoo.data import roots
 from iiszoo.errors import BadOption, DatasetError
-from iiszoo.registry import load_dataset, registry
+from iiszoo.file_names import printable
+from iiszoo.registry import dataset_card, load_dataset
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
@@ -33,8 +34,8 @@ def command() -> None:
 @json_option
 def path(dataset: str, root: Path | None, as_json: bool) -> None:
     """Print the directory that DATASET is read from."""
-    place = str(load_dataset(dataset, root).place)
-    print_json({"dataset": dataset, "path": place}) if as_json else click.echo(place)
+    place = printable(str(load_dataset(dataset, root).place))
+    print_json({"dataset": printable(dataset), "path": place}) if as_json else click.echo(place)
 
 
 @command.command("get")
@@ -57,7 +58,7 @@ def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
     from iiszoo.data import download
     from iiszoo.engine.dataset_check import verify
 
-    card = registry().datasets.resolve(dataset.partition(":")[0])
+    card = dataset_card(dataset)
     counted: list[int | None] = []
     with _bars(transient=False) as show:
 
@@ -89,6 +90,7 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
     Where it is absent, say what is missing where. With --full every sample is read, and where the published masks are
     known they are compared.
     """
+    dataset = printable(dataset)
     try:
         loaded = load_dataset(dataset, root)
     except roots.NotFound as error:
@@ -96,21 +98,21 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
             lacking = {str(place): absent for place, absent in error.lacking.items()}
             print_json({"dataset": dataset, "path": None, "lacking": lacking})
         raise
-    card = registry().datasets.resolve(dataset.partition(":")[0])
+    card, place = dataset_card(dataset), printable(str(loaded.place))
     with _bars(transient=True) as show:
         report = _look_at(loaded, full, lambda done, total: show(f"checking {dataset}", done, total, ""))
     from iiszoo.engine.dataset_check import differences
 
     faults = [*report["faults"], *differences(card, report["n_samples"], report["fingerprint"])]
     if as_json:
-        print_json({"dataset": dataset, "path": str(loaded.place), **report, "faults": faults})
+        print_json({"dataset": dataset, "path": place, **report, "faults": faults})
     elif not faults:
         as_published = ", masks as published" if full and card.fingerprint else ""
         sound = f"all of them sound{as_published}" if full else "all files there"
-        click.echo(f"{dataset}: {report['n_samples']} samples in {loaded.place}, {sound}")
+        click.echo(f"{dataset}: {report['n_samples']} samples in {place}, {sound}")
     if faults:
         listed = "\n  ".join(faults)
-        raise DatasetError(f"dataset {dataset} in {loaded.place} is not right:\n  {listed}")
+        raise DatasetError(f"dataset {dataset} in {place} is not right:\n  {listed}")
 
 
 @command.command("add")
@@ -119,7 +121,7 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
 @json_option
 def add(dataset: str, directory: Path, as_json: bool) -> None:
     """Register DIRECTORY as the place where DATASET lies, and those that share its files."""
-    card = registry().datasets.resolve(dataset.partition(":")[0])
+    card = dataset_card(dataset)
     if card.embedded or card.takes_argument:
         raise BadOption(f"dataset {card.id!r} has no place of its own to register")
     loaded = load_dataset(dataset, directory)  # an error here says which layout is expected
@@ -133,7 +135,7 @@ def add(dataset: str, directory: Path, as_json: bool) -> None:
 def _look_at(loaded: EvaluationDataset, full: bool, progress: Callable[[int, int | None], None]) -> dict[str, Any]:
     """`n_samples`, `fingerprint` (None unless `full`) and `faults`, a sentence each."""
     progress(0, None)
-    faults = list(loaded.check_files())
+    faults = [printable(fault) for fault in loaded.check_files()]
     if not full:
         return {"n_samples": len(loaded), "fingerprint": None, "faults": faults}
     from iiszoo.engine.dataset_check import survey

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iiszoo.data import file_checks
-from iiszoo.data.base import IMAGE_SUFFIXES, EvaluationDataset, Target
+from iiszoo.data.base import EvaluationDataset, Target
+from iiszoo.data.picture_file import SUFFIXES
 from iiszoo.errors import BadOption, DatasetError
-from iiszoo.registry import INITIAL, split_initial
+from iiszoo.file_names import escaped, sample_name, unescaped
+from iiszoo.registry import split_initial, with_initial
 from iiszoo.seeding import generator_for
 
 if TYPE_CHECKING:
@@ -67,23 +69,23 @@ def full_name(dataset: str, directory: str | Path | None = None, made: str | Non
     plain, initial = split_initial(dataset)
     said = [what for what in (initial or None, made) if what is not None]
     if directory is not None:
-        said.append(f"masks:{directory}")
+        said.append(f"masks:{escaped(str(directory), '&')}")
     if len(said) > 1:
         raise BadOption(f"dataset {plain}: initial masks are said twice, {' and '.join(said)}; give one of them")
     if not said:
-        return dataset
+        return plain
     kind, _, argument = said[0].partition(":")
     if kind == "masks" and argument:
-        return f"{plain}{INITIAL}{said[0]}"
-    return f"{plain}{INITIAL}{perturbation(said[0])}"
+        return with_initial(plain, said[0])
+    return with_initial(plain, str(perturbation(said[0])))
 
 
 def start_from(dataset: EvaluationDataset, initial: str) -> EvaluationDataset:
     """The dataset with other masks to start from. Raises `BadOption`, or `DatasetError` where DIR fits no sample."""
-    name = full_name(f"{dataset.name}{INITIAL}{initial}")
+    name = full_name(with_initial(dataset.name, initial))
     kind, _, argument = initial.partition(":")
     if kind == "masks":
-        return StartsFromFiles(dataset, name, Path(argument).expanduser())
+        return StartsFromFiles(dataset, name, Path(unescaped(argument)).expanduser())
     return StartsFromPerturbed(dataset, name, perturbation(initial))
 
 
@@ -154,8 +156,9 @@ class StartsFromFiles(_Started):
         self.directory = directory
         self._files: dict[str, list[Path]] = {}
         for path in sorted(directory.rglob("*")):
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
-                self._files.setdefault(path.relative_to(directory).with_suffix("").as_posix(), []).append(path)
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+                id = sample_name(path.relative_to(directory).with_suffix("").as_posix())
+                self._files.setdefault(id, []).append(path)
         if not any(self.sample_id(i) in self._files for i in range(len(self))):
             found = f"it holds {', '.join(list(self._files)[:3])}, ..." if self._files else "it holds no masks"
             raise DatasetError(
@@ -164,10 +167,9 @@ class StartsFromFiles(_Started):
             )
 
     def read_initial_mask(self, i: int) -> Mask:
-        from iiszoo.data.datasets.folder import decode
-        from iiszoo.data.read import read_mask
+        from iiszoo.data.datasets.folder import one_object
 
-        return decode(read_mask(self._file(i))).object
+        return one_object(self._file(i), "an initial mask holds one").object
 
     def files_of(self, i: int) -> tuple[str, ...]:
         return (*super().files_of(i), *map(str, self._files.get(self.sample_id(i), [])))
@@ -181,7 +183,7 @@ class StartsFromFiles(_Started):
         yield from super().check_files()
         for i in range(len(self)):
             try:
-                file_checks.picture_size(self._file(i), turned=False)
+                file_checks.picture_size(self._file(i))
             except DatasetError as error:
                 yield str(error)
 

@@ -20,18 +20,18 @@ from iiszoo.engine.evaluation_protocol import EvaluationProtocol, load_protocol
 from iiszoo.engine.summary import read, summarise
 from iiszoo.engine.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, RunError
+from iiszoo.file_names import escaped
 from iiszoo.registry import (
     MERGE,
     check_device,
     check_merge_rule,
     check_options,
+    dataset_card,
     is_function,
     load_dataset,
     options_of,
-    registry,
     resolve_model,
     robot_version,
-    split_initial,
 )
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def bench(
 
 
 def _plan(model: ModelSpec, dataset: str, rules: EvaluationProtocol, place: Path, how: Settings) -> Run:
-    registry().datasets.resolve(split_initial(dataset)[0].partition(":")[0])
+    dataset_card(dataset)
     model_identity, threshold = _known_of(model, how)
     if rules.threshold is None:
         rules = replace(rules, threshold=threshold)
@@ -343,7 +343,7 @@ def _write_summary(run: Run, checked: Checked, environment: dict[str, Any], bega
     summary = summarise(run.statement(), store.read_traces(run.directory), checked.broken)
     before = store.read_summary(run.directory).get("times", {}).get("invocations", [])
     summary["times"]["invocations"] = [*before, [began, _now()]]
-    data = {"dataset_place": str(checked.dataset.place.resolve()), "dataset_stamp": checked.dataset.stamp()}
+    data = {"dataset_place": escaped(str(checked.dataset.place.resolve()), "?"), "dataset_stamp": checked.dataset.stamp()}
     summary["provenance"] = {**run.statement(), **data, "environment": environment}
     store.write_json(run.directory / store.SUMMARY, summary)
     return summary

@@ -21,6 +21,7 @@ from iiszoo.engine.published import Published
 from iiszoo.engine.table_columns import initial_iou
 from iiszoo.engine.trace import Trace
 from iiszoo.errors import IISZooError, RunError
+from iiszoo.file_names import printable, unescaped
 from iiszoo.registry import load_dataset, split_initial
 
 N_WORST = 10
@@ -84,7 +85,7 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    return environment.get_template("page.html.jinja").render(
+    page = environment.get_template("page.html.jinja").render(
         version=iiszoo.__version__,
         date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         n_models=len({one.summary["model"] for one in series}),
@@ -94,6 +95,7 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
         datasets=datasets,
         chart=page_charts,
     )
+    return printable(page)
 
 
 def write(path: Path, html: str) -> None:
@@ -124,8 +126,9 @@ def _whereabouts(summary: dict[str, Any], root: Path | None) -> tuple[str, Path 
     dataset, place = split_initial(summary["dataset"])[0], summary.get("provenance", {}).get("dataset_place")
     if root is not None or not place:
         return dataset, root
-    name, colon, _ = dataset.partition(":")
-    return (f"{name}:{place}", None) if colon else (dataset, Path(place))
+    there, mark, options = dataset.partition("?")
+    name, colon, _ = there.partition(":")
+    return (f"{name}:{place}{mark}{options}", None) if colon else (dataset, Path(unescaped(place)))
 
 
 def _open_album(dataset: str, root: Path | None) -> Album | IISZooError:

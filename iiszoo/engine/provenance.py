@@ -14,6 +14,7 @@ from typing import Any
 from iiszoo import __version__, assets, files, plugins
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption, one_line
+from iiszoo.file_names import printable
 from iiszoo.registry import (
     function_name,
     is_function,
@@ -101,7 +102,7 @@ def environment(device: str, worker: dict[str, Any] | None = None) -> dict[str, 
     `worker` is what the interpreter that the model lived in reports of itself, where that was another one.
     """
     here = {
-        "argv": sys.argv,
+        "argv": [printable(argument) for argument in sys.argv],
         "device": _device_name(device) if worker is None else worker["device"],
         "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
         "machine": {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},

@@ -136,7 +136,7 @@ class CocoFile(AnnotatedImages):
 
     def _size(self, i: int) -> tuple[int, int]:
         """(rows, columns), as the file has it or else the image's header."""
-        return self.mask_size(i) or file_checks.picture_size(self.image_file(i), turned=True)
+        return self.mask_size(i) or file_checks.picture_size(self.image_file(i))
 
     def mask_size(self, i: int) -> tuple[int, int] | None:
         image = self._tables[0][i]
