@@ -53,7 +53,7 @@ def labels_in(pixels: NDArray[Any], palette: NDArray[np.uint8] | None = None, *,
     (JPEG). Raises `ValueError` that says why the values are not those of a mask.
     """
     if palette is not None and not _black_first(pixels, palette):
-        pixels, palette = palette[pixels][:, :, ::-1], None
+        pixels, palette = palette[np.minimum(pixels, len(palette) - 1)][:, :, ::-1], None
     values = _alpha_or_colours(pixels)
     if values.ndim == 3:
         return _coloured(values, lossy)

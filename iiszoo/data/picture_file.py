@@ -14,21 +14,25 @@ from typing import Any, BinaryIO, NamedTuple
 
 from iiszoo.errors import DatasetError, one_line
 
-SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .bmp .dib .tif .tiff .webp .gif .jp2 .j2k .ppm .pgm .pbm .pnm".split()
-)
+SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp",
+    ".gif", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm"
+))  # fmt: skip
 """Endings of files that are read, in lower case. What a file holds is told from its content."""
 READ = "JPEG, PNG, TIFF, WebP, BMP, GIF, JPEG 2000 and PPM"
-OTHER_SUFFIXES = frozenset(
-    ".avif .heic .heif .jxl .exr .hdr .pfm .svg .psd .psb .xcf .tga .pcx .ico .eps .pdf .npy .npz .mat .h5 .hdf5 .nii "
-    ".gz .nrrd .mha .mhd .dcm .dicom .czi .lif .nd2 .svs .ndpi .dng .raw .cr2 .cr3 .nef .arw .raf .orf .rw2".split()
-)
+OTHER_SUFFIXES = frozenset((
+    ".avif", ".heic", ".heif", ".jxl", ".exr", ".hdr", ".pfm", ".svg", ".psd", ".psb", ".xcf", ".tga", ".pcx",
+    ".ico", ".eps", ".pdf", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".nii", ".gz", ".nrrd", ".mha", ".mhd",
+    ".dcm", ".dicom", ".czi", ".lif", ".nd2", ".svs", ".ndpi", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw",
+    ".raf", ".orf", ".rw2"
+))  # fmt: skip
 """Endings of pictures and arrays that are not read: such a file is named rather than overlooked."""
 
 MAX_PIXELS = 1 << 30
 """The largest picture that is read: as many pixels as OpenCV decodes. 3 GiB as 8-bit RGB."""
 
 _FORMATS = {"JPEG", "MPO", "PNG", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "PPM"}
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 274  # the tag's number in EXIF and in TIFF
 _opening = threading.Lock()
 
@@ -52,10 +56,7 @@ def read_header(path: Path) -> Header:
     try:
         with path.open("rb") as file:
             start = file.read(4)
-        if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            header = _tiff(path)
-        else:
-            header = _other(path)
+        header = _tiff(path) if start in _TIFF else _other(path)
     except DatasetError:
         raise
     except OSError as error:
@@ -162,8 +163,8 @@ def tiff_page(path: Path, file: Any) -> Any:
         raise _several(path, len(pages))
     if page.samplesperpixel > 4:
         raise DatasetError(
-            f"{path}: has {page.samplesperpixel} bands, and it is not known which are to be seen; save it with 1 (grey) "
-            "or 3 (red, green, blue), and alpha if need be"
+            f"{path}: has {page.samplesperpixel} bands, and it is not known which are to be seen; save it with 1 "
+            "(grey) or 3 (red, green, blue), and alpha if need be"
         )
     kinds = tifffile.PHOTOMETRIC
     known = (kinds.MINISWHITE, kinds.MINISBLACK, kinds.RGB, kinds.PALETTE, kinds.YCBCR)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from iiszoo.data.picture_file import Header, open_picture, read_header, tiff_page
 from iiszoo.errors import DatasetError, one_line
 
+_PILLOW = ("GIF", "DIB")  # not read by every OpenCV
 _DEPTHS = (8, 10, 12, 14, 16)
 """Bits that cameras and scanners fill of a larger integer."""
 
@@ -26,13 +27,14 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     header = read_header(path)
     if header.format == "TIFF":
         pixels = _tiff_image(path)
-    elif header.format == "GIF":
+    elif header.format in _PILLOW:
         pixels = _by_pillow(path, rgb=True)
     else:
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
         pixels = _by_opencv(path, flags)[:, :, ::-1]
-    pixels = _turned(as_8_bit(path, pixels), header)
-    return np.ascontiguousarray(pixels[:, :, :3] if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, 2))
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, 2)
+    return np.ascontiguousarray(_turned(as_8_bit(path, pixels[:, :, :3]), header))
 
 
 def read_mask(path: Path) -> NDArray[Any]:
@@ -44,9 +46,10 @@ def read_mask(path: Path) -> NDArray[Any]:
         pixels = _tiff_values(path)
         if pixels.ndim == 3 and pixels.shape[2] >= 3:
             pixels = pixels[:, :, [2, 1, 0, *range(3, pixels.shape[2])]]
-    elif header.palette or header.format == "GIF":
+    elif header.palette or header.format in _PILLOW:
         pixels = _by_pillow(path)
-        pixels = pixels if pixels.ndim == 2 else pixels[:, :, 0]
+        if pixels.ndim == 3:  # a palette with alpha has indices first; else red is
+            pixels = pixels[:, :, 0] if header.palette else pixels[:, :, 2::-1]
     else:
         pixels = _by_opencv(path, cv2.IMREAD_UNCHANGED)
     return np.ascontiguousarray(_turned(pixels, header))
@@ -74,17 +77,17 @@ def as_8_bit(path: Path, pixels: NDArray[Any]) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return pixels
     if pixels.dtype == bool:
-        return pixels * np.uint8(255)
+        return np.asarray(pixels * np.uint8(255))
     low, high = (pixels.min(), pixels.max()) if pixels.size else (0, 0)
+    is_float = pixels.dtype.kind == "f"
     bits = next((bits for bits in _DEPTHS if high < 1 << bits), None)
-    if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or bits is None or (pixels.dtype.kind == "f" and bits > 8):
+    if not low >= 0 or bits is None or (is_float and not high <= 255):  # NaN is neither
         raise DatasetError(
-            f"{path}: holds {pixels.dtype} values from {low:g} to {high:g}, and it is not known how bright they are; save "
-            "it as integers of 8 or 16 bits, or as floats from 0 to 1"
+            f"{path}: holds {pixels.dtype} values from {low:g} to {high:g}, and it is not known how bright they are; "
+            "save it as integers of 8 or 16 bits, or as floats from 0 to 1"
         )
-    if pixels.dtype.kind == "f":
-        return np.rint(pixels * 255 if high <= 1 else pixels).astype(np.uint8)
-    return (pixels >> (bits - 8)).astype(np.uint8)
+    scaled = np.rint(pixels * 255 if high <= 1 else pixels) if is_float else pixels >> (bits - 8)
+    return np.asarray(scaled, np.uint8)
 
 
 def _turned(pixels: NDArray[Any], header: Header) -> NDArray[Any]:
@@ -102,7 +105,7 @@ def _tiff_image(path: Path) -> NDArray[Any]:
     values = _tiff_values(path)
     colours = palette(path)
     if colours is not None:
-        return colours[values]
+        return np.asarray(colours[values])
     with tifffile.TiffFile(path) as file:
         bits = tiff_page(path, file).bitspersample
     if bits in (2, 4) and values.max(initial=0) < 1 << bits:

@@ -343,7 +343,10 @@ def _write_summary(run: Run, checked: Checked, environment: dict[str, Any], bega
     summary = summarise(run.statement(), store.read_traces(run.directory), checked.broken)
     before = store.read_summary(run.directory).get("times", {}).get("invocations", [])
     summary["times"]["invocations"] = [*before, [began, _now()]]
-    data = {"dataset_place": escaped(str(checked.dataset.place.resolve()), "?"), "dataset_stamp": checked.dataset.stamp()}
+    data = {
+        "dataset_place": escaped(str(checked.dataset.place.resolve()), "?"),
+        "dataset_stamp": checked.dataset.stamp(),
+    }
     summary["provenance"] = {**run.statement(), **data, "environment": environment}
     store.write_json(run.directory / store.SUMMARY, summary)
     return summary
