@@ -8,9 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from iiszoo.file_names import printable
+
 
 class IISZooError(Exception):
-    """The base of every error that is meant for a user's eyes."""
+    """The base of every error that is meant for a user's eyes. Its text is printable, whatever file it names."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class UnknownId(IISZooError):

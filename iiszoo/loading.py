@@ -45,4 +45,5 @@ def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationData
         options["argument"] = name.argument
     with raised_as(DatasetError, f"dataset {card.id} cannot be loaded"):
         loaded: EvaluationDataset = loader(card, root=Path(root) if root else None, **options)
+    loaded.name = str(name.without(INITIAL))
     return loaded if initial is None else start_from(loaded, str(initial))

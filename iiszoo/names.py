@@ -2,21 +2,19 @@
 
     sam/vit-b?rule=segnext          folder:photos?initial=perturb:seed=0,iou=0.75-0.85          noisy-ritm:sigma=0.3
 
-`%3F` stands for `?`, `%26` for `&` and `%25` for `%`, where one of them belongs to the argument or to a value (a
-directory whose name holds a question mark, say): any `%` before two hexadecimal digits is an escape, as in a URL. A
-value that reads as a number, `true` or `false` is one.
+In an argument or a value (the name of a directory, say) `%3F` stands for `?`, `%26` for `&`, and `%E9` for a byte that
+is not UTF-8 (`iiszoo.file_names`). A value that reads as a number, `true` or `false` is one.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import unquote
 
 from iiszoo.errors import BadOption
+from iiszoo.file_names import escaped, printable, unescaped
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,8 @@ class Name:
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
-        whole = f"{self.id}:{_escaped(self.argument, '?')}" if self.argument else self.id
-        options = [f"{key}={_escaped(_text(value), '&')}" for key, value in sorted(self.options.items())]
+        whole = f"{self.id}:{escaped(self.argument, '?')}" if self.argument else self.id
+        options = [f"{key}={escaped(_text(value), '&')}" for key, value in sorted(self.options.items())]
         return f"{whole}?{'&'.join(options)}" if options else whole
 
     def with_options(self, options: Mapping[str, Any]) -> Name:
@@ -43,17 +41,18 @@ class Name:
 
 def parse_name(text: str) -> Name:
     """The parts of a name. Raises `BadOption` if its options are not `option=value`, each given once."""
-    head, mark, query = text.partition("?")
+    head, mark, query = printable(text).partition("?")
     id, _, argument = head.partition(":")
     options: dict[str, Any] = {}
     for part in query.split("&") if mark else []:
         key, equals, value = part.partition("=")
         if not key.isidentifier() or not equals or not value or key in options:
+            hint = " (a ? in the name of a directory is written %3F)" if argument else ""
             raise BadOption(
-                f"{text!r}: {part!r} is not a valid option; write {head}?OPTION=VALUE&OPTION=VALUE, each option once"
+                f"{text!r}: {part!r} is not a valid option; write {head}?OPTION=VALUE&OPTION=VALUE, each once{hint}"
             )
-        options[key] = _value(_unescaped(value))
-    return Name(id, _unescaped(argument), options)
+        options[key] = _value(unescaped(value))
+    return Name(id, unescaped(argument), options)
 
 
 def _value(text: str) -> Any:
@@ -66,13 +65,3 @@ def _value(text: str) -> Any:
 
 def _text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, bool) else str(value)
-
-
-def _escaped(text: str, mark: str) -> str:
-    """`text` with `mark`, and every `%` that would read as an escape, escaped."""
-    text = re.sub(r"%(?=[0-9A-Fa-f]{2})", "%25", text)
-    return text.replace(mark, f"%{ord(mark):02X}")
-
-
-def _unescaped(text: str) -> str:
-    return unquote(text, errors="surrogateescape")

@@ -173,9 +173,10 @@ DATASETS = (
         licence="yours",
         layout=(
             "DIR/images and DIR/masks (or img and gt, or data_GT and boundary_GT), one mask an image with the same "
-            "stem, or several as STEM__OBJECT; a mask's object is what is not zero, or above 128 where values reach "
-            "that high; in a mask of just 0, 128 and 255, 128 is ignored; images of any depth and colour become 8-bit "
-            "RGB: grey is repeated, 16 bit keeps the upper byte, alpha is dropped"
+            "stem, or several as STEM__OBJECT; a mask's object is its one value that is not 0; 255 beside values of at "
+            "most 127 is ignored, and 128 beside 255 alone; a mask of several objects needs folder:DIR?objects=values, "
+            "a target of each value, or folder:DIR?objects=all, one of them all; a ? in DIR is written %3F; files of "
+            "any common kind, depth and colour: docs/datasets.md"
         ),
         takes_argument=True,
     ),

@@ -14,6 +14,7 @@ from iiszoo.cli.output import echo, json_option, megabytes, print_json
 from iiszoo.cli.terminal import shown
 from iiszoo.data import roots
 from iiszoo.errors import BadOption, DatasetError
+from iiszoo.file_names import printable
 from iiszoo.loading import load_dataset
 from iiszoo.names import parse_name
 from iiszoo.registry import registry, resolve_dataset
@@ -37,8 +38,8 @@ def command() -> None:
 @json_option
 def path(dataset: str, root: Path | None, as_json: bool) -> None:
     """Print the directory that DATASET is read from."""
-    place = str(_loaded(dataset, root).place)
-    print_json({"dataset": dataset, "path": place}) if as_json else echo(place)
+    place = printable(str(_loaded(dataset, root).place))
+    print_json({"dataset": printable(dataset), "path": place}) if as_json else echo(place)
 
 
 @command.command("get")
@@ -93,6 +94,7 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
     Where it is absent, say what is missing where. With --full every sample is read, and where the published masks are
     known they are compared.
     """
+    dataset = printable(dataset)
     try:
         loaded = _loaded(dataset, root)
     except roots.NotFound as error:
@@ -100,21 +102,21 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
             lacking = {str(place): absent for place, absent in error.lacking.items()}
             print_json({"dataset": dataset, "path": None, "lacking": lacking})
         raise
-    card = resolve_dataset(dataset)[0]
+    card, place = resolve_dataset(dataset)[0], printable(str(loaded.place))
     with _bars(transient=True) as show:
         report = _look_at(loaded, full, lambda done, total: show(f"checking {dataset}", done, total, ""))
     from iiszoo.engine.dataset_check import differences
 
     faults = [*report["faults"], *differences(card, report["n_samples"], report["fingerprint"])]
     if as_json:
-        print_json({"dataset": dataset, "path": str(loaded.place), **report, "faults": faults})
+        print_json({"dataset": dataset, "path": place, **report, "faults": faults})
     elif not faults:
         as_published = ", masks as published" if full and card.fingerprint else ""
         sound = f"all of them sound{as_published}" if full else "all files there"
-        echo(f"{dataset}: {report['n_samples']} samples in {loaded.place}, {sound}")
+        echo(f"{dataset}: {report['n_samples']} samples in {place}, {sound}")
     if faults:
         listed = "\n  ".join(faults)
-        raise DatasetError(f"dataset {dataset} in {loaded.place} is not right:\n  {listed}")
+        raise DatasetError(f"dataset {dataset} in {place} is not right:\n  {listed}")
 
 
 @command.command("add")
@@ -142,7 +144,7 @@ def _loaded(dataset: str, root: Path | None) -> EvaluationDataset:
 def _look_at(loaded: EvaluationDataset, full: bool, progress: Callable[[int, int | None], None]) -> dict[str, Any]:
     """`n_samples`, `fingerprint` (None unless `full`) and `faults`, a sentence each."""
     progress(0, None)
-    faults = list(loaded.check_files())
+    faults = [printable(fault) for fault in loaded.check_files()]
     if not full:
         return {"n_samples": len(loaded), "fingerprint": None, "faults": faults}
     from iiszoo.engine.dataset_check import survey

@@ -65,7 +65,7 @@ class AnnotatedImages(SegDataset):
         annotations: set[Path] = set()
         for i in range(len(self)):
             try:
-                size = file_checks.picture_size(self.image_file(i), turned=True)
+                size = file_checks.picture_size(self.image_file(i))
             except DatasetError as error:
                 size = None
                 yield str(error)

@@ -14,12 +14,11 @@ from typing import Any
 
 from iiszoo.data import file_checks, listed_names
 from iiszoo.data.outlines import whole_number
+from iiszoo.data.picture_file import MAX_PIXELS
 from iiszoo.errors import DatasetError
 
 Id = int | str
 
-_MOST_PIXELS = 2**30
-"""Larger images are refused, as OpenCV refuses to read them."""
 _LONGEST_SIDE = 2**20
 
 _log = logging.getLogger(__name__)
@@ -107,7 +106,7 @@ def checked_size(file: Path, image: CocoImage) -> tuple[int, int] | None:
 
 def check_drawable(named: str, size: tuple[int, int]) -> None:
     """Raise `DatasetError` for images that are too large to be read."""
-    if size[0] * size[1] > _MOST_PIXELS or max(size) > _LONGEST_SIDE:
+    if size[0] * size[1] > MAX_PIXELS or max(size) > _LONGEST_SIDE:
         shown = "x".join(map(_shown, size))
         raise DatasetError(f"{named} of {shown} pixels (rows x columns) is too large to be drawn on")
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from iiszoo.data import listed_names
+from iiszoo.data.picture_file import read_header
 from iiszoo.errors import DatasetError, one_line
+from iiszoo.file_names import for_hash
 from iiszoo.files import read_text
 
 
@@ -24,28 +26,15 @@ def stamp(files: Iterable[Path]) -> str:
     for path in dict.fromkeys(files):
         try:
             found = path.stat()
-            seen.update(f"{path.name} {found.st_size} {found.st_mtime_ns}\n".encode())
+            seen.update(for_hash(f"{path.name} {found.st_size} {found.st_mtime_ns}\n"))
         except OSError:
-            seen.update(f"{path.name} is not there\n".encode())
+            seen.update(for_hash(f"{path.name} is not there\n"))
     return seen.hexdigest()
 
 
-def picture_size(path: Path, *, turned: bool) -> tuple[int, int]:
-    """(rows, columns) from the file's header, as it will be decoded: `turned` as its EXIF orientation says, which is
-    how images are read. Raises `DatasetError` naming the file.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            columns, rows = image.size
-            turned = turned and image.getexif().get(274, 1) in (5, 6, 7, 8)
-    except OSError as error:
-        reason = error.strerror or "its header is damaged, or it is no image"
-        raise DatasetError(f"{path}: cannot be read as an image ({reason})") from error
-    except Exception as error:  # Pillow raises SyntaxError and others for damaged files
-        raise DatasetError(f"{path}: cannot be read as an image ({one_line(error)})") from error
-    return (columns, rows) if turned else (rows, columns)
+def picture_size(path: Path) -> tuple[int, int]:
+    """(rows, columns) from the file's header, as it will be decoded. Raises `DatasetError` naming the file."""
+    return read_header(path).size
 
 
 def unreadable(path: Path) -> str | None:

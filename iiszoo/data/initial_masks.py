@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iiszoo.data import file_checks
-from iiszoo.data.base import IMAGE_SUFFIXES, EvaluationDataset, Target
+from iiszoo.data.base import EvaluationDataset, Target
+from iiszoo.data.picture_file import SUFFIXES
 from iiszoo.errors import BadOption, DatasetError
+from iiszoo.file_names import sample_name
 from iiszoo.names import parse_name
 from iiszoo.seeding import generator_for
 
@@ -158,8 +160,9 @@ class StartsFromFiles(_Started):
         self.directory = directory
         self._files: dict[str, list[Path]] = {}
         for path in sorted(directory.rglob("*")):
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
-                self._files.setdefault(path.relative_to(directory).with_suffix("").as_posix(), []).append(path)
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+                id = sample_name(path.relative_to(directory).with_suffix("").as_posix())
+                self._files.setdefault(id, []).append(path)
         if not any(self.sample_id(i) in self._files for i in range(len(self))):
             found = f"it holds {', '.join(list(self._files)[:3])}, ..." if self._files else "it holds no masks"
             raise DatasetError(
@@ -168,10 +171,9 @@ class StartsFromFiles(_Started):
             )
 
     def read_initial_mask(self, i: int) -> Mask:
-        from iiszoo.data.datasets.folder import decode
-        from iiszoo.data.read import read_mask
+        from iiszoo.data.datasets.folder import one_object
 
-        return decode(read_mask(self._file(i))).object
+        return one_object(self._file(i), "an initial mask holds one").object
 
     def files_of(self, i: int) -> tuple[str, ...]:
         return (*super().files_of(i), *map(str, self._files.get(self.sample_id(i), [])))
@@ -185,7 +187,7 @@ class StartsFromFiles(_Started):
         yield from super().check_files()
         for i in range(len(self)):
             try:
-                file_checks.picture_size(self._file(i), turned=False)
+                file_checks.picture_size(self._file(i))
             except DatasetError as error:
                 yield str(error)
 

@@ -21,6 +21,7 @@ from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtoc
 from iiszoo.engine.summary import read, summarise
 from iiszoo.engine.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, RunError
+from iiszoo.file_names import escaped
 from iiszoo.loading import load_dataset
 from iiszoo.model_reference import ModelReference, ModelSpec, resolve
 from iiszoo.models.merge_rule import MERGE
@@ -353,8 +354,8 @@ def _write_summary(
 ) -> dict[str, Any]:
     """`times.invocations` are the (began, ended) of every invocation that worked on the run."""
     data = {
-        "dataset_place": str(checked.dataset.place.resolve()),
-        "dataset_root": None if root is None else str(root.resolve()),
+        "dataset_place": escaped(str(checked.dataset.place.resolve())),
+        "dataset_root": None if root is None else escaped(str(root.resolve())),
         "dataset_stamp": checked.dataset.stamp(),
     }
     with store.alone(run.directory):  # else a shard that ends at the same time may put a summary without our lines last

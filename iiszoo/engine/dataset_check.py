@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from iiszoo.cards import DatasetCard
 from iiszoo.data.base import EvaluationDataset, Inspection
 from iiszoo.errors import DatasetError
+from iiszoo.file_names import for_hash
 
 _READERS = 2
 
@@ -56,7 +57,7 @@ def survey(dataset: EvaluationDataset, limit: int | None, progress: Progress) ->
 
     with ThreadPoolExecutor(_READERS, "check") as readers:
         for i, inspection in enumerate(readers.map(inspect, range(total))):
-            fingerprint.update(f"{ids[i]} {inspection.digest}\n".encode())
+            fingerprint.update(for_hash(f"{ids[i]} {inspection.digest}\n"))
             if inspection.fault is not None and i in selected:
                 broken[ids[i]] = inspection.fault
             progress(i + 1, total)

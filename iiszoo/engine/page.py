@@ -22,6 +22,7 @@ from iiszoo.engine.published import Published
 from iiszoo.engine.table_columns import initial_iou
 from iiszoo.engine.trace import Trace
 from iiszoo.errors import DatasetError, IISZooError, RunError
+from iiszoo.file_names import printable, unescaped
 from iiszoo.loading import load_dataset
 from iiszoo.names import parse_name
 
@@ -91,7 +92,7 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    return environment.get_template("page.html.jinja").render(
+    page = environment.get_template("page.html.jinja").render(
         version=iiszoo.__version__,
         date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         n_models=len({one.summary["model"] for one in series}),
@@ -101,6 +102,7 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
         datasets=datasets,
         chart=page_charts,
     )
+    return printable(page)
 
 
 def write(path: Path, html: str) -> None:
@@ -133,9 +135,9 @@ def _whereabouts(summary: dict[str, Any], root: Path | None) -> tuple[str, Path 
     if root is not None or not place:
         return str(dataset), root
     if not dataset.argument:
-        return str(dataset), Path(place)
+        return str(dataset), Path(unescaped(place))
     images = known.get("dataset_root")  # whose images may lie apart from what the argument names
-    return str(replace(dataset, argument=place)), Path(images) if images else None
+    return str(replace(dataset, argument=unescaped(place))), Path(unescaped(images)) if images else None
 
 
 def _open_album(dataset: str, root: Path | None) -> Album | IISZooError:

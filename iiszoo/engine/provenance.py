@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from iiszoo import plugins
+from iiszoo.file_names import printable
 
 _LIBRARIES = (
     "torch", "torchvision", "numpy", "opencv-python", "scipy", "numba", "timm", "segment-anything", "onnxruntime"
@@ -21,7 +22,7 @@ def environment(device: str, worker: dict[str, Any] | None = None) -> dict[str, 
     `worker` is what the interpreter that the model lived in reports of itself, where that was another one.
     """
     here = {
-        "argv": sys.argv,
+        "argv": [printable(argument) for argument in sys.argv],
         "device": _device_name(device) if worker is None else worker["device"],
         "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
         "machine": {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},

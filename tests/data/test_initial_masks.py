@@ -91,7 +91,7 @@ def test_every_fault_of_a_mask_is_told_by_name_before_anything_runs(folder: str,
     assert f"{flawed / 'dog__1.bmp'}: initial mask and mask differ in size (rows x columns): 5x6 but 24x32" in told
     assert f"{flawed}: sample 'eel' has several initial masks: eel.jpg, eel.png" in told
     unseen = " ".join(dataset.check_files())
-    assert all(part in unseen for part in ("'cat' has no", "dog__0.jpg: cannot be read", "'eel' has several"))
+    assert all(part in unseen for part in ("'cat' has no", "dog__0.jpg: cannot be decoded", "'eel' has several"))
 
 
 def test_a_directory_that_fits_no_sample_is_refused(folder: str, tmp_path: Path, flawed: Path) -> None:

@@ -114,7 +114,7 @@ def test_a_broken_or_missing_image_is_reported_by_name(tree: Path) -> None:
     dataset = load_dataset("ndd20-below", root=tree)
     assert [dataset.sample_id(i) for i in range(3)] == ["9__1", "98__1", "99__1"], "the split stays as it is"
     faults = [dataset.inspect(i).fault or "" for i in range(3)]
-    assert "BELOW/9.jpg: cannot be read" in faults[0]
+    assert "BELOW/9.jpg: cannot be decoded" in faults[0]
     assert faults[1] == ""
     assert "BELOW/99.jpg: cannot be read" in faults[2]
     assert len([fault for fault in dataset.check_files() if "9.jpg" in fault]) >= 2

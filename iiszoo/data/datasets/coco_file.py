@@ -172,7 +172,7 @@ class CocoFile(AnnotatedImages):
         if i not in self._sizes:
             size = self.mask_size(i)
             if size is None:
-                size = file_checks.picture_size(self.image_file(i), turned=True)
+                size = file_checks.picture_size(self.image_file(i))
                 coco_tables.check_drawable(f"{self.image_file(i)}: the image", size)
             self._sizes[i] = size
         return self._sizes[i]

@@ -91,7 +91,7 @@ class NDD20(AnnotatedImages):
         import cv2
         import numpy as np
 
-        mask = np.zeros(file_checks.picture_size(self.image_file(i), turned=True), np.uint8)
+        mask = np.zeros(file_checks.picture_size(self.image_file(i)), np.uint8)
         for shape in self._outlines[i][1]:
             try:
                 outline = np.stack([shape["all_points_x"], shape["all_points_y"]], axis=1)
