@@ -11,6 +11,7 @@ import pytest
 from iiszoo import assets, registry
 from iiszoo.cards import ModelCard
 from iiszoo.errors import ModelError, WeightsError
+from iiszoo.loading import load_model
 from iiszoo.plugins import Plugin
 
 
@@ -84,16 +85,16 @@ def toy_loader(card, *, device, checkpoint=None):
 
 @pytest.mark.parametrize(("end", "error"), [(b"page", WeightsError), (b"half", ModelError)])
 def test_load_model_pins_what_it_could_load(server, content, cache, monkeypatch, make_card, end, error):
-    monkeypatch.setattr(registry, "load_object", lambda name: toy_loader)
+    monkeypatch.setattr("iiszoo.model_reference.load_object", lambda name: toy_loader)
     card = make_card(server.serve("/w", content[:-4] + end), sha256=None)
     shelf: registry.Shelf[ModelCard] = registry.Shelf("model", (Plugin("toy", "toy", "toy", "1", cards=[card]),))
     monkeypatch.setattr(registry, "registry", lambda: registry.Registry(shelf, shelf, shelf))  # type: ignore[arg-type]
     with pytest.raises(error, match=r"nobody states the hash of tiny\.pth: .*`iiszoo weights remove toy/net`"):
-        registry.load_model("toy/net")
+        load_model("toy/net")
     assert assets.status(card).sha256_from == "file"
     server.serve("/w", content[:-4] + b"good")
     assets.remove(card)
-    registry.load_model("toy/net")
+    load_model("toy/net")
     assert assets.status(card).sha256_from == "pin"
 
 
