@@ -31,7 +31,7 @@ import iiszoo.protocol
 from iiszoo.data.base import EvaluationDataset, Target
 from iiszoo.engine import pipeline
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.protocol import to_tensor
 
 REPOSITORY = Path(__file__).resolve().parents[2]

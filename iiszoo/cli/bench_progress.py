@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from iiszoo.cli.terminal import shown
 from iiszoo.engine.bench import Listener, Run
 from iiszoo.engine.metrics import noc
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs.trace import Trace
 
 
 class Bars(Listener):

@@ -60,7 +60,7 @@ def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
     that was stopped goes on where it stopped. IISZOO_OFFLINE=1 makes no connection.
     """
     from iiszoo.data import download
-    from iiszoo.engine.dataset_check import verify
+    from iiszoo.engine.runs.dataset_check import verify
 
     card = registry().datasets.resolve(parse_name(dataset).id)
     counted: list[int | None] = []
@@ -105,7 +105,7 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
     card, place = resolve_dataset(dataset)[0], printable(str(loaded.place))
     with _bars(transient=True) as show:
         report = _look_at(loaded, full, lambda done, total: show(f"checking {dataset}", done, total, ""))
-    from iiszoo.engine.dataset_check import differences
+    from iiszoo.engine.runs.dataset_check import differences
 
     faults = [*report["faults"], *differences(card, report["n_samples"], report["fingerprint"])]
     if as_json:
@@ -147,7 +147,7 @@ def _look_at(loaded: EvaluationDataset, full: bool, progress: Callable[[int, int
     faults = [printable(fault) for fault in loaded.check_files()]
     if not full:
         return {"n_samples": len(loaded), "fingerprint": None, "faults": faults}
-    from iiszoo.engine.dataset_check import survey
+    from iiszoo.engine.runs.dataset_check import survey
 
     found = survey(loaded, None, progress)
     broken = list(dict.fromkeys(found.broken.values()))

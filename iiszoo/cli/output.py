@@ -17,7 +17,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 def _metrics(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    from iiszoo.engine.table_columns import chosen
+    from iiszoo.engine.report.columns import chosen
 
     return None if value is None else chosen(value)
 
@@ -40,7 +40,7 @@ def echo(text: object, *, head: str = "", err: bool = False, bold: bool = False)
 
 def print_results(summaries: Sequence[dict[str, Any]], names: Sequence[str] | None) -> None:
     """The table of runs on stdout, with the metrics that were chosen, and its notes."""
-    from iiszoo.engine import table
+    from iiszoo.engine.report import table
 
     names = table.metrics_for(summaries) if names is None else names
     print_table(table.columns(names), table.rows(summaries, names))

@@ -32,7 +32,7 @@ def command(
     The page is one file that holds everything it shows: it can be sent to a colleague and opens without a network.
     A run that cannot be read is named on stderr and left out; only where none can is the exit code not 0.
     """
-    from iiszoo.engine import summary
+    from iiszoo.engine.runs import summary
 
     results, faults = summary.read_all(directories)
     for fault in faults:
@@ -43,7 +43,7 @@ def command(
     else:
         print_results(summaries, metrics)
     if html is not None:
-        from iiszoo.engine import page
+        from iiszoo.engine.report import page
 
         page.write(html, page.render(results, root))
         echo(f"page written to {html.resolve()}", err=as_json)  # stdout is JSON's alone

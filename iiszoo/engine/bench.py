@@ -15,11 +15,12 @@ from iiszoo.builtin.models import DEFAULT as DEFAULT_MODEL
 from iiszoo.clicking.loading import robot_version
 from iiszoo.data.initial_masks import with_initial
 from iiszoo.device import check_device
-from iiszoo.engine import provenance, store, workers
-from iiszoo.engine.dataset_check import Checked, check
+from iiszoo.engine import workers
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtocol, load_protocol
-from iiszoo.engine.summary import read, summarise
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs import provenance, store
+from iiszoo.engine.runs.dataset_check import Checked, check
+from iiszoo.engine.runs.summary import read, summarise
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, RunError
 from iiszoo.file_names import escaped
 from iiszoo.loading import load_dataset
@@ -154,7 +155,7 @@ def bench(
     Nothing is written before every id, device, dataset, model and directory has been found usable.
 
     A summary is a dict: `model`, `dataset`, `protocol`, `n_samples`, `n_done`, `n_failed`, `complete`, `skipped`,
-    `metrics` and `times` (`engine.metrics.summarise` and `summarise_times`), `provenance`, `directory`.
+    `metrics` and `times` (`engine.metrics.metrics_of` and `times_of`), `provenance`, `directory`.
 
     Raises an `IISZooError` of the fitting kind for everything that a user can mend.
     """

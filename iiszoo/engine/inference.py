@@ -23,7 +23,7 @@ from torch import Tensor
 from iiszoo import protocol
 from iiszoo.engine import metrics
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
-from iiszoo.engine.trace import Trace, pack_mask
+from iiszoo.engine.runs.trace import Trace, pack_mask
 from iiszoo.errors import ModelError, RobotError, WorkerDied, WorkerLost, one_line, text_of
 from iiszoo.seeding import generator_for
 

@@ -24,7 +24,7 @@ from iiszoo import protocol
 from iiszoo.engine import inference
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.inference import Batch, RunningSession
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import ModelError, WorkerDied, WorkerLost
 
 if TYPE_CHECKING:

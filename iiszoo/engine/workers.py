@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from iiszoo import errors
 from iiszoo.clicking.loading import load_robot
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, IISZooError, RunError, one_line, text_of
 from iiszoo.loading import load_dataset
 from iiszoo.model_reference import ModelReference

@@ -284,7 +284,7 @@ def test_an_output_directory_that_is_a_file(command, photos, tmp_path):
 
 
 def test_an_output_directory_that_is_being_written_is_refused(command, photos, tmp_path):
-    from iiszoo.engine import store
+    from iiszoo.engine.runs import store
 
     arguments = "--model", DISCS, "--dataset", f"folder:{photos()}", *FEW
     assert command(*arguments, "--limit", 1)[0] == 0

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from iiszoo.data.datasets.demo import PLACE
-from iiszoo.engine import page, store, summary
-from iiszoo.engine.trace import unpack_mask
+from iiszoo.engine.report import page
+from iiszoo.engine.runs import store, summary
+from iiszoo.engine.runs.trace import unpack_mask
 from iiszoo.loading import load_dataset
 from iiszoo.models import progressive_merge
 

@@ -10,9 +10,9 @@ import pytest
 @pytest.fixture
 def runs(tmp_path):
     """`runs`: a directory of two sound runs, `a` and `b`."""
-    from iiszoo.engine import store
     from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-    from iiszoo.engine.trace import Trace
+    from iiszoo.engine.runs import store
+    from iiszoo.engine.runs.trace import Trace
 
     for name in ("a", "b"):
         identity = {

@@ -188,9 +188,9 @@ def test_every_page_of_help_is_ascii():
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """A directory of one incomplete run, whose table shows dashes."""
-    from iiszoo.engine import store
     from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-    from iiszoo.engine.trace import Trace
+    from iiszoo.engine.runs import store
+    from iiszoo.engine.runs.trace import Trace
 
     place = tmp_path_factory.mktemp("runs")
     identity = {

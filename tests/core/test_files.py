@@ -11,7 +11,7 @@ import pytest
 
 from iiszoo import files
 from iiszoo.data import roots
-from iiszoo.engine import store
+from iiszoo.engine.runs import store
 from iiszoo.errors import DatasetError, RunError, UpstreamError, WeightsError
 from iiszoo.registry import registry
 

@@ -21,7 +21,7 @@ from iiszoo.data.all_regions import AllRegions
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.datasets import coco_file
 from iiszoo.data.datasets.coco_file import CocoFile
-from iiszoo.engine.dataset_check import check, survey
+from iiszoo.engine.runs.dataset_check import check, survey
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 

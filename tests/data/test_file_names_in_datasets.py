@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from iiszoo.data.initial_masks import with_initial
-from iiszoo.engine.dataset_check import check, survey
+from iiszoo.engine.runs.dataset_check import check, survey
 from iiszoo.loading import load_dataset
 
 Save = Callable[..., Path]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.initial_masks import perturbation, with_initial
-from iiszoo.engine.dataset_check import check, survey
+from iiszoo.engine.runs.dataset_check import check, survey
 from iiszoo.errors import BadOption, DatasetError
 from iiszoo.loading import load_dataset
 

@@ -19,7 +19,7 @@ from PIL import Image
 from iiszoo.data import picture_file
 from iiszoo.data.picture_file import read_header
 from iiszoo.data.read import read_image, read_mask
-from iiszoo.engine.dataset_check import check
+from iiszoo.engine.runs.dataset_check import check
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 

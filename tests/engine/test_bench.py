@@ -13,10 +13,11 @@ import pytest
 
 import iiszoo
 from iiszoo.data.base import PairedFiles
-from iiszoo.engine import pipeline, store, workers
+from iiszoo.engine import pipeline, workers
 from iiszoo.engine.bench import Listener, Settings, bench
 from iiszoo.engine.evaluation_protocol import load_protocol
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs import store
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, IISZooError, ModelError, RobotError, RunError
 
 DISCS = "painting_models:discs"

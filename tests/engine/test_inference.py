@@ -14,8 +14,8 @@ from iiszoo.clicking.loading import load_robot
 from iiszoo.clicking.single_sample import single_sample
 from iiszoo.engine import inference, pipeline
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.runs.trace import unpack_mask
 from iiszoo.engine.session import run_session
-from iiszoo.engine.trace import unpack_mask
 from iiszoo.loading import load_dataset
 from iiszoo.object_path import function_name
 from iiszoo.protocol import as_model

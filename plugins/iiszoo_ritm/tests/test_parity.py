@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from iiszoo import load_model, load_robot
-from iiszoo.engine.mask_metrics import iou
+from iiszoo.engine.metrics.definitions import iou
 from iiszoo.models.zoom import from_inclusive, read_box
 from iiszoo.protocol import Clicks, Model, to_tensor
 from iiszoo.testing.replay import replay

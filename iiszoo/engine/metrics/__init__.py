@@ -1,16 +1,17 @@
 """Every metric: of a prediction, and of the traces of a run.
 
-- `mask_metrics`: one prediction against one target, on arrays: IoU, Dice, precision, recall, F-beta, pixel accuracy,
-  MAE, MSE.
-- `boundary`: Boundary IoU, and IoU beside it for many predictions against one target.
-- `trace_metrics`: what a run's sessions say together: NoC, NoF, IoU@k, Boundary IoU@k, area under the curve, times.
+- `definitions`: one prediction against one target, on arrays: IoU, Dice, Boundary IoU, precision, recall, F-beta, pixel
+  accuracy, MAE, MSE.
+- `fast`: IoU and Boundary IoU of many predictions against one target, equal to the definitions.
+- `of_traces`: what a run's sessions say together: NoC, NoF, IoU@k, Boundary IoU@k, area under the curve, times.
 """
 
 from __future__ import annotations
 
-from iiszoo.engine.boundary import PreparedTarget, Score, boundary_iou, boundary_width, prepare, score
-from iiszoo.engine.mask_metrics import (
+from iiszoo.engine.metrics.definitions import (
     Confusion,
+    boundary_iou,
+    boundary_width,
     confusion,
     dice,
     f_beta,
@@ -21,18 +22,19 @@ from iiszoo.engine.mask_metrics import (
     precision,
     recall,
 )
-from iiszoo.engine.trace_metrics import (
+from iiszoo.engine.metrics.fast import PreparedTarget, Score, prepare, score
+from iiszoo.engine.metrics.of_traces import (
     NOC_TARGETS,
     area_under_curve,
     boundary_iou_at,
     boundary_iou_curve,
     iou_at,
     iou_curve,
+    metrics_of,
     noc,
     reached,
     seconds_per_click,
-    summarise,
-    summarise_times,
+    times_of,
 )
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "iou_at",
     "iou_curve",
     "mae",
+    "metrics_of",
     "mse",
     "noc",
     "pixel_accuracy",
@@ -61,6 +64,5 @@ __all__ = [
     "recall",
     "score",
     "seconds_per_click",
-    "summarise",
-    "summarise_times",
+    "times_of",
 ]

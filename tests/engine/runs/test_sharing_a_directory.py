@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iiszoo.engine import store, summary
 from iiszoo.engine.bench import Listener, bench
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs import store, summary
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import RunError
 
 DISCS = "painting_models:discs"
@@ -41,8 +41,8 @@ def kept(directory):
 
 CROWD = """
 import json, sys, pathlib
-from iiszoo.engine import store
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs import store
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import RunError
 place, who, shard, identity = json.loads(sys.argv[1])
 print("ready", flush=True)

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from iiszoo.engine import store
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs import store
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import RunError
 
 IDENTITY = {

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from iiszoo.engine.metrics import iou_at, noc, reached
-from iiszoo.engine.trace import Trace, unpack_mask
+from iiszoo.engine.runs.trace import Trace, unpack_mask
 from iiszoo.errors import DatasetError, RunError
 
 if TYPE_CHECKING:

@@ -1,50 +1,17 @@
-"""Boundary IoU, and IoU and Boundary IoU of many predictions against one target, prepared once."""
+"""IoU and Boundary IoU of many predictions against one target, prepared once: `definitions.py`, many times as fast."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from iiszoo.engine import packed_masks
+from iiszoo.engine.metrics import packed_masks
+from iiszoo.engine.metrics.definitions import DILATION_RATIO, boundary_width
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-DILATION_RATIO = 0.02
-
-
-def boundary_iou(
-    prediction: NDArray[np.float32],
-    target: NDArray[np.bool_],
-    ignore: NDArray[np.bool_] | None = None,
-    threshold: float = 0.5,
-    *,
-    dilation_ratio: float = DILATION_RATIO,
-) -> float:
-    """Boundary IoU of `prediction > threshold` and `target`: the IoU of the two masks' boundaries.
-
-    The arrays are (H, W): `prediction` float probabilities or bool, `target` and `ignore` bool. A mask's boundary is
-    its pixels no farther than `boundary_width` from a pixel that is not object, rows and columns counted apart
-    (chessboard distance); what lies outside the image is not object, so that the image's border counts as a border.
-    Source: Cheng et al., arXiv 2103.16562, and its repository bowenc0221/boundary-iou-api (8006aa9,
-    `mask_to_boundary`): erosion by a square of 3 x 3 pixels, once for each pixel of that width.
-
-    Neither knows ignored pixels. Here an ignored pixel is object in neither mask, before boundaries are taken: whatever
-    the two say there never matters, and a prediction that is right everywhere else has 1. Where both masks are empty it
-    is 1. Raises `ValueError` where shapes differ.
-    """
-    return score(prediction, prepare(target, ignore, dilation_ratio), threshold).boundary_iou
-
-
-def boundary_width(height: int, width: int, dilation_ratio: float = DILATION_RATIO) -> int:
-    """The width of a boundary in pixels: that part of the image's diagonal, rounded (half to even), at least 1.
-
-    Source: boundary-iou-api 8006aa9, `mask_to_boundary`; 2 % of the diagonal is its default.
-    """
-    return max(1, round(dilation_ratio * math.sqrt(height * height + width * width)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from iiszoo.cli.report import command
-from iiszoo.engine import page, page_charts, page_pictures, store, summary
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-from iiszoo.engine.trace import Trace, pack_mask
+from iiszoo.engine.report import charts, page, pictures
+from iiszoo.engine.runs import store, summary
+from iiszoo.engine.runs.trace import Trace, pack_mask
 from iiszoo.errors import RunError
 from iiszoo.loading import load_dataset
 
@@ -208,38 +209,38 @@ def test_the_worst_come_first():
         trace("failed", [], "raised"),
         trace("second", [0.5, 0.93]),
     ]
-    order = [trace.sample for trace in page_pictures.worst(traces, 0.9, 3, 5)]
+    order = [trace.sample for trace in pictures.worst(traces, 0.9, 3, 5)]
     assert order == ["failed", "never and worse", "never", "last click", "second"]
 
 
 def test_captions():
     trace = Trace("s", 0, [8, 8], iou=[0.5, 0.92], clicks=[[[1, 1, 1]], [[2, 2, 0]]])
-    assert page_pictures.caption(trace, 0.90, 20) == "NoC@90 2 · final IoU 0.920 · 2 clicks"
-    assert page_pictures.caption(trace, 0.95, 20) == "NoC@90 2 · NoC@95 20, not reached · final IoU 0.920 · 2 clicks"
+    assert pictures.caption(trace, 0.90, 20) == "NoC@90 2 · final IoU 0.920 · 2 clicks"
+    assert pictures.caption(trace, 0.95, 20) == "NoC@90 2 · NoC@95 20, not reached · final IoU 0.920 · 2 clicks"
 
 
 def test_images_are_made_small_and_outlines_keep_holes():
-    uri = page_pictures.jpeg(np.full((600, 1200, 3), (200, 30, 10), np.uint8))
+    uri = pictures.jpeg(np.full((600, 1200, 3), (200, 30, 10), np.uint8))
     image = cv2.imdecode(np.frombuffer(base64.b64decode(uri.partition(",")[2]), np.uint8), cv2.IMREAD_COLOR)
     assert image.shape == (240, 480, 3)
     np.testing.assert_allclose(image[100, 100], (10, 30, 200), atol=8)  # OpenCV: blue first
     ring = np.zeros((40, 60), bool)
     ring[5:35, 10:50] = True
     ring[15:25, 20:40] = False
-    assert page_pictures.outline(ring).count("M") == 2
-    assert page_pictures.outline(ring).startswith("M10.5 5.5")
-    assert page_pictures.outline(np.zeros((4, 4), bool)) == ""
+    assert pictures.outline(ring).count("M") == 2
+    assert pictures.outline(ring).startswith("M10.5 5.5")
+    assert pictures.outline(np.zeros((4, 4), bool)) == ""
 
 
 @pytest.mark.parametrize("max_clicks", [3, 7, 20, 60])
 def test_charts_stay_inside_their_frame(make, max_clicks):
     told, traces = make("a/b", ABSENT, max_clicks=max_clicks)
-    series = [page_charts.Series(f"m{i}", i, told, traces) for i in range(3)]
-    curves, histogram = page_charts.curves(series), page_charts.histogram(series)
-    inside = (page_charts.LEFT, page_charts.WIDTH - page_charts.RIGHT)
+    series = [charts.Series(f"m{i}", i, told, traces) for i in range(3)]
+    curves, histogram = charts.curves(series), charts.histogram(series)
+    inside = (charts.LEFT, charts.WIDTH - charts.RIGHT)
     for point in curves.lines[0].points:
         assert inside[0] <= point.x <= inside[1]
-        assert page_charts.TOP <= point.y <= curves.height - page_charts.BOTTOM
+        assert charts.TOP <= point.y <= curves.height - charts.BOTTOM
     (panel,) = histogram.panels
     assert len(panel.bars) == 9
     for bar in panel.bars:
@@ -249,7 +250,7 @@ def test_charts_stay_inside_their_frame(make, max_clicks):
     assert histogram.x_ticks[-1].text == "never"
     failed = min(bar.x for bar in panel.bars if bar.failed)
     assert failed > max(bar.x + bar.width for bar in panel.bars if not bar.failed)
-    many = page_charts.histogram([*series, *series])
+    many = charts.histogram([*series, *series])
     assert [panel.title for panel in many.panels] == ["m0", "m1", "m2"] * 2
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from iiszoo.engine.dataset_check import check, verify
+from iiszoo.engine.runs.dataset_check import check, verify
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 from iiszoo.registry import registry

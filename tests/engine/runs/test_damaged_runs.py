@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from iiszoo.engine import page, store, summary, table
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.report import page, table
+from iiszoo.engine.runs import store, summary
 from iiszoo.errors import RunError
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from iiszoo.engine import metrics, store
+from iiszoo.engine import metrics
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs import store
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import RunError
 
 
@@ -31,8 +32,8 @@ def summarise(identity: dict[str, Any], traces: Sequence[Trace], skipped: dict[s
         "n_failed": sum(trace.error is not None for trace in traces),
         "complete": len(traces) + len(skipped) == total,
         "skipped": skipped,
-        "metrics": metrics.summarise(traces, rules.max_clicks, rules.target_iou),
-        "times": metrics.summarise_times(traces),
+        "metrics": metrics.metrics_of(traces, rules.max_clicks, rules.target_iou),
+        "times": metrics.times_of(traces),
     }
 
 

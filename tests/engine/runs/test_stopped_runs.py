@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from iiszoo.engine import store
 from iiszoo.engine.bench import bench
+from iiszoo.engine.runs import store
 from iiszoo.errors import RunError
 
 MODEL = "painting_models:sleeping_discs"

@@ -8,13 +8,12 @@ import re
 import pytest
 
 from iiszoo.cards import ModelCard
-from iiszoo.engine import table
-from iiszoo.engine.metrics import NOC_TARGETS
-from iiszoo.engine.metrics import summarise as summarise_traces
-from iiszoo.engine.published import _table as published_table
-from iiszoo.engine.published import lookup
-from iiszoo.engine.summary import summarise
-from iiszoo.engine.table_columns import KNOWN, chosen, column
+from iiszoo.engine.metrics import NOC_TARGETS, metrics_of
+from iiszoo.engine.report import table
+from iiszoo.engine.report.columns import KNOWN, chosen, column
+from iiszoo.engine.report.published import _table as published_table
+from iiszoo.engine.report.published import lookup
+from iiszoo.engine.runs.summary import summarise
 from iiszoo.errors import BadOption
 from iiszoo.registry import registry
 
@@ -210,8 +209,8 @@ def test_runs_from_masks_say_how_good_these_were(summary, trace):
 
 def test_the_mean_of_the_initial_masks_leaves_failures_out(trace):
     sound, failed = trace([0.9], 0, initial_iou=0.8), trace([], 1, error="it failed")
-    assert summarise_traces([sound, failed], 20, 0.9)["initial_iou"] == 0.8
-    assert summarise_traces([failed], 20, 0.9)["initial_iou"] is None
+    assert metrics_of([sound, failed], 20, 0.9)["initial_iou"] == 0.8
+    assert metrics_of([failed], 20, 0.9)["initial_iou"] is None
 
 
 def test_a_dataset_stays_starred_with_other_masks_to_start_from(summary, monkeypatch):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from iiszoo.cards import ModelCard
-from iiszoo.engine.published import Published, lookup
-from iiszoo.engine.table_columns import column, initial_iou
+from iiszoo.engine.report.columns import column, initial_iou
+from iiszoo.engine.report.published import Published, lookup
 from iiszoo.errors import IISZooError
 from iiszoo.models.merge_rule import MERGE
 from iiszoo.names import parse_name

@@ -9,7 +9,7 @@ import painting_models
 import pytest
 
 import iiszoo
-from iiszoo.engine import provenance
+from iiszoo.engine.runs import provenance
 from iiszoo.errors import BadOption, UnknownId
 from iiszoo.model_reference import resolve
 

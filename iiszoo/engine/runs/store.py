@@ -27,10 +27,10 @@ from typing import Any
 import filelock
 
 from iiszoo import files
-from iiszoo.engine import json_values
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
-from iiszoo.engine.json_values import list_of, table, table_of, text, tuple_of, whole
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs import json_values
+from iiszoo.engine.runs.json_values import list_of, table, table_of, text, tuple_of, whole
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, RunError
 
 _log = logging.getLogger("iiszoo.engine")

@@ -8,8 +8,8 @@ import zlib
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from iiszoo.engine import json_values
-from iiszoo.engine.json_values import list_of, optional, real, text, tuple_of, whole
+from iiszoo.engine.runs import json_values
+from iiszoo.engine.runs.json_values import list_of, optional, real, text, tuple_of, whole
 
 if TYPE_CHECKING:
     import numpy as np

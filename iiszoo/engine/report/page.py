@@ -14,13 +14,13 @@ import jinja2
 import iiszoo
 from iiszoo import files
 from iiszoo.data.initial_masks import INITIAL
-from iiszoo.engine import page_charts, table
 from iiszoo.engine.metrics import NOC_TARGETS
-from iiszoo.engine.page_charts import Curves, Histogram, Series
-from iiszoo.engine.page_pictures import Album, Sample, caption, marks, worst
-from iiszoo.engine.published import Published
-from iiszoo.engine.table_columns import initial_iou
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.report import charts, table
+from iiszoo.engine.report.charts import Curves, Histogram, Series
+from iiszoo.engine.report.columns import initial_iou
+from iiszoo.engine.report.pictures import Album, Sample, caption, marks, worst
+from iiszoo.engine.report.published import Published
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import DatasetError, IISZooError, RunError
 from iiszoo.file_names import printable, unescaped
 from iiszoo.loading import load_dataset
@@ -65,7 +65,7 @@ class DatasetView:
 
 
 def render(results: Sequence[Result], root: Path | None = None) -> str:
-    """The page of `results`: (summary, traces) of each run, as `engine.summary.read` gives them.
+    """The page of `results`: (summary, traces) of each run, as `engine.runs.summary.read` gives them.
 
     `root` is where the datasets lie, for the pictures of the worst samples; where one cannot be read, the page says
     why, and lacks nothing else.
@@ -82,11 +82,11 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
             if place not in albums:
                 albums[place] = _open_album(*place)
             runs.append(_run_view(one, albums[place], anchors[id(one)]))
-        datasets.append(DatasetView(name, page_charts.curves(there), page_charts.histogram(there), runs))
+        datasets.append(DatasetView(name, charts.curves(there), charts.histogram(there), runs))
     summaries = [one.summary for one in series]
     names = table.metrics_for(summaries)
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("iiszoo", "engine"),
+        loader=jinja2.PackageLoader("iiszoo", "engine/report"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -100,7 +100,7 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
         rows=list(zip([anchors[id(one)] for one in series], table.rows(summaries, names), strict=True)),
         notes=table.notes(summaries, names),
         datasets=datasets,
-        chart=page_charts,
+        chart=charts,
     )
     return printable(page)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iiszoo.engine.metrics import noc, reached
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs.trace import Trace
 
 WIDTH = 560
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 14, 40

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs.trace import Trace
 
 NOC_TARGETS = (0.80, 0.85, 0.90, 0.95)
 
@@ -87,7 +87,7 @@ def seconds_per_click(traces: Sequence[Trace]) -> float:
     return seconds / clicks if clicks else math.nan
 
 
-def summarise(traces: Sequence[Trace], max_clicks: int, target_iou: float) -> dict[str, Any]:
+def metrics_of(traces: Sequence[Trace], max_clicks: int, target_iou: float) -> dict[str, Any]:
     """Every result metric of a run that does not measure time, by name; order of `traces` does not matter.
 
     - `noc85`: mean NoC@85, `noc85_std`: its standard deviation over samples (divided by their number);
@@ -115,7 +115,7 @@ def summarise(traces: Sequence[Trace], max_clicks: int, target_iou: float) -> di
     return results
 
 
-def summarise_times(traces: Sequence[Trace]) -> dict[str, float | None]:
+def times_of(traces: Sequence[Trace]) -> dict[str, float | None]:
     """Milliseconds: of the model and of the robot (scoring included) a click, median and p95; of the image's encoding.
 
     `spc_seconds` is `seconds_per_click`.

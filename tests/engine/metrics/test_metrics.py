@@ -21,6 +21,7 @@ from iiszoo.engine.metrics import (
     iou,
     iou_at,
     mae,
+    metrics_of,
     mse,
     noc,
     pixel_accuracy,
@@ -28,8 +29,7 @@ from iiszoo.engine.metrics import (
     reached,
     recall,
     seconds_per_click,
-    summarise,
-    summarise_times,
+    times_of,
 )
 
 SIZES = arrays.array_shapes(min_dims=2, max_dims=2, max_side=7)
@@ -205,25 +205,25 @@ def test_a_good_enough_initial_mask_needs_no_click(trace):
     session = trace([], initial_iou=0.92)
     assert noc(session, 0.90, 20) == 0
     assert noc(session, 0.95, 20) == 20
-    results = summarise([session], 20, 0.90)
+    results = metrics_of([session], 20, 0.90)
     assert (results["noc90"], results["nof90"], results["nof90_strict"]) == (0, 0, 0)
     assert results["iou"] == [0.92] * 21
 
 
 def test_success_with_the_last_click_is_a_failure_as_ritm_counts_and_none_strictly(trace):
     late = trace([0.5] * 19 + [0.9])
-    results = summarise([late], 20, 0.90)
+    results = metrics_of([late], 20, 0.90)
     assert (results["noc90"], results["nof90"], results["nof90_strict"]) == (20, 1, 0)
 
 
 def test_a_session_that_never_gets_there_is_a_failure_both_ways(trace):
-    results = summarise([trace([0.89] * 20)], 20, 0.90)
+    results = metrics_of([trace([0.89] * 20)], 20, 0.90)
     assert (results["noc90"], results["nof90"], results["nof90_strict"]) == (20, 1, 1)
     assert (results["noc85"], results["nof85"], results["nof85_strict"]) == (1, 0, 0)
 
 
 def test_a_session_that_ran_out_of_errors_to_click_below_the_target_is_a_failure(trace):
-    results = summarise([trace([0.5, 0.7])], 20, 0.90)
+    results = metrics_of([trace([0.5, 0.7])], 20, 0.90)
     assert (results["noc90"], results["nof90"], results["nof90_strict"]) == (20, 1, 1)
     assert results["iou"][2:] == [0.7] * 19
 
@@ -231,7 +231,7 @@ def test_a_session_that_ran_out_of_errors_to_click_below_the_target_is_a_failure
 def test_a_session_that_the_model_failed_in_is_a_failure_whatever_it_had_reached(trace):
     failed = trace([0.97], initial_iou=0.97, error="model m raised ValueError")
     assert not reached(failed, 0.80)
-    results = summarise([failed], 20, 0.95)
+    results = metrics_of([failed], 20, 0.95)
     for name in ("80", "85", "90", "95"):
         assert (results[f"noc{name}"], results[f"nof{name}"], results[f"nof{name}_strict"]) == (20, 1, 1)
     assert results["iou"] == [0.0] * 21
@@ -244,7 +244,7 @@ def test_iou_at_k_stays_at_the_last_answer_of_a_session_that_ended(trace):
 
 def test_means_and_deviations_over_samples(trace):
     traces = [trace([0.9], 0), trace([0.5, 0.8, 0.91], 1), trace([0.2] * 5, 2)]
-    results = summarise(traces, 5, 0.90)
+    results = metrics_of(traces, 5, 0.90)
     assert results["noc90"] == pytest.approx((1 + 3 + 5) / 3)
     assert results["noc90_std"] == pytest.approx(np.std([1, 3, 5]))
     assert results["noc80"] == pytest.approx((1 + 2 + 5) / 3)
@@ -262,23 +262,23 @@ def test_the_order_of_traces_does_not_matter(trace):
 
     traces = [trace(values(), i, initial_boundary_iou=rng.random(), boundary_iou=values()) for i in range(30)]
     shuffled = rng.sample(traces, len(traces))
-    assert summarise(shuffled, 20, 0.90) == summarise(traces, 20, 0.90)
-    assert summarise_times(shuffled) == summarise_times(traces)
+    assert metrics_of(shuffled, 20, 0.90) == metrics_of(traces, 20, 0.90)
+    assert times_of(shuffled) == times_of(traces)
 
 
 def test_the_area_under_the_curve_is_the_mean_over_clicks_of_the_mean_iou(trace):
     ended = trace([0.4, 0.95], 0, initial_iou=0.3)
     whole = trace([0.1, 0.2, 0.3, 0.4], 1)
-    area = summarise([ended, whole], 4, 0.95)["auc"]
+    area = metrics_of([ended, whole], 4, 0.95)["auc"]
     assert area == pytest.approx(((0.4 + 0.95 + 0.95 + 0.95) + (0.1 + 0.2 + 0.3 + 0.4)) / 8)
 
 
 def test_the_area_lies_between_nothing_and_everything_right_at_once(trace):
-    assert summarise([trace([1.0])], 20, 0.9)["auc"] == 1
-    assert summarise([trace([], initial_iou=0.92)], 20, 0.9)["auc"] == pytest.approx(0.92)
-    assert summarise([trace([0.0] * 20, initial_iou=0.8)], 20, 0.9)["auc"] == 0
-    assert summarise([trace([0.9], error="model m raised ValueError")], 20, 0.9)["auc"] == 0
-    assert summarise([trace([0.7])], 1, 0.9)["auc"] == 0.7
+    assert metrics_of([trace([1.0])], 20, 0.9)["auc"] == 1
+    assert metrics_of([trace([], initial_iou=0.92)], 20, 0.9)["auc"] == pytest.approx(0.92)
+    assert metrics_of([trace([0.0] * 20, initial_iou=0.8)], 20, 0.9)["auc"] == 0
+    assert metrics_of([trace([0.9], error="model m raised ValueError")], 20, 0.9)["auc"] == 0
+    assert metrics_of([trace([0.7])], 1, 0.9)["auc"] == 0.7
     assert area_under_curve([None, None]) is None
 
 
@@ -287,7 +287,7 @@ def test_boundary_iou_after_clicks_stays_at_the_last_answer_of_a_session_that_en
     assert [boundary_iou_at(session, k) for k in range(5)] == [0.1, 0.2, 0.6, 0.6, 0.6]
     good = trace([], 1, initial_iou=0.92, initial_boundary_iou=0.5)
     failed = trace([0.9], 2, initial_boundary_iou=0.5, boundary_iou=[0.9], error="model m raised ValueError")
-    assert summarise([session, good, failed], 3, 0.9)["boundary_iou"] == pytest.approx(
+    assert metrics_of([session, good, failed], 3, 0.9)["boundary_iou"] == pytest.approx(
         [(0.1 + 0.5) / 3, (0.2 + 0.5) / 3, (0.6 + 0.5) / 3, (0.6 + 0.5) / 3]
     )
 
@@ -296,31 +296,31 @@ def test_a_run_with_traces_from_before_boundary_iou_was_measured_has_no_mean_of_
     new = [trace([0.5, 0.9], i, initial_boundary_iou=0.0, boundary_iou=[0.2, 0.6]) for i in range(3)]
     old = trace([0.5, 0.9], 3)
     assert boundary_iou_at(old, 1) is None
-    assert summarise([*new, old], 2, 0.9)["boundary_iou"] == [None] * 3
-    assert summarise(new, 2, 0.9)["boundary_iou"] == pytest.approx([0.0, 0.2, 0.6])
-    assert summarise([*new, old], 2, 0.9)["iou"] == pytest.approx([0.0, 0.5, 0.9])
+    assert metrics_of([*new, old], 2, 0.9)["boundary_iou"] == [None] * 3
+    assert metrics_of(new, 2, 0.9)["boundary_iou"] == pytest.approx([0.0, 0.2, 0.6])
+    assert metrics_of([*new, old], 2, 0.9)["iou"] == pytest.approx([0.0, 0.5, 0.9])
 
 
 def test_a_target_above_the_one_that_sessions_end_at_is_not_known(trace):
-    results = summarise([trace([0.96])], 20, 0.90)
+    results = metrics_of([trace([0.96])], 20, 0.90)
     assert (results["noc95"], results["noc95_std"], results["nof95"], results["nof95_strict"]) == (None,) * 4
     assert results["noc90"] == 1
-    assert summarise([trace([0.96])], 20, 0.95)["noc95"] == 1
+    assert metrics_of([trace([0.96])], 20, 0.95)["noc95"] == 1
 
 
 def test_a_run_without_samples_has_no_metrics():
-    results = summarise([], 3, 0.90)
+    results = metrics_of([], 3, 0.90)
     assert results["noc90"] is None
     assert results["iou"] == results["boundary_iou"] == [None] * 4
     assert results["auc"] is None
-    assert set(summarise_times([]).values()) == {None}
+    assert set(times_of([]).values()) == {None}
 
 
 def test_seconds_per_click_counts_all_that_a_session_took(trace):
     a = trace([0.5, 0.9], model_seconds=[0.1, 0.3], robot_seconds=[0.01, 0.01], init_seconds=0.5, load_seconds=0.08)
     b = trace([0.9], 1, model_seconds=[0.2], robot_seconds=[0.0], init_seconds=0.2, load_seconds=0.0)
     assert seconds_per_click([a, b]) == pytest.approx((0.1 + 0.3 + 0.02 + 0.5 + 0.08 + 0.2 + 0.2) / 3)
-    times = summarise_times([a, b])
+    times = times_of([a, b])
     assert times["spc_seconds"] == pytest.approx(seconds_per_click([a, b]))
     assert times["model_ms_median"] == pytest.approx(200)
     assert times["robot_ms_median"] == pytest.approx(10)

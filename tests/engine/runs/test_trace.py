@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as arrays
 
-from iiszoo.engine.trace import Trace, pack_mask, unpack_mask
+from iiszoo.engine.runs.trace import Trace, pack_mask, unpack_mask
 
 
 @settings(max_examples=50, deadline=None)

@@ -12,7 +12,7 @@ import iiszoo
 
 @dataclass(frozen=True)
 class Published:
-    """One figure. `metric` is a name of `engine.metrics.summarise`, such as `noc90`; `robot` made the clicks."""
+    """One figure. `metric` is a name of `engine.metrics.metrics_of`, such as `noc90`; `robot` made the clicks."""
 
     model: str
     dataset: str
