@@ -137,7 +137,7 @@ def _complaint(stored: Stored, file: Path, found: Found, wanted: Expected, *, en
     if complaint is None:
         return _format.complaint(stored.download.filename, file, ended=ended) if wanted.sha256 is None else None
     instead = _format.placeholder(file)
-    return complaint if instead is None else f"it is {instead}: {complaint}"
+    return complaint if instead is None else f"{complaint}; it is {instead}"
 
 
 def _pinned_when_loaded(stored: Stored) -> bool:

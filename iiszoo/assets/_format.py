@@ -104,7 +104,7 @@ def complaint(filename: str, file: Path, *, ended: bool = True) -> str | None:
         return f"it is {found.name}, not {_NAMES[wanted]}"
     if wanted is None and (found.family == "placeholder" or (found.family == "text" and suffix not in _TEXTS)):
         return f"it is {found.name}, not the file"
-    if found.whole is False:
+    if wanted is not None and found.whole is False:  # an archive is looked at more closely when it is unpacked
         return f"it is {found.name} that is cut off or damaged"
     if wanted is not None and not ended and found.whole is None:
         return "the server does not say how long the file is, so that nobody knows whether all of it has come"
@@ -149,7 +149,7 @@ def _zip(file: Path) -> Format:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, IndexError):
-        return Format("a PyTorch file (a zip archive)", "torch", "get it again", whole=False)
+        return Format("a PyTorch file", "torch", "get it again", whole=False)
     inside = {name.partition("/")[2] for name in names}
     if "constants.pkl" in inside:
         return Format("a TorchScript archive", way_out=_EXPORT)

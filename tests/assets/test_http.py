@@ -201,7 +201,8 @@ def test_a_damaged_file_is_replaced_and_set_aside(server, content, make_card, pl
 
 @pytest.mark.parametrize("send_length", [True, False])
 def test_a_size_mismatch_is_refused(server, content, make_card, place, send_length):
-    card = make_card(server.serve("/w", content + b"more", send_length=send_length), size=len(content))
+    url = server.serve("/w", content + b"more", send_length=send_length, seconds_per_64k=0.01)
+    card = make_card(url, size=len(content))
     with pytest.raises(WeightsError, match=r"1000004 bytes, but 1000000|more than the 1000000 bytes"):
         assets.fetch(card)
     assert server.sent < 1_000_000 or not send_length  # refused by its headers, before the body

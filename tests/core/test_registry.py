@@ -171,8 +171,8 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadOption, match=r"checkpoint .*own\.pth does not exist"):
         load_model("classic/geocut", checkpoint=tmp_path / "own.pth")
-    with pytest.raises(BadOption, match="does not exist"):
-        load_model("classic/geocut", checkpoint=tmp_path)  # a directory is no checkpoint
+    with pytest.raises(BadOption, match="is a directory, not a file"):
+        load_model("classic/geocut", checkpoint=tmp_path)
 
 
 def test_a_model_by_id_knows_its_card() -> None:
