@@ -7,7 +7,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ import torch
 from torch import Tensor
 
 from iiszoo import errors
-from iiszoo.errors import BadOption, IISZooError, ModelError, WorkerDied, WorkerLost
+from iiszoo.errors import BadOption, IISZooError, ModelError, WorkerDied, WorkerLost, one_line
 from iiszoo.object_path import is_function
 from iiszoo.protocol import Clicks, Images, Model, Outputs, State, as_model
+from iiszoo.remote.messages import Garbled
 from iiszoo.remote.process import Died, Failed, Interpreter, Process
 
 _log = logging.getLogger(__name__)
@@ -111,7 +113,8 @@ class RemoteFunction:
         """The state of the other side; raises `ModelError` (`WorkerDied`), as the call does."""
         with self._lock:
             reply = self._ask(lambda process: ("init_z", {"x": _put(process, x)}))
-            return self._state(reply, {}, None)
+            with self._understood():
+                return self._state(reply, {}, None)
 
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
         parcels = {key: value for key, value in z.items() if key != "prev_output"}
@@ -131,10 +134,23 @@ class RemoteFunction:
 
         with self._lock:
             reply = self._ask(request)
+            with self._understood():
+                y = self._get(reply["y"])
+                known = {part.id: part for parts in parcels.values() for part in parts}
+                after = self._state(reply, known, y)
             self._deaths = 0
-            y = self._get(reply["y"])
-            known = {part.id: part for parts in parcels.values() for part in parts}
-            return y, self._state(reply, known, y)
+            return y, after
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """While a reply is read: one that makes no sense ends the worker as its death does."""
+        try:
+            yield
+        except Exception as error:
+            assert self._process is not None
+            self._process.end()
+            what = str(error) if isinstance(error, Garbled) else one_line(error)
+            raise self._died(Died(f"answers what is not iiszoo's protocol ({what})")) from error
 
     def _ask(self, request: Callable[[Process], tuple[str, dict[str, Any]]]) -> dict[str, Any]:
         process = self._running()
@@ -164,7 +180,8 @@ class RemoteFunction:
     def _start(self, timeout: float | None) -> dict[str, Any]:
         process = _started(self.interpreter)
         what = {**self._load, "threads": torch.get_num_threads()}
-        loaded = _loaded(process, "load", what, timeout, self.name, self.interpreter)
+        wanted = {"name": str, "ragged": bool, "report": dict}
+        loaded = _loaded(process, "load", what, timeout, self.name, self.interpreter, wanted)
         self._process = process
         return loaded
 
@@ -280,7 +297,8 @@ class RemoteReference:
                 "options": dict(self.options),
                 "fetch": fetch,
             }
-            return _loaded(process, "identify", what, None, self.model, self.interpreter)
+            wanted = {"identity": dict, "threshold": float}
+            return _loaded(process, "identify", what, None, self.model, self.interpreter, wanted)
         finally:
             process.end()
 
@@ -303,11 +321,24 @@ def _started(interpreter: Interpreter) -> Process:
 
 
 def _loaded(
-    process: Process, do: str, what: dict[str, Any], timeout: float | None, name: str, interpreter: Interpreter
+    process: Process,
+    do: str,
+    what: dict[str, Any],
+    timeout: float | None,
+    name: str,
+    interpreter: Interpreter,
+    wanted: dict[str, type],
 ) -> dict[str, Any]:
-    """The reply to a request about the model as a whole; a failure says what iiszoo's own error there says."""
+    """The reply to a request about the model as a whole, with an entry of the `wanted` type by each name; a failure
+    says what iiszoo's own error there says.
+    """
     try:
-        return process.ask(do, what, [], timeout)
+        reply = process.ask(do, what, [], timeout)
+        lacking = [key for key, kind in wanted.items() if not isinstance(reply.get(key), kind)]
+        if lacking or (do == "identify" and not isinstance(reply["identity"].get("id"), str)):
+            process.end()
+            raise Died(f"answers what is not iiszoo's protocol (no {(lacking or ['identity'])[0]})")
+        return reply
     except Failed as failed:
         process.end()
         kind = getattr(errors, failed.kind, None)

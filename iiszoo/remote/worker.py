@@ -211,9 +211,12 @@ class Host:
         if not isinstance(value, self._array):
             kind = "an array" if self.torch is None else "a tensor"
             raise FormatError(f"must give {kind}, or a list of them, as {what}, not {type(value).__name__}")
+        if self.torch is not None and (value.layout != self.torch.strided or value.device.type == "meta"):
+            found = "on the meta device" if value.device.type == "meta" else str(value.layout).replace("torch.", "")
+            raise FormatError(f"must give a dense tensor of values as {what}, not one that is {found}")
         try:
             return self.outbox.put(value if self.torch is None else value.detach().cpu().numpy())
-        except TypeError as error:  # a type that numpy does not have
+        except (TypeError, RuntimeError) as error:  # a type that numpy does not have
             raise FormatError(f"must give {what} in float32, not {value.dtype}") from error
 
     def _state(
@@ -339,6 +342,20 @@ def _listen(connection: Connection, requests: queue.Queue[Any]) -> None:
         os.killpg(os.getpid(), signal.SIGKILL)
 
 
+def _described(error: BaseException) -> dict[str, str]:
+    """An exception within bounds; its own methods may raise anything."""
+    kind = type(error).__name__
+    try:
+        text = " ".join(str(error)[:2000].split())
+    except BaseException as second:  # noqa: BLE001  see above
+        text = f"(it cannot say what: its str() raises {type(second).__name__})"
+    try:
+        lines = traceback.format_exc()[-20000:]
+    except BaseException:  # noqa: BLE001
+        lines = kind
+    return {"type": kind, "text": text, "traceback": lines}
+
+
 def main(connection: Connection, inbox: Area, outbox: Area) -> None:
     """Serve until the other side hangs up."""
     requests: queue.Queue[Any] = queue.Queue()
@@ -350,9 +367,7 @@ def main(connection: Connection, inbox: Area, outbox: Area) -> None:
         try:
             reply = host.answer(request)
         except BaseException as error:  # noqa: BLE001  a model may raise anything, and leave with sys.exit()
-            text = " ".join(str(error).split())
-            kind = type(error).__name__
-            reply = {"error": {"type": kind, "text": text, "traceback": traceback.format_exc()}}
+            reply = {"error": _described(error)}
         connection.send_bytes(json.dumps(reply).encode())
 
 
