@@ -77,9 +77,6 @@ class Source:
     commit: str
     licence: str = ""
 
-    def __post_init__(self) -> None:
-        check_types(self)
-
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -124,6 +121,8 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         check_types(self)
+        if self.upstream is not None:  # one that stands alone is checked by who clones it
+            check_types(self.upstream)
         _check_id(self.id, rf"{_ID_PART}/{_ID_PART}", "family/variant")
         _check_loader(self)
         _check_date(self)
