@@ -43,4 +43,4 @@ def checkpoint(model: str, folder: Path) -> Path:
 @pytest.mark.parametrize("model", [*HEADS, "focalclick/segformerb0-s2?size=128"])
 def test_a_session_is_as_it_was(model: str, tmp_path: Path) -> None:
     loaded = load_model(model, checkpoint=checkpoint(model.partition("?")[0], tmp_path))
-    golden.check(loaded, Path(__file__).with_name("golden.json"), model, CLICKS)
+    golden.compare(loaded, Path(__file__).with_name("golden.json"), model, CLICKS)

@@ -44,4 +44,4 @@ def checkpoint(model: str, folder: Path) -> Path:
 )
 def test_a_session_is_as_it_was(model: str, n_clicks: int, tmp_path: Path) -> None:
     loaded = load_model(model, checkpoint=checkpoint(model.partition("?")[0], tmp_path))
-    golden.check(loaded, Path(__file__).with_name("golden.json"), model, CLICKS[:n_clicks])
+    golden.compare(loaded, Path(__file__).with_name("golden.json"), model, CLICKS[:n_clicks])

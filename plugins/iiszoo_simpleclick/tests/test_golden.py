@@ -32,4 +32,4 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("options", ["", "?flip=false&preset=davis", "?size=224x448"])
 def test_a_session_is_as_it_was(checkpoint: Path, options: str) -> None:
     name = f"simpleclick/xtiny{options}"
-    golden.check(load_model(name, checkpoint=checkpoint), Path(__file__).with_name("golden.json"), name, CLICKS)
+    golden.compare(load_model(name, checkpoint=checkpoint), Path(__file__).with_name("golden.json"), name, CLICKS)
