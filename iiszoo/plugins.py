@@ -6,17 +6,26 @@ only a plugin that got through all of it is committed. Whatever goes wrong is ke
 
 `IISZOO_PLUGINS=a,b` selects entry points by name (built-ins are always there); `IISZOO_STRICT_PLUGINS=1` raises the
 first failure at once.
+
+Ctrl-C stops the program also while a plugin is imported. A KeyboardInterrupt that a plugin raises by itself, without a
+SIGINT to this process, breaks the plugin, as any other exception does. What a plugin prints goes to stderr.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import signal
+import sys
+import threading
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, distributions
 from types import ModuleType
 from typing import Any, Literal
 
@@ -24,15 +33,21 @@ import click
 import pluggy
 
 import iiszoo
-from iiszoo import hookspecs
+from iiszoo import cards, hookspecs
 from iiszoo.cards import Card, DatasetCard, ModelCard, RobotCard
-from iiszoo.errors import BadOption, PluginError
+from iiszoo.errors import BadOption, PluginError, one_line
 
 BUILTIN = "iiszoo"
 """The name under which iiszoo's own models, datasets and robots are listed among the plugins."""
 
 Kind = Literal["model", "dataset", "robot"]
 KINDS: dict[Kind, type] = {"model": ModelCard, "dataset": DatasetCard, "robot": RobotCard}
+
+SLOW_SECONDS = 5.0
+"""A plugin that takes longer to import is named on stderr: it is what a person waits for."""
+
+_TRACEBACK = 20_000
+"""Characters of a traceback's end that are kept."""
 
 
 @dataclass
@@ -66,10 +81,13 @@ class Plugin:
         if os.environ.get("IISZOO_STRICT_PLUGINS") == "1":
             raise PluginError(self.failure(error)) from error
         self.error = error
-        self.traceback = "".join(traceback.format_exception(error))
+        try:
+            self.traceback = "".join(traceback.format_exception(error))[-_TRACEBACK:]
+        except Exception:  # noqa: BLE001  the exception is of others, and its attributes may raise
+            self.traceback = one_line(error)
 
     def failure(self, error: BaseException) -> str:
-        return f"plugin {self.label} is broken: {type(error).__name__}: {error}"
+        return f"plugin {self.label} is broken: {one_line(error)}"
 
 
 def kind_of(card: Card) -> Kind:
@@ -85,42 +103,161 @@ def installed() -> tuple[Plugin, ...]:
     if builtin.error is not None:
         raise builtin.error
     plugins = [builtin]
-    for point in _selected(sorted(entry_points(group=hookspecs.ENTRY_POINT_GROUP), key=lambda point: point.name)):
-        distribution = point.dist.name if point.dist else "unknown distribution"
-        version = point.dist.version if point.dist else "?"
-        plugin = Plugin(point.name, point.value, distribution, version)
-        _load(plugin, point.load)
+    for found in _selected(sorted(_found(), key=lambda found: found.name)):
+        plugin = Plugin(found.name, found.value, found.distribution, found.version)
+        _load(plugin, found.load)
         plugins.append(plugin)
     _refuse_double_claims(plugins)
     return tuple(plugins)
 
 
-def _selected(points: list[EntryPoint]) -> list[EntryPoint]:
+@dataclass(frozen=True)
+class _Found:
+    """An entry point, and its distribution; `load` raises where the distribution's entry points cannot be read."""
+
+    name: str
+    value: str
+    distribution: str
+    version: str
+    load: Callable[[], Any]
+
+
+def _found() -> Iterator[_Found]:
+    """The entry points of all distributions, each read by itself: one whose files are damaged breaks no other.
+
+    Of two distributions with one name the first on `sys.path` counts, as it is what is imported.
+    """
+    seen = set()
+    for distribution in distributions():
+        name, version = _named(distribution)
+        key = re.sub(r"[-_.]+", "-", name).lower()
+        if key in seen:
+            continue
+        if name != _UNKNOWN:
+            seen.add(key)
+        try:
+            points = [(p.name, p.value, p.load) for p in distribution.entry_points if p.group == _GROUP]
+        except Exception as error:  # noqa: BLE001  the reader stumbles over what is malformed in many ways
+            points = [(p, value, _raiser(name, error)) for p, value in _legible(distribution, error)]
+        for point, value, load in points:
+            yield _Found(point, value, *_stated(distribution, name, version), load)
+
+
+def _raiser(distribution: str, error: Exception) -> Callable[[], Any]:
+    def load() -> Any:
+        raise PluginError(
+            f"the file entry_points.txt of {distribution} cannot be read ({one_line(error)}); install it anew"
+        ) from error
+
+    return load
+
+
+def _legible(distribution: Distribution, error: Exception) -> list[tuple[str, str]]:
+    """Name and value of what seem to be iiszoo's entry points, in a file that cannot be read as what it should be."""
+    try:
+        raw = error.object if isinstance(error, UnicodeDecodeError) else None
+        text = distribution.read_text("entry_points.txt") or "" if raw is None else raw.decode("utf-8", "replace")
+    except Exception:  # noqa: BLE001  nothing in it can be read, and most distributions are not iiszoo's
+        return []
+    _, ours, rest = text.replace("\0", "").partition(f"[{_GROUP}]")
+    section = rest.partition("[")[0]
+    points = re.findall(r"^[ \t]*([^\s=#;]+)[ \t]*(?:=[ \t]*(.*?))?[ \t\r]*$", section, re.MULTILINE)
+    return points or ([(_named(distribution)[0], "")] if ours else [])
+
+
+_GROUP = hookspecs.ENTRY_POINT_GROUP
+_UNKNOWN = "unknown distribution"
+
+
+def _named(distribution: Distribution) -> tuple[str, str]:
+    """Name and version as the directory's name has them: no file need be read, or be readable, for that."""
+    stem = os.path.basename(str(getattr(distribution, "_path", "")))
+    name, _, rest = stem.removesuffix(".dist-info").removesuffix(".egg-info").partition("-")
+    if name and stem.endswith((".dist-info", ".egg-info")):
+        return name, rest.partition("-")[0] or "?"
+    return _stated(distribution, _UNKNOWN, "?")
+
+
+def _stated(distribution: Distribution, name: str, version: str) -> tuple[str, str]:
+    """Name and version as the distribution's METADATA states them; those given where it does not."""
+    try:
+        return str(distribution.metadata["Name"] or name), str(distribution.metadata["Version"] or version)
+    except Exception:  # noqa: BLE001  absent, not UTF-8, malformed: it is still known by its directory
+        return name, version
+
+
+def _selected(points: list[_Found]) -> list[_Found]:
     wanted = os.environ.get("IISZOO_PLUGINS")
     if wanted is None:
         return points
     names = {name.strip() for name in wanted.split(",") if name.strip()}
-    missing = names - {point.name for point in points}
+    there = {found.name for found in points}
+    missing = names - there
     if missing:
-        there = ", ".join(sorted({point.name for point in points})) or "none"
         raise BadOption(
-            f"IISZOO_PLUGINS names {', '.join(sorted(missing))}, which is not installed (installed: {there})"
+            f"IISZOO_PLUGINS names {', '.join(sorted(missing))}, which is not installed "
+            f"(installed: {', '.join(sorted(there)) or 'none'})"
         )
-    return [point for point in points if point.name in names]
+    return [found for found in points if found.name in names]
 
 
 def _load(plugin: Plugin, load: Any) -> None:
     start = time.perf_counter()
+    ctrl_c = _CtrlC()
     try:
-        module = load()
-        _check_api_version(module)
-        _call_hooks(plugin, module)
-    except KeyboardInterrupt:
-        raise
+        with _watched(plugin), redirect_stdout(sys.stderr), ctrl_c:
+            module = load()
+            _check_api_version(module)
+            _call_hooks(plugin, module)
     except BaseException as error:  # noqa: BLE001  a plugin that calls sys.exit() must not end the tool either
-        plugin.break_with(error)
+        if not ctrl_c.pressed:
+            plugin.break_with(error)
     finally:
         plugin.import_seconds = time.perf_counter() - start
+    if ctrl_c.pressed:  # whatever the plugin has made of it
+        raise KeyboardInterrupt
+
+
+class _CtrlC:
+    """Notes whether SIGINT comes while this is entered; what else it does stays as it was.
+
+    So a person's Ctrl-C is told apart from a KeyboardInterrupt that a plugin raises by itself. Only the main thread
+    gets signals: elsewhere there is nothing to note.
+    """
+
+    def __init__(self) -> None:
+        self.pressed = False
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        before = signal.getsignal(signal.SIGINT)
+        if callable(before) and threading.current_thread() is threading.main_thread():
+            self._before = before
+            signal.signal(signal.SIGINT, self._note)
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None and signal.getsignal(signal.SIGINT) == self._note:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, number: int, frame: Any) -> None:
+        self.pressed = True
+        self._before(number, frame)
+
+
+@contextmanager
+def _watched(plugin: Plugin) -> Iterator[None]:
+    """Name the plugin on stderr where this takes long, while it does."""
+
+    def tell() -> None:
+        click.echo(f"plugin {plugin.label} takes more than {SLOW_SECONDS:g} s to import ...", err=True)
+
+    timer = threading.Timer(SLOW_SECONDS, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _check_api_version(module: ModuleType) -> None:
@@ -149,22 +286,41 @@ def _call_hooks(plugin: Plugin, module: ModuleType) -> None:
     caller.hook.iiszoo_register_datasets(register=_stager(plugin, "dataset"))
     caller.hook.iiszoo_register_robots(register=_stager(plugin, "robot"))
     caller.hook.iiszoo_register_commands(cli=staged_commands)
-    taken = sorted({*staged_commands.commands} & {*hookspecs.COMMANDS})
-    if taken:
-        raise PluginError(f"command {taken[0]!r} is iiszoo's own; give the plugin's command another name")
-    plugin.commands = dict(staged_commands.commands)
+    plugin.commands = _checked_commands(dict(staged_commands.commands))
+
+
+def _checked_commands(commands: dict[str, Any]) -> dict[str, click.Command]:
+    """The commands, each of which `iiszoo --help` can show. Raises `PluginError` that names the one that is wrong."""
+    for name, command in commands.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[^\W_][\w.-]*", name):
+            raise PluginError(f"a command cannot be called {name!r:.80}; use letters, digits, '-', '_' and '.'")
+        if name in hookspecs.COMMANDS:
+            raise PluginError(f"command {name!r} is iiszoo's own; give the plugin's command another name")
+        if not isinstance(command, click.Command):
+            raise PluginError(f"command {name!r} must be a click command, not of type {type(command).__name__}")
+        try:
+            sound = isinstance(command.get_short_help_str(), str) and isinstance(command.hidden, bool)
+        except Exception as error:
+            raise PluginError(f"the help of command {name!r} cannot be had: {one_line(error)}") from error
+        if not sound:
+            raise PluginError(f"command {name!r}: help must be a text, and hidden True or False")
+    return commands
 
 
 def _stager(plugin: Plugin, kind: Kind) -> Any:
+    ids = set()
+
     def register(card: Card, default: bool = False) -> None:
         if not isinstance(card, KINDS[kind]):
             raise TypeError(f"iiszoo_register_{kind}s takes {KINDS[kind].__name__}s, not {type(card).__name__}")
-        if any(kind_of(other) == kind and other.id == card.id for other in plugin.cards):
+        card = cards.plain(card, KINDS[kind])
+        if card.id in ids:
             raise ValueError(f"{kind} {card.id!r} is registered twice")
         if default and kind != "model":
             raise TypeError(f"a {kind} has no variants, so {card.id!r} cannot be a default")
         if default and plugin.defaults.get(card.family):
             raise ValueError(f"family {card.family!r} names two defaults: {plugin.defaults[card.family]} and {card.id}")
+        ids.add(card.id)
         plugin.cards.append(card)
         if default:
             plugin.defaults[card.family] = card.id
@@ -175,21 +331,19 @@ def _stager(plugin: Plugin, kind: Kind) -> Any:
 def _refuse_double_claims(plugins: list[Plugin]) -> None:
     """Two plugins that claim one family are both refused, by name; only the built-ins keep theirs."""
     sound = [plugin for plugin in plugins if plugin.error is None]
-    for plugin in sound[1:]:
-        for kind, family in sorted(plugin.claims()):
-            rivals = [other for other in sound if other is not plugin and (kind, family) in other.claims()]
-            if rivals and plugin.error is None:
-                others = " and ".join(rival.label for rival in rivals)
+    claims: dict[tuple[str, str], list[Plugin]] = {}
+    for plugin in sound:
+        for kind, family in plugin.claims():
+            claims.setdefault((f"{kind} family", family), []).append(plugin)
+        for name in plugin.commands:
+            claims.setdefault(("command", name), []).append(plugin)
+    for (what, name), rivals in sorted(claims.items()):
+        for plugin in rivals[1:] if rivals[0] is sound[0] else rivals:
+            if len(rivals) > 1 and plugin.error is None:
+                others = " and ".join(rival.label for rival in rivals if rival is not plugin)
                 plugin.break_with(
                     PluginError(
-                        f"{kind} family {family!r} is claimed by {plugin.label} and by {others}; "
-                        "uninstall all but one, or select with IISZOO_PLUGINS"
+                        f"{what} {name!r} is claimed by {plugin.label} and by {others}; uninstall all but one, or "
+                        "select with IISZOO_PLUGINS"
                     )
-                )
-        rival_commands = {name: other for other in sound if other is not plugin for name in other.commands}
-        for name in sorted(plugin.commands):
-            if name in rival_commands and plugin.error is None:
-                rival = rival_commands[name].label
-                plugin.break_with(
-                    PluginError(f"command {name!r} is claimed by {plugin.label} and by {rival}; uninstall one of them")
                 )

@@ -21,11 +21,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from iiszoo.cards import ModelCard
-from iiszoo.errors import ModelError
+from iiszoo.errors import IISZooError, ModelError, one_line
 
 Click = tuple[int, int]
 """(row, col), in pixels of the image."""
@@ -44,7 +46,8 @@ class Robot(Protocol):
 
     `outputs` float32 `(B, 1, H, W)` in [0, 1]; `targets` `(B, 1, H, W)` in {0, 1}; `ignore` bool `(B, 1, H, W)`, pixels
     that count neither way; `generators`, one `numpy.random.Generator` for each element. A pixel is object where
-    `outputs > threshold`. An element with nothing left to click gets no click in this interaction.
+    `outputs > threshold`. `samples`, the elements' sample ids, let a robot play what was recorded for a sample; most
+    make nothing of them. An element with nothing left to click gets no click in this interaction.
     """
 
     def __call__(
@@ -58,6 +61,7 @@ class Robot(Protocol):
         ignore: Tensor | None = None,
         generators: Sequence[Any] | None = None,
         threshold: float = 0.5,
+        samples: Sequence[str] | None = None,
     ) -> tuple[Clicks, Clicks]: ...
 
 
@@ -77,8 +81,18 @@ class Model:
 
     @property
     def ragged(self) -> bool:
-        """Whether one call takes images of different sizes. A bare function may say so by an attribute `ragged`."""
-        return self.card.ragged if self.card else bool(getattr(self.function, "ragged", False))
+        """Whether one call takes images of different sizes. A bare function may say so by an attribute `ragged`.
+
+        Raises `ModelError` where that attribute cannot be had.
+        """
+        if self.card:
+            return self.card.ragged
+        try:
+            return bool(getattr(self.function, "ragged", False))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise ModelError(f"model {self.name} cannot say whether it is ragged: {one_line(error)}") from error
 
     @property
     def threshold(self) -> float:
@@ -88,7 +102,10 @@ class Model:
     def init_z(self, x: Images) -> State:
         """The state before the first interaction, with `prev_output` zero: the work that the image alone decides."""
         init_z = getattr(self.function, "init_z", None)
-        z: State = dict(init_z(x)) if init_z is not None else {}
+        made = init_z(x) if init_z is not None else {}
+        if not isinstance(made, dict):
+            raise ModelError(f"model {self.name} must return a dict from init_z, not {_describe(made)}")
+        z: State = dict(made)
         if "prev_output" not in z:
             z["prev_output"] = empty_output(x)
         return z
@@ -98,9 +115,8 @@ class Model:
         answer = self.function(x, z, pcs, ncs)
         if isinstance(answer, tuple):
             if len(answer) != 2 or not isinstance(answer[1], dict):
-                raise ModelError(
-                    f"model {self.name} must return y or (y, z) with z a dict, not a tuple of {len(answer)}"
-                )
+                found = f"a tuple of {len(answer)}" if len(answer) != 2 else f"z of type {type(answer[1]).__name__}"
+                raise ModelError(f"model {self.name} must return y or (y, z) with z a dict, not {found}")
             return answer
         return answer, {**z, "prev_output": answer}
 
@@ -110,11 +126,18 @@ class Model:
         Only a function that turns its answers into masks itself, as progressive merge does, needs to know: it says so
         by a method `at_threshold(threshold)` that returns the function for that threshold.
         """
-        at_threshold = getattr(self.function, "at_threshold", None)
-        if at_threshold is None:
-            return self
-        model = copy.copy(self)
-        model.function = at_threshold(threshold)
+        try:
+            at_threshold = getattr(self.function, "at_threshold", None)
+            if at_threshold is None:
+                return self
+            model = copy.copy(self)
+            model.function = at_threshold(threshold)
+        except (KeyboardInterrupt, IISZooError):
+            raise
+        except BaseException as error:
+            raise ModelError(
+                f"model {self.name} cannot be used at threshold {threshold:g}: {one_line(error)}"
+            ) from error
         return model
 
     def __repr__(self) -> str:
@@ -127,7 +150,33 @@ def as_model(
     """Complete a callable `(x, z, pcs, ncs) -> y or (y, z)`, with or without `init_z`, to a `Model`."""
     if isinstance(function, Model):
         return function
-    return Model(function, name or str(getattr(function, "__name__", type(function).__name__)), card, device)
+    if name is None:
+        try:
+            name = str(getattr(function, "__name__", type(function).__name__))
+        except Exception:  # noqa: BLE001  a `__getattr__` of others may raise anything
+            name = type(function).__name__
+    return Model(function, name, card, device)
+
+
+def to_tensor(image: NDArray[np.uint8], device: str = "cpu") -> Tensor:
+    """An image uint8 (H, W, 3), RGB, as the x of one element: float32 (3, H, W) in [0, 1]."""
+    planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    return planes.to(device).to(torch.float32).div_(255)
+
+
+def to_output(mask: NDArray[np.bool_] | NDArray[np.float32], device: str = "cpu") -> Tensor:
+    """A mask, bool or probabilities (H, W), as the output of one element that says just that: float32 (1, 1, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(mask))[None, None].to(device, torch.float32)
+
+
+def to_targets(mask: NDArray[np.bool_]) -> Tensor:
+    """A mask bool (H, W) as the targets (or the ignored pixels) of one element, for a robot: bool (1, 1, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(mask))[None, None]
+
+
+def on_cpu(y: Tensor) -> Tensor:
+    """A plain tensor of y's values on the CPU, free of graph and subclass; it shares y's memory if that is there."""
+    return torch.from_numpy(y.numpy(force=True))
 
 
 def empty_output(x: Images) -> Outputs:
@@ -143,17 +192,17 @@ def batch_size(x: Images) -> int:
 
 
 def join(elements: Sequence[Any]) -> Any:
-    """One batched value from its elements: a tensor where all are tensors of one shape and type, else a list."""
+    """One batched value from its elements: a tensor where all are dense, of one shape, type and device, else a list."""
     first = elements[0]
-    if isinstance(first, Tensor) and all(
-        isinstance(e, Tensor) and e.shape == first.shape and e.dtype == first.dtype for e in elements
+    if is_dense(first) and all(
+        is_dense(e) and e.shape == first.shape and e.dtype == first.dtype and e.device == first.device for e in elements
     ):
         return first[None] if len(elements) == 1 else torch.stack(list(elements))
     return list(elements)
 
 
 def stack(zs: Sequence[State]) -> State:
-    """Join the states of several batches into one, in order.
+    """Join the states of several batches, all with the same entries, into one, in order.
 
     A value becomes a tensor where the elements allow it, else a list, so that what a model sees depends on the elements
     alone and not on how they came together.
@@ -199,7 +248,9 @@ def clicks_of(clicks: Clicks, b: int) -> list[Click]:
 
 
 def check_state(z: State, n: int, name: str = "unknown") -> None:
-    """Raise `ModelError`, naming model and entry, unless every entry of z can be indexed by its n batch elements."""
+    """Raise `ModelError`, naming model and entry, unless z has entries, each indexable by its n batch elements."""
+    if not z:
+        raise ModelError(f"model {name}: z must hold prev_output, but it has no entry")
     for key, value in z.items():
         if not isinstance(value, list | Tensor) or (isinstance(value, Tensor) and value.dim() == 0) or len(value) != n:
             raise ModelError(
@@ -221,6 +272,8 @@ def check_batch(y: Any, x: Images, name: str) -> None:
         raise ModelError(f"model {name} must return {len(x)} outputs in y, not {_describe(y)}")
     if isinstance(x, list) != isinstance(y, list):
         raise ModelError(f"model {name} must return a {'list' if isinstance(x, list) else 'tensor'} y, as x is one")
+    if isinstance(y, Tensor):
+        _check_storage(y, name)
 
 
 def check_element(y: Any, size: tuple[int, ...], name: str) -> None:
@@ -233,11 +286,25 @@ def check_element(y: Any, size: tuple[int, ...], name: str) -> None:
 
 
 def check_form(y: Any, size: tuple[int, ...], name: str) -> None:
-    """Raise `ModelError` unless y is a float32 tensor `(1, H, W)`, H and W being `size`; its values are not read."""
+    """Raise `ModelError` unless y is a dense float32 tensor `(1, H, W)`, H and W being `size`; no value is read."""
     if not isinstance(y, Tensor) or tuple(y.shape) != (1, *size):
         raise ModelError(f"model {name} must answer with shape (1, {size[0]}, {size[1]}), not {_describe(y)}")
+    _check_storage(y, name)
     if y.dtype != torch.float32:
         raise ModelError(f"model {name} must answer in float32, not {y.dtype}")
+
+
+def _check_storage(y: Tensor, name: str) -> None:
+    if y.device.type == "meta":
+        raise ModelError(f"model {name} must answer with values, not with a tensor on the meta device, which has none")
+    if not is_dense(y):
+        layout = "nested" if y.is_nested else str(y.layout).removeprefix("torch.")
+        raise ModelError(f"model {name} must answer with a dense tensor, not with a {layout} one; call .to_dense()")
+
+
+def is_dense(value: Any) -> bool:
+    """Whether this is a tensor with a value at every place: neither sparse nor nested."""
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_nested
 
 
 def _describe(value: Any) -> str:

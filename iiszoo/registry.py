@@ -1,31 +1,18 @@
-"""From an id to a card to the loaded thing; an unknown id is answered with what comes near it."""
+"""From an id to its card; an unknown id is answered with what comes near it."""
 
 from __future__ import annotations
 
 import difflib
-import inspect
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from iiszoo import plugins
-from iiszoo.cards import OBJECT_PATH, DatasetCard, ModelCard, RobotCard
-from iiszoo.errors import BadOption, IISZooError, ModelError, PluginError, UnknownId, one_line
-
-if TYPE_CHECKING:
-    from iiszoo.data.base import EvaluationDataset
-    from iiszoo.protocol import Model, Robot
+from iiszoo.cards import DatasetCard, ModelCard, RobotCard
+from iiszoo.errors import BadOption, PluginError, UnknownId
+from iiszoo.names import Name, parse_name
 
 CardType = TypeVar("CardType", ModelCard, DatasetCard, RobotCard)
-
-MERGE = "progressive_merge"
-"""The option that every model has, of its own loader or of `iiszoo.models.merge`: how its answers are merged."""
-INITIAL = "?initial="
-"""Stands between a dataset's id and the masks that its sessions start from (`iiszoo.data.initial_masks`)."""
 
 
 class Shelf(Generic[CardType]):
@@ -42,11 +29,12 @@ class Shelf(Generic[CardType]):
                 self._put(plugin)
 
     def _put(self, plugin: plugins.Plugin) -> None:
+        defaults = {*plugin.defaults.values()}
         for card in plugin.cards:
             if isinstance(card, plugins.KINDS[self.kind]):
                 self._cards[card.id] = card  # type: ignore[assignment]
                 self._origin[card.id] = plugin
-                if self.kind == "model" and card.id in plugin.defaults.values():
+                if self.kind == "model" and card.id in defaults:
                     self._defaults[card.family] = card.id
 
     def cards(self) -> list[CardType]:
@@ -75,7 +63,7 @@ class Shelf(Generic[CardType]):
             return variants[0]
         if variants:
             raise UnknownId(
-                f"{self.kind} family {name!r} has no default; name one of {', '.join(card.id for card in variants)}"
+                f"{self.kind} family {name!r} has no default; name one of {_some([card.id for card in variants])}"
             )
         self._raise_if_broken(name)
         raise UnknownId(f"no {self.kind} is called {name!r}{self._suggestion(name)}")
@@ -94,7 +82,13 @@ class Shelf(Generic[CardType]):
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         if near:
             return f"; did you mean {' or '.join(near)}?"
-        return f"; `iiszoo list {self.kind}s` shows what is installed: {', '.join(known) or 'nothing'}"
+        return f"; `iiszoo list {self.kind}s` shows what is installed: {_some(known) or 'nothing'}"
+
+
+def _some(names: list[str]) -> str:
+    """The names, within the bounds of a sentence."""
+    left = len(names) - 40
+    return ", ".join(names[:40]) + (f" and {left} more" if left > 0 else "")
 
 
 @dataclass(frozen=True)
@@ -113,234 +107,33 @@ def registry() -> Registry:
     return Registry(Shelf("model", installed), Shelf("dataset", installed), Shelf("robot", installed))
 
 
-def resolve_model(model: str) -> tuple[ModelCard, dict[str, Any]]:
-    """The card and the options of a model's name, `id` or `id?option=value&option=value` (`sam/vit-b?rule=segnext`).
+def resolve_model(model: str) -> tuple[ModelCard, Name]:
+    """The card of a model's name, and the name with the card's own id (`sam?rule=segnext` is `sam/vit-b?rule=segnext`).
 
-    A value that reads as a number, true or false is one. Raises `UnknownId`, `PluginError`, or `BadOption` where the
-    options are not of that form.
+    Raises `UnknownId`, `PluginError`, or `BadOption` if the name is not of the form `id?option=value`.
     """
-    name, options = options_of(model)
-    return registry().models.resolve(name), options
+    return _resolve(registry().models, model)
 
 
-def options_of(model: str) -> tuple[str, dict[str, Any]]:
-    """The name of a model or function without its options, and these. Raises as `resolve_model`."""
-    name, mark, query = model.partition("?")
-    options: dict[str, Any] = {}
-    for part in query.split("&") if mark else []:
-        key, equals, text = part.partition("=")
-        if not key.isidentifier() or not equals or not text or key in options:
-            raise BadOption(
-                f"model {model!r}: {part!r} is no option; write {name}?OPTION=VALUE&OPTION=VALUE, each once"
-            )
-        options[key] = _value(text)
-    return name, options
+def resolve_dataset(dataset: str) -> tuple[DatasetCard, Name]:
+    """The card of a dataset's name, `id[:ARGUMENT][?option=value]`, and the name. Raises as `resolve_model`."""
+    return _resolve(registry().datasets, dataset)
 
 
-def model_name(card: ModelCard, options: dict[str, Any]) -> str:
-    """The name by which a model with these options is known: `resolve_model` backwards, options in order."""
-    return option_name(card.id, options)
+def resolve_robot(robot: str) -> tuple[RobotCard, Name]:
+    """The card of a robot's name, `id[:ARGUMENT]`, and the name. Raises as `resolve_model`."""
+    card, name = _resolve(registry().robots, robot)
+    if name.options:
+        raise BadOption(f"robot {card.id!r} takes no options; write it without '?{robot.partition('?')[2]}'")
+    return card, name
 
 
-def option_name(name: str, options: dict[str, Any]) -> str:
-    """`name?option=value&option=value`, options in order; those that `name` has already stay."""
-    name, there = options_of(name)
-    options = {**there, **options}
-    said = [
-        f"{key}={json.dumps(value) if isinstance(value, bool) else value}" for key, value in sorted(options.items())
-    ]
-    return f"{name}?{'&'.join(said)}" if said else name
-
-
-def _value(text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, bool | int | float) else text
-
-
-def load_object(path: str) -> Any:
-    """Import what `"package.module:name"` names. Raises `BadOption` where that cannot be done."""
-    module, _, name = path.partition(":")
-    try:
-        imported = import_module(module)
-    except Exception as error:
-        raise BadOption(f"{path!r} cannot be imported: {one_line(error)}") from error
-    if not hasattr(imported, name):
-        near = difflib.get_close_matches(name, dir(imported), n=1)
-        raise BadOption(f"module {module!r} has no {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
-    return getattr(imported, name)
-
-
-def is_function(model: str | Callable[..., Any]) -> bool:
-    """Whether this names a bare function or is a callable itself, and so is no id."""
-    return not isinstance(model, str) or OBJECT_PATH.match(model.partition("?")[0]) is not None
-
-
-def check_merge_rule(rule: Any) -> None:
-    """Raise `BadOption` unless `rule` is one by which answers can be merged."""
-    if rule not in ("published", "mended"):
-        raise BadOption(f"option {MERGE} must be 'published' or 'mended', not {rule!r}; leave it out for no merge")
-
-
-def load_model(
-    model: str | Callable[..., Any], checkpoint: str | Path | None = None, device: str = "cpu", **options: Any
-) -> Model:
-    """A model of the standard format (`init_z`, `__call__`, `card`).
-
-    `model` is an id (`sam`, `sam/vit-b`), with options (`sam/vit-b?rule=segnext`) or without,
-    `"package.module:function"`, or any callable of the standard format. `checkpoint` is a file of own weights of the
-    same architecture; `options`, and those of the id, go to the card's loader. `progressive_merge`, `"published"` or
-    `"mended"`, is an option of every model (`iiszoo.models.merge`), and the only one of a bare function.
-    Raises `UnknownId`, `PluginError`, `WeightsError`, or `BadOption` (a device that is absent, an unknown option).
-    """
-    from iiszoo.protocol import as_model
-
-    check_device(device)
-    if is_function(model):
-        name, named = options_of(model) if isinstance(model, str) else (function_name(model), {})
-        options = {**named, **options}
-        merge = options.pop(MERGE, None)
-        function = load_object(name) if isinstance(model, str) else model
-        if checkpoint is not None or options:
-            raise BadOption(f"{name} is a bare function: it takes neither a checkpoint nor options but {MERGE}")
-        if inspect.isclass(function):
-            function = function()
-        if not callable(function):
-            raise BadOption(f"{name} is not callable, so it cannot be a model")
-        return _merging(as_model(function, name=name, device=device), merge)
-    card, named = resolve_model(str(model))
-    options = {**named, **options}
-    if checkpoint is not None and not Path(checkpoint).is_file():
-        raise BadOption(f"checkpoint {checkpoint} does not exist")
-    loader = load_object(card.loader)
-    merge = None if MERGE in _own_options(loader) else options.pop(MERGE, None)
-    check_options(card, options)
-    try:
-        loaded = loader(card, device=device, checkpoint=checkpoint, **options)
-    except IISZooError:
-        raise
-    except Exception as error:
-        asked = {"checkpoint": checkpoint, **options} if checkpoint else options
-        if asked:
-            raise BadOption(f"model {card.id} cannot be loaded with {', '.join(asked)}: {one_line(error)}") from error
-        raise ModelError(f"model {card.id} cannot be loaded: {one_line(error)}") from error
-    complete = as_model(loaded, name=model_name(card, options), card=card, device=device)
-    complete.checkpoint, complete.options = Path(checkpoint) if checkpoint else None, options
-    return _merging(complete, merge)
-
-
-def _merging(model: Model, rule: Any) -> Model:
-    """The model, with its answers merged unless `rule` is None."""
-    if rule is None:
-        return model
-    wrapped: Model = load_object("iiszoo.models.merge:merging")(model, rule)
-    return wrapped
-
-
-def _own_options(loader: Callable[..., Any]) -> dict[str, Any]:
-    """The options that a loader names, with their defaults."""
-    _, *parameters = inspect.signature(loader).parameters.values()  # the first is the card
-    return {
-        parameter.name: parameter.default
-        for parameter in parameters
-        if parameter.name not in ("device", "checkpoint")
-        and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    }
-
-
-def check_options(card: ModelCard, options: dict[str, Any]) -> None:
-    """Raise `BadOption` for an option that a model does not have, or whose value is not of its default's kind.
-
-    Its loader is imported for that, and not called: values are looked at when the model is loaded.
-    """
-    loader = load_object(card.loader)
-    known = _own_options(loader)
-    parameters = inspect.signature(loader).parameters.values()
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    for name, value in options.items():
-        if name not in known and name != MERGE and not takes_any:
-            has = f"it has {', '.join(dict.fromkeys([*known, MERGE]))}"
-            raise BadOption(f"model {card.id} has no option {name!r}; {has}")
-        if isinstance(known.get(name), bool) and not isinstance(value, bool):
-            raise BadOption(f"model {card.id}: option {name!r} must be true or false, not {value}")
-
-
-def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationDataset:
-    """A dataset for evaluation: an id, or `id:argument` for those that take one (`folder:DIR`).
-
-    `?initial=WHAT` behind it says which masks its sessions start from: `masks:DIR`, or `perturb:seed=0,iou=0.75-0.85`
-    (`iiszoo.data.initial_masks`). `root` is the dataset's own directory, or one that holds it under its id. Raises
-    `UnknownId`, `BadOption` or `DatasetError`.
-    """
-    plain, initial = split_initial(dataset)
-    if initial:
-        started: EvaluationDataset = load_object("iiszoo.data.initial_masks:start_from")(
-            load_dataset(plain, root), initial
-        )
-        return started
-    name, _, argument = dataset.partition(":")
-    card = registry().datasets.resolve(name)
-    if card.takes_argument != bool(argument):
-        raise BadOption(
-            f"dataset {card.id!r} needs an argument: {card.id}:DIR"
-            if card.takes_argument
-            else f"dataset {card.id!r} takes no argument; write it without ':{argument}'"
-        )
-    arguments = {"argument": argument} if argument else {}
-    loaded: EvaluationDataset = load_object(card.loader)(card, root=Path(root) if root else None, **arguments)
-    return loaded
-
-
-def split_initial(dataset: str) -> tuple[str, str]:
-    """A dataset's name without the masks that its sessions start from, and what says which these are ("": its own)."""
-    plain, _, initial = dataset.partition(INITIAL)
-    return plain, initial
-
-
-def load_robot(robot: str) -> Robot:
-    """A robot (simulated user): an id, or `id:argument` for those that take one (`noisy-ritm:sigma=0.3`).
-
-    Raises `UnknownId`, or `BadOption` where the argument cannot be used.
-    """
-    name, colon, argument = robot.partition(":")
-    card = registry().robots.resolve(name)
-    if colon and not card.takes_argument:
-        raise BadOption(f"robot {card.id!r} takes no argument; write it without ':{argument}'")
-    loaded: Robot = load_object(card.loader)(card, **({"argument": argument} if card.takes_argument else {}))
-    return loaded
-
-
-def robot_version(robot: str) -> int:
-    """The version of a robot's clicks: its card's, or that of the loaded robot where it is made of others (`mix`).
-
-    Raises as `load_robot` does.
-    """
-    card = registry().robots.resolve(robot.partition(":")[0])
-    if not card.takes_argument and ":" not in robot:
-        return card.version
-    return int(getattr(load_robot(robot), "version", card.version))
-
-
-def function_name(model: str | Callable[..., Any]) -> str:
-    """`module:qualified name` of a bare function, or of an object's class."""
-    if isinstance(model, str):
-        return model
-    qualified = getattr(model, "__qualname__", type(model).__qualname__)
-    return f"{getattr(model, '__module__', None) or type(model).__module__}:{qualified}"
-
-
-def check_device(device: str) -> None:
-    """Raise `BadOption` unless torch has this device here."""
-    import torch
-
-    try:
-        wanted = torch.device(device)
-    except RuntimeError as error:
-        raise BadOption(f"device {device!r} is not one that torch knows: cpu, cuda, cuda:0, mps") from error
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(wanted.type, False):
-        raise BadOption(f"device {device!r} was asked for, but torch finds no such device here; use --device cpu")
-    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
-        raise BadOption(f"device {device!r} was asked for, but there are {torch.cuda.device_count()} CUDA devices")
+def _resolve(shelf: Shelf[CardType], text: str) -> tuple[CardType, Name]:
+    name = parse_name(text)
+    card = shelf.resolve(name.id)
+    takes_argument = not isinstance(card, ModelCard) and card.takes_argument
+    if ":" in text.partition("?")[0] and not takes_argument:
+        raise BadOption(f"{shelf.kind} {card.id!r} takes no argument; write it without ':{name.argument}'")
+    if takes_argument and not name.argument and isinstance(card, DatasetCard):
+        raise BadOption(f"dataset {card.id!r} needs an argument: {card.id}:DIR")
+    return card, replace(name, id=card.id)

@@ -14,8 +14,12 @@ import torch
 from torch import nn
 
 import iiszoo
-from iiszoo.protocol import Model
+from iiszoo.models.synthetic_weights import about, normal
+from iiszoo.protocol import Model, to_tensor
 from iiszoo.testing import load_synthetic
+
+OWN = {"scale": about(1), "pos_embed": normal(0.02)}
+"""How entries are drawn that the families' networks name themselves."""
 
 
 class Stopwatch:
@@ -66,7 +70,7 @@ def main(
     if arguments.checkpoint:
         model = iiszoo.load_model(arguments.model, checkpoint=arguments.checkpoint)
     else:
-        model = load_synthetic(arguments.model, empty(arguments.model.partition("?")[0]))
+        model = load_synthetic(arguments.model, empty(arguments.model.partition("?")[0]), own=OWN)
     watch = Watch()
     attach(model, watch)
     measure(model, watch, arguments.sessions, arguments.clicks, arguments.size)
@@ -82,7 +86,7 @@ def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int, size: Se
     with torch.no_grad():
         for i in range(n_sessions):
             cut = np.s_[-size[0] :, -size[1] :]  # the objects lie rather low
-            x = torch.from_numpy(dataset.read_image(i)[cut]).permute(2, 0, 1)[None].contiguous().float() / 255
+            x = to_tensor(dataset.read_image(i)[cut])[None]
             target = torch.from_numpy(dataset.read_target(i).object[cut])[None, None].float()
             z = model.init_z(x)
             y, pcs, ncs = z["prev_output"], [], []

@@ -24,17 +24,16 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "clicking")]  # measure this che
 
 from plain_rules import full_map_disks  # noqa: E402
 
-from iiszoo.clicking.encode import disk  # noqa: E402
+from iiszoo.clicking.encode import MapClicks, disk  # noqa: E402
 
 SIZE = (480, 854)
 RADIUS = 5
-Clicks = list[list[list[tuple[float, float]]]]
 
 
-def random_clicks(rng: np.random.Generator) -> tuple[Clicks, Clicks]:
+def random_clicks(rng: np.random.Generator) -> tuple[MapClicks, MapClicks]:
     """(pcs, ncs) of one element, a click an interaction; every other time between pixels, as in a zoomed image."""
-    pcs: Clicks = []
-    ncs: Clicks = []
+    pcs: MapClicks = []
+    ncs: MapClicks = []
     whole = rng.random() < 0.5
     for _ in range(rng.integers(10, 21)):
         at = rng.uniform(0, 1, 2) * SIZE
@@ -45,7 +44,7 @@ def random_clicks(rng: np.random.Generator) -> tuple[Clicks, Clicks]:
     return pcs, ncs
 
 
-def as_points(pcs: Clicks, ncs: Clicks) -> torch.Tensor:
+def as_points(pcs: MapClicks, ncs: MapClicks) -> torch.Tensor:
     """RITM's points, (1, 2N, 3)."""
     parts = [[click for interaction in clicks for click in interaction[0]] for clicks in (pcs, ncs)]
     half = max(map(len, parts))

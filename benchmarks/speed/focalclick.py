@@ -18,14 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's 
 from click_split import Watch, main
 
 from iiszoo.protocol import Model
-from iiszoo_focalclick.model import OnDisks
+from iiszoo_focalclick.model import DiskNetworks
 from iiszoo_focalclick.networks import NETWORKS
 
 
 def attach(model: Model, watch: Watch) -> None:
     network = model.function.networks.network
     parts = {name: watch.within(getattr(network, name)) for name in ("coarse", "refine")}
-    on_disks = OnDisks(SimpleNamespace(disk_radius=network.disk_radius, **parts))
+    on_disks = DiskNetworks(SimpleNamespace(disk_radius=network.disk_radius, **parts))
     around = {name: watch.around(getattr(on_disks, name)) for name in ("coarse", "refine")}
     model.function = dataclasses.replace(model.function, networks=SimpleNamespace(**around))
 

@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "plugins" / "iiszoo_gto99")]  # measure th
 
 import iiszoo  # noqa: E402
 import iiszoo_gto99.model  # noqa: E402
+from iiszoo.protocol import to_tensor  # noqa: E402
 from iiszoo_gto99.model import Gto99  # noqa: E402
 from iiszoo_gto99.network import Network  # noqa: E402
 from iiszoo_gto99.standardised import fold  # noqa: E402
@@ -35,7 +36,7 @@ Times = dict[str, list[float]]
 
 def photograph(size: tuple[int, int]) -> torch.Tensor:
     """x (1, 3, H, W): the upper left part of an embedded photograph, repeated where `size` is larger."""
-    pixels = torch.from_numpy(iiszoo.load_dataset("demo").read_image(0)).permute(2, 0, 1).float() / 255
+    pixels = to_tensor(iiszoo.load_dataset("demo").read_image(0))
     rows, cols = (torch.arange(n) % have for n, have in zip(size, pixels.shape[1:], strict=True))
     return pixels[None, :, rows][..., cols]
 

@@ -31,7 +31,8 @@ import iiszoo.protocol
 from iiszoo.data.base import EvaluationDataset, Target
 from iiszoo.engine import pipeline
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs.trace import Trace
+from iiszoo.protocol import to_tensor
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RULES = EvaluationProtocol(threshold=0.5)
@@ -123,7 +124,7 @@ def plain_loop(dataset: EvaluationDataset, samples: list[int], answer: Answer) -
     sessions = []
     for i in samples:
         image = dataset.read_image(i)
-        torch.from_numpy(image.transpose(2, 0, 1).copy()).float().div_(255)  # what a model would be given
+        to_tensor(image)  # what a model would be given
         target, ignore = dataset.read_target(i)
         prediction = np.zeros(target.shape, np.float32)
         clicked = np.zeros(target.shape, bool)

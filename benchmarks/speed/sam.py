@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))  # measure this checkout, installed or not
 import iiszoo  # noqa: E402
 from iiszoo.engine import pipeline  # noqa: E402
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol  # noqa: E402
-from iiszoo.engine.trace import Trace  # noqa: E402
+from iiszoo.engine.runs.trace import Trace  # noqa: E402
 
 
 def main() -> None:

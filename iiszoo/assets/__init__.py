@@ -17,10 +17,11 @@ from iiszoo.assets._archives import archive_path, check_archive, fetch_archive, 
 from iiszoo.assets._cache import cache_root, is_offline
 from iiszoo.assets._checkpoint import Inert, load_checkpoint
 from iiszoo.assets._part import Progress
-from iiszoo.assets._weights import Status, add, fetch, path, status, verify, weights_of
+from iiszoo.assets._weights import Loading, Status, add, fetch, path, pinning, remove, status, verify, weights_of
 
 __all__ = [
     "Inert",
+    "Loading",
     "Progress",
     "Status",
     "add",
@@ -32,6 +33,8 @@ __all__ = [
     "is_offline",
     "load_checkpoint",
     "path",
+    "pinning",
+    "remove",
     "remove_archive",
     "set_archive_aside",
     "status",

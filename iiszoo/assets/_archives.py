@@ -63,7 +63,7 @@ def set_archive_aside(card: DatasetCard, archive: Archive) -> Path:
 
 def _stored(card: DatasetCard, archive: Archive) -> Stored:
     which = f" --archive {archive.filename}" if len(card.archives) > 1 else " --archive FILE"
-    folder = card.folder or card.id
+    folder = card.root_id
     return Stored(
         archive,
         shelf=cache_root() / "archives",
@@ -73,5 +73,6 @@ def _stored(card: DatasetCard, archive: Archive) -> Stored:
             f"if you have the file, run `iiszoo data get {card.id}{which}`, which unpacks it to "
             f"{cache_root() / 'data' / folder}; if you have the dataset, run `iiszoo data add {card.id} DIR`"
         ),
+        forget=f"remove the entry of {folder}/{archive.filename} there",
         error=DatasetError,
     )

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
 import re
 import threading
+import warnings
+import zipfile
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from iiszoo.assets import _format
 from iiszoo.errors import WeightsError
+
+MOST_NAMES = 1000
+"""So many classes and functions that are none of torch's may a checkpoint name; torch's reader goes through all of them
+at each use of one, so that a file of many would take hours."""
+
+MOST_LOOKS = 20_000_000
+"""So often may torch's reader go past such a name in all."""
 
 _allowing = threading.Lock()
 """torch keeps the names that a file may hold in one place for the whole process."""
+
+_CALLS = {"GLOBAL", "REDUCE", "NEWOBJ", "BUILD"}
 
 
 class Inert:
@@ -35,38 +52,125 @@ def load_checkpoint(file: str | Path, *, map_location: Any = "cpu") -> Any:
 
     Checkpoints of the field hold classes of their code base beside the weights. Such a class is never imported and
     nothing that a file names is called: torch's own restricted reader does the work (`torch.load(weights_only=True)`),
-    and is told of each name that it does not know to put an `Inert` in its place.
+    and is told of each name that it does not know to put an `Inert` in its place. A safetensors file is read too.
 
     Raises `WeightsError` where the file is absent, truncated, no checkpoint, or names what only an attack would.
     """
+    file = Path(file)
+    found = _recognised(file)
+    if found.family == "safetensors":
+        return _load_safetensors(file, map_location)
     import torch
 
-    unknown: set[str] = set()
-    while True:
-        try:
-            allowed: list[Any] = [(Inert, name) for name in sorted(unknown)]
-            with _allowing, torch.serialization.safe_globals(allowed):
-                return torch.load(file, map_location=map_location, weights_only=True)
-        except FileNotFoundError as error:
-            raise WeightsError(f"checkpoint {file} does not exist") from error
-        except pickle.UnpicklingError as error:
-            name = _unknown_name(error)
-            if name is None or name in unknown:
-                raise _unreadable(file, error) from error
-            unknown.add(name)
-        except Exception as error:  # damage shows as RuntimeError, EOFError, KeyError, ... wherever the reader stumbles
-            raise _unreadable(file, error) from error
+    names, calls = _names(file)
+    if len(names) > MOST_NAMES or len(names) * calls > MOST_LOOKS:
+        raise WeightsError(
+            f"checkpoint {file} is not loaded: beside tensors it names {len(names)} classes and functions, in {calls} "
+            "places, which is more than weights have use for; save its state_dict alone"
+        )
+    try:
+        with _allowing, _quiet(), torch.serialization.safe_globals([(Inert, name) for name in sorted(names)]):
+            return torch.load(file, map_location=map_location, weights_only=True)
+    except Exception as error:  # damage shows as RuntimeError, EOFError, KeyError, ... wherever the reader stumbles
+        raise _unreadable(file, error, names) from error
 
 
-def _unknown_name(error: pickle.UnpicklingError) -> str | None:
-    """The name that torch's reader says it does not know, "package.module.name"; None where that is not the fault."""
-    found = re.search(r"Unsupported global: GLOBAL (\S+) was not an allowed global", str(error))
-    if found is None:
-        return None
-    return found[1] if "." in found[1] else f"builtins.{found[1]}"  # torch leaves that prefix out
+def _recognised(file: Path) -> _format.Format:
+    """The format of a file of weights. Raises `WeightsError`, which says what a file is that is none."""
+    if file.is_dir():
+        raise WeightsError(f"checkpoint {file} is a directory, not a file; give a file that torch.save wrote")
+    if not file.exists():
+        raise WeightsError(f"checkpoint {file} does not exist")
+    if not file.is_file():
+        raise WeightsError(f"checkpoint {file} is a pipe or a device, not a file; give a file that torch.save wrote")
+    try:
+        found = _format.format_of(file)
+    except OSError as error:
+        raise WeightsError(f"checkpoint {file} cannot be read: {error.strerror or error}") from error
+    if found.whole is False:
+        raise WeightsError(
+            f"checkpoint {file} is truncated or is no PyTorch checkpoint: it begins as {found.name}, but does not end "
+            "so; give another, or fetch it again"
+        )
+    if found.family not in ("torch", "safetensors"):
+        raise WeightsError(f"checkpoint {file} is no PyTorch checkpoint: it is {found.name}; {found.way_out}")
+    return found
 
 
-def _unreadable(file: str | Path, error: Exception) -> WeightsError:
+def _load_safetensors(file: Path, map_location: Any) -> Any:
+    try:
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise WeightsError(
+            f"checkpoint {file} is a safetensors file, which is read with the Python package safetensors; run "
+            "`pip install safetensors`"
+        ) from error
+    try:
+        return load_file(file, device=str(map_location))
+    except Exception as error:  # SafetensorError, and torch's for a type that it does not know
+        raise WeightsError(
+            f"checkpoint {file} is damaged ({_cause(error)}); give another, or fetch it again"
+        ) from error
+
+
+def _names(file: Path) -> tuple[set[str], int]:
+    """The classes and functions that a checkpoint's pickles name, but those that the process allows, and how many
+    operations use a name.
+
+    The pickles are taken apart, not run. Of a damaged one: what comes before the damage.
+    """
+    names: set[str] = set()
+    calls = 0
+    for operation, argument, _ in _operations(file):
+        if operation.name in _CALLS:
+            calls += 1
+        if operation.name == "GLOBAL":
+            names |= _full_names(*str(argument).split(" ", 1))
+            if len(names) > 2 * MOST_NAMES:
+                break
+    return names - _allowed(), calls
+
+
+def _operations(file: Path) -> Iterator[tuple[Any, Any, Any]]:
+    try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                name = next(name for name in archive.namelist() if name.partition("/")[2] == "data.pkl")
+                with archive.open(name) as entry:
+                    yield from pickletools.genops(io.BufferedReader(entry))  # type: ignore[type-var]
+            return
+        with open(file, "rb") as opened:
+            for _ in range(5):  # magic number, version of the format, machine, content, names of the storages
+                yield from pickletools.genops(opened)
+    except Exception:  # noqa: BLE001  torch's reader stumbles over the same, and says so
+        return
+
+
+def _full_names(module: str, name: str = "") -> set[str]:
+    """The full name of a GLOBAL, as it is and as Python 3 calls what has that name in Python 2: torch's reader replaces
+    some of them.
+    """
+    now = NAME_MAPPING.get((module, name)) or (IMPORT_MAPPING.get(module, module), name)
+    return {f"{module}.{name}", ".".join(now)}
+
+
+def _allowed() -> set[str]:
+    """What this process allows torch's reader to make."""
+    import torch
+
+    theirs = torch.serialization.get_safe_globals()
+    return {each[1] if isinstance(each, tuple) else f"{each.__module__}.{each.__qualname__}" for each in theirs}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """torch's warnings about a file's form are for who wrote it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _unreadable(file: Path, error: Exception, names: set[str]) -> WeightsError:
     blocked = re.search(r"unsupported GLOBAL (\S+) whose module \S+ is blocked", str(error))
     if blocked:
         return WeightsError(
@@ -77,9 +181,25 @@ def _unreadable(file: str | Path, error: Exception) -> WeightsError:
             f"checkpoint {file} is not loaded: beside tensors it holds a dict or a list of a class of its own, which "
             "cannot be read without that class; save its state_dict alone"
         )
-    lines = [line.strip() for line in str(error).splitlines()]
-    said = [line for line in lines if line and not line.startswith("Weights only load failed")]  # that line is advice
-    cause = (said[0] if said else type(error).__name__)[:200]
+    if isinstance(error, pickle.UnpicklingError) and any(name.startswith("torch.nn.modules.") for name in names):
+        return WeightsError(
+            f"checkpoint {file} holds a whole network, pickled with its classes, which are not run here; save its "
+            "state_dict() alone, where its code is"
+        )
+    operand = re.search(r"Unsupported operand (\d+)", str(error))
+    if operand:
+        return WeightsError(
+            f"checkpoint {file} is not loaded: its pickle is not of protocol 2, which torch.save writes (operation "
+            f"{operand[1]}); save it with torch.save and its default pickle_protocol"
+        )
     return WeightsError(
-        f"checkpoint {file} is truncated or is no PyTorch checkpoint ({cause}); give another, or fetch it again"
+        f"checkpoint {file} is truncated or is no PyTorch checkpoint ({_cause(error)}); give another, or fetch it again"
     )
+
+
+def _cause(error: Exception) -> str:
+    """What torch says, without its advice to trust the file or to file an issue."""
+    text = re.split(r"WeightsUnpickler error:", str(error))[-1]
+    advice = r"Weights only load failed|file an issue|report a bug|Check the documentation|weights_only|you trust"
+    said = [line.strip() for line in text.splitlines() if line.strip() and not re.search(advice, line)]
+    return (said[0] if said else type(error).__name__)[:200]

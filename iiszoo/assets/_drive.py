@@ -15,8 +15,8 @@ from iiszoo.assets._part import Origin, Progress, SourceFailed, WriteFailed
 RETRIES = 3
 
 
-def download(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> None:
-    """Download the file to `part`. Raises `SourceFailed` or `WriteFailed`."""
+def download(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> bool:
+    """Download the file to `part`; True: requests knows where it ends. Raises `SourceFailed` or `WriteFailed`."""
     file_id = url.partition(":")[2]
     if not re.fullmatch(r"[\w-]+", file_id, re.ASCII):
         raise SourceFailed("it does not read drive:FILE_ID")
@@ -45,6 +45,7 @@ def download(url: str, part: Path, *, wanted: Expected, progress: Progress | Non
         raise SourceFailed(" ".join(str(error).split()) or type(error).__name__) from error
     if not part.is_file():
         raise SourceFailed("gdown brought nothing")
+    return True
 
 
 def _gdown() -> Any:

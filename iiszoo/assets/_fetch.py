@@ -5,26 +5,26 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from filelock import FileLock, Timeout
-
-from iiszoo.assets import _drive, _http, _ledger, _local, _npm, _part
+from iiszoo import files
+from iiszoo.assets import _drive, _format, _http, _ledger, _local, _npm, _part
 from iiszoo.assets._cache import is_offline
 from iiszoo.assets._ledger import Expected, Found
 from iiszoo.assets._part import Progress, SourceFailed, WriteFailed
 from iiszoo.assets._stored import Stored
+from iiszoo.cards import Weights
 from iiszoo.errors import IISZooError
 
 _log = logging.getLogger("iiszoo.assets")
 
 
 class Downloader(Protocol):
-    """Completes `part` from `url`. Raises `SourceFailed` or `WriteFailed`."""
+    """Completes `part` from `url`; whether the source said where it ends. Raises `SourceFailed` or `WriteFailed`."""
 
-    def __call__(self, url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> None: ...
+    def __call__(self, url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> bool: ...
 
 
 _SCHEMES: dict[str, Downloader] = {
@@ -61,7 +61,7 @@ def add(stored: Stored, file: Path) -> Path:
         try:
             _local.copy(file, copy, url=file.absolute().as_uri(), size=None, progress=None)
             found = _ledger.examine(copy)
-            complaint = _ledger.complaint(stored, found, wanted)
+            complaint = _complaint(stored, copy, found, wanted)
             if complaint is not None:
                 raise SourceFailed(complaint)
             _put_in_place(stored, copy, found, file.absolute().as_uri())
@@ -84,14 +84,65 @@ def complaint_in_place(stored: Stored, *, rehash: bool = False) -> str | None:
         return None
     try:
         found = _ledger.examine(place)
+        complaint = _complaint(stored, place, found, wanted)
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
-    complaint = _ledger.complaint(stored, found, wanted)
     if complaint is None:
-        if wanted.sha256 is None:  # put there by hand: from now on it must stay what it is
-            _pin_if_possible(stored, found)
+        if wanted.sha256 is None and not _pinned_when_loaded(stored):  # put there by hand: it must stay what it is
+            _pin_if_possible(stored, found, None)
         _ledger.remember(stored, found)
     return complaint
+
+
+def pin_loaded(stored: Stored) -> None:
+    """Pin the hash of a file that a model has just loaded, unless the card states it or it is pinned.
+
+    A cache that cannot be written to is no reason to fail: its owner pins.
+    """
+    if _ledger.expected(stored).sha256 is not None:
+        return
+    try:
+        found = _ledger.remembered(stored) or _ledger.examine(stored.place)
+    except OSError:  # it was removed meanwhile
+        return
+    _pin_if_possible(stored, found, _ledger.remembered_url(stored))
+
+
+def remove(stored: Stored) -> bool:
+    """Delete the file, what was begun of it, and the hash that was pinned; whether any of these was there.
+
+    Raises `stored.error`.
+    """
+    place = stored.place
+    part = _part.part_of(place)
+    with _locked(stored):
+        try:
+            there = place.exists() or part.exists() or _ledger.pin_of(stored) is not None
+            _part.discard(part)
+            _ledger.unpin(stored)
+            place.unlink(missing_ok=True)
+        except OSError as error:
+            raise stored.error(
+                f"{stored.name} cannot be removed from {place}: {error.strerror or error}; remove it yourself"
+            ) from error
+    return there
+
+
+def _complaint(stored: Stored, file: Path, found: Found, wanted: Expected, *, ended: bool = True) -> str | None:
+    """What is wrong with `file`, or None where it is good as far as anybody can tell. Raises OSError.
+
+    Where nobody states a hash, its bytes must at least be of the format that it is called by.
+    """
+    complaint = _ledger.complaint(stored, found, wanted)
+    if complaint is None:
+        return _format.complaint(stored.download.filename, file, ended=ended) if wanted.sha256 is None else None
+    instead = _format.placeholder(file)
+    return complaint if instead is None else f"{complaint}; it is {instead}"
+
+
+def _pinned_when_loaded(stored: Stored) -> bool:
+    """Weights are pinned when a model has loaded them; an archive at once, as it is removed when it is unpacked."""
+    return isinstance(stored.download, Weights)
 
 
 def _download(stored: Stored, complaint: str, progress: Progress | None) -> None:
@@ -128,9 +179,9 @@ def _try(stored: Stored, url: str, part: Path, wanted: Expected, progress: Progr
     if scheme not in _SCHEMES:
         raise SourceFailed(f"urls of this kind are not known ({', '.join(_SCHEMES)} are)")
     continued = _part.length(part) > 0
-    _SCHEMES[scheme](url, part, wanted=wanted, progress=progress)
+    ended = _SCHEMES[scheme](url, part, wanted=wanted, progress=progress)
     found = _ledger.examine(part)
-    complaint = _ledger.complaint(stored, found, wanted)
+    complaint = _complaint(stored, part, found, wanted, ended=ended)
     if complaint is None:
         return found
     _part.discard(part)
@@ -140,22 +191,22 @@ def _try(stored: Stored, url: str, part: Path, wanted: Expected, progress: Progr
 
 
 def _put_in_place(stored: Stored, part: Path, found: Found, url: str) -> None:
-    """Pin the hash if nobody states one, and rename the verified `part` to its place. Raises OSError."""
+    """Rename the verified `part` to its place; of an archive whose hash nobody states, pin it. Raises OSError."""
     place = stored.place
     with open(part, "rb+") as file:
         os.fsync(file.fileno())  # what is renamed must have arrived on the disk, not just its name
-    if _ledger.expected(stored).sha256 is None:
+    if _ledger.expected(stored).sha256 is None and not _pinned_when_loaded(stored):
         _ledger.pin(stored, found, url)
     if place.exists() and _ledger.examine(place) != found:
         os.replace(place, place.with_name(place.name + ".set-aside"))
     os.replace(part, place)
     _part.discard(_part.part_of(place))
-    _ledger.remember(stored, found)
+    _ledger.remember(stored, found, url)
 
 
-def _pin_if_possible(stored: Stored, found: Found) -> None:
+def _pin_if_possible(stored: Stored, found: Found, url: str | None) -> None:
     try:
-        _ledger.pin(stored, found, None)
+        _ledger.pin(stored, found, url)
     except OSError:  # a read-only cache: its owner pins
         return
 
@@ -164,20 +215,17 @@ def _pin_if_possible(stored: Stored, found: Found) -> None:
 def _locked(stored: Stored) -> Iterator[None]:
     """Hold the lock of one file, so that it is fetched once however many processes want it."""
     place = stored.place
-    lock = FileLock(place.with_name(place.name + ".lock"))
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
         try:
-            lock.acquire(timeout=0.5)
-        except Timeout:
-            _log.warning("waiting for another process that is fetching %s", stored.name)
-            lock.acquire()
-    except OSError as error:
-        raise _disk_error(stored, error) from error
-    try:
+            held.enter_context(
+                files.locked(
+                    place.with_name(place.name + ".lock"),
+                    lambda: _log.warning("waiting for another process that is fetching %s", stored.name),
+                )
+            )
+        except OSError as error:
+            raise _disk_error(stored, error) from error
         yield
-    finally:
-        lock.release()
 
 
 def _disk_error(stored: Stored, error: BaseException) -> IISZooError:

@@ -45,8 +45,8 @@ class Answer:
     source: Origin
 
 
-def download(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> None:
-    """Complete `part` from `url`, in as many requests as it takes.
+def download(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> bool:
+    """Complete `part` from `url`, in as many requests as it takes; whether the server said where it ends.
 
     Raises `SourceFailed`, with what came so far left in `part`, or `WriteFailed`.
     """
@@ -54,8 +54,7 @@ def download(url: str, part: Path, *, wanted: Expected, progress: Progress | Non
     started = farthest = _part.length(part)
     while True:
         try:
-            _request(url, part, wanted=wanted, progress=progress)
-            return
+            return _request(url, part, wanted=wanted, progress=progress)
         except Interrupted as interruption:
             cause = str(interruption)
         except urllib.error.HTTPError as error:
@@ -80,12 +79,15 @@ def download(url: str, part: Path, *, wanted: Expected, progress: Progress | Non
             time.sleep(PAUSE_SECONDS * 2 ** (failures - 2))
 
 
-def _request(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> None:
-    """One request, from where `part` ends. Raises `Interrupted`, `SourceFailed`, `WriteFailed` or urllib's errors."""
+def _request(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> bool:
+    """One request, from where `part` ends; whether the server said where the file ends, by a length or as chunks.
+
+    Raises `Interrupted`, `SourceFailed`, `WriteFailed` or urllib's errors.
+    """
     have, validator = _resumable(url, part, wanted)
     source = _part.origin(part)
     if have and source is not None and have == source.size:
-        return
+        return True
     headers = {"User-Agent": f"iiszoo/{__version__}", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -98,7 +100,7 @@ def _request(url: str, part: Path, *, wanted: Expected, progress: Progress | Non
             raise
         error.close()
         if error.headers.get("Content-Range", "").replace(" ", "") == f"bytes*/{have}":
-            return  # all of it is here already
+            return True  # all of it is here already
         _part.discard(part)
         raise Interrupted(f"the server cannot resume at byte {have}") from error
     with response:
@@ -107,10 +109,14 @@ def _request(url: str, part: Path, *, wanted: Expected, progress: Progress | Non
         if answer.start == 0:
             _part.begin(part, answer.source)
         total = answer.source.size if answer.source.size is not None else wanted.size
+        bounded = response.length is not None or response.chunked
         _part.append(part, _chunks(response), limit=total, progress=progress)
     got = _part.length(part)
     if total is not None and got < total:
         raise Interrupted(f"the connection was cut after {got} of {total} bytes")
+    if response.length:  # of a range of a file whose size the server does not know
+        raise Interrupted(f"the connection was cut {response.length} bytes before the end")
+    return total is not None or bounded
 
 
 def _resumable(url: str, part: Path, wanted: Expected) -> tuple[int, str | None]:

@@ -1,8 +1,9 @@
 """A shelf's bookkeeping: which hash a file must have, and which files have been seen to have it.
 
-`pins.json` holds the hash of the first download of each file for which upstream publishes none. It is worth keeping:
-it is what tells a changed file from the old one. `verified.json` holds size and time of files that were hashed, so
-that gigabytes are not read again at each use; it may be deleted at any time.
+`pins.json` holds the hash of each file for which upstream publishes none, from when a model has first loaded it (an
+archive: from when it was downloaded). It is worth keeping: it is what tells a changed file from the old one.
+`verified.json` holds hash, size and time of files that were hashed, so that gigabytes are not read again at each use;
+it may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -13,12 +14,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock
-
 from iiszoo import files
 from iiszoo.assets._stored import Stored
 
-HashOrigin = Literal["card", "pin"]
+HashOrigin = Literal["card", "pin", "file"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Expected:
 
     sha256: str | None
     size: int | None
-    origin: HashOrigin | None
+    origin: Literal["card", "pin"] | None
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Pin:
-    """The hash of a first download: sha256 (hex), size (bytes), where it came from, when (UTC, ISO 8601)."""
+    """The hash of a first file: sha256 (hex), size (bytes), where it came from, when (UTC, ISO 8601)."""
 
     sha256: str
     size: int
@@ -76,14 +75,15 @@ def pin_of(stored: Stored) -> Pin | None:
 
 
 def pin(stored: Stored, found: Found, url: str | None) -> None:
-    """Pin the hash of a first download. Raises OSError."""
+    """Pin the hash of a first file. Raises OSError."""
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     _put(pins_file(stored.shelf), stored.key, asdict(Pin(found.sha256, found.size, url, now)))
 
 
 def unpin(stored: Stored) -> None:
-    """Forget the hash of a first download, which has turned out not to be the file that is wanted. Raises OSError."""
-    _put(pins_file(stored.shelf), stored.key, None)
+    """Forget the hash of a file, which has turned out not to be the one that is wanted. Raises OSError."""
+    if pins_file(stored.shelf).exists():
+        _put(pins_file(stored.shelf), stored.key, None)
 
 
 def complaint(stored: Stored, found: Found, wanted: Expected) -> str | None:
@@ -94,7 +94,9 @@ def complaint(stored: Stored, found: Found, wanted: Expected) -> str | None:
         if wanted.origin == "card":
             return f"{wrong} is what the card states{sizes}"
         pins = pins_file(stored.shelf)
-        return f"{wrong} is pinned in {pins}{sizes}; remove that entry only if upstream has changed the file"
+        return (
+            f"{wrong} is pinned in {pins}{sizes}; if upstream has changed the file, {stored.forget} to forget that hash"
+        )
     if wanted.size is not None and found.size != wanted.size:
         return f"it has {found.size} bytes, but the card states {wanted.size}"
     return None
@@ -106,29 +108,43 @@ def examine(file: Path) -> Found:
 
 
 def is_remembered(stored: Stored, wanted: Expected) -> bool:
-    """Whether the file in place was verified before against the same hash and not touched since (size, time)."""
-    if wanted.sha256 is None:
-        return False
+    """Whether the file in place was verified before against the same hash, or is the one that was found while nobody
+    states a hash, and was not touched since (size, time).
+    """
+    found = remembered(stored)
+    return found is not None and wanted.sha256 in (None, found.sha256) and wanted.size in (None, found.size)
+
+
+def remembered(stored: Stored) -> Found | None:
+    """What the file in place was found to be when it was hashed, if it was not touched since (size, time)."""
     try:
         state = stored.place.stat()
-        entry = _entries(_verified_file(stored.shelf)).get(stored.key)
-    except (OSError, ValueError):
-        return False
-    return entry == {"sha256": wanted.sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns} and (
-        wanted.size in (None, state.st_size)
-    )
+        entry = _entries(_verified_file(stored.shelf))[stored.key]
+        if (entry["size"], entry["mtime_ns"]) != (state.st_size, state.st_mtime_ns):
+            return None
+        return Found(entry["sha256"], state.st_size)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
-def remember(stored: Stored, found: Found) -> None:
-    """Note that the file in place was hashed. A cache that cannot be written to is no reason to fail: it is hashed
-    again.
+def remember(stored: Stored, found: Found, url: str | None = None) -> None:
+    """Note that the file in place was hashed, and where it came from. A cache that cannot be written to is no reason
+    to fail: it is hashed again.
     """
     try:
         state = stored.place.stat()
-        entry = {"sha256": found.sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns}
+        entry = {"sha256": found.sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns, "url": url}
         _put(_verified_file(stored.shelf), stored.key, entry)
     except OSError:
         return
+
+
+def remembered_url(stored: Stored) -> str | None:
+    """Where the file in place came from, if that was noted."""
+    try:
+        return _entries(_verified_file(stored.shelf))[stored.key]["url"]  # type: ignore[no-any-return]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _verified_file(shelf: Path) -> Path:
@@ -147,8 +163,7 @@ def _entries(file: Path) -> dict[str, Any]:
 
 def _put(file: Path, name: str, entry: dict[str, Any] | None) -> None:
     """Replace one entry, or (None) remove it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.with_name(file.name + ".lock")):
+    with files.locked(file.with_name(file.name + ".lock")):
         try:
             entries = _entries(file)
         except ValueError:

@@ -11,12 +11,13 @@ from iiszoo.assets._ledger import Expected
 from iiszoo.assets._part import Origin, Progress, SourceFailed
 
 
-def download(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> None:
-    """Copy the file to `part`. Raises `SourceFailed` or `WriteFailed`."""
+def download(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> bool:
+    """Copy the file to `part`; True: its length was known. Raises `SourceFailed` or `WriteFailed`."""
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
         raise SourceFailed(f"it names the host {parts.netloc!r}; a local file is written file:///PATH")
     copy(Path(url2pathname(parts.path)), part, url=url, size=wanted.size, progress=progress)
+    return True
 
 
 def copy(file: Path, part: Path, *, url: str, size: int | None, progress: Progress | None) -> None:

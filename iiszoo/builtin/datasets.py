@@ -7,11 +7,6 @@ from iiszoo.cards import DatasetCard
 DEFAULT = "demo"
 
 
-def _shared(id: str, folder: str) -> str:
-    """A card's `folder`: none where it is its own."""
-    return "" if id == folder else folder
-
-
 def _davis585(id: str, start: str) -> DatasetCard:
     return DatasetCard(
         id=id,
@@ -25,7 +20,7 @@ def _davis585(id: str, start: str) -> DatasetCard:
         homepage="https://github.com/alibaba/ClickSEG (a folder on Google Drive)",
         paper="Chen et al., FocalClick, CVPR 2022 (arXiv 2204.02574)",
         n_samples=585,
-        folder=_shared(id, "davis585"),
+        shares_root="davis585",
     )
 
 
@@ -42,7 +37,7 @@ def _sbd(id: str, loader: str, masks: str, split: str, what: str, n_samples: int
         homepage="http://home.bharathh.info/pubs/codes/SBD/download.html",
         paper="Hariharan et al., Semantic Contours from Inverse Detectors, ICCV 2011",
         n_samples=n_samples,
-        folder=_shared(id, "sbd"),
+        shares_root="sbd",
     )
 
 
@@ -61,7 +56,7 @@ def _coco_lvis(id: str, loader: str, split: str, what: str) -> DatasetCard:
             "https://www.lvisdataset.org/dataset (images)"
         ),
         paper="Sofiiuk et al., Reviving Iterative Training with Mask Guidance, 2021 (arXiv 2102.06583)",
-        folder=_shared(id, "coco_lvis"),
+        shares_root="coco_lvis",
     )
 
 
@@ -79,7 +74,7 @@ def _ndd20(id: str, part: str, n_samples: int) -> DatasetCard:
         homepage="https://doi.org/10.25405/data.ncl.c.4982342 (NDD20.zip)",
         paper="Trotter et al., NDD20, 2020 (arXiv 2005.13359)",
         n_samples=n_samples,
-        folder="ndd20",
+        shares_root="ndd20",
     )
 
 
@@ -165,9 +160,9 @@ DATASETS = (
         licence="yours",
         layout=(
             "FILE.json with images, annotations (polygons or run lengths; crowds are ignored) and categories; images "
-            "by file name in the JSON file's directory, in images/, in a folder called as the JSON file or as what "
-            "follows its last underscore (val2017/ of instances_val2017.json), or the same one directory above; with "
-            "--root DIR, from DIR"
+            "by file name in the JSON file's directory, in images/, data/, JPEGImages/ or img/, in a folder (or one in "
+            "images/) called as the JSON file or as what follows an underscore of its name (val2017/ of "
+            "instances_val2017.json), or the same one directory above; with --root DIR, from DIR"
         ),
         takes_argument=True,
     ),
@@ -178,9 +173,10 @@ DATASETS = (
         licence="yours",
         layout=(
             "DIR/images and DIR/masks (or img and gt, or data_GT and boundary_GT), one mask an image with the same "
-            "stem, or several as STEM__OBJECT; a mask's object is what is not zero, or above 128 where values reach "
-            "that high; in a mask of just 0, 128 and 255, 128 is ignored; images of any depth and colour become 8-bit "
-            "RGB: grey is repeated, 16 bit keeps the upper byte, alpha is dropped"
+            "stem, or several as STEM__OBJECT; a mask's object is its one value that is not 0; 255 beside values of at "
+            "most 127 is ignored, and 128 beside 255 alone; a mask of several objects needs folder:DIR?objects=values, "
+            "a target of each value, or folder:DIR?objects=all, one of them all; a ? in DIR is written %3F; files of "
+            "any common kind, depth and colour: docs/datasets.md"
         ),
         takes_argument=True,
     ),

@@ -80,10 +80,10 @@ FINGERPRINTS = {
     "grabcut": "ede8e867aa45714fe87aeb2f11a4d4a99416a775b87841f888d9b35693692d32",
     "berkeley": "6751778903a821f5730718697c1d227a6a08e2059fc4db70c475876bd0e9c1d5",
 }
-"""By dataset id, computed by `iiszoo.engine.dataset_check` on copies that equal the published files hash by hash."""
+"""By dataset id, computed by `iiszoo data check --full` on copies that equal the published files hash by hash."""
 
 
 def complete(card: DatasetCard) -> DatasetCard:
     """The card with what is known here of its archives and its fingerprint."""
-    archives = ARCHIVES.get(card.folder or card.id, card.archives)
+    archives = ARCHIVES.get(card.root_id, card.archives)
     return replace(card, archives=archives, fingerprint=FINGERPRINTS.get(card.id, card.fingerprint))

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from iiszoo.builtin import datasets, models
-from iiszoo.cli.output import json_option, metrics_option, print_json, print_results, warn_of_broken_plugins
+from iiszoo.cli.foreign_output import foreign_output
+from iiszoo.cli.output import echo, json_option, metrics_option, print_json, print_results, warn_of_broken_plugins
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
@@ -45,14 +46,10 @@ _directory = click.Path(path_type=Path, file_okay=False)
     help="A dataset's id, or folder:DIR. Can be given several times.",
 )
 @click.option(
-    "--initial-masks",
-    type=_directory,
-    help="Every session starts from the mask in this directory that is called by its sample's id, and corrects it.",
-)
-@click.option(
-    "--initial-mask",
-    metavar="perturb:seed=0,iou=0.75-0.85",
-    help="Every session starts from a mask that is made from its target, with an IoU in that range.",
+    "--initial",
+    metavar="WHAT",
+    help="The masks that sessions start from, to be corrected: masks:DIR, files called by their sample's id; or "
+    "perturb:seed=0,iou=0.75-0.85, made from the targets with an IoU in that range.",
 )
 @click.option("--root", type=_directory, help="The dataset's directory, or one that holds datasets by their ids.")
 @click.option(
@@ -62,7 +59,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     help="The rules: standard, ritm, noc95, or a FILE.toml with any of the fields below.",
 )
 @click.option("--robot", help="Who clicks: an id of `iiszoo list robots`.  [protocol: ritm]")
-@click.option("--max-clicks", type=click.IntRange(1), help="Clicks at most.  [protocol: 20]")
+@click.option("--max-clicks", type=click.IntRange(1, 1000), help="Clicks at most.  [protocol: 20]")
 @click.option("--target-iou", type=click.FloatRange(0, 1, min_open=True), help="Good enough.  [protocol: 0.90]")
 @click.option(
     "--threshold",
@@ -74,7 +71,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     "--progressive-merge",
     is_flag=False,
     flag_value="published",
-    type=click.Choice(["published", "mended"]),
+    type=click.Choice(["published", "fixed"]),
     help="Where a session starts from a mask, let a click change only the region that it touches.  [alone: published]",
 )
 @click.option(
@@ -130,11 +127,11 @@ def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settin
     from iiszoo.engine.bench import bench
 
     try:
-        with Bars() as listener:
+        with Bars() as listener, foreign_output():
             summaries = bench(overwrite=not resume, listener=listener, **settings)
     except KeyboardInterrupt:
         again = "the same command" if resume else "the same command without --overwrite"
-        click.echo(f"stopped; what was done is kept: {again} goes on from here", err=True)
+        echo(f"stopped; what was done is kept: {again} goes on from here", err=True)
         click.get_current_context().exit(130)
     if as_json:
         print_json(summaries)
@@ -142,5 +139,5 @@ def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settin
         print_results(summaries, metrics)
         places = sorted({str(Path(summary["directory"]).parent) for summary in summaries})
         together = " ".join(places)
-        click.echo(f"kept in {', '.join(places)}; `iiszoo report {together} --html report.html` makes a page of it")
+        echo(f"kept in {', '.join(places)}; `iiszoo report {together} --html report.html` makes a page of it")
     warn_of_broken_plugins()

@@ -8,9 +8,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from iiszoo.cli.terminal import shown
 from iiszoo.engine.bench import Listener, Run
 from iiszoo.engine.metrics import noc
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs.trace import Trace
 
 
 class Bars(Listener):
@@ -19,7 +20,7 @@ class Bars(Listener):
     def __init__(self) -> None:
         console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
@@ -68,7 +69,9 @@ class Bars(Listener):
 
     def _show(self, description: str, done: int, total: int | None) -> None:
         if description not in self._bars:
-            self._bars[description] = self._progress.add_task(description, total=total, rate="", note="")
+            self._bars[description] = self._progress.add_task(
+                shown(description, one_line=True), total=total, rate="", note=""
+            )
         self._progress.update(self._bars[description], completed=done, total=total)
         if done == total and description.startswith(("checking", "fetching")):
             self._hide(description)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iiszoo.cli.output import json_option, print_json
+from iiszoo.cli.foreign_output import foreign_output
+from iiszoo.cli.output import echo, json_option, print_json
 
 if TYPE_CHECKING:
     from iiszoo.testing.check import Outcome
@@ -63,22 +64,27 @@ def command(
         timeout=TIMEOUT if timeout is None else timeout,
     )
     done: list[Outcome] = []
-    for outcome in outcomes(subject):
+    checking = outcomes(subject)
+    while True:
+        with foreign_output():
+            outcome = next(checking, None)
+        if outcome is None:
+            break
         done.append(outcome)
-        click.echo(_line(outcome), err=as_json)
+        status = click.style(f"{outcome.status:7}", fg=_COLOURS[outcome.status])
+        echo(_line(outcome), head=status, err=as_json)
     counts = {status: sum(outcome.status == status for outcome in done) for status in _COLOURS}
     if as_json:
         print_json({"model": model, **counts, "checks": done})
     else:
-        click.echo(f"{model}: {', '.join(f'{number} {status}' for status, number in counts.items())}")
+        echo(f"{model}: {', '.join(f'{number} {status}' for status, number in counts.items())}")
     unloaded = next((outcome for outcome in done if outcome.check == "loads" and outcome.status == "skipped"), None)
     if unloaded is not None:
-        click.echo(f"the model itself was not checked: {unloaded.message}", err=True)
+        echo(f"the model itself was not checked: {unloaded.message}", err=True)
     if counts["failed"]:
         click.get_current_context().exit(2)
 
 
 def _line(outcome: Outcome) -> str:
-    head = click.style(f"{outcome.status:7}", fg=_COLOURS[outcome.status])
     tail = f"  {outcome.message}" if outcome.message else ""
-    return f"{head}  {outcome.check:24}  {outcome.seconds:6.1f} s{tail}"
+    return f"  {outcome.check:24}  {outcome.seconds:6.1f} s{tail}"

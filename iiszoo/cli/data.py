@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iiszoo.cli.output import json_option, megabytes, print_json
+from iiszoo.cli.foreign_output import foreign_output
+from iiszoo.cli.output import echo, json_option, megabytes, print_json
+from iiszoo.cli.terminal import shown
 from iiszoo.data import roots
 from iiszoo.errors import BadOption, DatasetError
-from iiszoo.registry import load_dataset, registry
+from iiszoo.file_names import printable
+from iiszoo.loading import load_dataset
+from iiszoo.names import parse_name
+from iiszoo.registry import registry, resolve_dataset
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
@@ -33,8 +38,8 @@ def command() -> None:
 @json_option
 def path(dataset: str, root: Path | None, as_json: bool) -> None:
     """Print the directory that DATASET is read from."""
-    place = str(load_dataset(dataset, root).place)
-    print_json({"dataset": dataset, "path": place}) if as_json else click.echo(place)
+    place = printable(str(_loaded(dataset, root).place))
+    print_json({"dataset": printable(dataset), "path": place}) if as_json else echo(place)
 
 
 @command.command("get")
@@ -55,9 +60,9 @@ def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
     that was stopped goes on where it stopped. IISZOO_OFFLINE=1 makes no connection.
     """
     from iiszoo.data import download
-    from iiszoo.engine.dataset_check import verify
+    from iiszoo.engine.runs.dataset_check import verify
 
-    card = registry().datasets.resolve(dataset.partition(":")[0])
+    card = registry().datasets.resolve(parse_name(dataset).id)
     counted: list[int | None] = []
     with _bars(transient=False) as show:
 
@@ -73,9 +78,9 @@ def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
     if as_json:
         print_json({**vars(got), "n_samples": n_samples})
     elif got.already_there:
-        click.echo(f"{card.id} is there already: {got.path}; `iiszoo data check {card.id}` looks at its files")
+        echo(f"{card.id} is there already: {got.path}; `iiszoo data check {card.id}` looks at its files")
     else:
-        click.echo(f"{card.id}: {'' if n_samples is None else f'{n_samples} samples '}in {got.path}")
+        echo(f"{card.id}: {'' if n_samples is None else f'{n_samples} samples '}in {got.path}")
 
 
 @command.command("check")
@@ -89,28 +94,29 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
     Where it is absent, say what is missing where. With --full every sample is read, and where the published masks are
     known they are compared.
     """
+    dataset = printable(dataset)
     try:
-        loaded = load_dataset(dataset, root)
+        loaded = _loaded(dataset, root)
     except roots.NotFound as error:
         if as_json:
             lacking = {str(place): absent for place, absent in error.lacking.items()}
             print_json({"dataset": dataset, "path": None, "lacking": lacking})
         raise
-    card = registry().datasets.resolve(dataset.partition(":")[0])
+    card, place = resolve_dataset(dataset)[0], printable(str(loaded.place))
     with _bars(transient=True) as show:
         report = _look_at(loaded, full, lambda done, total: show(f"checking {dataset}", done, total, ""))
-    from iiszoo.engine.dataset_check import differences
+    from iiszoo.engine.runs.dataset_check import differences
 
     faults = [*report["faults"], *differences(card, report["n_samples"], report["fingerprint"])]
     if as_json:
-        print_json({"dataset": dataset, "path": str(loaded.place), **report, "faults": faults})
+        print_json({"dataset": dataset, "path": place, **report, "faults": faults})
     elif not faults:
         as_published = ", masks as published" if full and card.fingerprint else ""
         sound = f"all of them sound{as_published}" if full else "all files there"
-        click.echo(f"{dataset}: {report['n_samples']} samples in {loaded.place}, {sound}")
+        echo(f"{dataset}: {report['n_samples']} samples in {place}, {sound}")
     if faults:
         listed = "\n  ".join(faults)
-        raise DatasetError(f"dataset {dataset} in {loaded.place} is not right:\n  {listed}")
+        raise DatasetError(f"dataset {dataset} in {place} is not right:\n  {listed}")
 
 
 @command.command("add")
@@ -119,24 +125,29 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
 @json_option
 def add(dataset: str, directory: Path, as_json: bool) -> None:
     """Register DIRECTORY as the place where DATASET lies, and those that share its files."""
-    card = registry().datasets.resolve(dataset.partition(":")[0])
+    card = registry().datasets.resolve(parse_name(dataset).id)
     if card.embedded or card.takes_argument:
         raise BadOption(f"dataset {card.id!r} has no place of its own to register")
-    loaded = load_dataset(dataset, directory)  # an error here says which layout is expected
+    loaded = _loaded(dataset, directory)  # an error here says which layout is expected
     roots.register(card, loaded.place)
     if as_json:
         print_json({"dataset": card.id, "path": str(loaded.place), "n_samples": len(loaded)})
     else:
-        click.echo(f"{card.id}: {len(loaded)} samples in {loaded.place}")
+        echo(f"{card.id}: {len(loaded)} samples in {loaded.place}")
+
+
+def _loaded(dataset: str, root: Path | None) -> EvaluationDataset:
+    with foreign_output():
+        return load_dataset(dataset, root)
 
 
 def _look_at(loaded: EvaluationDataset, full: bool, progress: Callable[[int, int | None], None]) -> dict[str, Any]:
     """`n_samples`, `fingerprint` (None unless `full`) and `faults`, a sentence each."""
     progress(0, None)
-    faults = list(loaded.check_files())
+    faults = [printable(fault) for fault in loaded.check_files()]
     if not full:
         return {"n_samples": len(loaded), "fingerprint": None, "faults": faults}
-    from iiszoo.engine.dataset_check import survey
+    from iiszoo.engine.runs.dataset_check import survey
 
     found = survey(loaded, None, progress)
     broken = list(dict.fromkeys(found.broken.values()))
@@ -154,19 +165,20 @@ def _bars(transient: bool) -> Iterator[Callable[[str, int, int | None, str], Non
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counted]}"))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[counted]}"))
     hidden = transient and not console.is_terminal
     bars = Progress(*columns, TimeRemainingColumn(), console=console, transient=transient, disable=hidden)
     tasks: dict[str, TaskID] = {}
 
     def show(step: str, done: int, total: int | None, counted: str) -> None:
         if step not in tasks:
-            tasks[step] = bars.add_task(step, total=total, counted=counted)
+            tasks[step] = bars.add_task(shown(step, one_line=True), total=total, counted=counted)
             bars.start()  # not before there is something to draw
         bars.update(tasks[step], completed=done, total=total, counted=counted)
 
     try:
-        yield show
+        with foreign_output():
+            yield show
     finally:
         if tasks:
             bars.stop()

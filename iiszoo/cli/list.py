@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import click
 
 from iiszoo import cards
-from iiszoo.cli.output import json_option, megabytes, print_json, print_table, warn_of_broken_plugins
-from iiszoo.registry import registry
+from iiszoo.cli.output import echo, json_option, megabytes, print_json, print_table, warn_of_broken_plugins
+from iiszoo.errors import text_of
+from iiszoo.registry import CardType, registry
 
 
 @click.command("list")
@@ -26,26 +29,39 @@ def command(kind: str | None, as_json: bool) -> None:
 
 def _models() -> None:
     shelf = registry().models
-    rows = [
-        [
+
+    def row(card: cards.ModelCard) -> list[str]:
+        return [
             f"{card.id}{' *' if shelf.is_default(card) else ''}",
             " + ".join(megabytes(file.size) for file in card.weights) or "none",
             shelf.plugin(card).name,
             card.summary,
         ]
-        for card in shelf.cards()
-    ]
-    print_table(["model (* default of its family)", "weights", "plugin", ""], rows, prose=True)
+
+    _print(["model (* default of its family)", "weights", "plugin", ""], shelf.cards(), row)
 
 
 def _datasets() -> None:
-    rows = [
-        [f"{card.id}{':…' if card.takes_argument else ''}", str(card.n_samples or ""), card.summary]
-        for card in registry().datasets.cards()
-    ]
-    print_table(["dataset", "samples", ""], rows, prose=True)
+    def row(card: cards.DatasetCard) -> list[str]:
+        return [f"{card.id}{':…' if card.takes_argument else ''}", str(card.n_samples or ""), card.summary]
+
+    _print(["dataset", "samples", ""], registry().datasets.cards(), row)
 
 
 def _robots() -> None:
-    rows = [[f"{card.id}{':…' if card.takes_argument else ''}", card.summary] for card in registry().robots.cards()]
-    print_table(["robot", ""], rows, prose=True)
+    def row(card: cards.RobotCard) -> list[str]:
+        return [f"{card.id}{':…' if card.takes_argument else ''}", card.summary]
+
+    _print(["robot", ""], registry().robots.cards(), row)
+
+
+def _print(columns: list[str], shelf: Sequence[CardType], row: Callable[[CardType], list[str]]) -> None:
+    """A row for each card; one that was changed after it was checked is named on stderr in place of its row."""
+    rows = []
+    for card in shelf:
+        try:
+            cards.check_types(card)
+            rows.append(row(card))
+        except Exception as error:  # noqa: BLE001  whatever such a card leads to
+            echo(f"{card.id} cannot be shown: {text_of(error)}", err=True)
+    print_table(columns, rows, prose=True)

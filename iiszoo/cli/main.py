@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import logging
+import errno
+import io
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 import click
 
 import iiszoo
 from iiszoo import hookspecs, plugins
+from iiszoo.cli import terminal
+from iiszoo.cli.foreign_output import give_stdout_back, keep_stdout
+from iiszoo.cli.output import echo
 from iiszoo.errors import IISZooError
 
 
@@ -25,6 +30,14 @@ class Verbs(click.Group):
             command: click.Command = import_module(f"iiszoo.cli.{name}").command
             return command
         return next((plugin.commands[name] for plugin in _sound_plugins() if name in plugin.commands), None)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name not in hookspecs.COMMANDS:
+            give_stdout_back()
+        return name, command, rest
 
 
 def _sound_plugins() -> list[plugins.Plugin]:
@@ -44,19 +57,68 @@ def cli() -> None:
 def main() -> None:
     """Run the program. Exit codes: 0; 1 a fault of iiszoo; 2 something the user can mend; 130 interrupted."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # an unreadable image is reported once, by us
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    keep_stdout()
+    with terminal.prepared() as output:
+        try:
+            code = _run()
+            output.flush()
+        except OSError as error:
+            if error.errno == errno.EPIPE and output.fault is not None:
+                code = 1  # nobody reads any more, as in `iiszoo list | head -1`
+            elif output.fault is not None:
+                code = _fail(f"error: the output cannot be written: {output.fault.strerror}; {_way_out(error)}", 2)
+            elif error.errno in _WAYS_OUT:
+                place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+                code = _fail(f"error: {place}{error.strerror}; {_way_out(error)}", 2)
+            else:
+                raise
+            output.abandon()
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the verb; returns the exit code. Raises `OSError` for what is wrong with the machine, and with the output."""
     try:
         code = cli.main(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        return code if isinstance(code, int) else 0
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        told = io.StringIO()
+        error.show(told)
+        return _fail(told.getvalue().rstrip("\n"), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped", err=True)
-        sys.exit(130)
+        return _fail("stopped", 130)
     except IISZooError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        return _fail(f"error: {error}", 2)
+
+
+def _fail(sentence: str, code: int) -> int:
+    with suppress(OSError):  # where stderr cannot be written either, the exit code alone tells
+        echo(sentence, err=True)
+    return code
+
+
+_WAYS_OUT = {
+    errno.EACCES: "get permission, or use another place",
+    errno.EPERM: "get permission, or use another place",
+    errno.EROFS: "use a place that can be written",
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EFBIG: "make room, or raise the limit of file sizes",
+    errno.ENAMETOOLONG: "use a shorter name",
+    errno.ELOOP: "mend the links that lead to each other",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close other programs",
+    errno.EIO: "look after the disk, or use another place",
+    errno.ESTALE: "mount the file system again, or use another place",
+    errno.ENOLCK: "use a file system that has locks",
+}
+"""What is wrong with the machine and not with iiszoo, wherever it is met, and what can be done."""
+
+
+def _way_out(error: OSError) -> str:
+    return _WAYS_OUT.get(error.errno or 0, "write it to another place")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from iiszoo.cli.output import echo
+
 
 @click.command("new")
 @click.argument("name")
@@ -25,7 +27,7 @@ def command(name: str, place: Path | None) -> None:
 
     place = place or Path(f"iiszoo-{name}")
     for path in plugin_project.write(name, place):
-        click.echo(path)
-    click.echo(
+        echo(path)
+    echo(
         f"\nnext:\n  cd {shlex.quote(str(place))}\n  pip install -e '.[test]'\n  pytest\n  iiszoo bench --model {name}"
     )

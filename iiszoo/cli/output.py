@@ -1,21 +1,23 @@
-"""How every verb prints: tables for people, JSON for machines, warnings on stderr."""
+"""How every verb prints: tables for people, JSON for machines, warnings on stderr. Nothing else writes to them."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 
 from iiszoo import plugins
+from iiszoo.cli.terminal import in_encoding_of, shown
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
 
 def _metrics(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    from iiszoo.engine.table_columns import chosen
+    from iiszoo.engine.report.columns import chosen
 
     return None if value is None else chosen(value)
 
@@ -29,14 +31,21 @@ metrics_option = click.option(
 )
 
 
+def echo(text: object, *, head: str = "", err: bool = False, bold: bool = False) -> None:
+    """Print a line, or several, with what would steer the terminal escaped; `head` is printed before it as it is."""
+    plain = shown(str(text))
+    line = head + (click.style(plain, bold=True) if bold else plain)
+    click.echo(line, sys.stderr if err else sys.stdout)  # click's own choice is UTF-8 on a terminal that knows ASCII
+
+
 def print_results(summaries: Sequence[dict[str, Any]], names: Sequence[str] | None) -> None:
     """The table of runs on stdout, with the metrics that were chosen, and its notes."""
-    from iiszoo.engine import table
+    from iiszoo.engine.report import table
 
     names = table.metrics_for(summaries) if names is None else names
     print_table(table.columns(names), table.rows(summaries, names))
     for line in table.notes(summaries, names):
-        click.echo(line)
+        echo(line)
 
 
 def print_json(value: Any) -> None:
@@ -47,7 +56,7 @@ def print_json(value: Any) -> None:
             return dataclasses.asdict(odd)
         return str(odd)
 
-    click.echo(json.dumps(value, indent=2, default=plain))
+    echo(json.dumps(value, indent=2, default=plain))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, prose: bool = False) -> None:
@@ -64,7 +73,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, prose:
     for number, name in enumerate(columns):
         table.add_column(name, overflow="fold", no_wrap=prose and number < len(columns) - 1)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(in_encoding_of(sys.stdout, shown(cell, one_line=True))) for cell in row))
     console = Console()
     if not console.is_terminal:
         console.width = 160 if prose else 10_000  # a file or a pipe has no width of its own
@@ -76,7 +85,7 @@ def warn_of_broken_plugins() -> None:
     broken = [plugin.name for plugin in plugins.installed() if plugin.error is not None]
     if broken:
         many = "s are" if len(broken) > 1 else " is"
-        click.echo(f"{len(broken)} plugin{many} broken: {', '.join(broken)}; `iiszoo plugins` says why", err=True)
+        echo(f"{len(broken)} plugin{many} broken: {', '.join(broken)}; `iiszoo plugins` says why", err=True)
 
 
 def megabytes(size: int | None) -> str:

@@ -7,7 +7,8 @@ from collections import Counter
 import click
 
 from iiszoo import plugins
-from iiszoo.cli.output import json_option, print_json, print_table
+from iiszoo.cli.output import echo, json_option, print_json, print_table
+from iiszoo.errors import one_line
 
 
 @click.command("plugins")
@@ -47,8 +48,8 @@ def command(as_json: bool) -> None:
     print_table(["plugin", "distribution", "status", "import", "brings"], rows, prose=True)
     for plugin in found:
         if plugin.error is not None:
-            click.secho(plugin.failure(plugin.error), bold=True)
-            click.echo(plugin.traceback)
+            echo(plugin.failure(plugin.error), bold=True)
+            echo(plugin.traceback)
 
 
 def _status(plugin: plugins.Plugin) -> str:
@@ -57,7 +58,7 @@ def _status(plugin: plugins.Plugin) -> str:
 
 def _brings(plugin: plugins.Plugin) -> str:
     if plugin.error is not None:
-        return f"{type(plugin.error).__name__}: {plugin.error}"
+        return one_line(plugin.error)
     kinds = Counter(plugins.kind_of(card) for card in plugin.cards)
     counts = [f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in kinds.items()]
     return ", ".join([*counts, *(f"command {name}" for name in sorted(plugin.commands))]) or "nothing"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from iiszoo.cli.output import json_option, metrics_option, print_json, print_results, warn_of_broken_plugins
+from iiszoo.cli.output import echo, json_option, metrics_option, print_json, print_results, warn_of_broken_plugins
 
 
 @click.command("report")
@@ -30,19 +30,21 @@ def command(
     """Print the table of every run at or below each DIR again, and make a page of it.
 
     The page is one file that holds everything it shows: it can be sent to a colleague and opens without a network.
+    A run that cannot be read is named on stderr and left out; only where none can is the exit code not 0.
     """
-    from iiszoo.engine import store, summary
+    from iiszoo.engine.runs import summary
 
-    found = {run.resolve(): run for directory in directories for run in store.find_runs(directory)}
-    results = [summary.read(run) for run in found.values()]
+    results, faults = summary.read_all(directories)
+    for fault in faults:
+        echo(f"left out: {fault}", err=True)
     summaries = [each for each, _ in results]
     if as_json:
         print_json(summaries)
     else:
         print_results(summaries, metrics)
     if html is not None:
-        from iiszoo.engine import page
+        from iiszoo.engine.report import page
 
         page.write(html, page.render(results, root))
-        click.echo(f"page written to {html.resolve()}", err=as_json)  # stdout is JSON's alone
+        echo(f"page written to {html.resolve()}", err=as_json)  # stdout is JSON's alone
     warn_of_broken_plugins()

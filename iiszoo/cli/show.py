@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from iiszoo import cards
-from iiszoo.cli.output import json_option, print_json
+from iiszoo.cli.output import echo, json_option, print_json
 from iiszoo.errors import PluginError, UnknownId
 from iiszoo.registry import registry
 
@@ -25,10 +25,10 @@ def command(id: str, as_json: bool) -> None:
         print_json({kind: cards.as_json(card) for kind, card in found.items()})
         return
     for kind, card in found.items():
-        click.secho(f"{kind} {card.id}", bold=True)
+        echo(f"{kind} {card.id}", bold=True)
         for name, value in cards.as_json(card).items():
             if name != "id" and value not in (None, "", (), [], {}):
-                click.echo(f"  {name.replace('_', ' ')}: {_plain(value)}")
+                echo(f"  {name.replace('_', ' ')}: {_plain(value)}")
 
 
 def _find(id: str) -> dict[str, cards.Card]:

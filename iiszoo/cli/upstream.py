@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iiszoo.cli.output import json_option, print_json
+from iiszoo.cli.foreign_output import foreign_output
+from iiszoo.cli.output import echo, json_option, print_json
 from iiszoo.errors import UpstreamError
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def verify(model: str, tolerance: float, as_json: bool, **options: Any) -> None:
     """
     from iiszoo import upstream
 
-    found = upstream.verify(model, progress=lambda sample: click.echo(f"  {sample}", err=True), **options)
+    with foreign_output():
+        found = upstream.verify(model, progress=lambda sample: echo(f"  {sample}", err=True), **options)
     agree = found.largest_difference <= tolerance and not found.unequal_rois
     if as_json:
         print_json({**dataclasses.asdict(found), "tolerance": tolerance, "agree": agree})
@@ -100,30 +102,30 @@ def verify(model: str, tolerance: float, as_json: bool, **options: Any) -> None:
 
 
 def _print(told: dict[str, Any]) -> None:
-    click.secho(f"{told['model']}: {told['repo']}", bold=True)
-    click.echo(f"  commit: {told['commit']}")
+    echo(f"{told['model']}: {told['repo']}", bold=True)
+    echo(f"  commit: {told['commit']}")
     if told["licence"]:
-        click.echo(f"  licence: {told['licence']}")
-    click.echo(f"  clone: {told['path']}{'' if told['cloned'] else ' (not cloned yet)'}")
+        echo(f"  licence: {told['licence']}")
+    echo(f"  clone: {told['path']}{'' if told['cloned'] else ' (not cloned yet)'}")
     if told["absent"]:
-        click.echo(f"  not there, since the mirror lacks them: {', '.join(told['absent'])}")
-    click.echo(f"  imported as: {told['module']}")
+        echo(f"  not there, since the mirror lacks them: {', '.join(told['absent'])}")
+    echo(f"  imported as: {told['module']}")
     shims = told["shims"]
-    click.echo("  given to the clone, and to nobody else, where the installed library lacks it:")
+    echo("  given to the clone, and to nobody else, where the installed library lacks it:")
     for name, path in shims["names"].items():
-        click.echo(f"    {name} = {path.replace(':', '.')}")
+        echo(f"    {name} = {path.replace(':', '.')}")
     for module, names in shims["modules"].items():
         for name, path in names.items():
-            click.echo(f"    {module}.{name} = {path.replace(':', '.')}")
-    click.echo(f"    anything of {', '.join(shims['imported_only'])}: as a name, which can be imported but not used")
+            echo(f"    {module}.{name} = {path.replace(':', '.')}")
+    echo(f"    anything of {', '.join(shims['imported_only'])}: as a name, which can be imported but not used")
 
 
 def _print_verification(found: Verification) -> None:
     weights = "SYNTHETIC weights, not trained ones" if found.weights == "synthetic" else found.weights
-    click.secho(f"{found.model} beside {found.repo} at {found.commit[:8]}", bold=True)
-    click.echo(f"  weights: {weights}")
-    click.echo(f"  {found.samples} samples of {found.dataset}, {found.interactions} clicks of robot {found.robot}")
-    click.echo(
+    echo(f"{found.model} beside {found.repo} at {found.commit[:8]}", bold=True)
+    echo(f"  weights: {weights}")
+    echo(f"  {found.samples} samples of {found.dataset}, {found.interactions} clicks of robot {found.robot}")
+    echo(
         f"  largest difference of probabilities: {found.largest_difference:.3g}"
         f" (sample {found.worst_sample}, click {found.worst_click}); they range from {found.lowest:.3g}"
         f" to {found.highest:.3g}"
@@ -132,10 +134,10 @@ def _print_verification(found: Verification) -> None:
     )
     equal = found.interactions - found.unequal_masks
     pixels = f"; {found.unequal_pixels} pixels in all differ" if found.unequal_pixels else ""
-    click.echo(f"  masks equal: {equal} of {found.interactions}, above {found.threshold:g}{pixels}")
+    echo(f"  masks equal: {equal} of {found.interactions}, above {found.threshold:g}{pixels}")
     rois = (
         f"{found.compared_rois - found.unequal_rois} of {found.compared_rois}" if found.compared_rois else "not shown"
     )
-    click.echo(f"  ROIs equal: {rois}")
+    echo(f"  ROIs equal: {rois}")
     if found.shims:
-        click.echo(f"  shims used: {', '.join(found.shims)}")
+        echo(f"  shims used: {', '.join(found.shims)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iiszoo.cli.output import json_option, megabytes, print_json, print_table
+from iiszoo.cli.output import echo, json_option, megabytes, print_json, print_table
 from iiszoo.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group("weights")
 def command() -> None:
-    """Files of trained weights: list, get, verify, path, add.
+    """Files of trained weights: list, get, verify, path, add, remove.
 
     They lie in the cache: IISZOO_CACHE, else the user's cache directory. IISZOO_OFFLINE=1 makes no connection.
     """
@@ -37,7 +37,7 @@ def list_(ids: tuple[str, ...], as_json: bool) -> None:
     elif found:
         _print_list(found)
     else:
-        click.echo("none of these models has weights" if ids else "no installed model has weights", err=True)
+        echo("none of these models has weights" if ids else "no installed model has weights", err=True)
 
 
 @command.command("get")
@@ -51,7 +51,9 @@ def get(ids: tuple[str, ...], as_json: bool) -> None:
     from iiszoo import assets
 
     rates = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(TextColumn("{task.description}"), BarColumn(), *rates, console=Console(stderr=True)) as bars:
+    with Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(), *rates, console=Console(stderr=True)
+    ) as bars:
 
         def fetch(card: ModelCard, file: Weights) -> Status:
             bar = bars.add_task(file.filename, total=file.size, visible=False)
@@ -75,7 +77,7 @@ def verify(ids: tuple[str, ...], as_json: bool) -> None:
     if not ids:
         files = [(card, file) for card, file in files if assets.status(card, file).state == "present"]
     found, errors = _each(files, assets.verify)
-    _report(found, errors, as_json, lambda status: f"{status.path}: as {_origin(status)}")
+    _report(found, errors, as_json, lambda status: f"{status.path}: {_verdict(status)}")
 
 
 @command.command("path")
@@ -112,6 +114,31 @@ def add(id: str, file: Path, filename: str | None, as_json: bool) -> None:
     _report([assets.status(card, there.name)], [], as_json, _path)
 
 
+@command.command("remove")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--as", "filename", metavar="NAME", help="Which of a model's files, where it has several; else all.")
+@json_option
+def remove(ids: tuple[str, ...], filename: str | None, as_json: bool) -> None:
+    """Delete the weights of models from the cache, and forget the hashes that were pinned for them."""
+    from iiszoo import assets
+
+    files = _files(ids)
+    if filename is not None:
+        files = [(card, assets.weights_of(card, filename)) for card in dict.fromkeys(card for card, _ in files)]
+    removed = []
+
+    def delete(card: ModelCard, file: Weights) -> Status:
+        if assets.remove(card, file):
+            removed.append(assets.path(card, file))
+        else:
+            echo(f"of {file.filename} of {card.id} nothing is here", err=True)
+        return assets.status(card, file)
+
+    found, errors = _each(files, delete)
+    found = found if as_json else [status for status in found if status.path in removed]
+    _report(found, errors, as_json, lambda status: f"removed {status.path}")
+
+
 def _files(ids: Iterable[str]) -> list[tuple[ModelCard, Weights]]:
     """The weights files of the models named, or of all; a named model without any is mentioned on stderr."""
     from iiszoo.registry import registry
@@ -120,7 +147,7 @@ def _files(ids: Iterable[str]) -> list[tuple[ModelCard, Weights]]:
     named = [models.resolve(id) for id in ids]
     for card in named:
         if not card.weights:
-            click.echo(f"{card.id} needs no weights", err=True)
+            echo(f"{card.id} needs no weights", err=True)
     return [(card, file) for card in dict.fromkeys(named or models.cards()) for file in card.weights]
 
 
@@ -142,7 +169,7 @@ def _report(found: list[Status], errors: list[str], as_json: bool, line: Callabl
         print_json(found)
     else:
         for status in found:
-            click.echo(line(status))
+            echo(line(status))
     if errors:
         raise WeightsError("\n".join(errors))
 
@@ -150,7 +177,7 @@ def _report(found: list[Status], errors: list[str], as_json: bool, line: Callabl
 def _print_list(found: list[Status]) -> None:
     from iiszoo import assets
 
-    click.echo(f"in {assets.cache_root() / 'weights'}:")
+    echo(f"in {assets.cache_root() / 'weights'}:")
     rows = [
         [status.model, f"{status.path.parent.name}/{status.path.name}", _size(status), _hash(status), _state(status)]
         for status in found
@@ -168,12 +195,15 @@ def _size(status: Status) -> str:
 
 
 def _hash(status: Status) -> str:
-    origin = {"card": "known", "pin": "pinned", None: "unknown"}[status.sha256_from]
+    origin = {"card": "known", "pin": "pinned", "file": "unconfirmed", None: "unknown"}[status.sha256_from]
     return origin if status.sha256 is None else f"{origin} {status.sha256[:8]}"
 
 
-def _origin(status: Status) -> str:
-    return f"the card states ({status.sha256})" if status.sha256_from == "card" else f"pinned ({status.sha256})"
+def _verdict(status: Status) -> str:
+    if status.sha256_from in ("card", "pin"):
+        return f"as {'the card states' if status.sha256_from == 'card' else 'pinned'} ({status.sha256})"
+    hash = f" ({status.sha256})" if status.sha256 else ""
+    return f"nobody states its hash{hash}, which is pinned when a model has loaded it"
 
 
 def _state(status: Status) -> str:

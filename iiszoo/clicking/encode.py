@@ -10,9 +10,12 @@
 The positive maps come first, then the negative ones; a network that wants them the other way round gets
 `encoding(ncs, pcs, ...)`. Each encoding can be had in three ways:
 
-    maps = disk(pcs, ncs, size)                                        # of all clicks
-    newest = disk(*last_interaction(pcs, ncs), size)                   # of the last interaction only
-    maps = disk(*last_interaction(pcs, ncs), size, onto=maps_before)   # of all, given the maps before the last one
+    >>> pcs, ncs, size = [[[(3, 4)]], [[]]], [[[]], [[(20, 30)]]], (32, 48)  # one sample, two interactions
+    >>> maps = disk(pcs, ncs, size)  # of all clicks
+    >>> newest = disk(*last_interaction(pcs, ncs), size)  # of the last interaction only
+    >>> before = disk(pcs[:1], ncs[:1], size)
+    >>> torch.equal(maps, disk(*last_interaction(pcs, ncs), size, onto=before))  # of all, given the maps before
+    True
 
 The first and the third give the same bits, on one device and with the same further arguments. Only on a device without
 float64 (mps) the last bit of `distance` and `gaussian` may differ.
@@ -26,13 +29,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-Click = tuple[float, float]
+MapClick = tuple[float, float]
 """(row, col) in pixels of the map. Pixel centres are whole numbers; clicks need not be: in a zoom they are not."""
-Clicks = Sequence[Sequence[Sequence[Click]]]
+MapClicks = Sequence[Sequence[Sequence[MapClick]]]
 """Indexed [interaction][batch element][click]."""
 
 
-def last_interaction(pcs: Clicks, ncs: Clicks) -> tuple[Clicks, Clicks]:
+def last_interaction(pcs: MapClicks, ncs: MapClicks) -> tuple[MapClicks, MapClicks]:
     """(pcs, ncs) of the last interaction alone; empty where there was none. ValueError if they differ in length."""
     if len(pcs) != len(ncs):
         raise ValueError(f"pcs holds {len(pcs)} interactions and ncs {len(ncs)}: which is the last cannot be told")
@@ -40,8 +43,8 @@ def last_interaction(pcs: Clicks, ncs: Clicks) -> tuple[Clicks, Clicks]:
 
 
 def disk(
-    pcs: Clicks,
-    ncs: Clicks,
+    pcs: MapClicks,
+    ncs: MapClicks,
     size: tuple[int, int],
     radius: float = 5,
     *,
@@ -96,8 +99,8 @@ def disk(
 
 
 def distance(
-    pcs: Clicks,
-    ncs: Clicks,
+    pcs: MapClicks,
+    ncs: MapClicks,
     size: tuple[int, int],
     radius: float = 260,
     *,
@@ -128,8 +131,8 @@ def distance(
 
 
 def gaussian(
-    pcs: Clicks,
-    ncs: Clicks,
+    pcs: MapClicks,
+    ncs: MapClicks,
     size: tuple[int, int],
     scales: Sequence[float] = (0.02, 0.08, 0.16),
     length: float = 352,
@@ -166,8 +169,8 @@ def gaussian(
 
 
 def euclidean(
-    pcs: Clicks,
-    ncs: Clicks,
+    pcs: MapClicks,
+    ncs: MapClicks,
     size: tuple[int, int],
     *,
     onto: Tensor | None = None,
@@ -191,8 +194,8 @@ def euclidean(
 
 
 def _maps_before(
-    pcs: Clicks,
-    ncs: Clicks,
+    pcs: MapClicks,
+    ncs: MapClicks,
     size: tuple[int, int],
     n_channels: int,
     no_click: float,
@@ -211,7 +214,7 @@ def _maps_before(
     return maps.copy_(onto)
 
 
-def _batch_size(pcs: Clicks, ncs: Clicks, batch_size: int | None, onto: Tensor | None) -> int:
+def _batch_size(pcs: MapClicks, ncs: MapClicks, batch_size: int | None, onto: Tensor | None) -> int:
     sizes = {len(interaction) for clicks in (pcs, ncs) for interaction in clicks}
     if batch_size is not None:
         sizes.add(batch_size)
@@ -224,9 +227,9 @@ def _batch_size(pcs: Clicks, ncs: Clicks, batch_size: int | None, onto: Tensor |
     return sizes.pop()
 
 
-def _by_plane(pcs: Clicks, ncs: Clicks, n_elements: int) -> list[list[Click]]:
+def _by_plane(pcs: MapClicks, ncs: MapClicks, n_elements: int) -> list[list[MapClick]]:
     """The clicks of each of the 2 B planes: positive of element 0, negative of element 0, positive of element 1..."""
-    by_plane: list[list[Click]] = [[] for _ in range(2 * n_elements)]
+    by_plane: list[list[MapClick]] = [[] for _ in range(2 * n_elements)]
     for kind, clicks in enumerate((pcs, ncs)):
         for interaction in clicks:
             for b, element in enumerate(interaction):
@@ -236,8 +239,8 @@ def _by_plane(pcs: Clicks, ncs: Clicks, n_elements: int) -> list[list[Click]]:
 
 def _add_nearest(
     maps: Tensor,
-    pcs: Clicks,
-    ncs: Clicks,
+    pcs: MapClicks,
+    ncs: MapClicks,
     unit: float,
     curves: Sequence[Callable[[Tensor], Tensor]],
     nearer: Callable[[Tensor, Tensor], Tensor],
@@ -266,7 +269,9 @@ def _add_nearest(
     return maps
 
 
-def _squares(by_plane: Sequence[Sequence[Click]], size: tuple[int, int], unit: float, device: torch.device) -> Tensor:
+def _squares(
+    by_plane: Sequence[Sequence[MapClick]], size: tuple[int, int], unit: float, device: torch.device
+) -> Tensor:
     """Squared distances to the nearest click in units of `unit` pixels: float32 (P, H, W).
 
     Each plane has a click, and none has more than the one before. Two tensors of the result's size are held, however

@@ -1,6 +1,10 @@
 """The clicks that a training session begins with, drawn from the target before there is any prediction.
 
-    pcs, ncs = multi_point(targets, generators=generators)
+    >>> import torch
+    >>> targets = torch.ones(2, 1, 32, 48)
+    >>> pcs, ncs = multi_point(targets, generators=[np.random.default_rng(seed) for seed in range(2)])
+    >>> len(pcs), len(pcs[0]), len(pcs[0][0]) > 0  # interactions, elements, and clicks in each
+    (1, 2, True)
 
 Each function takes `targets`, (B, 1, H, W) in {0, 1}, bool, integer or float, on any device, and returns `(pcs, ncs)`
 of the standard format: `[interaction][element][click]`. `ignore`, bool (B, 1, H, W), marks pixels that get no click;

@@ -9,11 +9,11 @@ import numpy as np
 from torch import Tensor
 
 from iiszoo.cards import RobotCard
+from iiszoo.clicking.loading import load_robot, robot_version
 from iiszoo.clicking.robot_argument import numbers
 from iiszoo.clicking.single_sample import copied, generator
 from iiszoo.errors import BadOption
 from iiszoo.protocol import Clicks, Robot
-from iiszoo.registry import load_robot, robot_version
 
 
 class Mix:
@@ -39,6 +39,7 @@ class Mix:
         *,
         ignore: Tensor | None = None,
         generators: Sequence[np.random.Generator | None] | None = None,
+        samples: Sequence[str] | None = None,
         **rest: Any,
     ) -> tuple[Clicks, Clicks]:
         """As the robots are called."""
@@ -56,6 +57,7 @@ class Mix:
                 n_points,
                 ignore=None if ignore is None else ignore[one],
                 generators=[rng],
+                samples=None if samples is None else samples[one],
                 **rest,
             )
             new_pcs[0] += own_pcs[-1]

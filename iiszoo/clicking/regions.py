@@ -8,8 +8,10 @@ everything is outside.
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -46,6 +48,20 @@ def largest_component(mask: Mask, connectivity: Connectivity = 4) -> Mask:
         return np.zeros_like(mask)
     largest: Mask = labels == 1 + np.bincount(labels.ravel())[1:].argmax()
     return largest
+
+
+def clicked_components(mask: Mask, points: Iterable[Any], connectivity: Connectivity = 4) -> Mask:
+    """The components that hold one of the points, each (row, col) in whole pixels; nothing if none does.
+
+    IndexError for a point beyond the mask.
+    """
+    filled = mask.astype(np.uint8, order="C")
+    for row, col in points:
+        if filled[row, col] == 1:
+            # Not cv2.connectedComponents: its threads hang in a forked process, such as a DataLoader's worker.
+            cv2.floodFill(filled, None, (int(col), int(row)), 2, flags=int(connectivity))
+    clicked: Mask = filled == 2
+    return clicked
 
 
 def squared_distances(mask: Mask) -> NDArray[np.int64]:

@@ -1,6 +1,9 @@
 """Robots: the person who looks at a prediction and clicks where it is wrong, one rule each.
 
-    pcs, ncs = ritm(outputs, targets, pcs, ncs)
+    >>> import torch
+    >>> outputs, targets = torch.zeros(1, 1, 5, 7), torch.ones(1, 1, 5, 7)  # all of an object of 5 x 7 pixels is missed
+    >>> ritm(outputs, targets, [], [])
+    ([[[(2, 2)]]], [[[]]])
 
 The errors of a sample are its false negatives, object that was not predicted, and its false positives, background that
 was; ignored pixels are neither. Together they are E. Where E is empty there is nothing to click, and the sample gets no

@@ -1,10 +1,11 @@
 """From a rule for a single sample, on numpy masks, to a robot of the standard format, on batches of tensors.
 
-@single_sample
-def first_error(target, prediction, ignore, clicks, rng):
-    return [tuple(pixel) for pixel in np.argwhere(target != prediction)[:1]]
-
-pcs, ncs = first_error(outputs, targets, pcs, ncs)
+>>> @single_sample
+... def first_error(target, prediction, ignore, clicks, rng):
+...     return [tuple(pixel) for pixel in np.argwhere(target != prediction)[:1]]
+>>> outputs, targets = torch.zeros(1, 1, 4, 4), torch.eye(4)[None, None]
+>>> first_error(outputs, targets, [], [])
+([[[(0, 0)]]], [[[]]])
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def single_sample(rule: Rule, *, draws: bool = True) -> Callable[..., tuple[Clic
     keeps them.
 
     The robot is called as
-    `robot(outputs, targets, pcs, ncs, n_points=1, *, ignore=None, generators=None, threshold=0.5, **options)`:
+    `robot(outputs, targets, pcs, ncs, n_points=1, *, ignore=None, generators=None, threshold=0.5, samples=None,
+    **options)`:
 
     - `outputs`: float tensor (B, 1, H, W) of probabilities, on any device; object is `outputs > threshold`, compared in
       the tensor's own type.
@@ -56,6 +58,7 @@ def single_sample(rule: Rule, *, draws: bool = True) -> Callable[..., tuple[Clic
       those placed so far among the earlier ones, until it has nothing more to click.
     - `ignore`: bool tensor (B, 1, H, W), or None.
     - `generators`: one for each element, or None.
+    - `samples`: the elements' sample ids, or None; no rule sees them.
 
     It returns `(pcs, ncs)`: new lists, one interaction longer. Its arguments stay as they are, and no element has any
     influence on another. ValueError where shapes or counts disagree, and where a rule clicks outside the image.
@@ -71,6 +74,7 @@ def single_sample(rule: Rule, *, draws: bool = True) -> Callable[..., tuple[Clic
         ignore: Tensor | None = None,
         generators: Sequence[np.random.Generator | None] | None = None,
         threshold: float = 0.5,
+        samples: Sequence[str] | None = None,
         **options: Any,
     ) -> tuple[Clicks, Clicks]:
         _check(outputs, targets, pcs, ncs, ignore, generators)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from iiszoo.data.seg_dataset import FullMasks, Image
 
 
+MOST_BYTES = 2**32
+"""Full masks of one image that need more memory are refused."""
+
+
 class AnnotatedImages(SegDataset):
     """Subclasses say which files there are and how an annotation is read; several images may share one annotation file.
 
@@ -61,7 +65,7 @@ class AnnotatedImages(SegDataset):
         annotations: set[Path] = set()
         for i in range(len(self)):
             try:
-                size = file_checks.picture_size(self.image_file(i), turned=True)
+                size = file_checks.picture_size(self.image_file(i))
             except DatasetError as error:
                 size = None
                 yield str(error)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from iiszoo.data import file_checks
+from iiszoo.data.picture_file import OTHER_SUFFIXES, READ, SUFFIXES
 from iiszoo.errors import DatasetError
+from iiszoo.file_names import composed, for_hash, printable, sample_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +42,31 @@ class Inspection(NamedTuple):
     fault: str | None
 
 
+@dataclass(frozen=True)
+class Sample:
+    """One sample of a dataset; nothing is read before it is asked for."""
+
+    dataset: EvaluationDataset
+    index: int
+
+    @property
+    def id(self) -> str:
+        """A stable name, unique within the dataset."""
+        return self.dataset.sample_id(self.index)
+
+    def read_image(self) -> Image:
+        """Uint8 `(H, W, 3)`, RGB. Raises `DatasetError` naming the file."""
+        return self.dataset.read_image(self.index)
+
+    def read_target(self) -> Target:
+        """The target region and ignored pixels. Raises `DatasetError` naming the file."""
+        return self.dataset.read_target(self.index)
+
+    def read_initial_mask(self) -> Mask | None:
+        """The mask that the session starts from, bool `(H, W)`; None: from nothing."""
+        return self.dataset.read_initial_mask(self.index)
+
+
 class EvaluationDataset(ABC):
     """Samples in a fixed order. Subclasses say how many there are and how one is read.
 
@@ -48,11 +75,17 @@ class EvaluationDataset(ABC):
 
     name: str
     place: Path
-    """The directory that it is read from."""
+    """The directory that it is read from; the file, where its id names one (`coco:FILE.json`)."""
 
     @abstractmethod
     def __len__(self) -> int:
         """The number of samples."""
+
+    def __getitem__(self, i: int) -> Sample:
+        """Sample i, lazily."""
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        return Sample(self, i)
 
     @abstractmethod
     def sample_id(self, i: int) -> str:
@@ -125,11 +158,11 @@ class EvaluationDataset(ABC):
             else:
                 if shape is not None and image.shape[:2] != shape:
                     faults.append(file_checks.sizes_differ(files, "image", image.shape[:2], shape))
-        return Inspection(digest, "; ".join(dict.fromkeys(faults)) or None)
+        return Inspection(digest, printable("; ".join(dict.fromkeys(faults))) or None)
 
 
 def _digest(sample_id: str, target: Target, initial: Mask | None) -> str:
-    content = hashlib.sha256(f"{sample_id}\n{target.object.shape}\n".encode())
+    content = hashlib.sha256(for_hash(f"{sample_id}\n{target.object.shape}\n"))
     content.update(target.object.tobytes())
     content.update(b"" if target.ignore is None else target.ignore.tobytes())
     content.update(b"" if initial is None else b"initial mask" + initial.tobytes())
@@ -152,9 +185,13 @@ class Pair:
 
 
 class PairedFiles(EvaluationDataset):
-    """A dataset of image and mask files. `decode` turns a mask file's pixels, as stored, into a `Target`."""
+    """A dataset of image and mask files. `decode` turns a mask file's pixels, as stored, into a `Target`; a subclass
+    that reads its masks otherwise (`target_in`) has none.
+    """
 
-    def __init__(self, name: str, place: Path, pairs: Sequence[Pair], decode: Callable[[Any], Target]) -> None:
+    def __init__(
+        self, name: str, place: Path, pairs: Sequence[Pair], decode: Callable[[Any], Target] | None = None
+    ) -> None:
         self.name = name
         self.place = place
         self.pairs = list(pairs)
@@ -179,13 +216,14 @@ class PairedFiles(EvaluationDataset):
     def read_target(self, i: int) -> Target:
         if self.pairs[i].mask_fault:
             raise DatasetError(self.pairs[i].mask_fault)
-        return self._decode(self.read_mask(self.pairs[i].mask))
+        return self.target_in(self.pairs[i].mask)
 
-    def read_mask(self, path: Path) -> Any:
-        """What `decode` gets: the values that a mask file holds. Raises `DatasetError` naming the file."""
+    def target_in(self, path: Path) -> Target:
+        """The target of a mask file. Raises `DatasetError` naming the file."""
         from iiszoo.data.read import read_mask
 
-        return read_mask(path)
+        assert self._decode is not None
+        return self._decode(read_mask(path))
 
     def files_of(self, i: int) -> tuple[str, ...]:
         return (str(self.pairs[i].image), str(self.pairs[i].mask))
@@ -203,7 +241,7 @@ class PairedFiles(EvaluationDataset):
                     faults.append(fault)
                     continue
                 try:
-                    sizes.append(file_checks.picture_size(path, turned=path is pair.image))
+                    sizes.append(file_checks.picture_size(path))
                 except DatasetError as error:
                     faults.append(str(error))
             if len(sizes) == 2 and sizes[0] != sizes[1]:
@@ -212,44 +250,49 @@ class PairedFiles(EvaluationDataset):
             told.update(faults)
 
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
-
-
 def image_files(directory: Path) -> list[Path]:
     """The image files of a directory, sorted by stem (then by name), hidden files left out."""
-    files = [
-        path
-        for path in directory.iterdir()
-        if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    ]
+    return [path for path in _visible_files(directory) if path.suffix.lower() in SUFFIXES]
+
+
+def _visible_files(directory: Path) -> list[Path]:
+    files = [path for path in directory.iterdir() if not path.name.startswith(".") and path.is_file()]
     return sorted(files, key=lambda path: (path.stem, path.name))
 
 
 def pair_by_stem(images: Path, masks: Path, *, objects: bool = False) -> list[Pair]:
-    """Pair the files of two directories by stem, sorted by it.
+    """Pair the files of two directories by stem, sorted by it; accents count as one however they are composed.
 
     With `objects`, a mask may also be called `STEM__OBJECT`: several objects of one image. An image without a mask, a
-    mask without an image, images that share a stem and masks that share one become broken samples, so that all faults
-    of a dataset are told together. Raises `DatasetError` where there are files, but no two that pair.
+    mask without an image, a file of a kind that is not read, images that share a stem and masks that share one become
+    broken samples, so that all faults of a dataset are told together. Raises `DatasetError` where there are files, but
+    no two that pair.
     """
-    with_stem: dict[str, list[Path]] = {}
-    for path in image_files(images):
-        with_stem.setdefault(path.stem, []).append(path)
-    with_id: dict[str, list[Path]] = {}
-    for path in image_files(masks):
-        with_id.setdefault(path.stem, []).append(path)
+    with_stem, other_images = _by_stem(images)
+    with_id, other_masks = _by_stem(masks)
+    # What is called as a mask would be is meant as one, whatever its kind; so is what is called as an image with masks.
+    have_masks = {_image_of(id, with_stem, objects) for id in with_id}
+    for id, files in other_masks.items():
+        stem = _image_of(id, with_stem, objects)
+        if id not in with_id and ((stem in with_stem and stem not in have_masks) or _is_picture(files)):
+            with_id[id] = files
+    wanted = {*with_id, *(_image_of(id, with_stem, objects) for id in with_id)}
+    for stem, files in other_images.items():
+        if stem not in with_stem and (stem in wanted or _is_picture(files)):
+            with_stem[stem] = files
     pairs: list[Pair] = []
     masked: set[str] = set()
     for id, mask_files in with_id.items():
-        stem = id.rsplit("__", 1)[0] if objects and id not in with_stem else id
+        stem = _image_of(id, with_stem, objects)
         masked.add(stem)
         lonely = f"{masks}: mask {mask_files[0].name} has no image"
         image, image_fault = _only(with_stem.get(stem, []), images / stem, lonely)
         mask, mask_fault = _only(mask_files, masks / id, "")
-        pairs.append(Pair(id, image, mask, image_fault, mask_fault))
+        pairs.append(Pair(sample_name(id), image, mask, image_fault, mask_fault))
     for stem in with_stem.keys() - masked:
         image, image_fault = _only(with_stem[stem], images / stem, "")
-        pairs.append(Pair(stem, image, masks / stem, image_fault, f"{images}: image {image.name} has no mask"))
+        lonely = f"{images}: image {image.name} has no mask"
+        pairs.append(Pair(sample_name(stem), image, masks / stem, image_fault, lonely))
     pairs.sort(key=lambda pair: pair.id)
     if pairs and all(pair.image_fault or pair.mask_fault for pair in pairs):
         way_out = "a mask is called as its image" + (", or STEM__OBJECT where there are several" if objects else "")
@@ -258,11 +301,36 @@ def pair_by_stem(images: Path, masks: Path, *, objects: bool = False) -> list[Pa
     return pairs
 
 
+def _by_stem(directory: Path) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
+    """The files of a directory by composed stem: those of kinds that are read, and all others."""
+    read: dict[str, list[Path]] = {}
+    others: dict[str, list[Path]] = {}
+    for path in _visible_files(directory):
+        (read if path.suffix.lower() in SUFFIXES else others).setdefault(composed(path.stem), []).append(path)
+    return read, others
+
+
+def _image_of(mask: str, images: Collection[str], objects: bool) -> str:
+    """The stem of the image that a mask of this stem belongs to."""
+    return mask.rsplit("__", 1)[0] if objects and mask not in images else mask
+
+
+def _is_picture(files: Sequence[Path]) -> bool:
+    return any(path.suffix.lower() in OTHER_SUFFIXES for path in files)
+
+
 def _only(files: Sequence[Path], expected: Path, absent: str) -> tuple[Path, str]:
     """The one file that there is; else where it was `expected`, and what is wrong."""
-    if len(files) == 1:
-        return files[0], ""
     if not files:
         return expected, absent
-    names = " and ".join(file.name for file in files)
-    return files[0], f"{files[0].parent}: {names} share one stem, so that it is not known which is meant"
+    place = files[0].parent
+    unread = [path for path in files if path.suffix.lower() not in SUFFIXES]
+    if unread:
+        kind = unread[0].suffix or "no ending"
+        return files[0], f"{place}: {unread[0].name} is of a kind that is not read ({kind}); read are {READ}"
+    if len(files) == 1:
+        return files[0], ""
+    names = [path.name for path in files]
+    if len(set(map(composed, names))) < len(names):  # they look alike
+        return files[0], f"{place}: {' and '.join(map(ascii, names))} differ in how accents are composed only; keep one"
+    return files[0], f"{place}: {' and '.join(names)} share one stem, so that it is not known which is meant"

@@ -15,10 +15,10 @@ class BrightMasks(PairedFiles):
     """
 
     def __init__(self, name: str, place: Path, pairs: Sequence[Pair]) -> None:
-        super().__init__(name, place, pairs, decode)
+        super().__init__(name, place, pairs)
 
-    def read_mask(self, path: Path) -> Any:
-        return colours(path)
+    def target_in(self, path: Path) -> Target:
+        return decode(colours(path))
 
 
 def colours(path: Path) -> Any:

@@ -11,19 +11,17 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
-from iiszoo import assets
+from iiszoo import assets, files
 from iiszoo.cards import Archive, DatasetCard
 from iiszoo.data import roots
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.unpack import Refused, unpack
 from iiszoo.errors import BadOption, DatasetError
-from iiszoo.registry import load_object
+from iiszoo.object_path import load_object
 
 _log = logging.getLogger("iiszoo.data")
 
@@ -221,17 +219,14 @@ def _listed(paths: Sequence[Path]) -> str:
 
 @contextmanager
 def _locked(card: DatasetCard, target: Path) -> Iterator[None]:
-    lock = filelock.FileLock(target.with_name(f".{target.name}.lock"))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
         try:
-            lock.acquire(timeout=0.5)
-        except filelock.Timeout:
-            _log.warning("waiting for another process that is fetching dataset %s", card.id)
-            lock.acquire()
-    except OSError as error:
-        raise _disk_error(card, target, error) from error
-    try:
+            held.enter_context(
+                files.locked(
+                    target.with_name(f".{target.name}.lock"),
+                    lambda: _log.warning("waiting for another process that is fetching dataset %s", card.id),
+                )
+            )
+        except OSError as error:
+            raise _disk_error(card, target, error) from error
         yield
-    finally:
-        lock.release()

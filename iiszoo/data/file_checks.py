@@ -11,7 +11,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from iiszoo.data import listed_names
+from iiszoo.data.picture_file import read_header
 from iiszoo.errors import DatasetError, one_line
+from iiszoo.file_names import for_hash
+from iiszoo.files import read_text
 
 
 def stamp(files: Iterable[Path]) -> str:
@@ -22,28 +26,15 @@ def stamp(files: Iterable[Path]) -> str:
     for path in dict.fromkeys(files):
         try:
             found = path.stat()
-            seen.update(f"{path.name} {found.st_size} {found.st_mtime_ns}\n".encode())
+            seen.update(for_hash(f"{path.name} {found.st_size} {found.st_mtime_ns}\n"))
         except OSError:
-            seen.update(f"{path.name} is not there\n".encode())
+            seen.update(for_hash(f"{path.name} is not there\n"))
     return seen.hexdigest()
 
 
-def picture_size(path: Path, *, turned: bool) -> tuple[int, int]:
-    """(rows, columns) from the file's header, as it will be decoded: `turned` as its EXIF orientation says, which is
-    how images are read. Raises `DatasetError` naming the file.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            columns, rows = image.size
-            turned = turned and image.getexif().get(274, 1) in (5, 6, 7, 8)
-    except OSError as error:
-        reason = error.strerror or "its header is damaged, or it is no image"
-        raise DatasetError(f"{path}: cannot be read as an image ({reason})") from error
-    except Exception as error:  # Pillow raises SyntaxError and others for damaged files
-        raise DatasetError(f"{path}: cannot be read as an image ({one_line(error)})") from error
-    return (columns, rows) if turned else (rows, columns)
+def picture_size(path: Path) -> tuple[int, int]:
+    """(rows, columns) from the file's header, as it will be decoded. Raises `DatasetError` naming the file."""
+    return read_header(path).size
 
 
 def unreadable(path: Path) -> str | None:
@@ -56,18 +47,23 @@ def unreadable(path: Path) -> str | None:
 
 
 def names_in(path: Path) -> list[str]:
-    """The names that a split file lists, one a line. Raises `DatasetError` naming the file."""
+    """The names that a split file lists, one a line. Raises `DatasetError` naming the file, and a name that leads out
+    of the dataset's folders.
+    """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: the list of the split's names cannot be read ({one_line(error)})") from error
-    return [line.strip() for line in lines if line.strip()]
+    try:
+        return [listed_names.inside(line.strip(), path.parent) for line in lines if line.strip()]
+    except ValueError as error:
+        raise DatasetError(f"{path}: a name of the list cannot be used: {error}") from error
 
 
 def json_in(path: Path) -> Any:
     """The value of a JSON file. Raises `DatasetError` naming the file."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: cannot be read as JSON ({one_line(error)})") from error
 

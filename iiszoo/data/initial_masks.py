@@ -17,13 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iiszoo.data import file_checks
-from iiszoo.data.base import IMAGE_SUFFIXES, EvaluationDataset, Target
+from iiszoo.data.base import EvaluationDataset, Target
+from iiszoo.data.picture_file import SUFFIXES
 from iiszoo.errors import BadOption, DatasetError
-from iiszoo.registry import INITIAL, split_initial
+from iiszoo.file_names import sample_name
+from iiszoo.names import parse_name
 from iiszoo.seeding import generator_for
 
 if TYPE_CHECKING:
     from iiszoo.data.base import Image, Mask
+
+INITIAL = "initial"
+"""The option that every dataset has: which masks its sessions start from."""
 
 _USAGE = "write perturb:seed=0,iou=0.75-0.85, with 0 < lower IoU < higher IoU < 1, or masks:DIR"
 
@@ -59,28 +64,29 @@ def perturbation(text: str) -> Perturbation:
     return made
 
 
-def full_name(dataset: str, directory: str | Path | None = None, made: str | None = None) -> str:
-    """`dataset` with the masks of `directory`, or with masks `made` as said; its name says so, in one form.
+def with_initial(dataset: str, initial: str | None = None) -> str:
+    """The name of `dataset` with the masks that `initial` says, or that it says itself, in its one canonical form.
 
-    Raises `BadOption` where the masks are said twice, or cannot be made.
+    Raises `BadOption` if the masks are said twice, or cannot be made.
     """
-    plain, initial = split_initial(dataset)
-    said = [what for what in (initial or None, made) if what is not None]
-    if directory is not None:
-        said.append(f"masks:{directory}")
-    if len(said) > 1:
-        raise BadOption(f"dataset {plain}: initial masks are said twice, {' and '.join(said)}; give one of them")
-    if not said:
-        return dataset
-    kind, _, argument = said[0].partition(":")
-    if kind == "masks" and argument:
-        return f"{plain}{INITIAL}{said[0]}"
-    return f"{plain}{INITIAL}{perturbation(said[0])}"
+    name = parse_name(dataset)
+    own = name.options.get(INITIAL)
+    if own is not None and initial is not None:
+        raise BadOption(
+            f"dataset {name.without(INITIAL)}: initial masks are given twice, {own} and {initial}; give one of them"
+        )
+    said = own if initial is None else initial
+    return str(name) if said is None else str(name.with_options({INITIAL: _canonical(str(said))}))
+
+
+def _canonical(initial: str) -> str:
+    kind, _, argument = initial.partition(":")
+    return initial if kind == "masks" and argument else str(perturbation(initial))
 
 
 def start_from(dataset: EvaluationDataset, initial: str) -> EvaluationDataset:
-    """The dataset with other masks to start from. Raises `BadOption`, or `DatasetError` where DIR fits no sample."""
-    name = full_name(f"{dataset.name}{INITIAL}{initial}")
+    """The dataset with other masks to start from. Raises `BadOption`, or `DatasetError` if DIR fits no sample."""
+    name = with_initial(dataset.name, initial)
     kind, _, argument = initial.partition(":")
     if kind == "masks":
         return StartsFromFiles(dataset, name, Path(argument).expanduser())
@@ -154,8 +160,9 @@ class StartsFromFiles(_Started):
         self.directory = directory
         self._files: dict[str, list[Path]] = {}
         for path in sorted(directory.rglob("*")):
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
-                self._files.setdefault(path.relative_to(directory).with_suffix("").as_posix(), []).append(path)
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+                id = sample_name(path.relative_to(directory).with_suffix("").as_posix())
+                self._files.setdefault(id, []).append(path)
         if not any(self.sample_id(i) in self._files for i in range(len(self))):
             found = f"it holds {', '.join(list(self._files)[:3])}, ..." if self._files else "it holds no masks"
             raise DatasetError(
@@ -164,10 +171,9 @@ class StartsFromFiles(_Started):
             )
 
     def read_initial_mask(self, i: int) -> Mask:
-        from iiszoo.data.datasets.folder import decode
-        from iiszoo.data.read import read_mask
+        from iiszoo.data.datasets.folder import one_object
 
-        return decode(read_mask(self._file(i))).object
+        return one_object(self._file(i), "an initial mask holds one").object
 
     def files_of(self, i: int) -> tuple[str, ...]:
         return (*super().files_of(i), *map(str, self._files.get(self.sample_id(i), [])))
@@ -181,7 +187,7 @@ class StartsFromFiles(_Started):
         yield from super().check_files()
         for i in range(len(self)):
             try:
-                file_checks.picture_size(self._file(i), turned=False)
+                file_checks.picture_size(self._file(i))
             except DatasetError as error:
                 yield str(error)
 

@@ -2,7 +2,7 @@
 
 Looked for in this order: `--root` (or `root=`), the directory registered with `iiszoo data add`, `IISZOO_DATA/ID`,
 `CACHE/data/ID`, which is where `iiszoo data get` puts it. A dataset that shares another one's directory (`folder` of
-its card) is looked for under either id. Standard library only, besides platformdirs and filelock.
+its card) is looked for under either id. Standard library only, besides platformdirs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import os
 from pathlib import Path
 
-import filelock
 import platformdirs
 
 from iiszoo import assets, files
@@ -31,36 +30,55 @@ class NotFound(DatasetError):
 
 def registered() -> dict[str, str]:
     """Dataset id -> directory, as registered with `iiszoo data add`."""
+    file = _register_file()
     try:
-        entries = json.loads(_register_file().read_text("utf-8"))
-    except FileNotFoundError:
+        entries = json.loads(files.read_text(file))
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    except ValueError as error:
-        raise DatasetError(f"{_register_file()} is not valid JSON ({error}); mend or delete it") from error
+    except OSError as error:
+        raise DatasetError(
+            f"{file}, which says where datasets lie, cannot be read: {error.strerror or error}; get permission, or set "
+            "IISZOO_CONFIG to another directory"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{file} is not valid JSON ({error}); mend or delete it") from error
     if not isinstance(entries, dict):
-        raise DatasetError(f"{_register_file()} must hold a JSON object of ids and directories; mend or delete it")
+        raise DatasetError(f"{file} must hold a JSON object of ids and directories; mend or delete it")
+    for id, place in entries.items():
+        if not isinstance(place, str) or not place or "\0" in place:
+            raise DatasetError(
+                f"{file}: {id!r:.60} must have the path of a directory, not {place!r:.60}; mend or delete it"
+            )
     return entries
 
 
 def register(card: DatasetCard, directory: Path) -> None:
-    """Remember `directory` as the place of this dataset, and of those that share its directory."""
+    """Remember `directory` as the place of this dataset, and of those that share its directory.
+
+    Raises `DatasetError` where that cannot be written down.
+    """
     file = _register_file()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(f"{file}.lock"):
-        entries = {**registered(), card.folder or card.id: str(directory.resolve())}
-        if card.folder:
-            entries.pop(card.id, None)  # it would be looked at first
-        files.replace_text(file, json.dumps(entries, indent=2, sort_keys=True) + "\n")
+    try:
+        with files.locked(file.with_name(f"{file.name}.lock")):
+            entries = {**registered(), card.root_id: str(directory.resolve())}
+            if card.shares_root:
+                entries.pop(card.id, None)  # it would be looked at first
+            files.replace_text(file, json.dumps(entries, indent=2, sort_keys=True) + "\n")
+    except OSError as error:
+        raise DatasetError(
+            f"{file}, which says where datasets lie, cannot be written: {error.strerror or error}; set IISZOO_CONFIG "
+            f"to a directory that can be written, or give --root {directory} with each command"
+        ) from error
 
 
 def cached(card: DatasetCard) -> Path:
     """The directory of the cache to which the dataset is fetched: `CACHE/data/ID`."""
-    return assets.cache_root() / "data" / (card.folder or card.id)
+    return assets.cache_root() / "data" / card.root_id
 
 
 def candidates(card: DatasetCard, root: Path | None = None) -> list[Path]:
     """The places where the dataset may lie, best first; a given `root` is the only one that is looked at."""
-    ids = [card.id, card.folder] if card.folder else [card.id]
+    ids = list(dict.fromkeys([card.id, card.root_id]))
     if root is not None:
         return [*(root / id for id in ids), root]
     entries = registered()
@@ -77,13 +95,17 @@ def find(card: DatasetCard, root: Path | None, *names: str) -> Path:
     Raises `NotFound`: what was expected where, what each place lacks, and the ways out.
     """
     lacking: dict[Path, list[str] | None] = {}
+    closed: dict[Path, str] = {}
     for place in candidates(card, root):
-        absent = [name for name in names if not (place / name).exists()] if place.is_dir() else None
+        try:
+            absent = [name for name in names if not (place / name).exists()] if place.is_dir() else None
+        except (OSError, ValueError) as error:  # no permission, a name too long, a disk that fails; a NUL in the name
+            absent, closed[place] = None, str(getattr(error, "strerror", None) or error)
         if absent == []:
             return place
         lacking[place] = absent
     looked = ", ".join(
-        f"{place} ({'no such directory' if absent is None else f'lacks {_listed(absent)}'})"
+        f"{place} ({closed.get(place, 'no such directory') if absent is None else f'lacks {_listed(absent)}'})"
         for place, absent in lacking.items()
     )
     there = [place for place, absent in lacking.items() if absent is not None]

@@ -6,6 +6,7 @@ archive ever reaches the disk. A link to a file of the same archive becomes a co
 
 from __future__ import annotations
 
+import errno
 import lzma
 import posixpath
 import re
@@ -27,6 +28,7 @@ Progress = Callable[[int, int], None]
 """Called as `progress(done, total)`, in bytes: of the contents of a zip, of a tar file itself."""
 
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")
+_NAME_NOT_TAKEN = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError)
 
 
@@ -56,18 +58,20 @@ def unpack(archive: Path, into: Path, progress: Progress | None = None) -> None:
     try:
         with _entries(archive, progress or (lambda done, total: None)) as entries:
             for entry in entries:
-                path = inside(entry.name, f"its entry {entry.name!r}")
+                path = inside(entry.name, f"its entry {_short(entry.name)}")
                 if path.split("/")[0] == "__MACOSX" or (path == "." and entry.kind == "directory"):
                     continue
+                if path == ".":
+                    raise Refused(f"its entry {_short(entry.name)} has no name: it would be the folder itself")
                 if entry.kind == "directory":
                     (into / path).mkdir(parents=True, exist_ok=True)
                 elif entry.kind == "link":
-                    links[path] = inside(entry.target, f"its link {entry.name!r} to {entry.target!r}")
+                    links[path] = inside(entry.target, f"its link {_short(entry.name)} to {_short(entry.target)}")
                 elif entry.kind == "file":
                     _write(entry, into / path)
                     written.add(path)
                 else:
-                    raise Refused(f"its entry {entry.name!r} is {entry.kind}, not a file")
+                    raise Refused(f"its entry {_short(entry.name)} is {entry.kind}, not a file")
         _copy_links(into, links, written)
     except _DAMAGE as error:
         raise Refused(f"it is damaged ({' '.join(str(error).split()) or type(error).__name__})") from error
@@ -76,9 +80,19 @@ def unpack(archive: Path, into: Path, progress: Progress | None = None) -> None:
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise Refused(f"it holds a file and a directory of one name ({error.filename})") from error
     except OSError as error:
+        if error.errno in _NAME_NOT_TAKEN and error.filename is not None:
+            raise Refused(
+                f"its entry {_short(error.filename)} has a name that this file system does not take ({error.strerror})"
+            ) from error
         if error.errno is not None:
             raise
         raise Refused(f"it is damaged ({error})") from error  # gzip's BadGzipFile is an OSError
+
+
+def _short(name: object) -> str:
+    """A name as it may stand in a sentence, whatever its length."""
+    shown = repr(str(name))
+    return shown if len(shown) <= 120 else f"{shown[:60]}...{shown[-57:]}"
 
 
 def inside(name: str, what: str) -> str:
@@ -99,14 +113,14 @@ def _write(entry: Entry, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     content = entry.open()
     if content is None:
-        raise Refused(f"its entry {entry.name!r} cannot be read")
+        raise Refused(f"its entry {_short(entry.name)} cannot be read")
     got = 0
     with content, place.open("wb") as file:
         while chunk := content.read(CHUNK):
             file.write(chunk)
             got += len(chunk)
     if got != entry.size:
-        raise Refused(f"it is damaged ({entry.name} has {got} bytes instead of {entry.size})")
+        raise Refused(f"it is damaged ({_short(entry.name)} has {got} bytes instead of {entry.size})")
 
 
 def _copy_links(into: Path, links: dict[str, str], written: set[str]) -> None:
@@ -117,7 +131,7 @@ def _copy_links(into: Path, links: dict[str, str], written: set[str]) -> None:
             seen.add(target)
             target = links[target]
         if target not in written or target == link:
-            raise Refused(f"its link {link!r} leads to {target!r}, which is no file of it")
+            raise Refused(f"its link {_short(link)} leads to {_short(target)}, which is no file of it")
         (into / link).parent.mkdir(parents=True, exist_ok=True)
         copyfile(into / target, into / link)
 
@@ -161,7 +175,8 @@ def _of_zip(opened: zipfile.ZipFile, progress: Progress) -> Iterator[Entry]:
     done, total = 0, sum(member.file_size for member in members)
     for member in members:
         mode = member.external_attr >> 16  # 0 where it was made on Windows
-        kind = "directory" if member.is_dir() else _kind(mode)
+        # asked of the name, as zipfile does, which fails for one that is empty
+        kind = "directory" if member.filename.endswith("/") else _kind(mode)
         target = opened.read(member).decode("utf-8", "replace") if kind == "link" else ""
         target = _beside(member.filename, target) if kind == "link" else ""
         yield Entry(member.filename, kind, member.file_size, target, partial(opened.open, member))

@@ -3,54 +3,51 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from iiszoo import assets, remote
 from iiszoo.builtin.datasets import DEFAULT as DEFAULT_DATASET
 from iiszoo.builtin.models import DEFAULT as DEFAULT_MODEL
-from iiszoo.data import initial_masks as masks
-from iiszoo.engine import provenance, store, workers
-from iiszoo.engine.dataset_check import Checked, check
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol, load_protocol
-from iiszoo.engine.summary import read, summarise
-from iiszoo.engine.trace import Trace
+from iiszoo.clicking.loading import robot_version
+from iiszoo.data.initial_masks import with_initial
+from iiszoo.device import check_device
+from iiszoo.engine import workers
+from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtocol, load_protocol
+from iiszoo.engine.runs import provenance, store
+from iiszoo.engine.runs.dataset_check import Checked, check
+from iiszoo.engine.runs.summary import read, summarise
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, RunError
-from iiszoo.registry import (
-    MERGE,
-    check_device,
-    check_merge_rule,
-    check_options,
-    is_function,
-    load_dataset,
-    options_of,
-    registry,
-    resolve_model,
-    robot_version,
-    split_initial,
-)
+from iiszoo.file_names import escaped
+from iiszoo.loading import load_dataset
+from iiszoo.model_reference import ModelReference, ModelSpec, resolve
+from iiszoo.models.merge_rule import MERGE
+from iiszoo.names import parse_name
+from iiszoo.registry import resolve_dataset
+from iiszoo.remote import Interpreter, report_of
 
 if TYPE_CHECKING:
     from iiszoo.protocol import Model
-    from iiszoo.remote import Interpreter
-
-ModelSpec = str | Callable[..., Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One (model, dataset, protocol): what is to be computed, and where it is kept. `name` is the resolved model id."""
+    """One (model, dataset, protocol): what is to be computed, and where it is kept."""
 
-    model: ModelSpec
-    name: str
+    model: ModelReference
     dataset: str
-    rules: EvaluationProtocol
+    rules: ResolvedProtocol
     directory: Path
     identity: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The model's resolved name."""
+        return self.model.name
 
     def statement(self) -> dict[str, Any]:
         """What `run.json` says: the identity, and the protocol with its name, by which nothing is told apart."""
@@ -78,10 +75,9 @@ class Listener:
 
 @dataclass(frozen=True)
 class Settings:
-    """How runs are carried out, beside the protocol. Raises `BadOption` where a value makes no sense."""
+    """How runs are carried out, beside model and protocol. Raises `BadOption` if a value makes no sense."""
 
     root: Path | None = None
-    checkpoint: Path | None = None
     device: str = "cpu"
     batch_size: int = 1
     n_workers: int = 1
@@ -90,8 +86,6 @@ class Settings:
     overwrite: bool = False
     skip_broken: bool = False
     keep_going: bool = False
-    options: dict[str, Any] = field(default_factory=dict)
-    interpreter: Interpreter | None = None
 
     def __post_init__(self) -> None:
         counts = {"batch size": self.batch_size, "number of workers": self.n_workers, "limit": self.limit}
@@ -114,90 +108,123 @@ def bench(
     target_iou: float | None = None,
     threshold: float | None = None,
     seed: int | None = None,
-    initial_masks: str | Path | None = None,
-    initial_mask: str | None = None,
+    initial: str | None = None,
     progressive_merge: str | None = None,
-    out: str | Path | None = None,
-    root: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
     checkpoint: str | Path | None = None,
     python: str | Path | None = None,
     python_timeout: float = 300,
+    out: str | Path | None = None,
+    root: str | Path | None = None,
+    device: str = "cpu",
+    batch_size: int = 1,
+    n_workers: int = 1,
+    shard: tuple[int, int] = (1, 1),
+    limit: int | None = None,
+    overwrite: bool = False,
+    skip_broken: bool = False,
+    keep_going: bool = False,
     listener: Listener | None = None,
-    **settings: Any,
 ) -> list[dict[str, Any]]:
     """Run every model on every dataset and return a summary for each pair, models first.
 
-    `models` are ids, `"module:function"` or callables of the standard format. `protocol` is a preset, a TOML file or an
-    `EvaluationProtocol`; `robot` to `seed` change single rules of it. `initial_masks` is a directory of masks that the
-    sessions start from, `initial_mask` says how such masks are made (`perturb:seed=0,iou=0.75-0.85`): either becomes
-    part of the datasets' names, as `iiszoo.data.initial_masks` has it. `progressive_merge`, `"published"` or
-    `"mended"`, becomes an option of every model (`iiszoo.models.merge`), and part of its name. `out` is the output
-    directory, by default `runs/PROTOCOL` (with a hash behind it where single rules were changed). What is there already
-    of the same run is not computed again; another run's directory is refused. `python` is the interpreter that the
-    models live in, where it is not this one (`iiszoo.remote`), `python_timeout` the seconds after which a call of
-    theirs that has not been answered counts as hanging. `settings` are the fields of `Settings`: device, batch_size,
-    n_workers, shard (i, n), limit (the first samples only), overwrite, skip_broken, keep_going, options (for the
-    model's loader). Nothing is written before every id, device, dataset, model and directory has been found usable.
+    Args:
+        models: ids, `"module:function"` or callables of the standard format.
+        datasets: ids, with argument and options if they have any (`folder:DIR?objects=values`).
+        protocol: the evaluation protocol: a preset, a TOML file or an `EvaluationProtocol`; `robot`, `max_clicks`,
+            `target_iou`, `threshold` and `seed` change single rules of it.
+        initial: the masks that sessions start from, an option of every dataset (`iiszoo.data.initial_masks`).
+        progressive_merge: `"published"` or `"fixed"`, an option of every model (`iiszoo.models.merge`).
+        options: further options of the models.
+        checkpoint: a file of own weights, for a single model.
+        python: the interpreter that the models live in, if it is not this one (`iiszoo.remote`).
+        python_timeout: seconds after which a call of theirs counts as hanging.
+        out: the output directory, by default `runs/PROTOCOL` (with a hash behind it if single rules were changed).
+            What is there of the same run is not computed again; another run's directory is refused.
+        root: the datasets' directory, or one that holds them by their ids.
+        device: where the models run.
+        batch_size: sessions in one model call.
+        n_workers: processes, each with its own model and one torch thread.
+        shard: (i, n): run the i-th of n parts, all into one `out`.
+        limit: the first samples of each dataset only.
+        overwrite: discard what is in `out`.
+        skip_broken: leave broken samples out.
+        keep_going: count a sample that the model fails in as a failure, and go on.
+        listener: is called as the benchmark proceeds.
+
+    Nothing is written before every id, device, dataset, model and directory has been found usable.
 
     A summary is a dict: `model`, `dataset`, `protocol`, `n_samples`, `n_done`, `n_failed`, `complete`, `skipped`,
-    `metrics` and `times` (`engine.metrics.summarise` and `summarise_times`), `provenance`, `directory`.
+    `metrics` and `times` (`engine.metrics.metrics_of` and `times_of`), `provenance`, `directory`.
 
     Raises an `IISZooError` of the fitting kind for everything that a user can mend.
     """
-    model_list = [models] if isinstance(models, str) or callable(models) else list(models)
-    if progressive_merge is not None:
-        check_merge_rule(progressive_merge)
-        for model in model_list:
-            if isinstance(model, str) and options_of(model)[1].get(MERGE, progressive_merge) != progressive_merge:
-                raise BadOption(f"{model} names another merge than --progressive-merge {progressive_merge}; give one")
-        settings["options"] = {**settings.get("options", {}), MERGE: progressive_merge}
-    interpreter = None if python is None else remote.Interpreter(str(python), python_timeout)
+    workers.refuse_unguarded()
     how = Settings(
-        Path(root) if root else None, Path(checkpoint) if checkpoint else None, interpreter=interpreter, **settings
+        Path(root) if root else None, device, batch_size, n_workers, shard, limit, overwrite, skip_broken, keep_going
     )
     listener = listener or Listener()
     changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
     rules = load_protocol(protocol, **changes)
     rules = replace(rules, robot_version=robot_version(rules.robot))
-    place = Path(out) if out is not None else Path("runs") / rules.name.replace("+", f"-{rules.hash}")
+    place = Path(out) if out is not None else Path("runs") / _folder(rules)
     dataset_list = [
-        masks.full_name(dataset, initial_masks, initial_mask)
-        for dataset in ([datasets] if isinstance(datasets, str) else datasets)
+        with_initial(dataset, initial) for dataset in ([datasets] if isinstance(datasets, str) else datasets)
     ]
-    if how.checkpoint is not None and len(model_list) != 1:
+    for dataset in dataset_list:
+        resolve_dataset(dataset)
+    model_list = [models] if isinstance(models, str) or callable(models) else list(models)
+    if checkpoint is not None and len(model_list) != 1:
         raise BadOption("a checkpoint belongs to one model; give one model with it")
-    runs = [_plan(model, dataset, rules, place, how) for model in model_list for dataset in dataset_list]
+    interpreter = None if python is None else Interpreter(str(python), python_timeout)
+    references = [
+        resolve(model, checkpoint, _merged(model, options or {}, progressive_merge), interpreter)
+        for model in model_list
+    ]
+    runs = [_plan(model, dataset, rules, place) for model in references for dataset in dataset_list]
     _refuse_rivals(runs)
     finished = {} if how.overwrite else {run: summary for run in runs if (summary := _finished(run, how)) is not None}
-    ready = _prepare([run for run in runs if run not in finished], how, listener)
+    left = [run for run in runs if run not in finished]
+    if left and interpreter is None:
+        check_device(device)
+    ready = _prepare(left, how, listener)
     for run in runs:
         if run not in finished:
             finished[run] = _execute(ready[run], how, listener)
         listener.ended(run, finished[run])
+    for run in runs:
+        if not store.is_there(run.directory):
+            raise RunError(
+                f"{run.directory} was deleted while other runs were going on; give the same command again, and its "
+                "run is made again"
+            )
     return [finished[run] for run in runs]
 
 
-def _plan(model: ModelSpec, dataset: str, rules: EvaluationProtocol, place: Path, how: Settings) -> Run:
-    registry().datasets.resolve(split_initial(dataset)[0].partition(":")[0])
-    model_identity, threshold = _known_of(model, how)
-    if rules.threshold is None:
-        rules = replace(rules, threshold=threshold)
+def _folder(rules: EvaluationProtocol) -> str:
+    """The protocol's name, with its hash if the rules or the name had to be changed."""
+    plain = store.plain_name(rules.name.removesuffix("+"))
+    return plain if plain == rules.name else f"{plain}-{rules.hash}"
+
+
+def _merged(model: ModelSpec, options: Mapping[str, Any], merge: str | None) -> Mapping[str, Any]:
+    """The options of a model with `--progressive-merge` among them. Raises `BadOption` if its name says another."""
+    if merge is None:
+        return options
+    if isinstance(model, str) and parse_name(model).options.get(MERGE, merge) != merge:
+        raise BadOption(f"{model} names another merge than --progressive-merge {merge}; give one")
+    return {**options, MERGE: merge}
+
+
+def _plan(model: ModelReference, dataset: str, rules: EvaluationProtocol, place: Path) -> Run:
+    resolved = rules.resolved(model.threshold)
     identity = {
         "format": store.FORMAT,
-        "model": model_identity,
-        "protocol": {rule: value for rule, value in rules.as_json().items() if rule != "name"},
+        "model": model.identity(),
+        "protocol": {rule: value for rule, value in resolved.as_json().items() if rule != "name"},
         "dataset": {"id": dataset},
     }
-    name: str = model_identity["id"]
-    return Run(model, name, dataset, rules, place / store.slug(name, dataset), identity)
-
-
-def _known_of(model: ModelSpec, how: Settings, *, fetch: bool = False) -> tuple[dict[str, Any], float]:
-    """What decides the model's answers, and its own threshold; `fetch`: after another interpreter has its weights."""
-    if how.interpreter is not None:
-        return remote.identify(model, how.interpreter, how.checkpoint, how.options, fetch=fetch)
-    card = getattr(model, "card", None) if is_function(model) else resolve_model(str(model))[0]
-    return provenance.model_identity(model, how.checkpoint, how.options), card.threshold if card else 0.5
+    return Run(model, dataset, resolved, place / store.slug(model.name, dataset), identity)
 
 
 def _refuse_rivals(runs: Sequence[Run]) -> None:
@@ -250,9 +277,7 @@ class Ready:
 
 
 def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run, Ready]:
-    """Check all that the runs need: device, data, weights, models, directories. No run directory is written to."""
-    if runs and how.interpreter is None:
-        check_device(how.device)
+    """Check all that the runs need: data, weights, models, directories. No run directory is written to."""
     checked: dict[str, Checked] = {}
     for run in runs:
         if run.dataset not in checked:
@@ -263,36 +288,25 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
     reports: dict[str, dict[str, Any] | None] = {}
     ready: dict[Run, Ready] = {}
     for run in runs:
-        _fetch_weights(run, how, listener)
+        fetched = run.model.fetch(listener.fetching)
         data = checked[run.dataset]
         identity = {
             **run.identity,
-            "model": _known_of(run.model, how, fetch=True)[0],
+            "model": fetched.identity(),
             "dataset": {"id": run.dataset, "n_samples": data.total, "fingerprint": data.fingerprint},
         }
-        run_known = replace(run, identity=identity)
+        run_known = replace(run, model=fetched, identity=identity)
         if not how.overwrite:
             store.check_identity(run.directory, identity)
-        job = workers.Job(
-            run.model, how.checkpoint, how.device, how.options, run.dataset, how.root, run.rules, how.batch_size,
-            how.keep_going, how.interpreter,
-        )  # fmt: skip
+        job = workers.Job(fetched, how.device, run.dataset, how.root, run.rules, how.batch_size, how.keep_going)
         if how.n_workers > 1:
             workers.check_portable(job)
         if run.name not in models:  # loaded even if not kept, so that one that cannot be is known before anything runs
             model = job.load_model()
             models[run.name] = model if len(names) == 1 and how.n_workers == 1 else None
-            reports[run.name] = getattr(model.function, "report", None) if how.interpreter else None
+            reports[run.name] = report_of(model)
         ready[run] = Ready(run_known, data, job, models[run.name], reports[run.name])
     return ready
-
-
-def _fetch_weights(run: Run, how: Settings, listener: Listener) -> None:
-    if how.interpreter is None and not is_function(run.model) and how.checkpoint is None:
-        card, named = resolve_model(str(run.model))
-        check_options(card, {**named, **how.options})
-        for file in card.weights:
-            assets.fetch(card, file, progress=partial(listener.fetching, file.filename))
 
 
 def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
@@ -300,11 +314,7 @@ def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
     model = ready.model if ready.model is not None or how.n_workers > 1 else ready.job.load_model()
     began = _now()
     environment = provenance.environment(how.device, ready.worker)
-    if how.overwrite:
-        store.discard(run.directory)
-    store.check_identity(run.directory, run.identity)
-    store.create(run.directory, run.statement())
-    with store.Writer(run.directory, how.shard) as writer:
+    with store.begin(run.directory, run.statement(), how.shard, overwrite=how.overwrite) as writer:
         done = store.read_traces(run.directory)
         groups = _left(checked, {trace.sample for trace in done}, how)
         listener.started(run, done, len(done) + sum(map(len, groups)))
@@ -320,9 +330,11 @@ def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
                 ready.job.run(model, checked.dataset, iter(groups), emit)
         except BaseException:
             with suppress(RunError):  # what stopped the run matters more than a summary that can be derived again
-                _write_summary(run, checked, environment, began)
+                writer.restore()
+                _write_summary(run, checked, environment, began, how.root)
             raise
-        summary = _write_summary(run, checked, environment, began)
+        writer.restore()
+        summary = _write_summary(run, checked, environment, began, how.root)
     return {**summary, "directory": str(run.directory)}
 
 
@@ -338,14 +350,21 @@ def _left(checked: Checked, known: set[str], how: Settings) -> list[list[int]]:
     return [left for group in mine if (left := [i for i in group if remains(i)])]
 
 
-def _write_summary(run: Run, checked: Checked, environment: dict[str, Any], began: str) -> dict[str, Any]:
+def _write_summary(
+    run: Run, checked: Checked, environment: dict[str, Any], began: str, root: Path | None
+) -> dict[str, Any]:
     """`times.invocations` are the (began, ended) of every invocation that worked on the run."""
-    summary = summarise(run.statement(), store.read_traces(run.directory), checked.broken)
-    before = store.read_summary(run.directory).get("times", {}).get("invocations", [])
-    summary["times"]["invocations"] = [*before, [began, _now()]]
-    data = {"dataset_place": str(checked.dataset.place.resolve()), "dataset_stamp": checked.dataset.stamp()}
-    summary["provenance"] = {**run.statement(), **data, "environment": environment}
-    store.write_json(run.directory / store.SUMMARY, summary)
+    data = {
+        "dataset_place": escaped(str(checked.dataset.place.resolve())),
+        "dataset_root": None if root is None else escaped(str(root.resolve())),
+        "dataset_stamp": checked.dataset.stamp(),
+    }
+    with store.alone(run.directory):  # else a shard that ends at the same time may put a summary without our lines last
+        summary = summarise(run.statement(), store.read_traces(run.directory), checked.broken)
+        before = store.read_summary(run.directory).get("times", {}).get("invocations", [])
+        summary["times"]["invocations"] = [*before, [began, _now()]]
+        summary["provenance"] = {**run.statement(), **data, "environment": environment}
+        store.write_json(run.directory / store.SUMMARY, summary)
     return summary
 
 

@@ -9,12 +9,18 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from iiszoo import files
 from iiszoo.errors import BadOption, UnknownId
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+MOST_CLICKS = 1000
+"""So many clicks nobody evaluates, but every curve, chart and session would have to be made for them."""
+LONGEST_NAME = 1000
+"""Characters."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +39,32 @@ class EvaluationProtocol:
     resize: str = "none"
 
     def __post_init__(self) -> None:
+        for rule, kind in _TYPES.items():
+            value = getattr(self, rule)
+            if value is None and rule == "threshold":
+                continue
+            if type(value) not in ((int, float) if kind is float else (kind,)):
+                raise BadOption(f"{rule} must be of type {kind.__name__}, not {_shown(value)}")
+            if kind is float and abs(value) < 2**53:
+                object.__setattr__(self, rule, float(value))  # 1 and 1.0 are one rule, with one hash
         if self.max_clicks < 1:
-            raise BadOption(f"max_clicks must be at least 1, not {self.max_clicks}")
+            raise BadOption(f"max_clicks must be at least 1, not {_shown(self.max_clicks)}")
+        if self.max_clicks > MOST_CLICKS:
+            raise BadOption(f"max_clicks must be at most {MOST_CLICKS}, not {_shown(self.max_clicks)}")
         if not 0 < self.target_iou <= 1:
-            raise BadOption(f"target_iou must lie above 0 and at most at 1, not {self.target_iou}")
+            raise BadOption(f"target_iou must lie above 0 and at most at 1, not {_shown(self.target_iou)}")
         if self.threshold is not None and not 0 < self.threshold < 1:
-            raise BadOption(f"threshold must lie between 0 and 1, not {self.threshold}")
+            raise BadOption(f"threshold must lie between 0 and 1, not {_shown(self.threshold)}")
+        for rule, number in (("seed", self.seed), ("robot_version", self.robot_version)):
+            if not 0 <= number < 2**63:
+                raise BadOption(f"{rule} must be from 0 to 2^63 - 1, not {_shown(number)}")
+        for rule, words in (("name", self.name), ("robot", self.robot)):
+            if not words.strip():
+                raise BadOption(f"{rule} must not be empty")
+            if len(words) > LONGEST_NAME:
+                raise BadOption(f"{rule} must have at most {LONGEST_NAME} characters, not {len(words)}")
         if self.resize != "none":
-            raise BadOption(f"resize rule {self.resize!r} is not known; 'none' is the only one so far")
+            raise BadOption(f"resize rule {self.resize!r:.60} is not known; 'none' is the only one so far")
 
     @property
     def hash(self) -> str:
@@ -51,9 +75,39 @@ class EvaluationProtocol:
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "hash": self.hash}
 
+    def resolved(self, threshold: float) -> ResolvedProtocol:
+        """The protocol for a model whose own threshold is `threshold`."""
+        rules = {**asdict(self), "threshold": threshold if self.threshold is None else self.threshold}
+        return ResolvedProtocol(**rules)
+
+
+@dataclass(frozen=True)
+class ResolvedProtocol(EvaluationProtocol):
+    """The protocol of one run: nothing in it is left to the model."""
+
+    threshold: float = 0.5
+
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> EvaluationProtocol:
-        return cls(**{key: value for key, value in values.items() if key != "hash"})
+    def from_json(cls, values: dict[str, Any]) -> ResolvedProtocol:
+        """The inverse of `as_json`. Raises `BadOption` if a rule is missing, unknown or out of range."""
+        rules = {key: value for key, value in values.items() if key != "hash"}
+        odd = sorted({field.name for field in fields(cls)} ^ set(rules))
+        if odd:
+            raise BadOption(f"{odd[0]!r:.60} is {'unknown' if odd[0] in rules else 'missing'}")
+        return cls(**rules)
+
+
+def _shown(value: object) -> str:
+    """A value as it may stand in a sentence, whatever its size."""
+    try:
+        shown = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits; deep nesting
+        return f"such a large {type(value).__name__}"
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
+_TYPES: dict[str, type] = {field.name: type(field.default) for field in fields(EvaluationProtocol)}
+_TYPES["threshold"] = float
 
 
 PRESETS = {
@@ -90,20 +144,15 @@ def _named(name: str) -> EvaluationProtocol:
 
 def _from_file(path: Path) -> EvaluationProtocol:
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(files.read_text(path))
     except OSError as error:
         raise BadOption(f"protocol file {path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # of TOML, or of UTF-8
+    except (ValueError, RecursionError) as error:  # of TOML or of its encoding; nested too deeply
         raise BadOption(f"protocol file {path} is not valid TOML: {error}") from error
-    types = {field.name: type(field.default) for field in fields(EvaluationProtocol)} | {"threshold": float}
-    del types["robot_version"]  # the robot's own
-    for key, value in values.items():
-        if key not in types:
-            raise BadOption(f"protocol file {path}: unknown field {key!r}; fields: {', '.join(types)}")
-        if types[key] is float and type(value) is int:
-            values[key] = float(value)
-        elif type(value) is not types[key]:
-            raise BadOption(f"protocol file {path}: {key} must be of type {types[key].__name__}, not {value!r}")
+    known = [rule for rule in _TYPES if rule != "robot_version"]  # that is the robot's own
+    for key in values:
+        if key not in known:
+            raise BadOption(f"protocol file {path}: unknown field {key!r:.60}; fields: {', '.join(known)}")
     try:
         return EvaluationProtocol(**{"name": path.stem, **values})
     except BadOption as error:

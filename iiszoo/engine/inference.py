@@ -14,26 +14,25 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from iiszoo import protocol as fmt
+from iiszoo import protocol
 from iiszoo.engine import metrics
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-from iiszoo.engine.trace import Trace, pack_mask
-from iiszoo.errors import ModelError, RobotError, RunError, WorkerDied, one_line
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.runs.trace import Trace, pack_mask
+from iiszoo.errors import ModelError, RobotError, WorkerDied, WorkerLost, one_line, text_of
 from iiszoo.seeding import generator_for
 
 if TYPE_CHECKING:
-    from iiszoo.data.base import Image, Mask, Target
+    from iiszoo.data.base import Target
 
 
 @dataclass(eq=False)
-class Session:
-    """One sample being segmented. Tensors of the target lie on the CPU, where the robot works.
+class RunningSession:
+    """One sample being segmented, among others. Tensors of the target lie on the CPU, where the robot works.
 
     `x` float32 `(3, H, W)` on the model's device; `target`, `ignore` bool `(1, 1, H, W)`, and both again in `prepared`,
     ready to be scored against; `output` the last y, float32 `(1, 1, H, W)` on the CPU; `z` the state of this one
@@ -45,43 +44,37 @@ class Session:
     target: Tensor
     ignore: Tensor | None
     prepared: metrics.PreparedTarget
-    z: fmt.State
+    z: protocol.State
     output: Tensor
     generator: np.random.Generator
     model: str
-    pcs: fmt.Clicks = field(default_factory=list)
-    ncs: fmt.Clicks = field(default_factory=list)
+    pcs: protocol.Clicks = field(default_factory=list)
+    ncs: protocol.Clicks = field(default_factory=list)
 
 
-def to_tensor(image: Image, device: str = "cpu") -> Tensor:
-    """uint8 `(H, W, 3)` to float32 `(3, H, W)` in [0, 1]: the x of one element."""
-    planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-    return planes.to(device).to(torch.float32).div_(255)
-
-
-def to_output(mask: Mask, device: str = "cpu") -> Tensor:
-    """A bool mask `(H, W)` as the output float32 `(1, 1, H, W)` of one element that says just that."""
-    return torch.from_numpy(np.ascontiguousarray(mask))[None, None].to(device, torch.float32)
-
-
-def start(trace: Trace, x: Tensor, target: Target, z: fmt.State, rules: EvaluationProtocol, model: str) -> Session:
+def start(
+    trace: Trace, x: Tensor, target: Target, z: protocol.State, rules: ResolvedProtocol, model: str
+) -> RunningSession:
     """A session before its first click. `z` is the state of one element, with `prev_output` to start from.
 
     Raises `ModelError`, naming `model` and the sample, where that is not an output of the image's size.
     """
-    output = z["prev_output"][0]
     try:
-        fmt.check_element(output, tuple(x.shape[-2:]), f"{model} (z['prev_output'] of its init_z)")
-    except ModelError as error:
-        raise ModelError(f"{error} (on sample {trace.sample!r})") from error
-    session = Session(
+        output = z["prev_output"][0]
+        protocol.check_element(output, tuple(x.shape[-2:]), f"{model} (z['prev_output'] of its init_z)")
+        output = protocol.on_cpu(output)[None]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise failure(error, model, f"on sample {trace.sample!r}") from error
+    session = RunningSession(
         trace,
         x,
-        torch.from_numpy(np.ascontiguousarray(target.object))[None, None],
-        None if target.ignore is None else torch.from_numpy(np.ascontiguousarray(target.ignore))[None, None],
+        protocol.to_targets(target.object),
+        None if target.ignore is None else protocol.to_targets(target.ignore),
         metrics.prepare(target.object, target.ignore),
         z,
-        _on_cpu(output)[None],
+        output,
         generator_for(trace.sample, rules.robot, rules.seed),
         model,
     )
@@ -89,30 +82,36 @@ def start(trace: Trace, x: Tensor, target: Target, z: fmt.State, rules: Evaluati
     return session
 
 
-def click(session: Session, robot: fmt.Robot, rules: EvaluationProtocol) -> bool:
+def click(session: RunningSession, robot: protocol.Robot, rules: ResolvedProtocol) -> bool:
     """The robot's turn. False where there is nothing left to click: the session has ended."""
     began = time.perf_counter()
     try:
-        session.pcs, session.ncs = robot(
+        pcs, ncs = robot(
             session.output,
             session.target,
             session.pcs,
             session.ncs,
             ignore=session.ignore,
             generators=[session.generator],
-            threshold=_threshold(rules),
+            threshold=rules.threshold,
+            samples=[session.trace.sample],
         )
-    except Exception as error:
+        if not len(pcs) == len(ncs) == len(session.pcs) + 1:
+            raise ValueError(f"{len(pcs)} and {len(ncs)} interactions returned after {len(session.pcs)}")
+        positive, negative = ([(int(row), int(col)) for row, col in clicks[-1][0]] for clicks in (pcs, ncs))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise RobotError(f"robot {rules.robot} raised {one_line(error)} (on {_where(session)})") from error
-    positive, negative = session.pcs[-1][0], session.ncs[-1][0]
+    session.pcs, session.ncs = pcs, ncs
     if not positive and not negative:
         return False
-    session.trace.clicks.append([[int(r), int(c), 1] for r, c in positive] + [[int(r), int(c), 0] for r, c in negative])
+    session.trace.clicks.append([[*at, 1] for at in positive] + [[*at, 0] for at in negative])
     session.trace.robot_seconds.append(time.perf_counter() - began)
     return True
 
 
-def score(session: Session, rules: EvaluationProtocol) -> bool:
+def score(session: RunningSession, rules: ResolvedProtocol) -> bool:
     """Note IoU and Boundary IoU of the last output. False where the session has ended: good enough, or no click left.
 
     Raises `ModelError` where the output holds anything but probabilities.
@@ -121,123 +120,136 @@ def score(session: Session, rules: EvaluationProtocol) -> bool:
     reached = _score(session, rules)
     if not reached.sound:
         try:
-            fmt.check_element(session.output[0], tuple(session.x.shape[-2:]), session.model)
+            protocol.check_element(session.output[0], tuple(session.x.shape[-2:]), session.model)
         except ModelError as error:
-            raise _named(error, session) from error
+            raise failure(error, session.model, f"on {_where(session)}") from error
     session.trace.iou.append(reached.iou)
     session.trace.boundary_iou.append(reached.boundary_iou)
     session.trace.robot_seconds[-1] += time.perf_counter() - began
     return reached.iou < rules.target_iou and len(session.trace.iou) < rules.max_clicks
 
 
-def finish(session: Session, rules: EvaluationProtocol) -> Trace:
+def finish(session: RunningSession, rules: ResolvedProtocol) -> Trace:
     """The trace of an ended session, with its last mask."""
-    session.trace.final_mask = pack_mask((session.output[0, 0] > _threshold(rules)).numpy())
+    session.trace.final_mask = pack_mask((session.output[0, 0] > rules.threshold).numpy())
     return session.trace
+
+
+class BatchFailed(ModelError):
+    """The model fails on several sessions together, though it has answered each of them alone."""
 
 
 @dataclass(eq=False)
 class Batch:
     """Sessions that go through the model in one call, with what they share kept joined between the calls."""
 
-    sessions: list[Session]
-    x: fmt.Images
-    z: fmt.State
+    sessions: list[RunningSession]
+    x: protocol.Images
+    z: protocol.State
 
 
-def batch(sessions: Sequence[Session]) -> Batch:
+def batch(sessions: Sequence[RunningSession]) -> Batch:
     """Join sessions. Their images become one tensor where they have one size, else a list."""
-    return Batch(list(sessions), fmt.join([s.x for s in sessions]), fmt.stack([s.z for s in sessions]))
+    return Batch(list(sessions), protocol.join([s.x for s in sessions]), protocol.stack([s.z for s in sessions]))
 
 
-def answer(model: fmt.Model, together: Batch) -> dict[int, ModelError]:
+def answer(model: protocol.Model, together: Batch) -> dict[int, ModelError]:
     """The model's turn for all sessions of the batch.
 
-    Returns the sessions that it failed in, by position, each with an error that names model and sample; every session
-    has its own state then, and the batch is to be joined anew. Where a batch as a whole fails, its sessions are asked
-    one by one to find the culprit; if each is answered alone, the fault is the batch's, and `ModelError` is raised (but
-    not where it was the model's process that died: each has its answer).
+    Returns the sessions that it failed in, by position, each with an error that names model and sample; the batch is to
+    be joined anew then. Whatever is wrong with the answer of a batch, its sessions are asked one by one, so that which
+    of them fail does not depend on who shares a call. If each is answered alone, the fault is the batch's:
+    `BatchFailed` is raised (but not where it was the model's process that died), and each session has its answer.
+    """
+    sessions = together.sessions
+    alone = len(sessions) == 1
+    try:
+        _ask(model, together, values=not alone)
+        return {}
+    except (KeyboardInterrupt, WorkerLost):
+        raise
+    except BaseException as error:  # noqa: BLE001  a model may raise anything, and scripts leave
+        if alone:
+            return {0: _named(error, sessions[0], model)}
+        failed = error
+    faults = {}
+    for b, session in enumerate(sessions):
+        try:
+            _ask(model, batch([session]), values=True)
+        except (KeyboardInterrupt, WorkerLost):
+            raise
+        except BaseException as error:  # noqa: BLE001
+            faults[b] = _named(error, session, model)
+    if faults:
+        return faults
+    if isinstance(failed, WorkerDied):  # by chance, or too small for the batch: everybody has an answer now
+        together.z = protocol.stack([session.z for session in sessions])
+        return {}
+    names = ", ".join(session.trace.sample for session in sessions)
+    raise BatchFailed(
+        f"{_said(failed, model.name)} on a batch of {len(sessions)} samples ({names}), though it answers each of them "
+        "alone; use --batch-size 1"
+    ) from failed
+
+
+def _ask(model: protocol.Model, together: Batch, *, values: bool) -> None:
+    """One call; raises whatever is wrong with it, and changes no session then. `values`: look at y's values too, which
+    else is left to `score`.
     """
     sessions = together.sessions
     began = time.perf_counter()
-    try:
-        y, z = model(
-            together.x,
-            together.z,
-            fmt.stack_clicks([s.pcs for s in sessions]),
-            fmt.stack_clicks([s.ncs for s in sessions]),
-        )
-        fmt.check_batch(y, together.x, model.name)
-        fmt.check_state(z, len(sessions), model.name)
-        outputs = [_on_cpu(y[b]) for b in range(len(sessions))]
-        together.z = {key: fmt.join(value) if isinstance(value, list) else value for key, value in z.items()}
-    except RunError:
-        raise  # no session's fault
-    except Exception as error:  # noqa: BLE001  a model may raise anything
-        return _culprits(model, together, error)
-    seconds = (time.perf_counter() - began) / len(sessions)
-    faults = {}
-    for b, (session, output) in enumerate(zip(sessions, outputs, strict=True)):
-        session.trace.model_seconds.append(seconds)
-        try:
-            fmt.check_form(output, tuple(session.x.shape[-2:]), model.name)
-            session.output = output[None]
-        except ModelError as error:
-            faults[b] = _named(error, session)
-    if faults:
-        part(together)
-    return faults
-
-
-def part(together: Batch) -> None:
-    """Give each session its own state back, before the batch is joined anew with others."""
-    for session, z in zip(together.sessions, fmt.split(together.z), strict=True):
-        session.z = z
-
-
-def _culprits(model: fmt.Model, together: Batch, error: Exception) -> dict[int, ModelError]:
-    sessions = together.sessions
-    if len(sessions) == 1:
-        if isinstance(error, ModelError):
-            return {0: _named(error, sessions[0])}
-        failure = ModelError(f"model {model.name} raised {one_line(error)} (on {_where(sessions[0])})")
-        failure.__cause__ = error
-        return {0: failure}
-    part(together)
-    faults = {}
+    y, z = model(
+        list(together.x) if isinstance(together.x, list) else together.x,
+        {key: list(value) if isinstance(value, list) else value for key, value in together.z.items()},
+        _own(protocol.stack_clicks([s.pcs for s in sessions])),
+        _own(protocol.stack_clicks([s.ncs for s in sessions])),
+    )
+    protocol.check_batch(y, together.x, model.name)
+    protocol.check_state(z, len(sessions), model.name)
+    check = protocol.check_element if values else protocol.check_form
+    outputs = []
     for b, session in enumerate(sessions):
-        alone = batch([session])
-        for fault in answer(model, alone).values():
-            faults[b] = fault
-        if b not in faults:
-            part(alone)
-    if faults:
-        return faults
-    if isinstance(error, WorkerDied):  # by chance, or too small for the batch: everybody has an answer now
-        together.z = fmt.stack([session.z for session in sessions])
-        return {}
-    names = ", ".join(session.trace.sample for session in sessions)
-    raise ModelError(
-        f"model {model.name} raised {one_line(error)} on a batch of {len(sessions)} samples ({names}), though it "
-        "answers each of them alone; use --batch-size 1"
-    ) from error
+        check(y[b], tuple(session.x.shape[-2:]), model.name)
+        outputs.append(protocol.on_cpu(y[b])[None])
+    parts = protocol.split(z)
+    joined = {
+        key: value if protocol.is_dense(value) else protocol.join([value[b] for b in range(len(value))])
+        for key, value in z.items()
+    }
+    seconds = (time.perf_counter() - began) / len(sessions)
+    for session, output, part in zip(sessions, outputs, parts, strict=True):
+        session.output, session.z = output, part
+        session.trace.model_seconds.append(seconds)
+    together.z = joined
 
 
-def _named(error: ModelError, session: Session) -> ModelError:
-    return type(error)(f"{error} (on {_where(session)})")
+def _own(clicks: protocol.Clicks) -> protocol.Clicks:
+    """Lists that a model may change without harm to the session."""
+    return [[list(element) for element in interaction] for interaction in clicks]
 
 
-def _where(session: Session) -> str:
+def failure(error: BaseException, model: str, where: str) -> ModelError:
+    """What a model's fault is reported as: whatever it raised, within bounds, with the model and `where` it was."""
+    kind = WorkerDied if isinstance(error, WorkerDied) else ModelError
+    named = kind(f"{_said(error, model)} ({where})")
+    named.__cause__ = error
+    return named
+
+
+def _said(error: BaseException, model: str) -> str:
+    if not isinstance(error, ModelError):
+        return f"model {model} raised {one_line(error)}"
+    text = text_of(error, 2000)
+    return text if model in text else f"model {model}: {text}"
+
+
+def _named(error: BaseException, session: RunningSession, model: protocol.Model) -> ModelError:
+    return failure(error, model.name, f"on {_where(session)}")
+
+
+def _where(session: RunningSession) -> str:
     return f"sample {session.trace.sample!r} at click {len(session.trace.clicks)}"
 
 
-def _threshold(rules: EvaluationProtocol) -> float:
-    return 0.5 if rules.threshold is None else rules.threshold
-
-
-def _score(session: Session, rules: EvaluationProtocol) -> metrics.Score:
-    return metrics.score(session.output[0, 0].numpy(), session.prepared, _threshold(rules))
-
-
-def _on_cpu(y: Any) -> Any:
-    return y.cpu() if isinstance(y, Tensor) else y
+def _score(session: RunningSession, rules: ResolvedProtocol) -> metrics.Score:
+    return metrics.score(session.output[0, 0].numpy(), session.prepared, rules.threshold)

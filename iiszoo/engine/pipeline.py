@@ -9,6 +9,7 @@ this.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -19,22 +20,24 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from iiszoo import protocol as fmt
+from iiszoo import protocol
 from iiszoo.engine import inference
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-from iiszoo.engine.inference import Batch, Session
-from iiszoo.engine.trace import Trace
-from iiszoo.errors import ModelError, RunError, WorkerDied, one_line
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.inference import Batch, RunningSession
+from iiszoo.engine.runs.trace import Trace
+from iiszoo.errors import ModelError, WorkerDied, WorkerLost
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset, Mask, Target
+
+_log = logging.getLogger(__name__)
 
 _READERS = 2
 _WORTH_A_THREAD = 1e-3
 """Seconds of a model call from which on the person's side has a thread of its own; below, handing over costs more."""
 
 
-_Ended = list[tuple[Session, ModelError | None]]
+_Ended = list[tuple[RunningSession, ModelError | None]]
 """Sessions that have ended, with the model's failure where that is why."""
 
 
@@ -58,16 +61,16 @@ class _Lane:
     batches: list[Batch] = field(default_factory=list)
     turn: Future[_Ended] | None = None
 
-    def sessions(self) -> list[Session]:
+    def sessions(self) -> list[RunningSession]:
         return [session for batch in self.batches for session in batch.sessions]
 
 
 def run(
-    model: fmt.Model,
-    robot: fmt.Robot,
+    model: protocol.Model,
+    robot: protocol.Robot,
     dataset: EvaluationDataset,
     groups: Iterable[list[int]],
-    rules: EvaluationProtocol,
+    rules: ResolvedProtocol,
     emit: Callable[[Trace], None],
     *,
     batch_size: int = 1,
@@ -76,7 +79,8 @@ def run(
     """Run a session for every sample of `groups` (sample indices, those of one image together); `emit` each trace.
 
     `emit` is called in the calling thread, in the order in which sessions end. Where the model fails, `ModelError` is
-    raised, or, with `keep_going`, the sample's trace says so and the run goes on, as it does after a `WorkerDied`.
+    raised, or, with `keep_going`, the sample's trace says so and the run goes on, as it does after a `WorkerDied`. A
+    model that fails on batches alone is asked for one sample at a time from then on, with `keep_going`.
     """
     runner = _Runner(model, robot, rules, emit, batch_size, keep_going)
     with ThreadPoolExecutor(_READERS, "read") as readers, ThreadPoolExecutor(1, "robot") as person, torch.no_grad():
@@ -92,7 +96,7 @@ def run(
                 return
 
 
-def _now(turn: Callable[[list[Session]], _Ended], sessions: list[Session]) -> Future[_Ended]:
+def _now(turn: Callable[[list[RunningSession]], _Ended], sessions: list[RunningSession]) -> Future[_Ended]:
     """What `submit` does, in the calling thread."""
     done: Future[_Ended] = Future()
     done.set_result(turn(sessions))
@@ -117,7 +121,7 @@ def _read_ahead(
 
 def _read(dataset: EvaluationDataset, device: str, indices: list[int]) -> _Reading:
     began = time.perf_counter()
-    x = inference.to_tensor(dataset.read_image(indices[0]), device)
+    x = protocol.to_tensor(dataset.read_image(indices[0]), device)
     targets = [dataset.read_target(i) for i in indices]
     initial_masks = [dataset.read_initial_mask(i) for i in indices]
     return _Reading(indices, x, targets, initial_masks, time.perf_counter() - began)
@@ -128,17 +132,18 @@ class _Runner:
 
     def __init__(
         self,
-        model: fmt.Model,
-        robot: fmt.Robot,
-        rules: EvaluationProtocol,
+        model: protocol.Model,
+        robot: protocol.Robot,
+        rules: ResolvedProtocol,
         emit: Callable[[Trace], None],
         batch_size: int,
         keep_going: bool,
     ) -> None:
         self.model, self.robot, self.rules, self.emit = model, robot, rules, emit
         self.batch_size, self.keep_going = batch_size, keep_going
+        self.ragged, self.together = model.ragged, True
 
-    def starting(self, dataset: EvaluationDataset, readings: Iterator[_Reading]) -> Iterator[Session]:
+    def starting(self, dataset: EvaluationDataset, readings: Iterator[_Reading]) -> Iterator[RunningSession]:
         """Sessions with their first click made; the image's `init_z` runs once for all its samples."""
         for reading in readings:
             x, share = reading.x, len(reading.indices)
@@ -150,7 +155,7 @@ class _Runner:
             if z is None:
                 continue
             for trace, target, mask in zip(traces, reading.targets, reading.initial_masks, strict=True):
-                own = dict(z) if mask is None else {**z, "prev_output": inference.to_output(mask, self.model.device)}
+                own = dict(z) if mask is None else {**z, "prev_output": protocol.to_output(mask, self.model.device)}
                 try:
                     session = inference.start(trace, x, target, own, self.rules, self.model.name)
                 except ModelError as error:
@@ -161,19 +166,17 @@ class _Runner:
                 else:
                     self.emit(inference.finish(session, self.rules))
 
-    def _init_z(self, x: Tensor, traces: list[Trace]) -> fmt.State | None:
+    def _init_z(self, x: Tensor, traces: list[Trace]) -> protocol.State | None:
         began = time.perf_counter()
         try:
             whole = self.model.init_z(x[None])
-            fmt.check_state(whole, 1, self.model.name)
-            (z,) = fmt.split(whole)
-        except RunError:
-            raise  # no sample's fault
-        except Exception as error:  # noqa: BLE001  a model may raise anything
-            said = str(error) if isinstance(error, ModelError) else f"model {self.model.name} raised {one_line(error)}"
-            kind = WorkerDied if isinstance(error, WorkerDied) else ModelError
-            failure = kind(f"{said} (in init_z, on the image of sample {traces[0].sample!r})")
-            failure.__cause__ = error
+            protocol.check_state(whole, 1, self.model.name)
+            (z,) = protocol.split(whole)
+        except (KeyboardInterrupt, WorkerLost):
+            raise
+        except BaseException as error:  # noqa: BLE001  a model may raise anything, and scripts leave
+            where = f"in init_z, on the image of sample {traces[0].sample!r}"
+            failure = inference.failure(error, self.model.name, where)
             for trace in traces:
                 self._failed(trace, failure)
             return None
@@ -181,7 +184,7 @@ class _Runner:
             trace.init_seconds = (time.perf_counter() - began) / len(traces)
         return z
 
-    def person(self, sessions: list[Session]) -> _Ended:
+    def person(self, sessions: list[RunningSession]) -> _Ended:
         """The person's side: score each answer and click again. Returns the sessions that have ended."""
         ended: _Ended = []
         for session in sessions:
@@ -194,7 +197,7 @@ class _Runner:
                 ended.append((session, error))
         return ended
 
-    def refill(self, lane: _Lane, samples: Iterator[Session]) -> None:
+    def refill(self, lane: _Lane, samples: Iterator[RunningSession]) -> None:
         """Take the lane's turn back, let ended sessions go, and fill it up with new ones."""
         ended: _Ended = []
         if lane.turn is not None:
@@ -209,19 +212,23 @@ class _Runner:
         kept = [session for session in lane.sessions() if session not in gone]
         new = _take(samples, self.batch_size - len(kept))
         if ended or new:
-            for batch in lane.batches:
-                inference.part(batch)
             lane.batches = self._batches(kept + new)
 
     def answer(self, lane: _Lane) -> float:
         """The model's side for the whole lane, and the seconds that it took; sessions that it failed in leave."""
         began = time.perf_counter()
         for batch in list(lane.batches):
-            faults = inference.answer(self.model, batch)
-            if not faults:
-                continue
-            for b, error in faults.items():
-                self._failed(batch.sessions[b].trace, error)
+            try:
+                faults = inference.answer(self.model, batch)
+                if not faults:
+                    continue
+            except inference.BatchFailed as error:
+                if not self.keep_going:
+                    raise
+                _log.warning("%s; from here on it is asked for one sample at a time", error)
+                faults, self.together = {}, False
+            for b, fault in faults.items():
+                self._failed(batch.sessions[b].trace, fault)
             lane.batches.remove(batch)
             lane.batches += self._batches([session for b, session in enumerate(batch.sessions) if b not in faults])
         return time.perf_counter() - began
@@ -233,17 +240,19 @@ class _Runner:
         trace.error = str(error)
         self.emit(trace)
 
-    def _batches(self, sessions: list[Session]) -> list[Batch]:
+    def _batches(self, sessions: list[RunningSession]) -> list[Batch]:
         """Sessions that can share a call: of one size, unless the model is ragged, and with the same entries in z."""
-        alike: dict[Any, list[Session]] = {}
+        alike: dict[Any, list[RunningSession]] = {}
         for session in sessions:
-            size = None if self.model.ragged else session.x.shape
-            alike.setdefault((size, frozenset(session.z)), []).append(session)
+            size = None if self.ragged else session.x.shape
+            alike.setdefault((size, frozenset(session.z)) if self.together else session.trace.sample, []).append(
+                session
+            )
         return [inference.batch(group) for group in alike.values()]
 
 
-def _take(samples: Iterator[Session], n: int) -> list[Session]:
-    taken: list[Session] = []
+def _take(samples: Iterator[RunningSession], n: int) -> list[RunningSession]:
+    taken: list[RunningSession] = []
     while len(taken) < n and (session := next(samples, None)) is not None:
         taken.append(session)
     return taken

@@ -7,58 +7,49 @@ trace kept that was handed back.
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import signal
+import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from iiszoo import remote
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-from iiszoo.engine.trace import Trace
-from iiszoo.errors import BadOption, IISZooError, RunError
-from iiszoo.registry import load_dataset, load_model, load_robot
+from iiszoo import errors
+from iiszoo.clicking.loading import load_robot
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.runs.trace import Trace
+from iiszoo.errors import BadOption, IISZooError, RunError, one_line, text_of
+from iiszoo.loading import load_dataset
+from iiszoo.model_reference import ModelReference
 
 if TYPE_CHECKING:
     from iiszoo.protocol import Model
-    from iiszoo.remote import Interpreter
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a process needs to run sessions. `model` must be picklable where it is not an id."""
+    """All that a process needs to run sessions."""
 
-    model: str | Callable[..., Any]
-    checkpoint: Path | None
+    model: ModelReference
     device: str
-    options: dict[str, Any]
     dataset: str
     root: Path | None
-    rules: EvaluationProtocol
+    rules: ResolvedProtocol
     batch_size: int
     keep_going: bool
-    interpreter: Interpreter | None = None
 
     def load_model(self) -> Model:
-        """The model on its device, told the threshold of the run. Raises an `IISZooError`."""
-        if self.interpreter is not None:
-            return remote.load_model(
-                self.model,
-                self.interpreter,
-                self.checkpoint,
-                self.device,
-                run_threshold=self.rules.threshold,
-                **self.options,
-            )
-        model = load_model(self.model, self.checkpoint, self.device, **self.options)
-        return model if self.rules.threshold is None else model.at_threshold(self.rules.threshold)
+        """The model on its device, for the threshold of the run. Raises an `IISZooError`."""
+        return self.model.load(self.device, self.rules.threshold)
 
     def run(self, model: Model, dataset: Any, groups: Iterator[list[int]], emit: Callable[[Trace], None]) -> None:
         """Run every sample of `groups` in this process."""
@@ -76,15 +67,71 @@ class Job:
         )
 
 
-def check_portable(job: Job) -> None:
-    """Raise `BadOption` unless the job can be sent to another process."""
+_NAME = "iiszoo-worker"
+_NO_GUARD = 77
+"""Exit code of a worker that came upon the call of `bench` while it imported the user's script."""
+
+
+def refuse_unguarded() -> None:
+    """End where this call runs because a process that is being started imports the user's script, which makes it."""
+    process = current_process()
+    if not getattr(process, "_inheriting", False):
+        return
+    if process.name.startswith(_NAME):
+        os._exit(_NO_GUARD)  # the parent says what is wrong, once for all workers
+    raise BadOption(f"iiszoo.bench is called while a new process imports {_script()}; {_GUARD}")
+
+
+_GUARD = 'put the call under `if __name__ == "__main__":`, or use one worker'
+
+
+def _script() -> str:
+    return f"the script {_main_file()}" if _main_file() else "the main program"
+
+
+def _main_file() -> str | None:
+    """The file of the main program, which each worker imports; None in a session, for `-c`; `<stdin>` for a pipe."""
+    file: str | None = getattr(sys.modules.get("__main__"), "__file__", None)
+    return file
+
+
+class _Pickler(pickle.Pickler):
+    """Notes the first function or class of the main program that what is pickled needs."""
+
+    found: str | None = None
+
+    def persistent_id(self, thing: Any) -> None:
+        named = isinstance(thing, type) or type(thing).__name__ in ("function", "builtin_function_or_method")
+        if named and self.found is None and getattr(thing, "__module__", None) == "__main__":
+            self.found = thing.__qualname__
+
+
+def check_portable(job: Job) -> bytes:
+    """The job, as it is sent to other processes. Raises `BadOption` where it cannot be, or not be found there."""
+    sent = io.BytesIO()
+    pickler = _Pickler(sent)
     try:
-        pickle.dumps(job)
-    except Exception as error:
+        pickler.dump(job)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise BadOption(
-            f"a model that is an object of this process cannot be sent to workers ({error}); use one worker, or name "
-            "the model as 'module:function'"
+            f"a model that is an object of this process cannot be sent to workers ({one_line(error)}); use one "
+            "worker, or name the model as 'module:function'"
         ) from error
+    file = _main_file()
+    if file is not None and not Path(file).exists():
+        raise BadOption(
+            f"workers import the main program anew, and there is no file {file}: a program on standard input, or one "
+            "that was moved, cannot start them; save it in a file and run that, or use one worker"
+        )
+    if pickler.found is not None and file is None:
+        raise BadOption(
+            f"{pickler.found} is defined in an interactive session or by python -c, where workers cannot find it; "
+            "save it in a file slow.py, say, and name the model as 'slow:"
+            f"{pickler.found.partition('.')[0]}', or use one worker"
+        )
+    return sent.getvalue()
 
 
 def run(job: Job, groups: list[list[int]], emit: Callable[[Trace], None], workers: int) -> None:
@@ -92,6 +139,7 @@ def run(job: Job, groups: list[list[int]], emit: Callable[[Trace], None], worker
 
     Raises what a worker raised, and `RunError` where a worker died.
     """
+    sent = check_portable(job)
     context = get_context("spawn")  # forking a process that has run torch threads can hang
     left = iter(groups)
     crew: dict[Connection, BaseProcess] = {}
@@ -99,7 +147,7 @@ def run(job: Job, groups: list[list[int]], emit: Callable[[Trace], None], worker
         for number in range(min(workers, len(groups))):
             ours, theirs = context.Pipe()
             process: BaseProcess = context.Process(
-                target=_work, args=(theirs, job), name=f"iiszoo-worker-{number + 1}", daemon=True
+                target=_work, args=(theirs, sent), name=f"{_NAME}-{number + 1}", daemon=True
             )
             with _deaf_to_interrupts():
                 process.start()
@@ -133,23 +181,21 @@ def _serve(
     batch, would else take all.
     """
     open_pipes = dict(crew)
+    at_work: set[Connection] = set()
     taken = dict.fromkeys(crew, 0)
     while open_pipes:
         for pipe in wait(list(open_pipes)):
             assert isinstance(pipe, Connection)
             try:
                 kind, value = pipe.recv()
+                at_work.add(pipe)
                 if kind == "next":
                     pipe.send(next(left, None) if taken[pipe] < share else None)
                     taken[pipe] += 1
             except (EOFError, OSError):
                 process = open_pipes.pop(pipe)
                 process.join()
-                raise RunError(
-                    f"{process.name} died (exit code {process.exitcode}; -9 is often a lack of memory); what was done "
-                    "is kept: give the same command again (without --overwrite), with fewer --workers or a smaller "
-                    "--batch-size"
-                ) from None
+                raise _death(process.name, process.exitcode or 0, at_work=pipe in at_work) from None
             if kind == "trace":
                 emit(value)
             elif kind == "error":
@@ -158,31 +204,84 @@ def _serve(
                 open_pipes.pop(pipe).join()
 
 
-def _work(pipe: Connection, job: Job) -> None:
-    import cv2
-    import torch
+def _death(name: str, code: int, *, at_work: bool) -> IISZooError:
+    """What is said of a worker that ended with exit code `code`, before it was `at_work` or later."""
+    if code == _NO_GUARD:
+        return BadOption(
+            f"iiszoo.bench starts workers, and each imports {_script()}, which calls iiszoo.bench anew; {_GUARD}"
+        )
+    if code >= 0 and not at_work:
+        return RunError(
+            f"{name} ended (exit code {code}) before it could work: a worker imports {_script()} anew, so that what it "
+            f'does when it is imported must be under `if __name__ == "__main__":`; or use one worker'
+        )
+    if code == -signal.SIGKILL:
+        cause, way_out = "; -9 is often a lack of memory", ", with fewer --workers or a smaller --batch-size"
+    elif code < 0:
+        cause, way_out = "; code of the model or of a library crashed", "; with --workers 1 it can be debugged"
+    else:
+        cause, way_out = "; the model or a library has ended the process", "; with --workers 1 it can be debugged"
+    return RunError(
+        f"{name} died (exit code {code}{cause}); what was done is kept: give the same command again (without "
+        f"--overwrite){way_out}"
+    )
 
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+
+def _portable(error: IISZooError) -> IISZooError:
+    """The error as one of iiszoo's own classes and without a cause: either may not be picklable."""
+    kind = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+    made: IISZooError = kind(text_of(error, 10_000))
+    return made
+
+
+def _work(pipe: Connection, sent: bytes) -> None:
     talking = threading.Lock()
 
     def tell(kind: str, value: Any = None) -> None:
-        with talking:
+        with talking, _without_parent():
             pipe.send((kind, value))
 
     def groups() -> Iterator[list[int]]:
         while True:
             tell("next")
-            group = pipe.recv()
+            with _without_parent():
+                group = pipe.recv()
             if group is None:
                 return
             yield group
 
     try:
+        tell("begun")
+        job = _unpacked(sent)
+        import cv2
+        import torch
+
+        torch.set_num_threads(1)
+        cv2.setNumThreads(1)
         job.run(job.load_model(), load_dataset(job.dataset, job.root), groups(), lambda trace: tell("trace", trace))
         tell("done")
-    except (EOFError, BrokenPipeError):
-        os._exit(1)  # the parent is gone, so nobody waits for what is in flight
     except IISZooError as error:
-        with suppress(OSError):
-            tell("error", type(error)(str(error)))  # without a cause, which may not be picklable
+        tell("error", _portable(error))
+    except BaseException as error:  # noqa: BLE001  a fault of iiszoo or a model's KeyboardInterrupt: the parent ends
+        traceback.print_exc()
+        tell("error", RunError(f"{current_process().name} ended: {one_line(error)}; its traceback is above"))
+
+
+@contextmanager
+def _without_parent() -> Iterator[None]:
+    """End with the parent: nobody waits for what is in flight."""
+    try:
+        yield
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _unpacked(sent: bytes) -> Job:
+    try:
+        job: Job = pickle.loads(sent)
+    except BaseException as error:
+        raise BadOption(
+            f"a worker cannot find or rebuild the model ({one_line(error)}); name it as 'module:function', or use one "
+            "worker"
+        ) from error
+    return job

@@ -1,8 +1,15 @@
-"""A family's checkpoints: read, told apart, and put into a network."""
+"""A family's checkpoints: read, told apart, and put into a network.
+
+What training scripts write round a state dict is taken off here, for every family: the dicts that it lies in, and the
+prefixes that wrappers put before every name (`module.` of DataParallel, `model.` of Lightning). Whatever was taken off,
+names and shapes must be the network's, all of them and no other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,34 +21,148 @@ from iiszoo.errors import WeightsError
 
 Network = TypeVar("Network", bound=nn.Module)
 
+USUAL = (
+    "state_dict", "model_state_dict", "model", "network", "net", "model_state", "network_state_dict", "net_state_dict",
+    "state", "params", "weights", "module", "generator", "student", "ema", "model_ema", "ema_model", "ema_state_dict",
+    "model_ema_state_dict", "state_dict_ema", "params_ema", "shadow", "teacher",
+)  # fmt: skip
+"""The keys under which training scripts save a state dict; where several fit the first is taken, so that weights that
+were trained go before their moving average."""
+
+_WRAPPERS = ({"_orig_mod"}, {"_orig_mod", "module"})
+"""Steps of a name that `torch.compile` and DataParallel put before a part of a network."""
+
+_DEPTH, _MOST_DICTS, _MOST_PREFIXES, _MOST_NAMED = 3, 200, 8, 3
+
+_log = logging.getLogger("iiszoo.models")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A state dict in a checkpoint: `state`, by the network's names as far as they are; `taken_off`: what lay round it,
+    in words, "" for nothing worth a word; `differences`: how it is not the network's, in words, "" where it fits.
+    """
+
+    file: Path
+    state: dict[str, Tensor]
+    taken_off: str
+    differences: str
+
+    def put_into(self, network: nn.Module, model: str) -> None:
+        """Assign the weights (they are not copied: a network takes its memory once), and say what was taken off.
+
+        Raises `WeightsError` where the state dict is not that of the network.
+        """
+        if self.differences:
+            raise WeightsError(f"checkpoint {self.file} does not fit {model}: {self.what_differs()}")
+        network.load_state_dict(self.state, assign=True)
+        self.say()
+
+    def say(self) -> None:
+        if self.taken_off:
+            _log.warning("checkpoint %s: taken is the state dict %s", self.file, self.taken_off)
+
+    def what_differs(self) -> str:
+        return f"its state dict ({self.taken_off}): {self.differences}" if self.taken_off else self.differences
+
 
 def load_network(
     model: str, file: str | Path, networks: Mapping[str, Callable[[], Network]], unused: frozenset[str] = frozenset()
 ) -> Network:
     """The network of a model id with the weights of `file`, strictly: every entry, and no other; for inference.
 
-    `networks` builds the networks of the family, by model id. `file` holds a state dict, or one under `"state_dict"`,
-    as the files of RITM's descendants do. Entries called as in `unused` may be there and are passed over. The weights
-    are assigned, not copied: a network takes its memory once.
+    `networks` builds the networks of the family, by model id. `file` holds a state dict, as `find_state_dict` finds
+    one. Entries called as in `unused` may be there and are passed over.
 
     Raises `WeightsError`, which says so where the file is another model's of the family or of none.
     """
-    state = assets.load_checkpoint(file)
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"checkpoint {file} holds no state dict, names with tensors; give a file of {model}")
-    state = {name: value for name, value in state.items() if name not in unused}
+    content = assets.load_checkpoint(file)
     network = _empty(networks[model])
-    complaint = _complaint(network, state)
-    if complaint:
-        others = " or ".join(other for other, build in networks.items() if not _complaint(_empty(build), state))
+    found = find_state_dict(content, file, network.state_dict(), model, unused)
+    if found.differences:
+        others = " or ".join(
+            other
+            for other, build in networks.items()
+            if other != model
+            and not find_state_dict(content, file, _empty(build).state_dict(), other, unused).differences
+        )
         if others:
             raise WeightsError(f"checkpoint {file} holds the weights of {others}, not of {model}; use --model {others}")
         family = model.partition("/")[0]
-        raise WeightsError(f"checkpoint {file} is of none of {family}'s models: {complaint}; give a file of {model}")
-    network.load_state_dict(state, assign=True)
+        raise WeightsError(
+            f"checkpoint {file} is of none of {family}'s models: {found.what_differs()}; give a file of {model}"
+        )
+    found.put_into(network, model)
     return network.float().eval().requires_grad_(False)
+
+
+def find_state_dict(
+    content: Any,
+    file: str | Path,
+    wanted: Mapping[str, Tensor],
+    model: str,
+    unused: Collection[str] = frozenset(),
+) -> Found:
+    """The state dict in what `file` holds that is that of a network, or is nearest to it.
+
+    `wanted`: the network's own state dict, of which names, shapes and types count. The file's may lie in dicts, under
+    whatever keys, and all its names may share prefixes, or `torch.compile` and DataParallel may have put theirs before
+    some; it is tried as it is first. Entries called as in `unused` are left out.
+
+    Raises `WeightsError` where there is no state dict at all, or two that fit and no way to tell which one is meant.
+    """
+    file = Path(file)
+    fitting: list[tuple[tuple[str, ...], Found]] = []
+    nearest: tuple[int, Found] | None = None
+    for path, whole in _state_dicts(content):
+        for state, off in _without_wrappers(whole):
+            state = {name: value for name, value in state.items() if name not in unused}
+            found = Found(file, state, _taken_off(path, off), differences(state, wanted))
+            if not found.differences:
+                fitting.append((path, found))
+                break
+            alike = sum(name in wanted and value.shape == wanted[name].shape for name, value in state.items())
+            if nearest is None or alike > nearest[0]:
+                nearest = (alike, found)
+    if len(fitting) > 1 and fitting[0][0] and fitting[0][0][0] not in USUAL:
+        names = " and under ".join(_key(".".join(path)) for path, _ in fitting[:_MOST_NAMED])
+        raise WeightsError(
+            f"checkpoint {file} holds several state dicts that fit {model}, under {names}; save the one that is meant "
+            "alone"
+        )
+    if fitting:
+        return fitting[0][1]
+    if nearest is None:
+        raise WeightsError(f"checkpoint {file} holds no state dict, names with tensors: {_instead(content, model)}")
+    return nearest[1]
+
+
+def differences(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """How a state dict is not that of a network, in a few words; "" where names, shapes and types are its own."""
+    missing = [name for name in wanted if name not in state]
+    foreign = [name for name in state if name not in wanted]
+    unlike = [
+        f"{_name(name)} {unlike}" for name in wanted if name in state and (unlike := _unlike(state[name], wanted[name]))
+    ]
+    parts = [
+        f"it has no {_listed([_name(name) for name in missing])}" if missing else "",
+        f"it has an unknown {_listed([_name(name) for name in foreign])}" if foreign else "",
+        f"its {_listed(unlike)}" if unlike else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _unlike(value: Tensor, wanted: Tensor) -> str:
+    """How an entry cannot be the network's; "" where it can."""
+    if value.shape != wanted.shape:
+        return f"has the shape {tuple(value.shape)}, not {tuple(wanted.shape)}"
+    if value.is_meta:
+        return "holds no values, as it was saved on the meta device"
+    if value.layout != torch.strided or value.is_quantized:
+        return "is a sparse or quantized tensor"
+    if value.is_floating_point() != wanted.is_floating_point() or value.is_complex():
+        return f"is of type {value.dtype}, not {wanted.dtype}"
+    return ""
 
 
 def _empty(build: Callable[[], Network]) -> Network:
@@ -50,14 +171,100 @@ def _empty(build: Callable[[], Network]) -> Network:
         return build()
 
 
-def _complaint(network: nn.Module, state: dict[str, Any]) -> str:
-    """What is wrong with a state dict, for `network`; "" where names and shapes are its own."""
-    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    missing, foreign = wanted.keys() - state.keys(), state.keys() - wanted.keys()
-    for kind, names in (("has no", missing), ("has an unknown", foreign)):
-        if names:
-            return f"it {kind} {min(names)}" + (f", and {len(names) - 1} more" if len(names) > 1 else "")
-    for name, shape in wanted.items():
-        if tuple(state[name].shape) != shape:
-            return f"its {name} has the shape {tuple(state[name].shape)}, not {shape}"
-    return ""
+def _state_dicts(content: Any) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
+    """Every state dict in a checkpoint and the keys that lead to it: the outer ones first, and of those the usual."""
+    level: list[tuple[tuple[str, ...], Any]] = [((), content)]
+    seen = 0
+    for _ in range(_DEPTH + 1):
+        inner: list[tuple[tuple[str, ...], Any]] = []
+        for path, value in level:
+            if not isinstance(value, Mapping) or seen >= _MOST_DICTS:
+                continue
+            seen += 1
+            if value and all(isinstance(name, str) and isinstance(each, Tensor) for name, each in value.items()):
+                yield path, dict(value)
+                continue
+            keys = [key for key in value if isinstance(key, str) and not _of_optimizer(key)]
+            keys.sort(key=lambda key: USUAL.index(key) if key in USUAL else len(USUAL))
+            inner += [((*path, key), value[key]) for key in keys]
+        level = inner
+
+
+def _of_optimizer(key: str) -> bool:
+    return "optim" in key.lower()
+
+
+def _without_wrappers(state: dict[str, Tensor]) -> Iterator[tuple[dict[str, Tensor], str]]:
+    """A state dict as it is, then without what wrappers may have put before its names; and what that is, in words."""
+    yield from _without_prefixes(state, "")
+    for steps in _WRAPPERS:
+        names = [".".join(step for step in name.split(".") if step not in steps) for name in state]
+        if names != [*state] and len({*names}) == len(names):
+            said = " and ".join(f"{step!r}" for step in sorted(steps))
+            yield from _without_prefixes(
+                dict(zip(names, state.values(), strict=True)), f"without the steps {said} of its names"
+            )
+
+
+def _without_prefixes(state: dict[str, Tensor], said: str) -> Iterator[tuple[dict[str, Tensor], str]]:
+    yield state, said
+    taken = ""
+    for _ in range(_MOST_PREFIXES):
+        firsts = {name.partition(".")[0] for name in state}
+        if len(firsts) != 1 or not all(name.partition(".")[2] for name in state):
+            return
+        taken += f"{firsts.pop()}."
+        state = {name.partition(".")[2]: value for name, value in state.items()}
+        prefix = f"without the prefix {_key(taken)} that all its names share"
+        yield state, f"{said}, {prefix}" if said else prefix
+
+
+def _taken_off(path: tuple[str, ...], off: str) -> str:
+    """In words; a state dict under "state_dict" is as usual as one alone."""
+    under = f"under {_key('.'.join(path))}" if path not in ((), ("state_dict",)) else ""
+    return ", ".join(part for part in (under, off) if part)
+
+
+def _instead(content: Any, model: str) -> str:
+    """What a checkpoint without a state dict holds, and what to do about it."""
+    way_out = f"give a file of {model}"
+    if isinstance(content, assets.Inert):
+        what = "a whole network, or another object, pickled with its class"
+        return f"it holds {what}; save its state_dict() alone, or {way_out}"
+    if not isinstance(content, Mapping):
+        return f"it holds {_kind(content)}; {way_out}"
+    if not content:
+        return f"it is an empty dict; {way_out}"
+    whole = [key for key, value in content.items() if isinstance(value, assets.Inert) and key in USUAL]
+    if whole:
+        return f"it holds under {_key(whole[0])} a whole network, pickled with its class; save its state_dict() alone"
+    if "param_groups" in content or any(isinstance(key, str) and _of_optimizer(key) for key in content):
+        return f"it holds the state of an optimizer only; save the network's state_dict(), or {way_out}"
+    others = [key for key, value in content.items() if not isinstance(value, Tensor)]
+    kinds = _listed([f"{_key(key)} ({_kind(content[key])})" for key in others])
+    holds = "beside tensors it holds" if len(others) < len(content) else "it holds"
+    if not others:  # names that are no strings
+        return f"its keys are no names, such as {_key(next(iter(content)))}; {way_out}"
+    return f"{holds} {kinds}; save the network's state_dict() alone, or {way_out}"
+
+
+def _kind(value: Any) -> str:
+    kind = type(value).__name__
+    return (
+        "an object of a class" if isinstance(value, assets.Inert) else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    )
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f", and {more} more" if more > 0 else "")
+
+
+def _name(name: str) -> str:
+    """A name of a file's, which may hold anything, within a sentence."""
+    shown = name if name.isprintable() and name else repr(name)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
+
+
+def _key(key: object) -> str:
+    return f"'{_name(key)}'" if isinstance(key, str) else _name(repr(key))

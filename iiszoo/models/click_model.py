@@ -7,7 +7,7 @@ took over unchanged. Its BRS variants, which tune the network at each click, are
 | entry of z    | meaning                                                                                          |
 |---------------|--------------------------------------------------------------------------------------------------|
 | `prev_output` | the answer before, or a mask to start from: a channel of the network's input, never binarised    |
-| `roi`         | int64 (B, 4): the region that was zoomed in on (`iiszoo.models.zoom.Roi`), -1 where there is none |
+| `roi`         | int64 (B, 4): the region that was zoomed in on; see `iiszoo.models.zoom.read_box`                |
 | `answered`    | bool (B,): whether `prev_output` follows a click, so that it says where to zoom                  |
 """
 
@@ -22,7 +22,19 @@ import torch
 from torch import Tensor
 
 from iiszoo.clicking.encode import disk
-from iiszoo.models.zoom import Point, Roi, Zoom, crop, crop_size, next_roi, paste, to_crop
+from iiszoo.models.zoom import (
+    Box,
+    Point,
+    Zoom,
+    crop,
+    crop_size,
+    next_roi,
+    no_boxes,
+    paste,
+    read_box,
+    to_crop,
+    write_box,
+)
 from iiszoo.protocol import Clicks, Images, Outputs, State, clicks_of, empty_output, join
 
 Network = Callable[[Tensor, list[list[Point]], list[list[Point]]], Tensor]
@@ -93,7 +105,7 @@ class ClickModel:
         """Nothing that the image decides: an empty output and no ROI."""
         return {
             "prev_output": empty_output(x),
-            "roi": torch.full((len(x), 4), -1),
+            "roi": no_boxes(len(x)),
             "answered": torch.zeros(len(x), dtype=torch.bool),
         }
 
@@ -104,17 +116,17 @@ class ClickModel:
         for b in range(len(x)):
             if any(interaction[b] for clicks in (pcs, ncs) for interaction in clicks):
                 roi, sights[b] = self._look(x[b], z, pcs, ncs, b)
-                rois[b] = torch.tensor(roi or (-1, -1, -1, -1))
+                write_box(rois, b, roi)
                 answered[b] = True
         for group in _alike(sights):
             for b, probabilities in zip(group, self._probabilities([sights[b] for b in group]), strict=True):
-                roi = roi_of(rois, b)
+                roi = read_box(rois, b)
                 size = (int(x[b].shape[-2]), int(x[b].shape[-1]))
                 outputs[b] = probabilities if roi is None else paste(probabilities, roi, size)
         y = join(outputs) if isinstance(x, Tensor) else outputs
         return y, {**z, "prev_output": y, "roi": rois, "answered": answered}
 
-    def _look(self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int) -> tuple[Roi | None, Sight]:
+    def _look(self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int) -> tuple[Box | None, Sight]:
         previous = z["prev_output"][b]
         picture = torch.cat((image, previous)) if self.with_prev_mask else image
         positives, negatives = clicks_of(pcs, b), clicks_of(ncs, b)
@@ -123,7 +135,7 @@ class ClickModel:
             size = (int(image.shape[-2]), int(image.shape[-1]))
             probabilities = previous[0] if z["answered"][b] else None
             n_clicks = len(positives) + len(negatives)
-            roi, zoomed = next_roi(self.zoom, roi_of(z["roi"], b), probabilities, positives, n_clicks, size)
+            roi, zoomed = next_roi(self.zoom, read_box(z["roi"], b), probabilities, positives, n_clicks, size)
         seen = _first_clicks(pcs, ncs, b, self.click_limit)
         if self.zoom is None or roi is None or not zoomed:
             return roi, Sight(picture, *seen)
@@ -153,12 +165,6 @@ def _alike(sights: dict[int, Sight]) -> list[list[int]]:
         by_size[sight.picture.shape].append(b)
     most = CPU_BATCH if all(sight.picture.device.type == "cpu" for sight in sights.values()) else len(sights)
     return [group[i : i + most] for group in by_size.values() for i in range(0, len(group), most)]
-
-
-def roi_of(rois: Tensor, b: int) -> Roi | None:
-    """The ROI of element `b`, of the state's int64 (B, 4); None for -1."""
-    top, bottom, left, right = rois[b].tolist()
-    return None if top < 0 else (top, bottom, left, right)
 
 
 def _first_clicks(pcs: Clicks, ncs: Clicks, b: int, limit: int | None) -> tuple[list[Point], list[Point]]:

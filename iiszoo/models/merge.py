@@ -18,21 +18,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from iiszoo.clicking.regions import clicked_components
 from iiszoo.errors import BadOption
+from iiszoo.models.merge_rule import MERGE, check_merge_rule
+from iiszoo.names import parse_name
 from iiszoo.protocol import Click, Clicks, Images, Model, Outputs, State, check_batch, check_form
-from iiszoo.registry import MERGE, check_merge_rule, option_name
 
 Mask = NDArray[np.bool_]
 _UNKNOWN, _FROM_NOTHING, _FROM_MASK = -1, 0, 1
 
 
-def progressive_merge(prediction: Mask, previous: Mask, *clicks: Click, mend: bool = False) -> Mask:
+def progressive_merge(prediction: Mask, previous: Mask, *clicks: Click, fixed: bool = False) -> Mask:
     """The mask after a click: `previous`, changed only in the region under the click; bool (H, W), a new array.
 
     `prediction`, `previous`: bool (H, W). A click is (row, col), in pixels. Its region is the 8-connected component,
@@ -42,7 +43,7 @@ def progressive_merge(prediction: Mask, previous: Mask, *clicks: Click, mend: bo
 
     Where the two masks agree at the clicked pixel there is no such component. The published rule then takes for the
     region *all* pixels in which the masks agree, and corrupts the mask: one such click on the background turns most of
-    the image into object (the fault of alibaba/ClickSEG's GitHub issue 2). With `mend` such a click has an empty
+    the image into object (the fault of alibaba/ClickSEG's GitHub issue 2). With `fixed` such a click has an empty
     region: a click under which nothing changed changes nothing.
 
     Raises ValueError where the masks are not bool of one shape, or a click lies outside.
@@ -58,7 +59,7 @@ def progressive_merge(prediction: Mask, previous: Mask, *clicks: Click, mend: bo
     for row, col in ((int(row), int(col)) for row, col in clicks):
         if not (0 <= row < previous.shape[0] and 0 <= col < previous.shape[1]):
             raise ValueError(f"click {(row, col)} lies outside of masks of shape {previous.shape}")
-        if changed[row, col] or not mend:
+        if changed[row, col] or not fixed:
             region = changed_under(changed, (row, col))
             added |= region & ~previous[row, col]
             removed |= region & previous[row, col]
@@ -72,15 +73,11 @@ def changed_under(changed: Mask, click: Click) -> Mask:
     """
     if not changed[click]:
         return ~changed
-    filled = changed.astype(np.uint8)
-    # Not cv2.connectedComponents: its threads hang in a forked process, such as a DataLoader's worker.
-    cv2.floodFill(filled, None, (click[1], click[0]), 2, flags=8)
-    component: Mask = filled == 2
-    return component
+    return clicked_components(changed, [click], 8)
 
 
 def merged_output(
-    y: Tensor, before: Tensor, clicks: Sequence[Click], threshold: float, *, mend: bool = False
+    y: Tensor, before: Tensor, clicks: Sequence[Click], threshold: float, *, fixed: bool = False
 ) -> Tensor:
     """The output whose mask is the merge of those of `y` and `before`; all three float32 (1, H, W), a new tensor.
 
@@ -89,7 +86,7 @@ def merged_output(
     mask. (The last case is the published fault alone: everywhere else the merged mask agrees with one of the two.)
     """
     prediction, previous = y > threshold, before > threshold
-    mask = progressive_merge(prediction[0].cpu().numpy(), previous[0].cpu().numpy(), *clicks, mend=mend)
+    mask = progressive_merge(prediction[0].cpu().numpy(), previous[0].cpu().numpy(), *clicks, fixed=fixed)
     wanted = torch.from_numpy(mask)[None].to(y.device)
     return torch.where(wanted == prediction, y, torch.where(wanted == previous, before, wanted.to(y.dtype)))
 
@@ -101,7 +98,7 @@ class ProgressiveMerge:
     Args:
         model: answers first; it is shown the merged output as its previous one.
         threshold: above it a pixel is object. It must be that of the run.
-        mend: see `progressive_merge`.
+        fixed: see `progressive_merge`.
 
     A session starts from a mask where any pixel of `z["prev_output"]` is above the threshold at its first call; all
     others are the model's own (ClickSEG d61a76b, evaluation.py: `num_pm`). The newest interaction's clicks are the ones
@@ -113,7 +110,7 @@ class ProgressiveMerge:
 
     model: Model
     threshold: float
-    mend: bool = False
+    fixed: bool = False
     merges = True
 
     @property
@@ -139,7 +136,7 @@ class ProgressiveMerge:
             check_form(outputs[b], tuple(x[b].shape[-2:]), self.model.name)
             if started[b] == _FROM_MASK:
                 clicks = [click for kind in (pcs, ncs) if kind for click in kind[-1][b]]
-                outputs[b] = merged_output(outputs[b], before[b], clicks, self.threshold, mend=self.mend)
+                outputs[b] = merged_output(outputs[b], before[b], clicks, self.threshold, fixed=self.fixed)
         merged: Outputs = torch.stack(outputs) if isinstance(x, Tensor) else outputs
         return merged, {**own, "prev_output": merged, "merge": started}
 
@@ -150,7 +147,7 @@ class ProgressiveMerge:
 
 
 def merging(model: Model, rule: str) -> Model:
-    """`model` with progressive merge by `rule`, `"published"` or `"mended"`, under a name that says so.
+    """`model` with progressive merge by `rule`, `"published"` or `"fixed"`, under a name that says so.
 
     Masks are taken at the model's own threshold; `Model.at_threshold` changes it. Raises `BadOption` for another rule,
     and for a model that merges by itself.
@@ -158,7 +155,12 @@ def merging(model: Model, rule: str) -> Model:
     check_merge_rule(rule)
     if getattr(model.function, "merges", False):
         raise BadOption(f"model {model.name} merges progressively by itself; leave {MERGE} (--progressive-merge) out")
-    wrapped = ProgressiveMerge(model, model.threshold, mend=rule == "mended")
-    complete = Model(wrapped, option_name(model.name, {MERGE: rule}), model.card, model.device)
+    wrapped = ProgressiveMerge(model, model.threshold, fixed=rule == "fixed")
+    complete = Model(wrapped, str(parse_name(model.name).with_options({MERGE: rule})), model.card, model.device)
     complete.checkpoint, complete.options = model.checkpoint, {**model.options, MERGE: rule}
     return complete
+
+
+def unmerged(model: Model) -> Model:
+    """The model whose answers `merging` merges; the model itself if it is not merged."""
+    return model.function.model if isinstance(model.function, ProgressiveMerge) else model

@@ -4,22 +4,100 @@ From f-BRS (arXiv 2001.10331) and RITM (arXiv 2102.06583): `isegm/inference/tran
 `isegm/utils/misc.py` of SamsungLabs/ritm_interactive_segmentation at b9b4460. SimpleClick (f33112e) uses the same code,
 FocalClick (ClickSEG d61a76b) the same rules with other parameters.
 
-The parts are pure functions; who uses them keeps a session's region of interest (ROI) in its state `z`.
+The parts are pure functions; who uses them keeps a session's region of interest (ROI), a `Box`, in its state `z`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, SupportsInt
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Roi = tuple[int, int, int, int]
-"""(first row, last row, first column, last column) of the image, in pixels; the last ones belong to it."""
 Point = tuple[float, float]
 """(row, col), in pixels of an image or a crop; unrounded in a crop."""
+
+
+class Box(NamedTuple):
+    """Rows `top` to `bottom` and columns `left` to `right` of an image, in pixels, without `bottom` and `right`."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def empty(self) -> bool:
+        return self.height <= 0 or self.width <= 0
+
+    def clip(self, bounds: Box) -> Box:
+        """The part that lies in `bounds`; empty if they do not overlap."""
+        return Box(
+            max(self.top, bounds.top),
+            min(self.bottom, bounds.bottom),
+            max(self.left, bounds.left),
+            min(self.right, bounds.right),
+        )
+
+
+def from_inclusive(ends: Sequence[SupportsInt]) -> Box:
+    """The box of (first row, last row, first column, last column), as upstream writes a ROI."""
+    top, last_row, left, last_column = map(int, ends)
+    return Box(top, last_row + 1, left, last_column + 1)
+
+
+def whole_image(size: Sequence[int]) -> Box:
+    """The box of an image of `size` (H, W)."""
+    return Box(0, int(size[0]), 0, int(size[1]))
+
+
+def bounding_box(mask: Tensor) -> Box | None:
+    """The smallest box that holds all pixels of `mask` bool (H, W); None if there are none."""
+    # the greatest of 0 and 1 is "any", ten times as fast as torch's
+    rows, columns = (mask.view(torch.uint8).amax(axis).nonzero()[:, 0] for axis in (1, 0))
+    if not len(rows):
+        return None
+    return from_inclusive((rows[0], rows[-1], columns[0], columns[-1]))
+
+
+def expand(first: float, last: float, factor: float, least: float = 0) -> tuple[float, float]:
+    """The ends of the pixels `first` to `last`, their number grown by `factor`, and to `least`, about their middle.
+
+    Unrounded: upstream rounds them otherwise for a ROI than for a focus crop.
+    """
+    middle, half = 0.5 * (first + last), 0.5 * max(factor * (last - first + 1), least)
+    return middle - half, middle + half
+
+
+_NO_BOX = (-1, -1, -1, -1)
+"""Of an element that has no box yet."""
+
+
+def no_boxes(n: int) -> Tensor:
+    """The boxes of n elements that have none, as an entry of the state: int64 (n, 4)."""
+    return torch.tensor(_NO_BOX).repeat(n, 1)
+
+
+def read_box(boxes: Tensor, b: int) -> Box | None:
+    """The box of element `b` of the state's int64 (B, 4); None if it has none."""
+    values = boxes[b].tolist()
+    return None if tuple(values) == _NO_BOX else Box(*values)
+
+
+def write_box(boxes: Tensor, b: int, box: Box | None) -> None:
+    """Store the box of element `b` in the state's int64 (B, 4), in place."""
+    boxes[b] = torch.tensor(_NO_BOX if box is None else box)
 
 
 @dataclass(frozen=True)
@@ -53,12 +131,12 @@ class Zoom:
 
 def next_roi(
     zoom: Zoom,
-    roi: Roi | None,
+    roi: Box | None,
     previous: Tensor | None,
     positives: Sequence[Point],
     n_clicks: int,
     size: tuple[int, int],
-) -> tuple[Roi | None, bool]:
+) -> tuple[Box | None, bool]:
     """The session's ROI at this interaction, and whether the network sees it (else it sees the whole image).
 
     `roi` is the one before, None for none; `previous` (H, W) the probabilities after the interaction before, None at
@@ -75,75 +153,76 @@ def next_roi(
     if wanted is None:
         if zoom.skip_clicks >= 0:
             return roi, False
-        wanted = (0, size[0] - 1, 0, size[1] - 1)
+        wanted = whole_image(size)
     if roi is not None and holds(roi, positives) and roi_iou(wanted, roi) >= zoom.keep_iou:
         return roi, True
     return wanted, True
 
 
-def object_roi(mask: Tensor, positives: Sequence[Point], expansion: float, min_crop: int) -> Roi | None:
+def object_roi(mask: Tensor, positives: Sequence[Point], expansion: float, min_crop: int) -> Box | None:
     """The ROI of an object: the bounding box of `mask` bool (H, W) and of the positive clicks, expanded about its
-    middle, at least `min_crop` pixels high and wide, and cut off at the image's border; None where the mask is empty.
+    middle, at least `min_crop` pixels high and wide, and cut off at the image's border; None if the mask is empty.
     """
-    height, width = mask.shape
-    # the greatest of 0 and 1 is "any", ten times as fast as torch's
-    rows, columns = (mask.view(torch.uint8).amax(axis).nonzero()[:, 0] for axis in (1, 0))
-    if not len(rows):
+    found = bounding_box(mask)
+    if found is None:
         return None
-    sides = []
-    for axis, (found, limit) in enumerate(((rows, height), (columns, width))):
+    ends: list[int] = []
+    for axis, (start, end) in enumerate((found[:2], found[2:])):
         clicked = [int(click[axis]) for click in positives]
-        first, last = min([int(found[0]), *clicked]), max([int(found[-1]), *clicked])
-        middle, half = 0.5 * (first + last), 0.5 * max(expansion * (last - first + 1), min_crop)
+        first, last = expand(min([start, *clicked]), max([end - 1, *clicked]), expansion, min_crop)
         # Python's round: halves go to the even neighbour, as upstream.
-        sides += [max(0, round(middle - half)), min(limit - 1, round(middle + half))]
-    return (sides[0], sides[1], sides[2], sides[3])
+        ends += [round(first), round(last)]
+    return from_inclusive(ends).clip(whole_image(mask.shape))
 
 
-def holds(roi: Roi, points: Sequence[Point]) -> bool:
+def holds(roi: Box, points: Sequence[Point]) -> bool:
     """Whether all points lie in the ROI, its last row and column left out, as upstream has it."""
-    return all(roi[0] <= row < roi[1] and roi[2] <= col < roi[3] for row, col in points)
+    return all(roi.top <= row < roi.bottom - 1 and roi.left <= col < roi.right - 1 for row, col in points)
 
 
-def roi_iou(one: Roi, other: Roi) -> float:
+def roi_iou(one: Box, other: Box) -> float:
     """IoU of the row ranges times IoU of the column ranges: upstream's measure of overlap, not the IoU of the boxes."""
     return _segment_iou(one[:2], other[:2]) * _segment_iou(one[2:], other[2:])
 
 
 def _segment_iou(one: tuple[int, int], other: tuple[int, int]) -> float:
-    both = min(one[1], other[1]) - max(one[0], other[0]) + 1
-    return max(0, both) / (max(one[1], other[1]) - min(one[0], other[0]) + 1)
+    both = min(one[1], other[1]) - max(one[0], other[0])
+    return max(0, both) / (max(one[1], other[1]) - min(one[0], other[0]))
 
 
-def crop_size(roi: Roi, target: int | tuple[int, int]) -> tuple[int, int]:
+def crop_size(roi: Box, target: int | tuple[int, int]) -> tuple[int, int]:
     """(height, width) of a ROI's crop for the network: `target`, or with the longest side `target`, each 1 or more."""
     if isinstance(target, tuple):
         return target
-    height, width = roi[1] - roi[0] + 1, roi[3] - roi[2] + 1
-    scale = target / max(height, width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
+    scale = target / max(roi.height, roi.width)
+    return max(1, round(roi.height * scale)), max(1, round(roi.width * scale))
 
 
-def crop(image: Tensor, roi: Roi, size: tuple[int, int]) -> Tensor:
-    """The ROI of `image` float (C, H, W), resized to (C, *size), bilinear with aligned corners."""
-    cut = image[None, :, roi[0] : roi[1] + 1, roi[2] : roi[3] + 1]
-    return F.interpolate(cut, size=size, mode="bilinear", align_corners=True)[0]
+def cut(values: Tensor, box: Box) -> Tensor:
+    """The view (..., h, w) of `values` (..., H, W) that the box shows."""
+    return values[..., box.top : box.bottom, box.left : box.right]
 
 
-def to_crop(points: Sequence[Point], roi: Roi, size: tuple[int, int]) -> list[Point]:
-    """Points of the image as points of the ROI's crop of `size`, unrounded; those outside the ROI lie outside the crop.
+def resize(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """float (C, h, w) -> (C, *size), bilinear with aligned corners."""
+    return F.interpolate(values[None], size=size, mode="bilinear", align_corners=True)[0]
 
-    They are scaled by size / ROI, although the pixels are scaled by (size - 1) / (ROI - 1): so does upstream.
+
+def crop(image: Tensor, box: Box, size: tuple[int, int]) -> Tensor:
+    """The box of `image` float (C, H, W), resized to (C, *size)."""
+    return resize(cut(image, box), size)
+
+
+def to_crop(points: Sequence[Point], box: Box, size: tuple[int, int]) -> list[Point]:
+    """Points of the image as points of the box's crop of `size`, unrounded; those outside the box lie outside the crop.
+
+    They are scaled by size / box, although the pixels are scaled by (size - 1) / (box - 1): so does upstream.
     """
-    height, width = roi[1] - roi[0] + 1, roi[3] - roi[2] + 1
-    return [(size[0] * (row - roi[0]) / height, size[1] * (col - roi[2]) / width) for row, col in points]
+    return [(size[0] * (row - box.top) / box.height, size[1] * (col - box.left) / box.width) for row, col in points]
 
 
-def paste(answer: Tensor, roi: Roi, size: tuple[int, int]) -> Tensor:
-    """The answer for a crop, float (C, h, w), back in an image of `size` (H, W): (C, H, W), 0 outside the ROI."""
-    height, width = roi[1] - roi[0] + 1, roi[3] - roi[2] + 1
+def paste(answer: Tensor, box: Box, size: tuple[int, int]) -> Tensor:
+    """The answer for a crop, float (C, h, w), back in an image of `size` (H, W): (C, H, W), 0 outside the box."""
     image = answer.new_zeros((len(answer), *size))
-    image[:, roi[0] : roi[1] + 1, roi[2] : roi[3] + 1] = F.interpolate(
-        answer[None], size=(height, width), mode="bilinear", align_corners=True
-    )[0]
+    cut(image, box).copy_(resize(answer, (box.height, box.width)))
     return image

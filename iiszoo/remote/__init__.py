@@ -1,15 +1,16 @@
 """Models that live in another interpreter, with its own torch, numpy and mmcv: `iiszoo bench --python PATH`.
 
-    from iiszoo.remote import Interpreter, load_model
+    from iiszoo.model_reference import resolve
+    from iiszoo.remote import Interpreter
 
-    model = load_model("mymodule:function", Interpreter("../old-env/bin/python"))
+    model = resolve("mymodule:function", interpreter=Interpreter("../old-env/bin/python")).load()
     y, z = model(x, model.init_z(x), pcs, ncs)
 
 `worker.py` is the other side, and says what it needs and how the two talk; `process.py` keeps a worker, `model.py`
 makes a model of the standard format of it.
 """
 
-from iiszoo.remote.model import Parcel, RemoteFunction, identify, load_model
+from iiszoo.remote.model import Parcel, RemoteFunction, RemoteReference, report_of
 from iiszoo.remote.process import Interpreter
 
-__all__ = ["Interpreter", "Parcel", "RemoteFunction", "identify", "load_model"]
+__all__ = ["Interpreter", "Parcel", "RemoteFunction", "RemoteReference", "report_of"]

@@ -7,7 +7,9 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,10 @@ import torch
 from torch import Tensor
 
 from iiszoo import errors
-from iiszoo import protocol as fmt
-from iiszoo.errors import BadOption, IISZooError, ModelError, RunError, WorkerDied
-from iiszoo.registry import is_function
+from iiszoo.errors import BadOption, IISZooError, ModelError, WorkerDied, WorkerLost, one_line
+from iiszoo.object_path import is_function
+from iiszoo.protocol import Clicks, Images, Model, Outputs, State, as_model
+from iiszoo.remote.messages import Garbled
 from iiszoo.remote.process import Died, Failed, Interpreter, Process
 
 _log = logging.getLogger(__name__)
@@ -106,13 +109,14 @@ class RemoteFunction:
         vars(self).update(state)
         self._begin()
 
-    def init_z(self, x: fmt.Images) -> fmt.State:
+    def init_z(self, x: Images) -> State:
         """The state of the other side; raises `ModelError` (`WorkerDied`), as the call does."""
         with self._lock:
             reply = self._ask(lambda process: ("init_z", {"x": _put(process, x)}))
-            return self._state(reply, {}, None)
+            with self._understood():
+                return self._state(reply, {}, None)
 
-    def __call__(self, x: fmt.Images, z: fmt.State, pcs: fmt.Clicks, ncs: fmt.Clicks) -> tuple[fmt.Outputs, fmt.State]:
+    def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
         parcels = {key: value for key, value in z.items() if key != "prev_output"}
         for key, value in parcels.items():
             if not isinstance(value, list) or not all(isinstance(part, Parcel) for part in value):
@@ -130,10 +134,23 @@ class RemoteFunction:
 
         with self._lock:
             reply = self._ask(request)
+            with self._understood():
+                y = self._get(reply["y"])
+                known = {part.id: part for parts in parcels.values() for part in parts}
+                after = self._state(reply, known, y)
             self._deaths = 0
-            y = self._get(reply["y"])
-            known = {part.id: part for parts in parcels.values() for part in parts}
-            return y, self._state(reply, known, y)
+            return y, after
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """While a reply is read: one that makes no sense ends the worker as its death does."""
+        try:
+            yield
+        except Exception as error:
+            assert self._process is not None
+            self._process.end()
+            what = str(error) if isinstance(error, Garbled) else one_line(error)
+            raise self._died(Died(f"answers what is not iiszoo's protocol ({what})")) from error
 
     def _ask(self, request: Callable[[Process], tuple[str, dict[str, Any]]]) -> dict[str, Any]:
         process = self._running()
@@ -156,14 +173,15 @@ class RemoteFunction:
             try:
                 self._start(max(self.interpreter.timeout, 3 * self._load_seconds))
             except IISZooError as error:
-                raise RunError(f"{error}; what was done is kept, the same command goes on from here") from error
+                raise WorkerLost(f"{error}; what was done is kept, the same command goes on from here") from error
         assert self._process is not None
         return self._process
 
     def _start(self, timeout: float | None) -> dict[str, Any]:
         process = _started(self.interpreter)
         what = {**self._load, "threads": torch.get_num_threads()}
-        loaded = _loaded(process, "load", what, timeout, self.name, self.interpreter)
+        wanted = {"name": str, "ragged": bool, "report": dict}
+        loaded = _loaded(process, "load", what, timeout, self.name, self.interpreter, wanted)
         self._process = process
         return loaded
 
@@ -172,7 +190,7 @@ class RemoteFunction:
         self._deaths += 1
         message = f"the worker of model {self.name} ({self.interpreter.python}) {died}"
         if self._deaths >= DEATHS_IN_A_ROW:
-            return RunError(
+            return WorkerLost(
                 f"{message}; that was the {DEATHS_IN_A_ROW}th time without an answered click between, so the run ends "
                 "here: what was done is kept, the same command goes on"
             )
@@ -199,8 +217,8 @@ class RemoteFunction:
         assert self._process is not None
         return torch.from_numpy(self._process.get(packed))
 
-    def _state(self, reply: dict[str, Any], known: dict[str, Parcel], y: fmt.Outputs | None) -> fmt.State:
-        z: fmt.State = {
+    def _state(self, reply: dict[str, Any], known: dict[str, Parcel], y: Outputs | None) -> State:
+        z: State = {
             key: [known[e["id"]] if "new" not in e else self._parcel(e) for e in entries]
             for key, entries in reply["z"].items()
         }
@@ -218,59 +236,79 @@ class RemoteFunction:
         return Parcel(entry["id"], new["kind"], self._process.get(new["place"]), self._dropped)
 
 
-def load_model(
-    model: object,
-    interpreter: Interpreter,
-    checkpoint: str | Path | None = None,
-    device: str = "cpu",
-    *,
-    run_threshold: float | None = None,
-    **options: Any,
-) -> fmt.Model:
-    """The model that `model` names in the other interpreter: `module:function`, or an id where iiszoo is there too.
+@dataclass(frozen=True)
+class RemoteReference:
+    """A model that lives in another interpreter (`iiszoo.model_reference.ModelReference`).
 
-    `run_threshold`: that of the run, for models that turn their answers into masks themselves (`Model.at_threshold`).
-    `device` is the other interpreter's; images and outputs are on the CPU here. `model.function` is the
-    `RemoteFunction`, whose `report` tells the interpreter and its versions. Raises `BadOption` where the interpreter
-    cannot be used, otherwise as `iiszoo.load_model` does.
+    `model` names it there: `module:function`, or an id if iiszoo is installed there too. `known` is what that
+    interpreter says of it.
     """
-    function = RemoteFunction(
-        _named(model, checkpoint, options), interpreter, _path(checkpoint), device, options, run_threshold
-    )
-    return fmt.as_model(function, function.name)
+
+    model: str
+    interpreter: Interpreter
+    checkpoint: Path | None
+    options: Mapping[str, Any] = field(hash=False)
+    known: Mapping[str, Any] = field(hash=False)
+
+    @classmethod
+    def identified(
+        cls, model: object, interpreter: Interpreter, checkpoint: Path | None, options: Mapping[str, Any]
+    ) -> RemoteReference:
+        """The reference of what `model` names there. Raises `BadOption` if the interpreter cannot be used, otherwise
+        as `iiszoo.model_reference.resolve` does.
+        """
+        if not isinstance(model, str):
+            raise BadOption(
+                "a model of another interpreter (--python) is named there: as module:function, or by its id"
+            )
+        if is_function(model) and (checkpoint is not None or options):
+            raise BadOption(f"{model} is a bare function: it takes neither a checkpoint nor options")
+        unknown = cls(model, interpreter, checkpoint, options, {})
+        return replace(unknown, known=unknown._identify(fetch=False))
+
+    @property
+    def name(self) -> str:
+        return str(self.known["identity"]["id"])
+
+    @property
+    def threshold(self) -> float:
+        return float(self.known["threshold"])
+
+    def identity(self) -> dict[str, Any]:
+        return dict(self.known["identity"])
+
+    def fetch(self, fetching: object = None) -> RemoteReference:
+        """The weights are brought to the other side; it does not report its progress."""
+        return replace(self, known=self._identify(fetch=True))
+
+    def load(self, device: str = "cpu", threshold: float | None = None) -> Model:
+        """`device` is the other interpreter's; images and outputs are on the CPU here."""
+        function = RemoteFunction(
+            self.model, self.interpreter, self._checkpoint(), device, dict(self.options), threshold
+        )
+        return as_model(function, function.name)
+
+    def _identify(self, *, fetch: bool) -> dict[str, Any]:
+        process = _started(self.interpreter)
+        try:
+            what = {
+                "model": self.model,
+                "checkpoint": self._checkpoint(),
+                "options": dict(self.options),
+                "fetch": fetch,
+            }
+            wanted = {"identity": dict, "threshold": float}
+            return _loaded(process, "identify", what, None, self.model, self.interpreter, wanted)
+        finally:
+            process.end()
+
+    def _checkpoint(self) -> str | None:
+        return None if self.checkpoint is None else os.path.abspath(self.checkpoint)
 
 
-def identify(
-    model: object,
-    interpreter: Interpreter,
-    checkpoint: str | Path | None = None,
-    options: dict[str, Any] | None = None,
-    *,
-    fetch: bool = False,
-) -> tuple[dict[str, Any], float]:
-    """What decides the model's answers (as `iiszoo.engine.provenance.model_identity`), and its threshold, found there
-    without loading it. `fetch`: its weights are brought to the other side first.
-    """
-    name = _named(model, checkpoint, options or {})
-    process = _started(interpreter)
-    try:
-        what = {"model": name, "checkpoint": _path(checkpoint), "options": options or {}, "fetch": fetch}
-        found = _loaded(process, "identify", what, None, name, interpreter)
-    finally:
-        process.end()
-    return found["identity"], found["threshold"]
-
-
-def _path(checkpoint: str | Path | None) -> str | None:
-    return None if checkpoint is None else os.path.abspath(checkpoint)
-
-
-def _named(model: object, checkpoint: str | Path | None, options: dict[str, Any]) -> str:
-    if not isinstance(model, str):
-        raise BadOption("a model of another interpreter (--python) is named there: as module:function, or by its id")
-    if is_function(model) and (checkpoint is not None or options):
-        raise BadOption(f"{model} is a bare function: it takes neither a checkpoint nor options")
-    return model
+def report_of(model: Model) -> dict[str, Any] | None:
+    """What the interpreter that a model lives in says of itself and its versions; None for a model of this one."""
+    return model.function.report if isinstance(model.function, RemoteFunction) else None
 
 
 def _started(interpreter: Interpreter) -> Process:
@@ -283,11 +321,24 @@ def _started(interpreter: Interpreter) -> Process:
 
 
 def _loaded(
-    process: Process, do: str, what: dict[str, Any], timeout: float | None, name: str, interpreter: Interpreter
+    process: Process,
+    do: str,
+    what: dict[str, Any],
+    timeout: float | None,
+    name: str,
+    interpreter: Interpreter,
+    wanted: dict[str, type],
 ) -> dict[str, Any]:
-    """The reply to a request about the model as a whole; a failure says what iiszoo's own error there says."""
+    """The reply to a request about the model as a whole, with an entry of the `wanted` type by each name; a failure
+    says what iiszoo's own error there says.
+    """
     try:
-        return process.ask(do, what, [], timeout)
+        reply = process.ask(do, what, [], timeout)
+        lacking = [key for key, kind in wanted.items() if not isinstance(reply.get(key), kind)]
+        if lacking or (do == "identify" and not isinstance(reply["identity"].get("id"), str)):
+            process.end()
+            raise Died(f"answers what is not iiszoo's protocol (no {(lacking or ['identity'])[0]})")
+        return reply
     except Failed as failed:
         process.end()
         kind = getattr(errors, failed.kind, None)
@@ -304,6 +355,6 @@ def _put(process: Process, value: Any) -> Any:
     return [_put(process, one) for one in value]
 
 
-def _plain(clicks: fmt.Clicks) -> Any:
+def _plain(clicks: Clicks) -> Any:
     """Clicks as JSON has them; a robot's rows and columns may be numpy's integers."""
     return [[[[int(row), int(col)] for row, col in element] for element in interaction] for interaction in clicks]

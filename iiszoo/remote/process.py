@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from typing import IO, Any
 
+import numpy as np
+
 from iiszoo.errors import BadOption
-from iiszoo.remote import worker
+from iiszoo.remote import messages, worker
+from iiszoo.remote.messages import Garbled
 
 _TAIL = 5
 """Lines of a dead worker's last words that a message repeats."""
 _START_SECONDS = 60.0
 """For an interpreter to start and to import numpy, which can take long on a network's disk."""
 
-_GLANCE_SECONDS = 1.0
-"""How often it is looked whether a worker that is waited for is still there."""
+_LINE = 300
+"""Characters of such a line, its last ones."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class Process:
         self.known: set[str] = set()
         """The entries of states that it has."""
         self._last_words: deque[str] = deque(maxlen=_TAIL)
-        ours, theirs = Pipe()
-        self._pipe: Connection = ours
+        ours, theirs = socket.socketpair()
+        self._pipe = ours
         self._out, self._in = worker.Area(_shared_memory()), worker.Area(_shared_memory())
         shared = [ours, self._out.file, self._in.file]
         handed_down = [theirs.fileno(), self._out.file.fileno(), self._in.file.fileno()]
@@ -103,13 +103,12 @@ class Process:
         self._reader = threading.Thread(target=_listen, args=(self._process.stdout, self._last_words), daemon=True)
         self._reader.start()
         try:
-            spoken = self._receive(_START_SECONDS)["protocol"]
+            spoken = self._receive(_START_SECONDS, f"did not say hello within {_START_SECONDS:g} s").get("protocol")
+            if spoken != worker.PROTOCOL:
+                raise Died(f"speaks version {spoken!r:.80} of the protocol, not {worker.PROTOCOL}")
         except BaseException:
             self.end()
             raise
-        if spoken != worker.PROTOCOL:
-            self.end()
-            raise Died(f"speaks version {spoken} of the protocol, not {worker.PROTOCOL}")
 
     @property
     def usable(self) -> bool:
@@ -125,7 +124,16 @@ class Process:
         return self._out.put(array)
 
     def get(self, place: dict[str, Any]) -> Any:
-        """A numpy array of the last reply."""
+        """A numpy array of the last reply. Raises `Garbled` where there is none at that place."""
+        try:
+            at, shape, dtype = place["at"], place["shape"], np.dtype(place["dtype"])
+            sound = all(type(n) is int and n >= 0 for n in (at, *shape)) and dtype.kind in "biufc"
+            end = at + dtype.itemsize * math.prod(shape)
+            sound = sound and end <= os.fstat(self._in.file.fileno()).st_size
+        except (LookupError, TypeError, ValueError) as error:
+            raise Garbled("a place where no array lies") from error
+        if not sound:
+            raise Garbled("a place where no array lies")
         return self._in.get(place)
 
     def ask(self, do: str, what: dict[str, Any], drop: list[str], timeout: float | None) -> dict[str, Any]:
@@ -133,50 +141,62 @@ class Process:
 
         An interruption ends the worker: its reply would be taken for that of the next request.
         """
+        late = "did not finish an answer that it had begun"
+        if timeout is not None:
+            late = f"did not answer within {timeout:g} s (--python-timeout)"
         try:
-            self._send({"do": do, "with": what, "drop": drop})
-            reply = self._receive(timeout)
+            self._send({"do": do, "with": what, "drop": drop}, timeout or _START_SECONDS)
+            reply = self._receive(timeout, late)
+            error = reply.get("error")
+            if "error" in reply and not (isinstance(error, dict) and {"type", "text", "traceback"} <= error.keys()):
+                raise self._garbled("an error without a text")
         except BaseException:
             self.end()
             raise
-        if "error" in reply:
-            error = reply["error"]
-            raise Failed(error["type"], error["text"]) from RemoteTraceback(f"\n{error['traceback']}")
+        if error is not None:
+            kind, text = str(error["type"])[:100], " ".join(str(error["text"])[:2000].split())
+            raise Failed(kind, text) from RemoteTraceback(f"\n{str(error['traceback'])[-20_000:]}")
         return reply
 
     def end(self) -> None:
         """Kill it and all that it started."""
         self._end()
 
-    def _send(self, request: dict[str, Any]) -> None:
+    def _send(self, request: dict[str, Any], seconds: float) -> None:
         try:
-            self._pipe.send_bytes(json.dumps(request).encode())
+            messages.send(self._pipe, request, seconds)
+        except TimeoutError:
+            raise Died(f"did not take a request within {seconds:g} s{self._words()}") from None
         except OSError:
             raise Died(self._how_it_ended()) from None
 
-    def _receive(self, timeout: float | None) -> dict[str, Any]:
-        end = math.inf if timeout is None else time.monotonic() + timeout
+    def _receive(self, seconds: float | None, late: str) -> dict[str, Any]:
         try:
-            while not self._pipe.poll(min(_GLANCE_SECONDS, max(0, end - time.monotonic()))):
-                if time.monotonic() >= end:
-                    raise Died(f"did not answer within {timeout:g} s (--python-timeout){self._words()}")
-                if self._process.poll() is not None and not self._pipe.poll():
-                    raise EOFError  # what the model had started holds the pipe open
-            reply: dict[str, Any] = json.loads(self._pipe.recv_bytes())
+            return messages.receive(self._pipe, seconds, lambda: self._process.poll() is None)
+        except TimeoutError:
+            raise Died(f"{late}{self._words()}") from None
+        except Garbled as error:
+            raise self._garbled(str(error)) from error
         except (EOFError, OSError):
             raise Died(self._how_it_ended()) from None
-        return reply
+
+    def _garbled(self, what: str) -> Died:
+        return Died(f"answers what is not iiszoo's protocol ({what}){self._words()}")
 
     def _how_it_ended(self) -> str:
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
+        try:
+            code = self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._end()
+            return f"has hung up, and goes on without answering{self._words()}"
         self._end()
         self._reader.join(1)
-        code = self._process.returncode
         if code >= 0:
             return f"ended with exit code {code}{self._words()}"
         memory = ", which is often a lack of memory" if -code == signal.SIGKILL else ""
-        return f"was killed by {signal.Signals(-code).name}{memory}{self._words()}"
+        with suppress(ValueError):  # a signal without a name
+            return f"was killed by {signal.Signals(-code).name}{memory}{self._words()}"
+        return f"was killed by signal {-code}{self._words()}"
 
     def _words(self) -> str:
         """What the worker printed last, within a sentence."""
@@ -185,9 +205,19 @@ class Process:
 
 
 def _listen(words: IO[bytes], last_words: deque[str]) -> None:
+    """Keep the last lines; of a line without an end too, no more than its last characters are kept in memory."""
+    rest = b""
     with words:
-        for line in words:
-            last_words.append(line.decode("utf-8", "replace").strip()[-300:])
+        while chunk := words.read1(1 << 16):  # type: ignore[attr-defined]
+            *lines, rest = (rest + chunk).split(b"\n")
+            last_words.extend(_legible(line) for line in lines[-_TAIL:])
+            rest = rest[-4 * _LINE :]
+    last_words.append(_legible(rest))
+
+
+def _legible(line: bytes) -> str:
+    text = line[-4 * _LINE :].decode("utf-8", "replace").strip()[-_LINE:]
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _close(shared: Sequence[Any]) -> None:

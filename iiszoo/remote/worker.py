@@ -42,7 +42,6 @@ import threading
 import traceback
 import uuid
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,13 +118,13 @@ class Host:
         """What decides the model's answers, and its threshold, without loading it; `fetch`: its weights first."""
         if is_function(model):
             return {"identity": {"id": model, "code": _code_of(model), "options": {}, "weights": []}, "threshold": 0.5}
-        registry, provenance, assets = (_iiszoo(part, model) for part in ("registry", "engine.provenance", "assets"))
-        card, _ = registry.resolve_model(model)
-        if fetch and checkpoint is None:
-            for file in card.weights:
-                assets.fetch(card, file)
-        path = Path(checkpoint) if checkpoint else None
-        return {"identity": provenance.model_identity(model, path, options), "threshold": card.threshold}
+        reference = self._reference(model, checkpoint, options)
+        if fetch:
+            reference = reference.fetch()
+        return {"identity": reference.identity(), "threshold": reference.threshold}
+
+    def _reference(self, model: str, checkpoint: str | None, options: dict[str, Any]) -> Any:
+        return _iiszoo("model_reference", model).resolve(model, checkpoint, options)
 
     def load(
         self,
@@ -146,9 +145,7 @@ class Host:
             raise ValueError(f"device {device!r} needs torch, which is not installed there")
         self.device = device
         self.function = (
-            _function(model)
-            if is_function(model)
-            else _iiszoo("registry", model).load_model(model, checkpoint, device, **options)
+            _function(model) if is_function(model) else self._reference(model, checkpoint, options).load(device)
         )
         if threshold is not None and hasattr(self.function, "at_threshold"):
             self.function = self.function.at_threshold(threshold)
@@ -214,9 +211,12 @@ class Host:
         if not isinstance(value, self._array):
             kind = "an array" if self.torch is None else "a tensor"
             raise FormatError(f"must give {kind}, or a list of them, as {what}, not {type(value).__name__}")
+        if self.torch is not None and (value.layout != self.torch.strided or value.device.type == "meta"):
+            found = "on the meta device" if value.device.type == "meta" else str(value.layout).replace("torch.", "")
+            raise FormatError(f"must give a dense tensor of values as {what}, not one that is {found}")
         try:
             return self.outbox.put(value if self.torch is None else value.detach().cpu().numpy())
-        except TypeError as error:  # a type that numpy does not have
+        except (TypeError, RuntimeError) as error:  # a type that numpy does not have
             raise FormatError(f"must give {what} in float32, not {value.dtype}") from error
 
     def _state(
@@ -292,7 +292,7 @@ def _clicks(clicks: Any) -> Any:
 
 
 def is_function(model: str) -> bool:
-    """Whether this is `module:function`, and no id (as `iiszoo.registry.is_function`)."""
+    """Whether this is `module:function`, and no id (as `iiszoo.object_path.is_function`)."""
     return re.match(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", model) is not None
 
 
@@ -342,6 +342,20 @@ def _listen(connection: Connection, requests: queue.Queue[Any]) -> None:
         os.killpg(os.getpid(), signal.SIGKILL)
 
 
+def _described(error: BaseException) -> dict[str, str]:
+    """An exception within bounds; its own methods may raise anything."""
+    kind = type(error).__name__
+    try:
+        text = " ".join(str(error)[:2000].split())
+    except BaseException as second:  # noqa: BLE001  see above
+        text = f"(it cannot say what: its str() raises {type(second).__name__})"
+    try:
+        lines = traceback.format_exc()[-20000:]
+    except BaseException:  # noqa: BLE001
+        lines = kind
+    return {"type": kind, "text": text, "traceback": lines}
+
+
 def main(connection: Connection, inbox: Area, outbox: Area) -> None:
     """Serve until the other side hangs up."""
     requests: queue.Queue[Any] = queue.Queue()
@@ -353,9 +367,7 @@ def main(connection: Connection, inbox: Area, outbox: Area) -> None:
         try:
             reply = host.answer(request)
         except BaseException as error:  # noqa: BLE001  a model may raise anything, and leave with sys.exit()
-            text = " ".join(str(error).split())
-            kind = type(error).__name__
-            reply = {"error": {"type": kind, "text": text, "traceback": traceback.format_exc()}}
+            reply = {"error": _described(error)}
         connection.send_bytes(json.dumps(reply).encode())
 
 

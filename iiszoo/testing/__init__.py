@@ -1,11 +1,12 @@
 """What tests of models need: the conformance kit, and weights that are made, not trained.
 
-    @iiszoo.testing.parametrize_checks("focalclick/*", expected_failures={"many_clicks": "the network reads 24 clicks"})
-    def test_conformance(check):
-        check()
+    >>> @iiszoo.testing.parametrize_checks("classic/*", expected_failures={"many_clicks": "it reads 24 clicks at most"})
+    ... def test_conformance(check):
+    ...     check()
 
-    for name, check in iiszoo.testing.checks(model):
-        check()
+    >>> for name, check in iiszoo.testing.checks("classic/geocut"):
+    ...     if name in ("card_complete", "loads"):  # or all of them
+    ...         check()
 
 The checks, and the defect that each of them is there for: `docs/conformance.md`. This module imports neither torch nor
 pytest until something of it is used.
@@ -19,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "CheckFailed": "iiszoo.testing.check",
     "checks": "iiszoo.testing.conformance",
-    "fill": "iiszoo.testing.synthetic_weights",
-    "load_synthetic": "iiszoo.testing.synthetic_weights",
+    "fill": "iiszoo.models.synthetic_weights",
+    "load_synthetic": "iiszoo.testing.synthetic_model",
     "parametrize_checks": "iiszoo.testing.pytest_items",
 }
 
@@ -33,11 +34,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from iiszoo.models.synthetic_weights import fill as fill
     from iiszoo.testing.check import CheckFailed as CheckFailed
     from iiszoo.testing.conformance import checks as checks
     from iiszoo.testing.pytest_items import parametrize_checks as parametrize_checks
-    from iiszoo.testing.synthetic_weights import fill as fill
-    from iiszoo.testing.synthetic_weights import load_synthetic as load_synthetic
+    from iiszoo.testing.synthetic_model import load_synthetic as load_synthetic
 
 
 def __getattr__(name: str) -> Any:

@@ -55,7 +55,7 @@ class Outcome:
 
 
 CHECKS: dict[str, Check] = {}
-"""Every check by name, in the order in which they run; filled by the modules that `conformance` imports."""
+"""Every check by name, in the order in which they run; filled by `iiszoo.testing._checks`."""
 
 
 def check(

@@ -8,12 +8,12 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from iiszoo import registry
+from iiszoo.object_path import is_function
+from iiszoo.registry import resolve_model
 from iiszoo.testing.check import CHECKS, Broken, Check, CheckFailed, NotApplicable, Outcome, Status
 from iiszoo.testing.subject import ModelOrFactory, Origin, Subject, raised
 
-for _subject in ("cards", "answers", "edges", "sessions", "states", "meaning", "places"):
-    import_module(f"iiszoo.testing.{_subject}")  # registers its checks, which run in this order
+import_module("iiszoo.testing._checks")  # registers the checks
 
 TOLERANCE = 1e-3
 TIMEOUT = 120.0
@@ -28,8 +28,8 @@ def subject_of(
     timeout: float = TIMEOUT,
 ) -> Subject:
     """What `checks` runs on. Raises `UnknownId`, `PluginError` or `BadOption` for an id that cannot be used."""
-    if isinstance(model, str) and not registry.is_function(model):
-        registry.resolve_model(model)
+    if isinstance(model, str) and not is_function(model):
+        resolve_model(model)
     return Subject(Origin(model, Path(checkpoint) if checkpoint else None), trained, tolerance, timeout)
 
 
@@ -90,7 +90,9 @@ def _made(subject: Subject, check: Check) -> tuple[Status, str]:
         return "skipped", str(reason)
     except Broken as found:
         return "failed", _sentence(subject, check, str(found))
-    except (Exception, SystemExit) as error:  # noqa: BLE001  a model may raise anything, and scripts leave
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  a model may raise anything, and scripts leave
         return "failed", _sentence(subject, check, raised(error))
     return "passed", ""
 

@@ -13,10 +13,13 @@ from typing import Any
 
 import torch
 
-from iiszoo import assets, registry
+from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption, one_line
+from iiszoo.loading import load_model
+from iiszoo.object_path import is_function, load_object
 from iiszoo.protocol import Clicks, Images, Model, Outputs, State, as_model
+from iiszoo.registry import resolve_model
 from iiszoo.testing import scenes
 from iiszoo.testing.check import NotApplicable, Outcome
 from iiszoo.testing.scenes import Scene
@@ -37,15 +40,15 @@ class Origin:
     @property
     def named(self) -> bool:
         """Whether it is an id, so that a card stands behind it before anything is loaded."""
-        return isinstance(self.what, str) and not registry.is_function(self.what)
+        return isinstance(self.what, str) and not is_function(self.what)
 
     def load(self, device: str = "cpu") -> Model:
         """The model on `device`. Raises what its loader raises, `NotApplicable` where it cannot be made there."""
         if isinstance(self.what, str) and self.named:
-            return registry.load_model(self.what, self.checkpoint, device)
+            return load_model(self.what, self.checkpoint, device)
         if self.checkpoint is not None:
             raise BadOption(f"{label(self.what)} is no id of a model, so it takes no checkpoint")
-        what = registry.load_object(self.what) if isinstance(self.what, str) else self.what
+        what = load_object(self.what) if isinstance(self.what, str) else self.what
         if not is_factory(what):
             if isinstance(what, Model) and device != what.device:
                 raise NotApplicable(
@@ -122,14 +125,14 @@ class Subject:
     def card(self) -> ModelCard | None:
         """The model's card, or None for a bare function. An id's card needs no loading."""
         if self.origin.named:
-            return registry.resolve_model(str(self.origin.what))[0]
+            return resolve_model(str(self.origin.what))[0]
         return self.model.card
 
     @cached_property
     def model(self) -> Model:
         """The model, loaded once, on the CPU. `NotApplicable` where its weights are not at hand."""
         if self.origin.named and self.origin.checkpoint is None and not self.trained:
-            card, _ = registry.resolve_model(str(self.origin.what))
+            card, _ = resolve_model(str(self.origin.what))
             missing = [file.filename for file in card.weights if assets.status(card, file).state != "present"]
             if missing:
                 raise NotApplicable(
@@ -194,7 +197,7 @@ def play(model: Model, scene: Scene) -> Play:
 def raised(error: BaseException) -> str:
     """`it raised ValueError: ... at file.py:12`: the innermost line that is neither the kit's, torch's nor Python's."""
     places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    file, line = ([place for place in places if _is_the_models(place[0])] or places)[-1]
+    file, line = ([place for place in places if _is_the_models(place[0])] or places or [("an unknown place", 0)])[-1]
     return f"it raised {one_line(error)} at {file}:{line}"
 
 

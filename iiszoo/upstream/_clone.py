@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from filelock import FileLock, Timeout
-
+from iiszoo import files
 from iiszoo.assets import cache_root, is_offline
 from iiszoo.cards import ModelCard, Source
 from iiszoo.errors import UpstreamError
-from iiszoo.upstream._git import GitFailed, Repository
+from iiszoo.upstream._git import PROTOCOLS, GitFailed, Repository
 from iiszoo.upstream._manifest import Manifest
 
 _log = logging.getLogger("iiszoo.upstream")
@@ -32,8 +32,9 @@ def clone(source: Source) -> Path:
     `url.<base>.insteadOf` is used, also where it lacks pictures or other commits. A repository on this machine is
     read even with `IISZOO_OFFLINE=1`. The files are compared with git's hashes of them at each call.
 
-    Raises `UpstreamError` where `source.commit` is no full commit hash, where the repository cannot be fetched or has
-    no such commit, and where the files in the cache are not those of the commit.
+    Raises `UpstreamError` where `source.repo` is no address of a repository or `source.commit` no full commit hash,
+    where the repository cannot be fetched or has no such commit, and where the files in the cache are not those of the
+    commit.
     """
     there = place(source)
     if not there.is_dir():
@@ -47,9 +48,10 @@ def clone(source: Source) -> Path:
 def place(source: Source) -> Path:
     """Where a clone lies, or would lie: `<cache>/upstream/<repository>/<commit>`, its files in `files`.
 
-    Raises `UpstreamError` where `source.commit` is no full commit hash.
+    Raises `UpstreamError` where `source.repo` is no address of a repository, or `source.commit` no full commit hash.
     """
-    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", source.commit):
+    _check_address(source.repo)
+    if not isinstance(source.commit, str) or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", source.commit):
         raise UpstreamError(
             f"repository {source.repo} cannot be cloned at {source.commit!r}: a Source names its commit by the full "
             "hash, 40 hex digits in lower case (`git rev-parse COMMIT` prints it), as a shorter one is not for ever"
@@ -67,7 +69,55 @@ def source_of(card: ModelCard) -> Source:
 def repository_name(source: Source) -> str:
     """The last part of the repository's address, in letters, digits and `_`."""
     last = re.split(r"[/:\\]", source.repo.rstrip("/\\"))[-1].removesuffix(".git")
-    return re.sub(r"\W", "_", last, flags=re.ASCII) or "repository"
+    return re.sub(r"\W", "_", last, flags=re.ASCII)[:100] or "repository"  # a file system takes 255 and a suffix
+
+
+def _check_address(repo: object) -> None:
+    """Raise `UpstreamError` unless it is an address that git fetches from by itself, or an absolute path.
+
+    A path that depends on where somebody stands is none, nor is what git would take for an option, or hand to a
+    program: `ext::COMMAND`, `fd::17`.
+    """
+    problem = _problem(repo)
+    if problem:
+        shown = repr(repo) if len(repr(repo)) <= 200 else f"{repr(repo)[:197]}..."
+        raise UpstreamError(
+            f"repository {shown} cannot be cloned: {problem}; a Source names a repository by an address of "
+            f"{', '.join(PROTOCOLS)} (https://HOST/PATH), by user@HOST:PATH, or by an absolute path"
+        )
+
+
+def _problem(repo: object) -> str:
+    """Why it is no address of a repository; "" where it is one."""
+    if not isinstance(repo, str):
+        return f"it is of type {type(repo).__name__}, not a text"
+    if not repo.strip():
+        return "it is empty"
+    if re.search(r"[\x00-\x1f\x7f]", repo):
+        return "it holds a control character"
+    try:
+        os.fsencode(repo)
+    except UnicodeEncodeError:
+        return "it holds a character that cannot be encoded"
+    if repo.startswith("-"):
+        return "git would take it for an option"
+    if re.match(r"[\w+.-]*::", repo):
+        return f"the transport {repo.partition('::')[0]}:: is not one of those that are used"
+    if Path(repo).is_absolute():
+        return "it is the root of the file system" if Path(repo) == Path(Path(repo).anchor) else ""
+    scheme, colon, rest = repo.partition(":")
+    if colon and (scheme == "file" or rest.startswith("//")):
+        if scheme not in PROTOCOLS:
+            return f"the transport {scheme} is not one of those that are used"
+        host, _, path = rest.removeprefix("//").partition("/")
+        if scheme == "file" and not re.match(r"(//(localhost)?)?/", rest):
+            return "a file: address is followed by an absolute path"
+        if scheme != "file" and (not host or host.rpartition("@")[2].startswith("-")):
+            return "it names no host"
+        return "" if path.strip("/ ") else "it names no path"
+    if re.fullmatch(r"(?:[^@/\\:\s]+@)?(?![-.])[^@/\\:\s]+:[^:\s-].*", repo):
+        return ""
+    return "it is neither an address nor an absolute path"
 
 
 def manifest(source: Source) -> Manifest | None:
@@ -104,13 +154,23 @@ def _manifest(source: Source, there: Path) -> Manifest:
 
 
 def _fetch(source: Source, there: Path) -> None:
-    """Clone beside the place and rename: whoever interrupts it leaves nothing that looks like a clone."""
-    part = there.with_name(there.name + ".part")
+    """Clone beside the place and rename: whoever interrupts it leaves nothing that looks like a clone.
+
+    Each attempt has a directory of its own: of a process that was killed, git may live on for a moment and go on
+    writing to the old one.
+    """
+    part = there.with_name(f"{there.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    for stale in there.parent.glob(f"{there.name}.*part"):  # nobody's: the caller holds the lock
+        shutil.rmtree(stale, ignore_errors=True)
     try:
         checked_out = _checked_out(source, part, there)
         checked_out.write(part / "manifest.json")
         shutil.rmtree(part / "git")
-        part.rename(there)
+        try:
+            part.rename(there)
+        except OSError:
+            if not there.is_dir():  # else another process was faster, whatever its lock
+                raise
     except GitFailed as error:
         raise UpstreamError(
             f"repository {source.repo} cannot be cloned at {source.commit[:8]}: {error}; if you have a copy, run "
@@ -127,7 +187,8 @@ def _fetch(source: Source, there: Path) -> None:
 
 def _checked_out(source: Source, part: Path, there: Path) -> Manifest:
     """Bring the commit's files into `part / "files"`, and say which they are. Raises `GitFailed`, `UpstreamError`."""
-    address = _empty(part)("ls-remote", "--get-url", source.repo).strip()  # after url.<base>.insteadOf; no connection
+    git = _empty(part)
+    address = git("ls-remote", "--get-url", "--", source.repo).strip()  # after url.<base>.insteadOf; no connection
     objects = _objects_here(address)
     if objects is not None:
         return _from_objects(source, part, objects)
@@ -148,7 +209,7 @@ def _checked_out(source: Source, part: Path, there: Path) -> Manifest:
 
 
 def _empty(part: Path) -> Repository:
-    """A repository without anything, whatever was there (of an attempt that failed, or was killed)."""
+    """A repository without anything, whatever was there (of an attempt that failed)."""
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     return Repository(part / "git", part / "files")
@@ -178,7 +239,7 @@ def _requests(commit: str) -> list[tuple[str, ...]]:
 
 def _fetched(source: Source, part: Path, what: tuple[str, ...]) -> Manifest:
     git = _empty(part)
-    git("remote", "add", "origin", source.repo)
+    git("remote", "add", "--", "origin", source.repo)
     git("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", *what)
     _require_commit(git, source)
     try:
@@ -190,10 +251,11 @@ def _fetched(source: Source, part: Path, what: tuple[str, ...]) -> Manifest:
 
 def _objects_here(address: str) -> Path | None:
     """The directory of objects of a repository on this machine, which needs no transport; None for any other."""
-    local = Path(url2pathname(urlsplit(address).path)) if address.startswith("file:") else Path(address)
-    for git_dir in (local, local / ".git", local.with_name(local.name + ".git")):
+    path = re.sub(r"^file:(//[^/]*)?", "", address)
+    local = Path(url2pathname(path) if path != address else address).absolute()
+    for git_dir in (local, local / ".git", local.parent / f"{local.name}.git"):
         if (git_dir / "objects").is_dir() and (git_dir / "HEAD").is_file():
-            return (git_dir / "objects").absolute()
+            return git_dir / "objects"
     return None
 
 
@@ -254,20 +316,17 @@ def _listed(git: Repository, commit: str) -> dict[str, str]:
 @contextmanager
 def _locked(there: Path, source: Source) -> Iterator[None]:
     """Hold the lock of one clone, so that it is made once however many processes want it."""
-    lock = FileLock(there.with_name(there.name + ".lock"))
-    try:
-        there.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
         try:
-            lock.acquire(timeout=0.5)
-        except Timeout:
-            _log.warning("waiting for another process that is cloning %s", source.repo)
-            lock.acquire()
-    except OSError as error:
-        raise UpstreamError(
-            f"repository {source.repo} cannot be cloned to {there}: {error.strerror or error}; get write permission "
-            "there, or set IISZOO_CACHE to another directory"
-        ) from error
-    try:
+            held.enter_context(
+                files.locked(
+                    there.with_name(there.name + ".lock"),
+                    lambda: _log.warning("waiting for another process that is cloning %s", source.repo),
+                )
+            )
+        except OSError as error:
+            raise UpstreamError(
+                f"repository {source.repo} cannot be cloned to {there}: {error.strerror or error}; get write "
+                "permission there, or set IISZOO_CACHE to another directory"
+            ) from error
         yield
-    finally:
-        lock.release()

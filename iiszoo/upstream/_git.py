@@ -33,6 +33,10 @@ _SETTINGS = {
 }
 
 
+PROTOCOLS = ("https", "http", "ssh", "git", "file")
+"""The transports that may be used; any other, such as `ext::` and `fd::`, would run a program or read a descriptor."""
+
+
 class GitFailed(Exception):
     """git ended with an error; the text is what it said."""
 
@@ -56,6 +60,9 @@ class Repository:
         settings = [item for key, value in _SETTINGS.items() for item in ("-c", f"{key}={value}")]
         environment = {key: value for key, value in os.environ.items() if key not in _OF_ANOTHER_REPOSITORY}
         environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "LC_ALL": "C"}
+        environment["GIT_ALLOW_PROTOCOL"] = ":".join(
+            PROTOCOLS
+        )  # for what url.<base>.insteadOf makes of an address, too
         environment |= {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(self.files)}
         try:
             done = subprocess.run(

@@ -7,7 +7,7 @@ it is `isegm.inference.predictors.get_predictor` and `isegm.inference.clicker`.
 |---------------|--------------------------------------------------------------------------------------------------|
 | `prev_output` | the answer before, or a mask to start from, which the predictor gets as its previous mask        |
 | `memory`      | list of B: what the predictor remembers (`iiszoo.upstream._memory`), None before the first click |
-| `roi`         | int64 (B, 4): first and last row, first and last column of the zoomed region, -1 for none        |
+| `roi`         | int64 (B, 4): the region that was zoomed in on; see `iiszoo.models.zoom.read_box`                |
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from torch import Tensor, nn
 
 from iiszoo.cards import Source
 from iiszoo.errors import BadOption, UpstreamError
+from iiszoo.models.zoom import Box, from_inclusive, no_boxes, write_box
 from iiszoo.protocol import Clicks, Images, Outputs, State, empty_output, join
 from iiszoo.upstream._memory import Memory, recall, remember
 from iiszoo.upstream._namespace import Namespace, load
-from iiszoo.upstream._network import Build, load_network
+from iiszoo.upstream._network import Build, clone_network
 
 
 def isegm_model(
@@ -58,7 +59,7 @@ def isegm_model(
     if source is None:
         raise UpstreamError("there is no code to run: the model's card names no upstream repository")
     namespace = load(source)
-    network = load_network(namespace, checkpoint, build).to(device)
+    network = clone_network(namespace, checkpoint, build).to(device)
     settings = {"brs_mode": brs_mode, "prob_thresh": threshold, **options}
     settings["zoom_in_params"] = dict(zoom_in) if isinstance(zoom_in, Mapping) else {} if zoom_in else None
     return IsegmModel(namespace, network, settings, device)
@@ -87,7 +88,7 @@ class IsegmModel:
 
     def init_z(self, x: Images) -> State:
         """Nothing that the image decides."""
-        return {"prev_output": empty_output(x), "memory": [None] * len(x), "roi": torch.full((len(x), 4), -1)}
+        return {"prev_output": empty_output(x), "memory": [None] * len(x), "roi": no_boxes(len(x))}
 
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
         """One interaction."""
@@ -96,14 +97,14 @@ class IsegmModel:
             clicks = _in_order(pcs, ncs, b)
             if clicks:
                 outputs[b], memories[b], roi = self._answer(image, outputs[b], memories[b], clicks)
-                rois[b] = torch.tensor(roi or (-1, -1, -1, -1))
+                write_box(rois, b, roi)
         y = join(outputs) if isinstance(x, Tensor) else outputs
         return y, {**z, "prev_output": y, "memory": memories, "roi": rois}
 
     @torch.no_grad()
     def _answer(
         self, image: Tensor, previous: Tensor, memory: Memory | None, clicks: list[tuple[int, int, bool]]
-    ) -> tuple[Tensor, Memory, tuple[int, ...] | None]:
+    ) -> tuple[Tensor, Memory, Box | None]:
         """(probabilities (1, H, W), what the predictor remembers now, its ROI) of one session."""
         predictor, prefix = self._predictor(), f"{self.namespace.name}."
         predictor.set_input_image(_picture(image))
@@ -117,7 +118,8 @@ class IsegmModel:
         )
         answer = torch.from_numpy(np.array(predictor.get_prediction(clicker, **arguments), np.float32))[None].to(image)
         roi = getattr(getattr(predictor, "zoom_in", None), "_object_roi", None)
-        return answer, {"predictor": remember(predictor, prefix), "answer": answer}, roi
+        box = None if roi is None else from_inclusive(roi)
+        return answer, {"predictor": remember(predictor, prefix), "answer": answer}, box
 
     def _predictor(self) -> Any:
         try:

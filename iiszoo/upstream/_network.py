@@ -14,25 +14,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from iiszoo import assets
 from iiszoo.errors import UpstreamError, WeightsError, one_line
+from iiszoo.models.checkpoints import find_state_dict
 from iiszoo.upstream._namespace import Namespace
 
 Build = Callable[[Namespace], nn.Module]
 
 
-def load_network(namespace: Namespace, checkpoint: str | Path | None, build: Build | None) -> nn.Module:
+def clone_network(namespace: Namespace, checkpoint: str | Path | None, build: Build | None) -> nn.Module:
     """The clone's network with the weights of `checkpoint`, for inference; untrained where that is None.
 
     `build(namespace)` makes the network where there is no config that says how; it goes before a config. Raises
     `WeightsError` for a checkpoint that cannot be used, and `UpstreamError` where the network cannot be made.
     """
-    state, config = (None, None) if checkpoint is None else _read(checkpoint)
-    if build is None:
-        build = None if config is None else partial(_from_config, config=config)
+    content = None if checkpoint is None else assets.load_checkpoint(checkpoint)
+    config = content.get("config") if isinstance(content, Mapping) else None
+    if checkpoint is not None:
+        find_state_dict(content, checkpoint, {}, str(namespace))  # there is one, at least
+    if build is None and isinstance(config, Mapping):
+        build = partial(_from_config, config=config)
     if build is None:
         raise UpstreamError(
             f"the network of {namespace} cannot be made: {checkpoint or 'no checkpoint'} does not say how; give "
@@ -44,20 +47,9 @@ def load_network(namespace: Namespace, checkpoint: str | Path | None, build: Bui
         raise
     except Exception as error:  # code of others may raise anything
         raise UpstreamError(f"the network of {namespace} cannot be made: {one_line(error)}") from error
-    if state is not None:
-        _fill(network, state, checkpoint, namespace)
+    if checkpoint is not None:
+        _fill(network, content, checkpoint, namespace)
     return network.requires_grad_(False).eval()
-
-
-def _read(checkpoint: str | Path) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
-    """(state dict, config or None)."""
-    read = assets.load_checkpoint(checkpoint)
-    if isinstance(read, Mapping) and isinstance(read.get("state_dict"), Mapping):
-        config = read.get("config")
-        return read["state_dict"], config if isinstance(config, Mapping) else None
-    if isinstance(read, Mapping) and read and all(isinstance(value, torch.Tensor) for value in read.values()):
-        return read, None
-    raise WeightsError(f"checkpoint {checkpoint} holds no state dict; give one that isegm's training has saved")
 
 
 def _from_config(namespace: Namespace, config: Mapping[str, Any]) -> nn.Module:
@@ -105,11 +97,12 @@ def _defaults(cls: type[nn.Module]) -> dict[str, Any]:
     return defaults
 
 
-def _fill(network: nn.Module, state: Mapping[str, Any], checkpoint: Any, namespace: Namespace) -> None:
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
+def _fill(network: nn.Module, content: Any, checkpoint: str | Path, namespace: Namespace) -> None:
+    found = find_state_dict(content, checkpoint, network.state_dict(), str(namespace))
+    if found.differences:
         raise WeightsError(
-            f"checkpoint {checkpoint} is not of the network of {namespace}: {' '.join(str(error).split())[:200]}; give "
-            "the checkpoint of this model"
-        ) from error
+            f"checkpoint {checkpoint} is not of the network of {namespace}: {found.what_differs()}; give the "
+            "checkpoint of this model"
+        )
+    network.load_state_dict(found.state)
+    found.say()

@@ -13,10 +13,22 @@ import torch
 from torch import Tensor, nn
 
 from iiszoo.errors import UpstreamError
-from iiszoo.testing.synthetic_weights import synthetic_weights
+from iiszoo.models.synthetic_weights import about, normal, synthetic_weights
 from iiszoo.upstream._isegm import IsegmModel
 
-CONV_GAIN, CLICK_SCALE = 0.8, 20.0
+CONV_GAIN = 0.8
+OWN = {
+    "kernel": None,
+    "scale": about(20),
+    "pos_embed": normal(0.02),
+    "cls_token": normal(0.02),
+    "rel_pos_h": normal(0.02),
+    "rel_pos_w": normal(0.02),
+    "gamma": about(0.1),
+}
+"""How entries are drawn that forks of isegm name themselves: constant stencils, the learnt scale of the click maps,
+embeddings of transformers, and the scale of a residual branch.
+"""
 _LOGIT = 2.0
 _RADIUS = 0.2
 """Of the disc, as a part of the crop's shorter side."""
@@ -30,7 +42,7 @@ def write_synthetic_checkpoint(upstream: IsegmModel, image: Tensor, file: Path) 
     """
     network = upstream.network
     try:
-        weights = synthetic_weights(network.state_dict(), CONV_GAIN, CLICK_SCALE)
+        weights = synthetic_weights(network.state_dict(), CONV_GAIN, OWN)
     except KeyError as error:
         raise UpstreamError(
             f"no synthetic weights can be made for the network of {upstream.namespace}: {error} is an entry of no "

@@ -19,9 +19,16 @@ from typing import Any
 import pytest
 
 from iiszoo.assets import _http
+from iiszoo.assets._format import _TORCH_LEGACY
 from iiszoo.cards import ModelCard, Weights
 
 FILENAME = "tiny.pth"
+
+
+def weights_bytes(seed: int, length: int = 1_000_000) -> bytes:
+    """What looks like a file that torch.save wrote before zip archives, as far as its first bytes tell."""
+    return _TORCH_LEGACY + random.Random(seed).randbytes(length - len(_TORCH_LEGACY))
+
 
 SCRIPT = """
 from iiszoo import assets
@@ -48,6 +55,7 @@ class Served:
     last_modified: str | None = None
     content_type: str = "application/octet-stream"
     send_length: bool = True
+    chunked: bool = False  # with send_length=False: sent as chunks, which tell where the end is
     cuts: list[int] = field(default_factory=list)  # bytes after which each next response is cut
     cut_always: int | None = None
     redirect: str | None = None  # url of the answer 302
@@ -140,6 +148,8 @@ class WeightsServer:
             request.send_header("Last-Modified", file.last_modified)
         if file.send_length:
             request.send_header("Content-Length", str(len(content) - start))
+        elif file.chunked:
+            request.send_header("Transfer-Encoding", "chunked")
         request.end_headers()
         self._send(request, file, content[start:], asked)
         return None
@@ -149,11 +159,13 @@ class WeightsServer:
         for begin in range(0, len(body[:cut]), 65536):
             piece = body[:cut][begin : begin + 65536]
             try:
-                request.wfile.write(piece)
+                request.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if file.chunked else piece)
             except OSError:  # the client has gone
                 return
             asked.sent += len(piece)
             time.sleep(file.seconds_per_64k)
+        if cut is None and file.chunked:
+            request.wfile.write(b"0\r\n\r\n")
         if cut is not None and file.stall:
             self.silence.wait(10)
         if cut is not None:
@@ -180,8 +192,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def content() -> bytes:
-    """The bytes of the weights file, 1 MB."""
-    return random.Random(0).randbytes(1_000_000)
+    """The bytes of the weights file, 1 MB, which begins as a PyTorch file does."""
+    return weights_bytes(0)
+
+
+@pytest.fixture(scope="session")
+def other_content() -> bytes:
+    """Another such file of the same length."""
+    return weights_bytes(1)
 
 
 @pytest.fixture

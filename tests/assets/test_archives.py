@@ -82,7 +82,7 @@ def test_several_archives_are_told_apart_by_name(make_archive):
 def test_sets_that_share_a_directory_share_the_archive(server, content, make_archive, place):
     url = server.serve("/Tiny.zip", content)
     for id in ("tiny-train", "tiny-val"):
-        card, archive = make_archive(url, id=id, folder="tiny")
+        card, archive = make_archive(url, id=id, shares_root="tiny")
         assert assets.fetch_archive(card, archive) == place
     assert len(server.asked) == 1
 

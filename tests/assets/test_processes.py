@@ -20,12 +20,12 @@ def test_two_processes_at_once_fetch_once(server, content, make_card, place, spa
     assert "waiting for another process" in "".join(err for _, err in answers)
 
 
-def test_two_processes_at_once_pin_once(server, content, make_card, spawn):
+def test_two_processes_at_once_fetch_what_nobody_states_the_hash_of_once(server, content, make_card, spawn):
     card = make_card(server.serve("/w", content, seconds_per_64k=0.02), sha256=None)
     processes = [spawn(card), spawn(card)]
     assert [process.wait(20) for process in processes] == [0, 0]
     assert len(server.asked) == 1
-    assert assets.status(card).sha256_from == "pin"
+    assert assets.status(card).sha256_from == "file"
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])

@@ -88,7 +88,7 @@ def test_the_same_command_goes_on_and_a_finished_one_is_answered_at_once(command
     assert (part["n_done"], part["complete"]) == (1, False)
     whole = json.loads(command(*arguments)[1])[0]
     assert (whole["n_done"], whole["complete"]) == (4, True)
-    monkeypatch.setattr("iiszoo.registry.load_model", None)
+    monkeypatch.setattr("iiszoo.engine.workers.Job.load_model", None)
     monkeypatch.setattr("iiszoo.data.base.PairedFiles.read_image", None)
     monkeypatch.setattr("iiszoo.data.base.PairedFiles.read_target", None)
     code, out, err = command(*arguments)
@@ -115,7 +115,7 @@ def test_help_names_every_option_and_its_default(command):
     for option in (
         "--model", "--dataset", "--robot", "--max-clicks", "--target-iou", "--threshold", "--protocol", "--batch-size",
         "--workers", "--shard", "--device", "--limit", "--out", "--resume", "--overwrite", "--json", "--root",
-        "--checkpoint", "--skip-broken", "--keep-going", "--initial-mask", "--initial-masks", "--progressive-merge",
+        "--checkpoint", "--skip-broken", "--keep-going", "--initial", "--progressive-merge",
         "--python", "--python-timeout",
     ):  # fmt: skip
         assert option in out

@@ -73,7 +73,7 @@ def test_check_names_every_fault(iiszoo: Run, berkeley: Path) -> None:
     assert len(faults) == 3
     assert all(fault in message for fault in faults)
     assert f"{berkeley / 'masks' / '1.png'}: image and mask differ in size (rows x columns): 6x8 but 8x6" in faults[0]
-    assert faults[1].startswith(f"{berkeley / 'images' / '2.png'}: cannot be read as an image")
+    assert faults[1].startswith(f"{berkeley / 'images' / '2.png'}: cannot be decoded as an image")
     assert faults[2] == "2 samples instead of 100"
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from iiszoo.data.datasets.demo import PLACE
-from iiszoo.engine import page, store, summary
-from iiszoo.engine.trace import unpack_mask
+from iiszoo.engine.report import page
+from iiszoo.engine.runs import store, summary
+from iiszoo.engine.runs.trace import unpack_mask
+from iiszoo.loading import load_dataset
 from iiszoo.models import progressive_merge
-from iiszoo.registry import load_dataset
 
 DISCS, REMEMBERING, FLOOD = "painting_models:discs", "painting_models:Remembering", "painting_models:nothing"
 PERTURB = "perturb:seed=0,iou=0.75-0.85"
@@ -42,7 +43,7 @@ def traces(run):
 
 
 def test_sessions_start_from_the_mask_and_count_from_there(bench, folder):
-    (run,) = bench("-m", DISCS, "-d", folder, "--initial-mask", PERTURB, "--max-clicks", 3, "--out", "o")
+    (run,) = bench("-m", DISCS, "-d", folder, "--initial", PERTURB, "--max-clicks", 3, "--out", "o")
     assert run["dataset"] == f"{folder}?initial={PERTURB}"
     assert 0.75 <= run["metrics"]["initial_iou"] <= 0.85
     assert run["metrics"]["iou"][0] == run["metrics"]["initial_iou"]
@@ -57,7 +58,9 @@ def test_the_first_click_is_on_the_error_of_the_mask(bench, folder, tmp_path):
         wrong = target.copy()
         wrong[np.argwhere(target)[len(np.argwhere(target)) // 2][0] :] = False
         cv2.imwrite(str(tmp_path / "wrong" / f"p{i}.png"), wrong.astype(np.uint8))
-    (run,) = bench("-m", DISCS, "-d", folder, "--initial-masks", tmp_path / "wrong", "--max-clicks", 1, "--out", "o")
+    (run,) = bench(
+        "-m", DISCS, "-d", folder, "--initial", f"masks:{tmp_path / 'wrong'}", "--max-clicks", 1, "--out", "o"
+    )
     for i, trace in enumerate(traces(run)):
         target = cv2.imread(str(tmp_path / "photos" / "masks" / f"p{i}.png"), cv2.IMREAD_GRAYSCALE) > 0
         wrong = cv2.imread(str(tmp_path / "wrong" / f"p{i}.png"), cv2.IMREAD_GRAYSCALE) > 0
@@ -67,7 +70,7 @@ def test_the_first_click_is_on_the_error_of_the_mask(bench, folder, tmp_path):
 
 
 def test_a_mask_that_is_good_enough_needs_no_click(bench, folder, tmp_path):
-    arguments = "-m", DISCS, "-d", folder, "--initial-masks", tmp_path / "photos" / "masks", "--out", "o"
+    arguments = "-m", DISCS, "-d", folder, "--initial", f"masks:{tmp_path / 'photos' / 'masks'}", "--out", "o"
     (run,) = bench(*arguments)
     assert (run["metrics"]["noc85"], run["metrics"]["initial_iou"]) == (0, 1)
     assert all(trace["clicks"] == [] for trace in traces(run))
@@ -76,15 +79,15 @@ def test_a_mask_that_is_good_enough_needs_no_click(bench, folder, tmp_path):
 def test_runs_that_start_differently_lie_side_by_side_and_finished_ones_are_found_again(bench, folder, monkeypatch):
     every = [
         (),
-        ("--initial-mask", "perturb"),
-        ("--initial-mask", "perturb:seed=1"),
-        ("--initial-mask", "perturb", "--progressive-merge"),
-        ("--initial-mask", "perturb", "--progressive-merge", "mended"),
+        ("--initial", "perturb"),
+        ("--initial", "perturb:seed=1"),
+        ("--initial", "perturb", "--progressive-merge"),
+        ("--initial", "perturb", "--progressive-merge", "fixed"),
     ]
     first = [bench("-m", DISCS, "-d", folder, "--max-clicks", 2, "--out", "o", *how)[0] for how in every]
     assert len({run["directory"] for run in first}) == 5
     assert len({run["provenance"]["dataset"]["fingerprint"] for run in first}) == 3
-    monkeypatch.setattr("iiszoo.registry.load_model", None)
+    monkeypatch.setattr("iiszoo.engine.workers.Job.load_model", None)
     monkeypatch.setattr("iiszoo.data.base.PairedFiles.read_image", None)
     monkeypatch.setattr("iiszoo.data.base.PairedFiles.read_target", None)
     again = [bench("-m", DISCS, "-d", folder, "--max-clicks", 2, "--out", "o", *how)[0] for how in every]
@@ -92,7 +95,7 @@ def test_runs_that_start_differently_lie_side_by_side_and_finished_ones_are_foun
 
 
 def test_masks_that_have_changed_are_another_run(bench, bench_command, folder, tmp_path):
-    arguments = "-m", DISCS, "-d", folder, "--initial-masks", tmp_path / "photos" / "masks", "--out", "o"
+    arguments = "-m", DISCS, "-d", folder, "--initial", f"masks:{tmp_path / 'photos' / 'masks'}", "--out", "o"
     bench(*arguments, "--limit", 2)
     file = tmp_path / "photos" / "masks" / "p0.png"
     cv2.imwrite(str(file), 255 - cv2.imread(str(file)))
@@ -106,10 +109,10 @@ def test_merged_sessions_do_not_depend_on_batches_and_workers(bench, folder, mor
     arguments = (
         "-d",
         folder,
-        "--initial-mask",
+        "--initial",
         "perturb:iou=0.3-0.4",
         "--progressive-merge",
-        "mended",
+        "fixed",
         "--max-clicks",
         4,
     )
@@ -121,7 +124,7 @@ def test_merged_sessions_do_not_depend_on_batches_and_workers(bench, folder, mor
 @pytest.mark.parametrize("threshold", [0.3, 0.5])
 def test_a_merge_keeps_what_the_click_does_not_touch(bench, folder, threshold):
     """A model that forgets everything: merged, its first answer may only remove what the click lies in."""
-    how = ["-d", folder, "--initial-mask", "perturb", "--max-clicks", 1, "--threshold", threshold, "--out", "o"]
+    how = ["-d", folder, "--initial", "perturb", "--max-clicks", 1, "--threshold", threshold, "--out", "o"]
     forgetful, merged = bench("-m", FLOOD, *how)[0], bench("-m", FLOOD, *how, "--progressive-merge")[0]
     assert merged["model"] == f"{FLOOD}?progressive_merge=published"
     assert forgetful["metrics"]["iou"][1] == 0
@@ -143,26 +146,26 @@ def test_the_table_says_how_good_the_masks_were_and_who_cannot_read_them(bench_c
     code, out, err = bench_command(*how)
     assert code == 0, err
     assert "initial IoU" not in out
-    _, out, _ = bench_command(*how, "--initial-mask", "perturb")
+    _, out, _ = bench_command(*how, "--initial", "perturb")
     header = next(line for line in out.splitlines() if "NoC@85" in line)
     assert header.split()[2:7] == ["n", "initial", "IoU", "NoC@85", "NoC@90"]
     assert "initial IoU: of the masks that sessions started from, in %" in out
     assert "but the model cannot read that mask: classic/random-walker on folder" in out
-    assert "but the model cannot read" not in bench_command(*how, "--initial-mask", "perturb", "--progressive-merge")[1]
-    assert "but the model cannot read" not in bench_command("-m", DISCS, *how[2:], "--initial-mask", "perturb")[1]
+    assert "but the model cannot read" not in bench_command(*how, "--initial", "perturb", "--progressive-merge")[1]
+    assert "but the model cannot read" not in bench_command("-m", DISCS, *how[2:], "--initial", "perturb")[1]
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--initial-mask", "noise"), "initial mask 'noise' cannot be made; write perturb:"),
-        (("--initial-mask", "perturb", "--initial-masks", "photos"), "initial masks are said twice"),
-        (("--initial-masks", "absent"), "there is no such directory"),
-        (("--initial-masks", "photos/masks", "-d", "demo"), "none is called by the id of a sample of demo"),
-        (("--progressive-merge", "always"), "'always' is not one of 'published', 'mended'"),
+        (("--initial", "noise"), "initial mask 'noise' cannot be made; write perturb:"),
+        (("--initial", "perturb", "-d", "demo?initial=masks:photos"), "initial masks are given twice"),
+        (("--initial", "masks:absent"), "there is no such directory"),
+        (("--initial", "masks:photos/masks", "-d", "demo"), "none is called by the id of a sample of demo"),
+        (("--progressive-merge", "always"), "'always' is not one of 'published', 'fixed'"),
         (
             ("-m", "painting_models:discs?progressive_merge=1"),
-            "progressive_merge must be 'published' or 'mended', not 1",
+            "progressive_merge must be 'published' or 'fixed', not 1",
         ),
     ],
 )
@@ -179,7 +182,7 @@ def test_a_missing_mask_is_a_broken_sample(bench_command, bench, folder, tmp_pat
     masks.mkdir()
     for i in (0, 1, 3):
         (masks / f"p{i}.png").write_bytes((tmp_path / "photos" / "masks" / f"p{i}.png").read_bytes())
-    arguments = "-m", DISCS, "-d", folder, "--initial-masks", masks, "--out", "o"
+    arguments = "-m", DISCS, "-d", folder, "--initial", f"masks:{masks}", "--out", "o"
     code, _, err = bench_command(*arguments)
     assert code != 0
     assert f"{masks}: sample 'p2' has no initial mask" in err
@@ -190,7 +193,7 @@ def test_a_missing_mask_is_a_broken_sample(bench_command, bench, folder, tmp_pat
 def test_the_report_has_the_column_the_fact_and_the_pictures(bench, tmp_path):
     """Also where the masks are gone meanwhile: no picture shows them."""
     shutil.copytree(PLACE / "masks", tmp_path / "copy")
-    bench("-m", DISCS, "--initial-masks", tmp_path / "copy", "--max-clicks", 1, "--limit", 2, "--out", "o")
+    bench("-m", DISCS, "--initial", f"masks:{tmp_path / 'copy'}", "--max-clicks", 1, "--limit", 2, "--out", "o")
     shutil.rmtree(tmp_path / "copy")
     html = page.render([summary.read(run) for run in store.find_runs(tmp_path / "o")])
     assert "initial IoU" in html

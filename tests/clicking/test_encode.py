@@ -16,15 +16,14 @@ from hypothesis import strategies as st
 from plain_rules import full_map_disks
 from torch.overrides import TorchFunctionMode
 
-from iiszoo.clicking.encode import disk, distance, euclidean, gaussian, last_interaction
+from iiszoo.clicking.encode import MapClicks, disk, distance, euclidean, gaussian, last_interaction
 
-Clicks = list[list[list[tuple[float, float]]]]
 Encode = Callable[..., torch.Tensor]
 
 every = pytest.mark.parametrize("encode", [disk, distance, gaussian, euclidean], ids=lambda encode: encode.__name__)
 
 
-def as_clicks(points: torch.Tensor) -> tuple[Clicks, Clicks]:
+def as_clicks(points: torch.Tensor) -> tuple[MapClicks, MapClicks]:
     """(pcs, ncs), one interaction, from RITM's points (B, 2N, 3), padding included as clicks at (-1, -1)."""
     half = points.shape[1] // 2
     pcs, ncs = (
@@ -33,7 +32,7 @@ def as_clicks(points: torch.Tensor) -> tuple[Clicks, Clicks]:
     return [pcs], [ncs]
 
 
-def as_points(pcs: Clicks, ncs: Clicks, n_elements: int) -> torch.Tensor:
+def as_points(pcs: MapClicks, ncs: MapClicks, n_elements: int) -> torch.Tensor:
     """RITM's points (B, 2N, 3) from click lists."""
     rows = [[[c for k in clicks for c in k[b]] for clicks in (pcs, ncs)] for b in range(n_elements)]
     most = max(1, *(len(part) for element in rows for part in element))
@@ -64,7 +63,9 @@ elements = st.lists(st.tuples(coordinate, coordinate), max_size=3)
 
 
 @st.composite
-def histories(draw: st.DrawFn, at: st.SearchStrategy[float] = coordinate) -> tuple[Clicks, Clicks, tuple[int, int]]:
+def histories(
+    draw: st.DrawFn, at: st.SearchStrategy[float] = coordinate
+) -> tuple[MapClicks, MapClicks, tuple[int, int]]:
     """(pcs, ncs, size): up to 3 elements and 4 interactions, each element with 0 to 4 clicks of a kind in each."""
     n_elements, n_interactions = draw(st.integers(1, 3)), draw(st.integers(1, 4))
     element = st.lists(st.tuples(at, at), max_size=4)
@@ -106,8 +107,8 @@ def test_clicks_stay_as_they_are() -> None:
 def test_no_clicks(encode: Encode) -> None:
     value = {disk: 0.0, distance: 1.0, gaussian: 0.0, euclidean: 255.0}[encode]
     maps = torch.full((3, 6 if encode is gaussian else 2, 4, 5), value)
-    nobody: Clicks = [[[], [], []]]
-    beyond: Clicks = [[[(-1, -1)], [(-0.5, -9)], []]]  # both coordinates below 0: no click
+    nobody: MapClicks = [[[], [], []]]
+    beyond: MapClicks = [[[(-1, -1)], [(-0.5, -9)], []]]  # both coordinates below 0: no click
     assert torch.equal(encode(nobody, nobody, (4, 5)), maps)
     assert torch.equal(encode(beyond, nobody, (4, 5)), maps)
     assert torch.equal(encode([], [], (4, 5), batch_size=3), maps)
@@ -142,8 +143,8 @@ def test_radii_and_deviations_that_are_not_above_0() -> None:
 
 
 def test_last_interaction() -> None:
-    pcs: Clicks = [[[(1, 2)]], [[(3, 4)]]]
-    ncs: Clicks = [[[]], [[(5, 6)]]]
+    pcs: MapClicks = [[[(1, 2)]], [[(3, 4)]]]
+    ncs: MapClicks = [[[]], [[(5, 6)]]]
     assert last_interaction(pcs, ncs) == ([[[(3, 4)]]], [[[(5, 6)]]])
     assert last_interaction([], []) == ([], [])
     with pytest.raises(ValueError, match="pcs holds 2 interactions and ncs 1"):
@@ -188,7 +189,7 @@ def test_upstream_gaussian_maps(shared: Path) -> None:
         )
 
 
-def plain_distance(clicks: Clicks, b: int, size: tuple[int, int]) -> np.ndarray[Any, Any]:
+def plain_distance(clicks: MapClicks, b: int, size: tuple[int, int]) -> np.ndarray[Any, Any]:
     """(H, W) float64: to the nearest click of element b, inf where it has none."""
     rows, columns = np.indices(size)
     at = [click for interaction in clicks for click in interaction[b] if max(click) >= 0]
@@ -197,7 +198,7 @@ def plain_distance(clicks: Clicks, b: int, size: tuple[int, int]) -> np.ndarray[
 
 @settings(max_examples=150, deadline=None)
 @given(histories(coordinate | st.integers(-400, 400)))
-def test_plain_formulas(history: tuple[Clicks, Clicks, tuple[int, int]]) -> None:
+def test_plain_formulas(history: tuple[MapClicks, MapClicks, tuple[int, int]]) -> None:
     """For every element on its own: within and beyond the map, between pixels, with different numbers of clicks."""
     pcs, ncs, size = history
     away = [[plain_distance(clicks, b, size) for clicks in (pcs, ncs)] for b in range(len(pcs[0]))]
@@ -217,7 +218,9 @@ def test_plain_formulas(history: tuple[Clicks, Clicks, tuple[int, int]]) -> None
 @every
 @settings(max_examples=60, deadline=None)
 @given(history=histories(), data=st.data())
-def test_three_ways_agree(encode: Encode, history: tuple[Clicks, Clicks, tuple[int, int]], data: st.DataObject) -> None:
+def test_three_ways_agree(
+    encode: Encode, history: tuple[MapClicks, MapClicks, tuple[int, int]], data: st.DataObject
+) -> None:
     """Of all clicks at once, or onto the maps before: the same bits. Of the last interaction: its own clicks alone."""
     pcs, ncs, size = history
     dtype = data.draw(st.sampled_from([torch.float32, torch.float64, torch.float16]))
@@ -242,7 +245,7 @@ def test_three_ways_agree(encode: Encode, history: tuple[Clicks, Clicks, tuple[i
 @settings(max_examples=60, deadline=None)
 @given(history=histories(), data=st.data())
 def test_order_and_company_change_nothing(
-    encode: Encode, history: tuple[Clicks, Clicks, tuple[int, int]], data: st.DataObject
+    encode: Encode, history: tuple[MapClicks, MapClicks, tuple[int, int]], data: st.DataObject
 ) -> None:
     """Neither the order of the clicks of an interaction nor the other elements of the batch change a bit."""
     pcs, ncs, size = history
@@ -262,7 +265,7 @@ def test_nearly_equal_distances(encode: Encode) -> None:
         clicks.append((float(row), 5.25))
         row = np.nextafter(row, np.float32(1))
     size = (300, 300)
-    none: Clicks = [[[]]] * len(clicks)
+    none: MapClicks = [[[]]] * len(clicks)
     maps = encode([[[click]] for click in clicks], none, size)
     for order in (clicks, clicks[::-1]):
         step = encode([], [], size, batch_size=1)

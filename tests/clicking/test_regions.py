@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -59,6 +61,39 @@ def test_components_are_connected_and_apart(mask: Mask, connectivity: Any) -> No
             members -= near
             front += near
         assert not members
+
+
+@thorough
+@given(tiny, st.sampled_from([4, 8]), st.data())
+def test_clicked_components_are_those_with_a_click(mask: Mask, connectivity: Any, data: st.DataObject) -> None:
+    pixel = st.tuples(*(st.integers(0, n - 1) for n in mask.shape))
+    points = data.draw(st.lists(pixel, max_size=4))
+    before = mask.copy()
+    labels, _ = regions.connected_components(mask, connectivity)
+    wanted = np.isin(labels, [labels[point] for point in points]) & mask
+    for form in (points, np.array(points, np.int64).reshape(-1, 2)):
+        assert np.array_equal(regions.clicked_components(mask, form, connectivity), wanted)
+    assert np.array_equal(regions.clicked_components(mask.T, [p[::-1] for p in points], connectivity), wanted.T)
+    assert np.array_equal(mask, before)
+
+
+def test_a_point_beyond_the_mask_is_refused() -> None:
+    with pytest.raises(IndexError):
+        regions.clicked_components(np.ones((3, 4), bool), [(3, 0)])
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system")
+def test_components_are_found_after_a_fork_too() -> None:
+    """Threads of OpenCV that ran in the parent are not there in the child, which would wait for them for ever."""
+    mask = np.random.default_rng(0).random((1000, 1000)) < 0.55
+    cv2.connectedComponents(mask.view(np.uint8))  # whoever else uses OpenCV
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        there = pool.apply_async(_components, (mask,)).get(timeout=60)
+    assert all(np.array_equal(one, other) for one, other in zip(there, _components(mask), strict=True))
+
+
+def _components(mask: Mask) -> list[Mask]:
+    return [regions.clicked_components(mask, [(500, 500)], 8), regions.connected_components(mask, 8)[0] > 0]
 
 
 @thorough

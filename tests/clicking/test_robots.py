@@ -17,9 +17,10 @@ from plain_rules import plain_ritm, squared_distances
 from scipy import ndimage
 
 from iiszoo.clicking import robots
+from iiszoo.clicking.loading import load_robot, robot_version
 from iiszoo.errors import BadOption, UnknownId
 from iiszoo.protocol import Robot
-from iiszoo.registry import load_robot, registry, robot_version
+from iiszoo.registry import registry
 
 Mask = NDArray[np.bool_]
 Pixel = tuple[int, int]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from iiszoo.cards import DatasetCard, ModelCard, RobotCard, Source, Weights, as_json
+from iiszoo.registry import registry
 
 HASH = "0123456789abcdef" * 4
 
@@ -97,3 +98,23 @@ def test_a_card_becomes_json_with_everything_that_it_holds() -> None:
     assert read.keys() == {field.name for field in dataclasses.fields(ModelCard)}
     assert json.loads(json.dumps(as_json(robot(version=2))))["version"] == 2
     assert json.loads(json.dumps(as_json(dataset(embedded=True))))["embedded"] is True
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("release_date", "May 2023", "release_date must read YYYY-MM-DD, not 'May 2023'"),
+        ("release_date", "20230405", "release_date must read YYYY-MM-DD"),
+        ("input_size", (448,), r"input_size must be \(rows, columns\) in pixels"),
+        ("input_size", (448, 0), "input_size must be"),
+        ("network", "module", "network must read 'package.module:function', not 'module'"),
+    ],
+)
+def test_what_a_reader_may_want_to_know_is_of_one_form(field: str, value: object, message: str) -> None:
+    card = registry().models.resolve("classic/geocut")
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(card, **{field: value})
+    known = dataclasses.replace(
+        card, release_date="2023-04-05", input_size=(448, 448), network="a.b:c", citation="@misc{a}"
+    )
+    assert known.precisions == ("float32",)

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from iiszoo.engine.provenance import model_identity
 from iiszoo.errors import BadOption
-from iiszoo.registry import load_model, model_name, resolve_model
+from iiszoo.loading import load_model
+from iiszoo.model_reference import resolve
+from iiszoo.registry import resolve_model
 
 
 @pytest.mark.parametrize(
@@ -21,18 +22,17 @@ from iiszoo.registry import load_model, model_name, resolve_model
 )
 def test_a_models_name_may_carry_options(name: str, id: str, options: dict[str, Any]) -> None:
     card, found = resolve_model(name)
-    assert (card.id, found) == (id, options)
-    assert resolve_model(model_name(card, options)) == (card, options)
+    assert (card.id, found.id, found.options) == (id, id, options)
+    assert resolve_model(str(found)) == (card, found)
 
 
 def test_options_name_a_model_in_one_order() -> None:
-    card, _ = resolve_model("classic")
-    assert model_name(card, {"b": True, "a": 2}) == model_name(card, {"a": 2, "b": True}) == "classic/geocut?a=2&b=true"
+    assert resolve("classic?b=true&a=2").name == resolve("classic?a=2&b=true").name == "classic/geocut?a=2&b=true"
 
 
 @pytest.mark.parametrize("name", ["classic?", "classic?rule", "classic?rule=", "classic?=1", "classic?a=1&a=2"])
 def test_options_of_another_form_are_refused(name: str) -> None:
-    with pytest.raises(BadOption, match=r"is no option; write classic\?OPTION=VALUE"):
+    with pytest.raises(BadOption, match=r"is not a valid option; write classic\?OPTION=VALUE"):
         resolve_model(name)
 
 
@@ -42,10 +42,10 @@ def test_an_unknown_option_is_refused_before_anything_is_loaded() -> None:
 
 
 def test_options_are_part_of_what_a_run_is_of() -> None:
-    plain, named = model_identity("classic", None), model_identity("classic?rule=best", None)
+    plain, named = resolve("classic").identity(), resolve("classic?rule=best").identity()
     assert plain["id"] == "classic/geocut"
     assert (named["id"], named["options"]) == ("classic/geocut?rule=best", {"rule": "best"})
-    assert named == model_identity("classic", None, {"rule": "best"})
+    assert named == resolve("classic", options={"rule": "best"}).identity()
 
 
 def as_third_parties_write_it(card, device="cpu", checkpoint=None, rule="a", fast=False):
@@ -54,7 +54,7 @@ def as_third_parties_write_it(card, device="cpu", checkpoint=None, rule="a", fas
 
 
 def test_options_of_a_loader_may_be_positional_and_are_of_their_defaults_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iiszoo.registry.load_object", lambda path: as_third_parties_write_it)
+    monkeypatch.setattr("iiszoo.model_reference.load_object", lambda path: as_third_parties_write_it)
     assert load_model("classic?rule=b&fast=true").options == {"rule": "b", "fast": True}
     with pytest.raises(BadOption, match="option 'fast' must be true or false, not False"):
         load_model("classic?fast=False")

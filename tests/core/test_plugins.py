@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -12,8 +13,9 @@ import pytest
 
 from iiszoo import plugins
 from iiszoo.cli.main import cli
+from iiszoo.clicking.loading import load_robot
 from iiszoo.errors import BadOption, PluginError, UnknownId
-from iiszoo.registry import load_robot, registry
+from iiszoo.registry import registry
 
 Run = Callable[..., "CompletedProcess[str]"]
 Discover = Callable[..., dict[str, plugins.Plugin]]
@@ -240,8 +242,18 @@ def test_a_plugin_that_breaks_the_contract_is_refused(case: str, discover: Disco
 
 
 def test_ctrl_c_while_plugins_load_stops_the_program(discover: Discover) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        discover(slow="raise KeyboardInterrupt")
+    swallow = "try:\n    signal.raise_signal(signal.SIGINT)\nexcept BaseException as error:\n    {}"
+    for number, then in enumerate(("raise", "pass", "raise ImportError from error", "raise SystemExit")):
+        before = signal.getsignal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            discover(**{f"slow{number}": f"import signal\n{swallow.format(then)}"})
+        assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_keyboard_interrupt_of_the_plugins_own_breaks_the_plugin_alone(discover: Discover) -> None:
+    found = discover(bad="raise KeyboardInterrupt", good=ONE_MODEL.format("good"))
+    assert isinstance(found["bad"].error, KeyboardInterrupt)
+    assert found["good"].error is None
 
 
 def test_rivals_for_a_command_are_both_refused(discover: Discover) -> None:

@@ -12,8 +12,9 @@ import torch
 
 import iiszoo
 from iiszoo import registry
+from iiszoo.clicking.loading import load_robot
 from iiszoo.errors import BadOption, IISZooError, PluginError, UnknownId
-from iiszoo.registry import load_dataset, load_model, load_robot
+from iiszoo.loading import load_dataset, load_model
 
 Discover = Callable[..., dict[str, Any]]
 
@@ -170,8 +171,8 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadOption, match=r"checkpoint .*own\.pth does not exist"):
         load_model("classic/geocut", checkpoint=tmp_path / "own.pth")
-    with pytest.raises(BadOption, match="does not exist"):
-        load_model("classic/geocut", checkpoint=tmp_path)  # a directory is no checkpoint
+    with pytest.raises(BadOption, match="is a directory, not a file"):
+        load_model("classic/geocut", checkpoint=tmp_path)
 
 
 def test_a_model_by_id_knows_its_card() -> None:

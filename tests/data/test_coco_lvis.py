@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from iiszoo.data.datasets.coco_lvis import CocoLvis
 from iiszoo.data.seg_dataset import Region
 from iiszoo.errors import DatasetError
-from iiszoo.registry import load_dataset
+from iiszoo.loading import load_dataset
 
 Save = Callable[..., Path]
 Layers = NDArray[np.uint8]
@@ -165,3 +165,32 @@ def test_a_broken_list_of_objects_is_reported_by_name(tree: Path) -> None:
     file.unlink()
     with pytest.raises(DatasetError, match=r"lacks train/hannotation\.pickle"):
         load_dataset("coco_lvis", root=tree)
+
+
+@pytest.mark.parametrize("id", ["../x", "/etc/x", "a\0", ".", "x" * 5000])
+def test_an_id_that_leads_out_is_refused(id: str, tree: Path) -> None:
+    file = tree / "train" / "hannotation.pickle"
+    file.write_bytes(pickle.dumps({id: {"num_instance_masks": 0, "hierarchy": {}}}))
+    with pytest.raises(DatasetError, match=r"hannotation\.pickle: an image's id cannot be used"):
+        len(CocoLvis(tree))
+
+
+@pytest.mark.parametrize("n", [-1, 1.5, "2", float("nan"), None, [1]])
+def test_a_number_of_things_that_is_none_is_named(n: Any, tree: Path) -> None:
+    file = tree / "train" / "hannotation.pickle"
+    file.write_bytes(pickle.dumps({"000000000009": {"num_instance_masks": n, "hierarchy": HIERARCHY}}))
+    with pytest.raises(DatasetError, match=r"hannotation\.pickle: image 000000000009 has (no )?num_instance_masks"):
+        CocoLvis(tree).regions(0)
+
+
+@pytest.mark.parametrize("mapping", [[(0.5, 1)], [(0, float("inf"))], [("0", "1")], [(0, -1)], [(5, 1)], [(-1, 1)]])
+def test_an_object_that_lies_in_no_layer_is_named(mapping: Any, tree: Path, layers: Layers) -> None:
+    write_masks(tree / "train" / "masks" / "000000000009.pickle", layers, mapping)
+    with pytest.raises(DatasetError, match=r"000000000009\.pickle: "):
+        CocoLvis(tree).regions(0)
+
+
+def test_layers_that_need_too_much_memory_are_refused(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iiszoo.data.datasets.coco_lvis.MOST_BYTES", 24 * 32 * 2 - 1)
+    with pytest.raises(DatasetError, match=r"its 2 layers of 768 bytes need more than"):
+        CocoLvis(tree).read_masks(0)

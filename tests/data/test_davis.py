@@ -13,7 +13,8 @@ from PIL import Image
 
 from iiszoo.data.datasets.davis import decode
 from iiszoo.errors import DatasetError
-from iiszoo.registry import load_dataset, registry
+from iiszoo.loading import load_dataset
+from iiszoo.registry import registry
 
 Save = Callable[..., Path]
 Mask = NDArray[np.bool_]

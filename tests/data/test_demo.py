@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.demo import draw_masks
-from iiszoo.registry import load_dataset
+from iiszoo.loading import load_dataset
 
 PLACE = Path(draw_masks.__file__).parent
 

@@ -25,7 +25,7 @@ from iiszoo.data import download, roots
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.download import get
 from iiszoo.data.unpack import unpack
-from iiszoo.engine.dataset_check import survey, verify
+from iiszoo.engine.runs.dataset_check import survey, verify
 from iiszoo.errors import BadOption, DatasetError
 
 Zip = Callable[..., Path]

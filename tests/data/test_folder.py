@@ -14,15 +14,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from iiszoo.data.datasets.folder import decode
 from iiszoo.errors import DatasetError
-from iiszoo.registry import load_dataset
+from iiszoo.loading import load_dataset
 
 Save = Callable[..., Path]
 Mask = NDArray[np.bool_]
-
-BAND = np.zeros((24, 32), bool)
-BAND[2:22, 12:14] = True  # beside the object's upright part, across its foot
 
 
 @pytest.mark.parametrize(("images", "masks"), [("images", "masks"), ("img", "gt"), ("data_GT", "boundary_GT")])
@@ -142,113 +138,8 @@ def test_a_relative_directory_counts_from_root_or_from_here(
     assert len(load_dataset("folder:~/mine")) == 1
 
 
-def shades(mask: Mask, background: Any, object: Any, band: Any = None, dtype: Any = np.uint8) -> NDArray[Any]:
-    """`(24, 32)`, or `(24, 32, C)` where the values are colours."""
-    values = np.where(mask[..., None], object, background)
-    if band is not None:
-        values = np.where(BAND[..., None], band, values)
-    return np.squeeze(values, 2).astype(dtype) if values.shape[2] == 1 else values.astype(dtype)
-
-
-def classes(mask: Mask) -> NDArray[np.uint8]:
-    """Class indices: parts of the object are 1, 2 and 5."""
-    values = mask.astype(np.uint8)
-    values[:, 8:][mask[:, 8:]] = 2
-    values[:, 20:][mask[:, 20:]] = 5
-    return values
-
-
 def with_alpha(rgb: NDArray[np.uint8], alpha: Any) -> NDArray[np.uint8]:
     return np.dstack([rgb, np.broadcast_to(np.asarray(alpha, np.uint8), rgb.shape[:2])])
-
-
-BINARY: dict[str, Callable[[Mask], NDArray[Any]]] = {
-    "bool (1 bit)": lambda m: m,
-    "0 and 1": lambda m: shades(m, 0, 1),
-    "0 and 255": lambda m: shades(m, 0, 255),
-    "class indices": classes,
-    "class indices up to 127": lambda m: classes(m) * 25,
-    "16 bit, 0 and 1": lambda m: shades(m, 0, 1, dtype=np.uint16),
-    "16 bit, 0 and 255": lambda m: shades(m, 0, 255, dtype=np.uint16),
-    "16 bit, 0 and 65535": lambda m: shades(m, 0, 65535, dtype=np.uint16),
-    "16 bit, instance numbers to 300": lambda m: np.where(m & BAND, np.uint16(300), shades(m, 0, 200, dtype=np.uint16)),
-    "soft edges": lambda m: shades(m, 0, 255, None) // 2 + shades(m, 60, 100),
-    "RGB, white": lambda m: shades(m, (0, 0, 0), (255, 255, 255)),
-    "RGB, red": lambda m: shades(m, (0, 0, 0), (255, 0, 0)),
-    "RGB, blue": lambda m: shades(m, (0, 0, 0), (0, 0, 255)),
-    "RGB, 0 and 1": lambda m: shades(m, (0, 0, 0), (0, 1, 0)),
-    "RGBA, opaque": lambda m: with_alpha(shades(m, (0, 0, 0), (255, 255, 255)), 255),
-    "RGBA, transparent background": lambda m: with_alpha(shades(m, (0, 0, 0), (0, 255, 0)), 255 * m),
-    "RGBA, alpha of 128": lambda m: with_alpha(shades(m, (0, 0, 0), (255, 255, 255)), 128),
-}
-
-
-@pytest.mark.parametrize("kind", BINARY)
-def test_a_binary_mask_of_any_kind_is_read(kind: str, save: Save, object_mask: Mask, tmp_path: Path) -> None:
-    save("images/a.png")
-    save("masks/a.png", BINARY[kind](object_mask))
-    target = load_dataset(f"folder:{tmp_path}").read_target(0)
-    assert target.object.dtype == bool
-    assert np.array_equal(target.object, object_mask)
-    assert target.ignore is None
-
-
-IGNORING: dict[str, Callable[[Mask], NDArray[Any]]] = {
-    "0, 128 and 255": lambda m: shades(m, 0, 255, 128),
-    "RGB": lambda m: shades(m, (0, 0, 0), (255, 255, 255), (128, 128, 128)),
-    "16 bit": lambda m: shades(m, 0, 0xFFFF, 0x8080, np.uint16),
-    "16 bit, upper byte": lambda m: shades(m, 0, 0xFF00, 0x8000, np.uint16),
-}
-
-
-@pytest.mark.parametrize("kind", IGNORING)
-def test_128_beside_0_and_255_is_ignored(kind: str, save: Save, object_mask: Mask, tmp_path: Path) -> None:
-    save("images/a.png")
-    save("masks/a.png", IGNORING[kind](object_mask))
-    target = load_dataset(f"folder:{tmp_path}").read_target(0)
-    assert np.array_equal(target.object, object_mask & ~BAND)
-    assert target.ignore is not None
-    assert np.array_equal(target.ignore, BAND)
-
-
-def test_128_among_other_greys_is_object(object_mask: Mask) -> None:
-    values = shades(object_mask, 0, 255, 128)
-    values[0, 0], values[0, 1] = 127, 129
-    target = decode(values)
-    assert target.ignore is None
-    assert np.array_equal(target.object, (object_mask | BAND) | (values == 129))
-
-
-def test_a_jpeg_mask_loses_its_noise(save: Save, object_mask: Mask, tmp_path: Path) -> None:
-    save("images/a.png")
-    path = save("masks/a.jpg", shades(object_mask, 0, 255), quality=75)
-    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    assert len(np.unique(stored)) > 10, "the mask that is read has noise"
-    target = load_dataset(f"folder:{tmp_path}").read_target(0)
-    assert target.ignore is None
-    assert np.array_equal(target.object, object_mask)
-
-
-@pytest.mark.parametrize(
-    "palette", [(128, 0, 0), (64, 0, 128), (192, 128, 128)], ids=["class 1", "class 9", "class 15"]
-)
-def test_a_palette_mask_counts_by_index_not_by_colour(
-    palette: tuple[int, int, int], save: Save, object_mask: Mask, tmp_path: Path
-) -> None:
-    """PASCAL VOC's, DAVIS's and LabelMe's masks: whatever colour its palette gives an object, it is an object."""
-    picture = Image.fromarray(object_mask.astype(np.uint8), "P")
-    picture.putpalette([0, 0, 0, *palette])
-    save("images/a.png")
-    save("masks/a.png", picture)
-    target = load_dataset(f"folder:{tmp_path}").read_target(0)
-    assert np.array_equal(target.object, object_mask)
-    assert target.ignore is None
-
-
-def test_an_empty_mask_is_an_empty_target() -> None:
-    assert not decode(np.zeros((4, 5), np.uint8)).object.any()
-    assert not decode(np.zeros((4, 5, 3), np.uint8)).object.any()
-    assert decode(np.zeros((0, 5), np.uint8)).object.shape == (0, 5)
 
 
 RAMP = np.linspace(0, 255, 24 * 32).astype(np.uint8).reshape(24, 32)

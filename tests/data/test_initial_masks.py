@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from iiszoo.data.base import EvaluationDataset
-from iiszoo.data.initial_masks import full_name, perturbation
-from iiszoo.engine.dataset_check import check, survey
+from iiszoo.data.initial_masks import perturbation, with_initial
+from iiszoo.engine.runs.dataset_check import check, survey
 from iiszoo.errors import BadOption, DatasetError
-from iiszoo.registry import load_dataset
+from iiszoo.loading import load_dataset
 
 Save = Callable[..., Path]
 Mask = NDArray[np.bool_]
@@ -91,7 +91,7 @@ def test_every_fault_of_a_mask_is_told_by_name_before_anything_runs(folder: str,
     assert f"{flawed / 'dog__1.bmp'}: initial mask and mask differ in size (rows x columns): 5x6 but 24x32" in told
     assert f"{flawed}: sample 'eel' has several initial masks: eel.jpg, eel.png" in told
     unseen = " ".join(dataset.check_files())
-    assert all(part in unseen for part in ("'cat' has no", "dog__0.jpg: cannot be read", "'eel' has several"))
+    assert all(part in unseen for part in ("'cat' has no", "dog__0.jpg: cannot be decoded", "'eel' has several"))
 
 
 def test_a_directory_that_fits_no_sample_is_refused(folder: str, tmp_path: Path, flawed: Path) -> None:
@@ -152,13 +152,12 @@ def test_what_cannot_be_made_is_refused(text: str) -> None:
     with pytest.raises(BadOption, match=r"write perturb:seed=0,iou=0.75-0.85"):
         perturbation(text)
     with pytest.raises(BadOption, match=r"write perturb:seed=0,iou=0.75-0.85"):
-        full_name("demo", made=text)
+        with_initial("demo", text)
 
 
 def test_masks_are_said_once() -> None:
-    assert full_name("demo") == "demo"
-    assert full_name("folder:a/b", "c/d") == "folder:a/b?initial=masks:c/d"
-    with pytest.raises(BadOption, match="demo: initial masks are said twice, perturb and masks:mine; give one"):
-        full_name("demo", "mine", "perturb")
-    with pytest.raises(BadOption, match="said twice"):
-        full_name("demo?initial=perturb", made="perturb")
+    assert with_initial("demo") == "demo"
+    assert with_initial("folder:a/b", "masks:c/d") == "folder:a/b?initial=masks:c/d"
+    assert with_initial("demo?initial=perturb") == with_initial("demo", "perturb:iou=0.75-0.85")
+    with pytest.raises(BadOption, match="demo: initial masks are given twice, perturb and masks:mine; give one"):
+        with_initial("demo?initial=perturb", "masks:mine")

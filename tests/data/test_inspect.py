@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from iiszoo.data.base import EvaluationDataset
-from iiszoo.registry import load_dataset
+from iiszoo.loading import load_dataset
 
 Save = Callable[..., Path]
 Mask = NDArray[np.bool_]
@@ -55,7 +55,8 @@ def test_an_empty_target_is_a_fault(one: Callable[..., EvaluationDataset], objec
 def test_a_target_that_is_only_ignored_pixels_is_a_fault(
     one: Callable[..., EvaluationDataset], object_mask: Mask
 ) -> None:
-    fault = one(grey(object_mask, 128)).inspect(0, with_image=False).fault
+    values = np.where(object_mask, -1, 0).astype(np.int32)
+    fault = one(values, suffix="tif").inspect(0, with_image=False).fault  # type: ignore[arg-type]
     assert fault is not None
     assert "a.png" in fault
     assert "nothing to click on" in fault

@@ -12,7 +12,7 @@ import pytest
 
 from iiszoo.data.datasets.ndd20 import NDD20
 from iiszoo.errors import BadOption, DatasetError
-from iiszoo.registry import load_dataset
+from iiszoo.loading import load_dataset
 
 Save = Callable[..., Path]
 
@@ -114,7 +114,7 @@ def test_a_broken_or_missing_image_is_reported_by_name(tree: Path) -> None:
     dataset = load_dataset("ndd20-below", root=tree)
     assert [dataset.sample_id(i) for i in range(3)] == ["9__1", "98__1", "99__1"], "the split stays as it is"
     faults = [dataset.inspect(i).fault or "" for i in range(3)]
-    assert "BELOW/9.jpg: cannot be read" in faults[0]
+    assert "BELOW/9.jpg: cannot be decoded" in faults[0]
     assert faults[1] == ""
     assert "BELOW/99.jpg: cannot be read" in faults[2]
     assert len([fault for fault in dataset.check_files() if "9.jpg" in fault]) >= 2
@@ -129,3 +129,19 @@ def test_broken_labels_are_reported_by_name(content: str, tree: Path) -> None:
     (tree / "ABOVE_LABELS.json").unlink()
     with pytest.raises(DatasetError, match=r"lacks ABOVE_LABELS\.json"):
         load_dataset("ndd20-above", root=tree)
+
+
+@pytest.mark.parametrize("name", ["../x.jpg", "/etc/passwd", "a\0.jpg", ".", 7, None])
+def test_a_file_name_that_leads_out_is_refused(name: Any, tree: Path) -> None:
+    entries = {"one": {"filename": name, "regions": []}}
+    (tree / "BELOW_LABELS.json").write_text(json.dumps(entries))
+    with pytest.raises(DatasetError, match=r"BELOW_LABELS\.json: is no export"):
+        len(NDD20(tree))
+
+
+@pytest.mark.parametrize("far", [float("nan"), float("inf"), -1e300, 1e9])
+def test_an_outline_with_points_that_are_nowhere_is_named(far: float, tree: Path) -> None:
+    entries = labels({"0.jpg": [region([2, 12, far, 2], [3, 3, 9, 9])]})
+    (tree / "ABOVE_LABELS.json").write_text(json.dumps(entries))
+    with pytest.raises(DatasetError, match=r"ABOVE_LABELS\.json: an outline of 0\.jpg is no polyline"):
+        NDD20(tree, "above", "val").read_masks(0)

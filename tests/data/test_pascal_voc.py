@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from iiszoo.data.datasets.pascal_voc import PascalVOC
-from iiszoo.registry import load_dataset, registry
+from iiszoo.loading import load_dataset
+from iiszoo.registry import registry
 
 Save = Callable[..., Path]
 Indices = NDArray[np.uint8]

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from iiszoo.builtin.downloads import ARCHIVES, FINGERPRINTS, complete
 from iiszoo.data import roots
-from iiszoo.engine.dataset_check import check, verify
+from iiszoo.engine.runs.dataset_check import check, verify
 from iiszoo.errors import DatasetError
-from iiszoo.registry import load_dataset, registry
+from iiszoo.loading import load_dataset
+from iiszoo.registry import registry
 
 Save = Callable[..., Path]
 Mask = NDArray[np.bool_]

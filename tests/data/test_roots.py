@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from iiszoo.cards import Archive
 from iiszoo.data import roots
 from iiszoo.errors import DatasetError
-from iiszoo.registry import load_dataset, registry
+from iiszoo.loading import load_dataset
+from iiszoo.registry import registry
 
 Save = Callable[..., Path]
 Mask = NDArray[np.bool_]
@@ -110,7 +111,7 @@ def test_a_shared_directory_is_looked_for_under_either_id(
     berkeley: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     whole = registry().datasets.resolve("berkeley")
-    part = replace(whole, id="berkeley-part", folder="berkeley")
+    part = replace(whole, id="berkeley-part", shares_root="berkeley")
     monkeypatch.setenv("IISZOO_DATA", str(tmp_path / "shelf"))
     shared = berkeley("shelf/berkeley")
     assert roots.find(part, None, "images") == roots.find(part, tmp_path / "shelf", "images") == shared
@@ -138,3 +139,77 @@ def test_a_damaged_register_is_named(content: str) -> None:
     register.write_text(content)
     with pytest.raises(DatasetError, match=r"datasets\.json"):
         load_dataset("berkeley")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"berkeley": 3}',
+        b'{"berkeley": null}',
+        b'{"berkeley": ["/data"]}',
+        b'{"berkeley": {"path": "/data"}}',
+        b'{"other": true, "berkeley": "/data"}',
+        b'{"berkeley": ""}',
+        b'{"berkeley": "a\\u0000b"}',
+        b"\xff\xfe",
+        b"3",
+        b"[" * 100_000,
+        b'{"berkeley": ' + b"9" * 5000 + b"}",
+    ],
+    ids=lambda content: repr(content[:30]),
+)
+def test_a_register_of_another_shape_is_named_with_the_way_out(content: bytes) -> None:
+    register = Path(os.environ["IISZOO_CONFIG"]) / "datasets.json"
+    register.parent.mkdir(parents=True)
+    register.write_bytes(content)
+    for use in (load_dataset, lambda id: roots.register(registry().datasets.resolve(id), Path("/data"))):
+        with pytest.raises(DatasetError, match=r"datasets\.json.*mend or delete it") as raised:
+            use("berkeley")
+        assert len(str(raised.value)) < 500
+    assert register.read_bytes() == content
+
+
+def test_a_register_that_is_not_a_file_is_named_and_does_not_hang() -> None:
+    register = Path(os.environ["IISZOO_CONFIG"]) / "datasets.json"
+    register.parent.mkdir(parents=True)
+    os.mkfifo(register)
+    with pytest.raises(DatasetError, match=r"datasets\.json, .* cannot be read: it is a pipe.*IISZOO_CONFIG"):
+        load_dataset("berkeley")
+    register.unlink()
+    register.mkdir()
+    with pytest.raises(DatasetError, match=r"datasets\.json, .* cannot be read: it is a directory"):
+        load_dataset("berkeley")
+
+
+def test_a_byte_order_mark_in_the_register_is_no_fault() -> None:
+    register = Path(os.environ["IISZOO_CONFIG"]) / "datasets.json"
+    register.parent.mkdir(parents=True)
+    register.write_bytes(b'\xef\xbb\xbf{"berkeley": "/data"}')
+    assert roots.registered() == {"berkeley": "/data"}
+
+
+def test_a_settings_directory_that_is_a_file_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config").write_text("a file")
+    monkeypatch.setenv("IISZOO_CONFIG", str(tmp_path / "config"))
+    assert roots.registered() == {}
+    with pytest.raises(DatasetError, match=r"datasets\.json, .* cannot be written: .*IISZOO_CONFIG .* or give --root"):
+        roots.register(registry().datasets.resolve("berkeley"), tmp_path)
+
+
+@pytest.mark.parametrize("root", ["x" * 300, "像" * 100, "a/" * 3000])
+def test_a_root_whose_name_no_file_system_takes_is_one_sentence(root: str) -> None:
+    with pytest.raises(DatasetError, match=r"dataset berkeley was not found: looked in .*File name too long"):
+        load_dataset("berkeley", root=Path(root))
+
+
+def test_a_place_without_permission_is_said_to_be_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.stat
+
+    def refuse(path: object, *more: object, **how: object) -> os.stat_result:
+        if str(path).startswith(str(tmp_path / "closed")):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *more, **how)  # type: ignore[arg-type, call-overload, no-any-return]
+
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(DatasetError, match=r"closed/berkeley \(Permission denied\)"):
+        load_dataset("berkeley", root=tmp_path / "closed")

@@ -14,7 +14,8 @@ from scipy.sparse import csc_matrix
 
 from iiszoo.data.datasets.sbd import SBD, SBDClasses
 from iiszoo.errors import DatasetError
-from iiszoo.registry import load_dataset, registry
+from iiszoo.loading import load_dataset
+from iiszoo.registry import registry
 
 Run = Callable[..., "CompletedProcess[str]"]
 Save = Callable[..., Path]
@@ -164,7 +165,8 @@ def test_loading_reads_no_annotation(tree: Path) -> None:
 LOAD = """
 import sys
 from iiszoo.builtin.datasets import DATASETS
-from iiszoo.registry import load_dataset, load_object
+from iiszoo.loading import load_dataset
+from iiszoo.object_path import load_object
 
 for card in DATASETS:
     load_object(card.loader)

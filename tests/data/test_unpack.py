@@ -257,3 +257,47 @@ def test_whatever_it_holds_nothing_leaves_the_folder(members: list[tuple[str, by
         assert set(outside) == {into, archive}
         assert all(path.is_dir() or path.read_bytes() == b"x" for path in into.rglob("*"))
         assert not any(path.is_symlink() for path in into.rglob("*"))
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+@pytest.mark.parametrize("name", ["", ".", "./", "a/..", "./."])
+def test_a_file_without_a_name_is_refused(kind: str, name: str, tmp_path: Path, into: Path) -> None:
+    path = tmp_path / f"a.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as opened:
+            opened.writestr(zipfile.ZipInfo("set/a"), b"a")
+            opened.writestr(zipfile.ZipInfo(name), b"" if name.endswith("/") else b"n")
+    else:
+        tar_of(path, [(entry("set/a"), b"a"), (entry(name), b"n")])
+    if kind == "zip" and name.endswith("/"):  # the folder itself, as a directory
+        unpack(path, into)
+        assert tree(into) == {"set/a": b"a"}
+        return
+    with pytest.raises(Refused, match=r"its entry '.*' has no name: it would be the folder itself"):
+        unpack(path, into)
+
+
+@pytest.mark.parametrize("target", ["set/a", ""])
+@pytest.mark.parametrize("name", [".", ""])
+def test_a_link_without_a_name_is_refused(name: str, target: str, tmp_path: Path, into: Path) -> None:
+    members = [(entry("set/a"), b"a"), (entry(name, tarfile.SYMTYPE, target), b"")]
+    with pytest.raises(Refused, match="has no name"):
+        unpack(tar_of(tmp_path / "a.tar", members), into)
+    members = [(entry("set/a"), b"a"), (entry("set/b", tarfile.SYMTYPE, ".."), b"")]
+    with pytest.raises(Refused, match="which is no file of it"):
+        unpack(tar_of(tmp_path / "a.tar", members), into)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["n" * 256, "像" * 86, "set/" + "n" * 300 + "/a.png", "a/" * 3000 + "b"])
+def test_a_name_that_no_file_system_takes_is_refused_shortly(kind: str, name: str, tmp_path: Path, into: Path) -> None:
+    with pytest.raises(
+        Refused, match=r"has a name that this file system does not take \(File name too long\)"
+    ) as raised:
+        unpack(archive_of(tmp_path / f"a.{kind}", {"set/a": b"a", name: b"n"}), into)
+    assert len(str(raised.value)) < 300
+
+
+def test_the_longest_name_is_taken(tmp_path: Path, into: Path) -> None:
+    unpack(archive_of(tmp_path / "a.zip", {"像" * 85: b"a"}), into)
+    assert tree(into) == {"像" * 85: b"a"}

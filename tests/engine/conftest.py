@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs.trace import Trace
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # for painting_models and painted_photos: pytest's importlib mode adds no test directory
@@ -47,7 +47,7 @@ def trace() -> Callable[..., Trace]:
 @pytest.fixture
 def results() -> Callable[[Path], list[dict[str, Any]]]:
     """`results(run_directory)`: what its traces hold beside times, in the order of the samples."""
-    from iiszoo.engine import store
+    from iiszoo.engine.runs import store
 
     return lambda directory: [trace.results() for trace in store.read_traces(directory)]
 

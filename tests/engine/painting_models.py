@@ -6,6 +6,7 @@ do wrong on marked photographs only.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
 from typing import Any
@@ -203,6 +204,38 @@ def raising_in_batches(x: Any, z: dict[str, Any], pcs: Any, ncs: Any) -> Any:
     if len(x) > 1:
         raise ValueError("only one image at a time")
     return discs(x, z, pcs, ncs)
+
+
+def leaving(x: Any, z: dict[str, Any], pcs: Any, ncs: Any) -> Any:
+    if any(map(is_marked, x)):
+        raise SystemExit("red is not for me")
+    return discs(x, z, pcs, ncs)
+
+
+def interrupting(x: Any, z: dict[str, Any], pcs: Any, ncs: Any) -> Any:
+    if any(map(is_marked, x)):
+        raise KeyboardInterrupt
+    return discs(x, z, pcs, ncs)
+
+
+def unspeakable(x: Any, z: dict[str, Any], pcs: Any, ncs: Any) -> Any:
+    class Unspeakable(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    if any(map(is_marked, x)):
+        raise Unspeakable
+    return discs(x, z, pcs, ncs)
+
+
+class NotInWorkers:
+    """Raises where it is made in a process that is not the first."""
+
+    def __init__(self) -> None:
+        if multiprocessing.parent_process() is not None:
+            raise EOFError("no second one")
+
+    __call__ = staticmethod(discs)
 
 
 class RaisingInit:

@@ -13,10 +13,11 @@ import pytest
 
 import iiszoo
 from iiszoo.data.base import PairedFiles
-from iiszoo.engine import pipeline, store, workers
+from iiszoo.engine import pipeline, workers
 from iiszoo.engine.bench import Listener, Settings, bench
 from iiszoo.engine.evaluation_protocol import load_protocol
-from iiszoo.engine.trace import Trace
+from iiszoo.engine.runs import store
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, IISZooError, ModelError, RobotError, RunError
 
 DISCS = "painting_models:discs"
@@ -45,7 +46,7 @@ def sealed(monkeypatch):
         raise AssertionError(f"loaded {arguments}")
 
     def sealed():
-        monkeypatch.setattr(workers, "load_model", forbidden)
+        monkeypatch.setattr(workers.Job, "load_model", forbidden)
         monkeypatch.setattr(PairedFiles, "read_image", forbidden)
         monkeypatch.setattr(PairedFiles, "read_target", forbidden)
         monkeypatch.setattr(pipeline, "run", forbidden)
@@ -336,13 +337,10 @@ def test_two_models_that_go_by_one_name_are_not_mixed(go, photos):
 def test_two_datasets_whose_directories_have_one_name_are_not_mixed(go, photos):
     one = photos(2, "data/set")
     two = photos(3, "data-set", seed=1)
-    assert store.slug(DISCS, one) == store.slug(DISCS, two)
     (right,) = go(DISCS, two, out="alone")
-    try:
-        summaries = go(DISCS, [one, two])
-    except IISZooError:
-        return  # refusing is as good
+    summaries = go(DISCS, [one, two])
     assert summaries[1]["metrics"] == right["metrics"]
+    assert where(summaries[0]) != where(summaries[1])
 
 
 # nothing is written or lost before all is found usable
@@ -514,8 +512,7 @@ def test_a_model_that_fails_is_named_with_the_sample(go, photos, model, fault, b
         go(f"painting_models:{model}", folder, batch_size=batch_size)
     message = str(raised.value)
     assert f"model painting_models:{model}" in message
-    if model not in ("wrong_shape", "double_precision"):  # there all answers of a batch are wrong
-        assert "'p2'" in message
+    assert "'p2'" in message
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
@@ -524,7 +521,7 @@ def test_a_model_that_fails_is_named_with_the_sample(go, photos, model, fault, b
     [
         "not_a_number", "above_one", "below_zero", "too_few_answers", "numpy_answer", "no_answer", "three_answers",
         "raising", "raising_later", "raising_while_z_grows", "RaisingInit", "SmallPrevOutput", "state_of_no_element",
-        "state_of_too_many", "ragged_wrong_size",
+        "state_of_too_many", "ragged_wrong_size", "wrong_shape", "double_precision",
     ],
 )  # fmt: skip
 def test_a_failing_sample_is_marked_alone_and_the_run_goes_on(go, photos, results, model, batch_size):
@@ -575,6 +572,22 @@ def test_a_failing_model_in_a_worker_is_named_with_the_sample(go, photos, tmp_pa
         go("painting_models:raising", folder, n_workers=2)
     (run,) = store.find_runs(tmp_path / "out")
     assert "p3" not in [trace.sample for trace in store.read_traces(run)]
+
+
+@pytest.mark.parametrize("model", ["leaving", "unspeakable"])
+def test_what_a_model_does_in_a_worker_costs_its_samples_only(go, photos, model):
+    (summary,) = go(f"painting_models:{model}", photos(4, marked=[3]), n_workers=2, keep_going=True)
+    assert (summary["n_done"], summary["n_failed"], summary["complete"]) == (4, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("NotInWorkers", "cannot be made: EOFError: no second one"), ("interrupting", "ended: KeyboardInterrupt")],
+)
+def test_what_ends_a_worker_is_said_and_is_not_memory(go, photos, model, said):
+    with pytest.raises(IISZooError, match=said) as error:
+        go(f"painting_models:{model}", photos(4, marked=[3]), n_workers=2, keep_going=True)
+    assert "memory" not in str(error.value)
 
 
 def test_a_worker_that_dies_is_named_what_was_done_is_kept_and_a_resume_completes(

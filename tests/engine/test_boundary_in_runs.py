@@ -12,10 +12,12 @@ import painting_models
 import pytest
 
 from iiszoo import as_model, load_dataset, load_robot
-from iiszoo.engine import metrics, pipeline, store, summary, table
+from iiszoo.engine import metrics, pipeline
 from iiszoo.engine.bench import bench
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-from iiszoo.engine.trace import unpack_mask
+from iiszoo.engine.report import table
+from iiszoo.engine.runs import store, summary
+from iiszoo.engine.runs.trace import unpack_mask
 
 RULES = EvaluationProtocol(max_clicks=4, target_iou=0.85, threshold=0.49)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields, replace
 
 import pytest
 
-from iiszoo.engine.evaluation_protocol import PRESETS, EvaluationProtocol, load_protocol
+from iiszoo.engine.evaluation_protocol import PRESETS, EvaluationProtocol, ResolvedProtocol, load_protocol
 from iiszoo.errors import BadOption, UnknownId
 
 OTHER = {
@@ -47,8 +48,10 @@ def test_equal_rules_have_equal_hashes_however_the_number_was_written(tmp_path):
 
 
 def test_a_protocol_survives_json():
-    rules = EvaluationProtocol("mine", threshold=0.49, seed=3)
-    assert EvaluationProtocol.from_json(rules.as_json()) == rules
+    rules = EvaluationProtocol("mine", seed=3).resolved(0.49)
+    assert rules.threshold == 0.49
+    assert EvaluationProtocol("mine", threshold=0.3).resolved(0.49).threshold == 0.3
+    assert ResolvedProtocol.from_json(rules.as_json()) == rules
     assert rules.as_json()["hash"] == rules.hash
 
 
@@ -79,6 +82,31 @@ def test_a_toml_file_gives_any_of_the_fields(tmp_path):
         ("target_iou = 90", r"target_iou must lie above 0 and at most at 1, not 90"),
         ("threshold = nan", r"threshold must lie between 0 and 1, not nan"),
         ("resize = '400'", r"resize rule '400' is not known"),
+        ("resize = 400", r"resize must be of type str, not 400"),
+        ("max_clicks = 1000000000", r"max_clicks must be at most 1000, not 1000000000"),
+        ("max_clicks = " + "9" * 400, r"max_clicks must be at most 1000, not 9{57}\.\.\."),
+        ("max_clicks = 0x" + "9" * 5000, r"max_clicks must be at most 1000, not such a large int"),
+        ("max_clicks = " + "9" * 5000, r"not valid TOML"),
+        ("max_clicks = -3", r"max_clicks must be at least 1, not -3"),
+        ("max_clicks = inf", r"max_clicks must be of type int, not inf"),
+        ("max_clicks = []", r"max_clicks must be of type int, not \[\]"),
+        ("[max_clicks]", r"max_clicks must be of type int, not \{\}"),
+        ("target_iou = nan", r"target_iou must lie above 0"),
+        ("target_iou = inf", r"target_iou must lie above 0"),
+        ("target_iou = 1979-05-27", r"target_iou must be of type float, not datetime"),
+        ("target_iou = " + "9" * 400, r"target_iou must lie above 0 and at most at 1, not 9{57}\.\.\."),
+        ("threshold = 0x" + "9" * 5000, r"threshold must lie between 0 and 1, not such a large int"),
+        ("seed = -1", r"seed must be from 0 to"),
+        ("seed = 1.0", r"seed must be of type int, not 1\.0"),
+        ("seed = 0x" + "f" * 16, r"seed must be from 0 to"),
+        ("name = 3", r"name must be of type str, not 3"),
+        ("name = ''", r"name must not be empty"),
+        ("name = '" + "n" * 2000 + "'", r"name must have at most 1000 characters, not 2000"),
+        ("robot = ' '", r"robot must not be empty"),
+        ("robot = ['ritm']", r"robot must be of type str, not \['ritm'\]"),
+        ("robot_version = 2", r"unknown field 'robot_version'"),
+        ("hash = 'aa'", r"unknown field 'hash'"),
+        ("seed = " + "[" * 3000, r"not valid TOML"),
     ],
 )
 def test_a_bad_file_is_named_with_its_fault(tmp_path, text, fault):
@@ -109,7 +137,41 @@ def test_an_absent_file_is_named(tmp_path):
         load_protocol(str(tmp_path / "absent.toml"))
 
 
-@pytest.mark.parametrize("change", [{"max_clicks": 0}, {"target_iou": 0.0}, {"target_iou": 1.1}, {"threshold": 1.0}])
+def test_what_is_not_a_file_is_refused_and_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "zeros.toml").symlink_to("/dev/zero")
+    for name in ("pipe", "folder", "zeros"):
+        with pytest.raises(BadOption, match=rf"{name}\.toml cannot be read: it is a "):
+            load_protocol(str(tmp_path / f"{name}.toml"))
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path):
+    (tmp_path / "mine.toml").write_bytes(b"\xef\xbb\xbfseed = 3\n")
+    assert load_protocol(str(tmp_path / "mine.toml")) == EvaluationProtocol("mine", seed=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": None}, "'seed' is missing"),
+        ({"speed": 3}, "'speed' is unknown"),
+        ({"max_clicks": "20"}, "max_clicks must be of type int"),
+        ({"max_clicks": True}, "max_clicks must be of type int"),
+        ({"threshold": float("nan")}, "threshold must lie"),
+    ],
+)
+def test_rules_of_a_damaged_file_are_refused(change, said):
+    rules = {**EvaluationProtocol().as_json(), **change}
+    if None in change.values():
+        del rules["seed"]
+    with pytest.raises(BadOption, match=said):
+        EvaluationProtocol.from_json(rules)
+
+
+@pytest.mark.parametrize(
+    "change", [{"max_clicks": 0}, {"max_clicks": 1001}, {"target_iou": 0.0}, {"target_iou": 1.1}, {"threshold": 1.0}]
+)
 def test_a_rule_out_of_range_is_refused(change):
     with pytest.raises(BadOption, match=next(iter(change))):
         load_protocol("standard", **change)

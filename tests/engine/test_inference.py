@@ -1,4 +1,4 @@
-"""The loop of the design page, and the pipeline that must not differ from it."""
+"""The pipeline: many sessions at a time, which must not differ from `run_session`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import painting_models
 import pytest
 import torch
 
+from iiszoo.clicking.loading import load_robot
 from iiszoo.clicking.single_sample import single_sample
 from iiszoo.engine import inference, pipeline
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-from iiszoo.engine.trace import unpack_mask
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.runs.trace import unpack_mask
+from iiszoo.engine.session import run_session
+from iiszoo.loading import load_dataset
+from iiszoo.object_path import function_name
 from iiszoo.protocol import as_model
-from iiszoo.registry import load_dataset, load_robot
 
-RULES = EvaluationProtocol(max_clicks=8, target_iou=0.7, threshold=0.5)
+RULES = ResolvedProtocol(max_clicks=8, target_iou=0.7, threshold=0.5)
 MODELS = [
     painting_models.discs,
     painting_models.ragged_discs,
@@ -39,30 +42,24 @@ def fresh(model):
     return as_model(model() if isinstance(model, type) else model)
 
 
-def plain_loop(model, robot, dataset, rules):
-    """Section 2 of the design page, one sample at a time: per sample its clicks, IoUs and the last mask."""
-    plain = []
-    for i in range(len(dataset)):
-        x = torch.from_numpy(dataset.read_image(i).transpose(2, 0, 1).copy())[None].float() / 255
-        target, ignore = dataset.read_target(i)
-        valid = np.ones_like(target) if ignore is None else ~ignore
-        target_tensor = torch.from_numpy(target)[None, None]
-        generators = [inference.generator_for(dataset.sample_id(i), rules.robot, rules.seed)]
-        z = model.init_z(x)
-        y = z["prev_output"]
-        pcs, ncs, clicks, ious = [], [], [], []
-        for _ in range(rules.max_clicks):
-            pcs, ncs = robot(y, target_tensor, pcs, ncs, generators=generators, threshold=rules.threshold)
-            if not pcs[-1][0] and not ncs[-1][0]:
-                break
-            clicks.append([[*click, 1] for click in pcs[-1][0]] + [[*click, 0] for click in ncs[-1][0]])
-            y, z = model(x, z, pcs, ncs)
-            mask = y[0, 0].numpy() > np.float32(rules.threshold)
-            ious.append((mask & target & valid).sum() / ((mask | target) & valid).sum())
-            if ious[-1] >= rules.target_iou:
-                break
-        plain.append((clicks, ious, y[0, 0].numpy() > np.float32(rules.threshold)))
-    return plain
+def sessions(model, robot, dataset, rules):
+    """`run_session` of every sample: its clicks, IoUs and the last mask."""
+    for sample in dataset:
+        steps = list(
+            run_session(
+                fresh(model),
+                robot,
+                sample,
+                max_clicks=rules.max_clicks,
+                target_iou=rules.target_iou,
+                threshold=rules.threshold,
+                seed=rules.seed,
+            )
+        )
+        clicks = [
+            [[*click, 1] for click in step.positives] + [[*click, 0] for click in step.negatives] for step in steps
+        ]
+        yield clicks, [step.iou for step in steps], steps[-1].output[0, 0].numpy() > np.float32(rules.threshold)
 
 
 def run(model, dataset, rules=RULES, robot=None, **how):
@@ -82,8 +79,8 @@ def dataset(request, photos):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_the_pipeline_gives_the_very_clicks_and_ious_of_the_plain_loop(model, dataset):
-    plain = plain_loop(fresh(model), load_robot("ritm"), dataset, RULES)
+def test_the_pipeline_gives_the_very_clicks_and_ious_of_run_session(model, dataset):
+    plain = list(sessions(model, "ritm", dataset, RULES))
     for batch_size in (1, 2, 5):
         traces = run(fresh(model), dataset, batch_size=batch_size)
         for trace, (clicks, ious, mask) in zip(traces, plain, strict=True):
@@ -105,7 +102,7 @@ def test_real_photographs(batch_size):
     dataset = load_dataset("demo")
     rules = replace(RULES, max_clicks=3)
     model = painting_models.RaggedRemembering
-    plain = plain_loop(fresh(model), load_robot("ritm"), dataset, rules)
+    plain = sessions(model, "ritm", dataset, rules)
     traces = run(fresh(model), dataset, rules, batch_size=batch_size)
     assert [(trace.clicks, trace.iou) for trace in traces] == [(clicks, ious) for clicks, ious, _ in plain]
 
@@ -113,8 +110,8 @@ def test_real_photographs(batch_size):
 def test_a_random_robots_clicks_depend_on_sample_robot_and_seed_alone(dataset):
     results = {}
     for seed in (0, 1):
-        rules = replace(RULES, seed=seed, max_clicks=4)
-        plain = plain_loop(fresh(painting_models.discs), careless, dataset, rules)
+        rules = replace(RULES, robot=function_name(careless), seed=seed, max_clicks=4)
+        plain = list(sessions(painting_models.discs, careless, dataset, rules))
         for batch_size in (1, 3):
             traces = run(painting_models.discs, dataset, rules, careless, batch_size=batch_size)
             assert [trace.clicks for trace in traces] == [clicks for clicks, _, _ in plain]
@@ -376,7 +373,7 @@ def test_what_the_dataset_gave_is_not_changed():
 def test_a_model_may_put_more_into_z_when_it_first_answers(photos, batch_size):
     """DESIGN 2: the harness can put any running sessions into one call, also old ones with new ones."""
     dataset = load_dataset(photos(4, objects=2))
-    plain = plain_loop(as_model(painting_models.growing_z), load_robot("ritm"), dataset, RULES)
+    plain = list(sessions(painting_models.growing_z, "ritm", dataset, RULES))
     traces = run(painting_models.growing_z, dataset, batch_size=batch_size)
     assert [(trace.clicks, trace.iou) for trace in traces] == [(clicks, ious) for clicks, ious, _ in plain]
 

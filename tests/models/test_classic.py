@@ -6,6 +6,7 @@ import copy
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,23 @@ import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra, maximum_flow
 
-from iiszoo.models.classic.elementwise import ElementwiseModel, clicks_of
+from iiszoo.builtin.models import MODELS
+from iiszoo.errors import BadOption
+from iiszoo.models.classic.elementwise import ElementwiseModel, element_clicks
 from iiszoo.models.classic.geocut import load_geocut
 from iiszoo.models.classic.geodesic import geodesic_distance, step_costs
 from iiszoo.models.classic.grabcut import load_grabcut
 from iiszoo.models.classic.mincut import min_cut
 from iiszoo.models.classic.random_walker import load_random_walker
+from iiszoo.protocol import check_output
 
 LOADERS = {"geocut": load_geocut, "grabcut": load_grabcut, "random-walker": load_random_walker}
+CARDS = {card.id.partition("/")[2]: card for card in MODELS}
 
 
 @pytest.fixture(params=list(LOADERS))
 def model(request: pytest.FixtureRequest) -> ElementwiseModel:
-    return LOADERS[request.param]()
+    return LOADERS[request.param](CARDS[request.param], device="cpu")
 
 
 def disc_image(
@@ -62,19 +67,11 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def check_output(y: torch.Tensor, height: int, width: int) -> None:
-    assert y.shape[-3:] == (1, height, width)
-    assert y.dtype == torch.float32
-    assert bool(torch.isfinite(y).all())
-    assert float(y.min()) >= 0
-    assert float(y.max()) <= 1
-
-
 def test_a_positive_click_finds_the_disc(model: ElementwiseModel) -> None:
     image, mask = disc_image()
     x = image[None]
     y, z = model(x, model.init_z(x), [[[(30, 35)]]], [[[]]])
-    check_output(y, 60, 80)
+    check_output(y, x, "classic")
     assert iou(y, mask) > 0.8
     assert torch.equal(y, z["prev_output"])
 
@@ -108,14 +105,14 @@ def test_odd_sizes(model: ElementwiseModel, shape: tuple[int, int]) -> None:
     ncs: list[Any] = [[[]], [[(0, width - 1), (height - 1, 0)]]]
     for k in range(2):
         y, z = model(x, z, pcs[: k + 1], ncs[: k + 1])
-        check_output(y, height, width)
+        check_output(y, x, "classic")
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_a_flat_image(model: ElementwiseModel, value: float) -> None:
     x = torch.full((1, 3, 30, 40), value)
     y, _ = model(x, model.init_z(x), [[[(15, 20)]]], [[[(2, 2)]]])
-    check_output(y, 30, 40)
+    check_output(y, x, "classic")
     assert y[0, 0, 15, 20] > 0.5
     assert y[0, 0, 2, 2] < 0.5
 
@@ -135,7 +132,7 @@ def test_only_negative_clicks_find_nothing(model: ElementwiseModel) -> None:
     image, _ = disc_image()
     x = image[None]
     y, _ = model(x, model.init_z(x), [[[]]], [[[(5, 5)]]])
-    check_output(y, 60, 80)
+    check_output(y, x, "classic")
     assert y[0, 0, 5, 5] < 0.5
 
 
@@ -146,10 +143,10 @@ def test_repeated_and_contradicting_clicks(model: ElementwiseModel) -> None:
     once, _ = model(x, model.init_z(x), [[[(30, 35)]]], [[[]]])
     assert torch.equal(y, once)
     y, _ = model(x, z, [[[(30, 35)]], [[]]], [[[]], [[(30, 35)]]])
-    check_output(y, 60, 80)
+    check_output(y, x, "classic")
     assert y[0, 0, 30, 35] < 0.5  # the later click holds
     y, _ = model(x, model.init_z(x), [[[(30, 35)]]], [[[(30, 35)]]])
-    check_output(y, 60, 80)
+    check_output(y, x, "classic")
 
 
 def test_a_hundred_clicks_and_clicks_on_the_border(model: ElementwiseModel) -> None:
@@ -242,7 +239,7 @@ def test_a_given_mask_is_corrected_not_forgotten() -> None:
     image, left = disc_image(60, 120, 30, 30, 15)
     other, right = disc_image(60, 120, 30, 85, 15)
     x = torch.where(right, other, image)[None]
-    model = load_geocut()
+    model = load_geocut(CARDS["geocut"], device="cpu")
     z = {**model.init_z(x), "prev_output": (left | right)[None, None].float()}
     y, _ = model(x, z, [[[]]], [[[(30, 85)]]])
     assert iou(y, left) > 0.8
@@ -250,12 +247,12 @@ def test_a_given_mask_is_corrected_not_forgotten() -> None:
 
 @pytest.mark.parametrize("name", list(LOADERS))
 def test_what_a_loader_refuses(name: str) -> None:
-    with pytest.raises(ValueError, match="has no weights"):
-        LOADERS[name](checkpoint="weights.pth")
+    with pytest.raises(BadOption, match=f"model classic/{name} has no weights, so it takes no checkpoint; leave"):
+        LOADERS[name](CARDS[name], device="cpu", checkpoint=Path("weights.pth"))
 
 
 def test_clicks_beyond_the_image_move_to_its_nearest_pixel() -> None:
-    clicks = clicks_of([[[(-3, 99)]], [[(2.4, 2.6)]]], [[[]], [[]]], 0, 10, 20)
+    clicks = element_clicks([[[(-3, 99)]], [[(2.4, 2.6)]]], [[[]], [[]]], 0, 10, 20)
     assert clicks.points.tolist() == [[0, 19], [2, 3]]
     assert clicks.newest.tolist() == [False, True]
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from iiszoo.models.click_model import ClickModel, OnDisks
-from iiszoo.models.zoom import Zoom
-from iiszoo.protocol import Clicks, as_model, split, stack
+from iiszoo.models.zoom import Box, Zoom, from_inclusive, read_box
+from iiszoo.protocol import Clicks, as_model, split, stack, to_tensor
 
 
 def bumps(pictures: Tensor, positives: Any, negatives: Any) -> Tensor:
@@ -64,8 +64,8 @@ def one_click_each(clicks: list[list[int]]) -> tuple[Clicks, Clicks]:
     return pcs, ncs
 
 
-def rois_of(z: dict[str, Any]) -> list[list[int] | None]:
-    return [None if roi[0] < 0 else roi.tolist() for roi in z["roi"]]
+def rois_of(z: dict[str, Any]) -> list[Box | None]:
+    return [read_box(z["roi"], b) for b in range(len(z["roi"]))]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def _cases() -> list[str]:
 @pytest.mark.parametrize("key", _cases())
 def test_regions_inputs_and_probabilities_are_upstreams(fixture: Any, shared: Path, key: str) -> None:
     case = next(c for c in json.loads(bytes(fixture["meta_json"]))["cases"] if c["key"] == key)
-    image = torch.from_numpy(fixture[f"image::{case['image']}"]).permute(2, 0, 1).float()[None] / 255
+    image = to_tensor(fixture[f"image::{case['image']}"])[None]
     seen: list[Any] = []
 
     def watched(pictures: Tensor, positives: Any, negatives: Any) -> Tensor:
@@ -94,7 +94,8 @@ def test_regions_inputs_and_probabilities_are_upstreams(fixture: Any, shared: Pa
     pcs, ncs = one_click_each(case["clicks"])
     for k in range(len(case["clicks"])):
         y, z = model(image, z, pcs[: k + 1], ncs[: k + 1])
-        assert rois_of(z) == [case["rois"][k]]
+        roi = case["rois"][k]
+        assert rois_of(z) == [None if roi is None else from_inclusive(roi)]
         shape, points = case["net_inputs"][k]
         assert seen[k][0] == tuple(shape)
         for n, of_picture in enumerate(points):
@@ -129,7 +130,7 @@ def test_an_object_that_vanishes_leaves_the_region_and_shows_the_whole_image() -
     for k in range(3):
         y, z = model(image, z, pcs[: k + 1], ncs[: k + 1])
     assert sizes == [(300, 300), (400, 400), (300, 300)]
-    assert rois_of(z) == [[10, 210, 10, 210]]
+    assert rois_of(z) == [(10, 211, 10, 211)]
     assert y[0, 0, 10:211, 10:211].min() > 0.99
     y[0, 0, 10:211, 10:211] = 0
     assert not y.any()
@@ -178,7 +179,7 @@ def test_arguments_stay_as_they_were_and_no_click_is_no_answer() -> None:
         assert all(torch.equal(element, old) for element, old in zip(value, before[name], strict=True)), name
     assert torch.equal(y[1], z["prev_output"][1])
     assert after["answered"].tolist() == [True, False]
-    assert rois_of(after) == [[0, 39, 0, 59], None]
+    assert rois_of(after) == [(0, 40, 0, 60), None]
 
 
 def test_a_mask_to_start_from_is_read_by_the_network_and_not_by_the_zoom() -> None:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from iiszoo import as_model, load_model
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-from iiszoo.engine.provenance import model_identity
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.workers import Job
 from iiszoo.errors import BadOption, ModelError
+from iiszoo.model_reference import resolve
 from iiszoo.models import ProgressiveMerge, progressive_merge
 from iiszoo.protocol import Model, split, stack
 
@@ -68,13 +68,13 @@ def test_the_published_fault_a_click_without_effect_corrupts_the_mask() -> None:
     assert np.array_equal(progressive_merge(prediction, previous, (2, 0)), mask("######", "####..", "######"))
     assert np.array_equal(progressive_merge(prediction, previous, (0, 0)), mask("......", "......", "......"))
     for click in ((2, 0), (0, 0)):
-        assert np.array_equal(progressive_merge(prediction, previous, click, mend=True), previous)
+        assert np.array_equal(progressive_merge(prediction, previous, click, fixed=True), previous)
 
 
 def test_a_negative_click_on_a_fresh_image_makes_everything_object_unless_it_is_mended() -> None:
     nothing = np.zeros((4, 5), bool)
     assert progressive_merge(nothing, nothing, (1, 1)).all()
-    assert not progressive_merge(nothing, nothing, (1, 1), mend=True).any()
+    assert not progressive_merge(nothing, nothing, (1, 1), fixed=True).any()
 
 
 @pytest.mark.parametrize("click", [(-1, 0), (0, 6), (3, 0)])
@@ -118,10 +118,10 @@ def test_the_published_rule_in_general(scene: tuple[Mask, Mask, tuple[int, int]]
 
 @settings(max_examples=300, deadline=None)
 @given(scenes(), st.booleans())
-def test_what_a_click_may_do(scene: tuple[Mask, Mask, tuple[int, int]], mend: bool) -> None:
+def test_what_a_click_may_do(scene: tuple[Mask, Mask, tuple[int, int]], fixed: bool) -> None:
     prediction, previous, click = scene
-    assume(mend or prediction[click] != previous[click])  # all others are the published fault
-    merged = progressive_merge(prediction, previous, click, mend=mend)
+    assume(fixed or prediction[click] != previous[click])  # all others are the published fault
+    merged = progressive_merge(prediction, previous, click, fixed=fixed)
     labels, _ = ndimage.label(prediction ^ previous, EIGHT)
     touched = (labels == labels[click]) & (prediction[click] != previous[click])
     assert np.array_equal(merged[~touched], previous[~touched])
@@ -151,8 +151,8 @@ class Painter:
         return y, {"turn": [turn + 1 for turn in z["turn"]], "prev_output": y}
 
 
-def wrapped(answers: list[Any], threshold: float = 0.5, mend: bool = False) -> Model:
-    return as_model(ProgressiveMerge(as_model(Painter(answers)), threshold, mend))
+def wrapped(answers: list[Any], threshold: float = 0.5, fixed: bool = False) -> Model:
+    return as_model(ProgressiveMerge(as_model(Painter(answers)), threshold, fixed))
 
 
 def images(*sizes: tuple[int, int]) -> Any:
@@ -165,18 +165,18 @@ def probabilities(seed: int, *shape: int) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).integers(0, 11, shape).astype(np.float32) / np.float32(10))
 
 
-@pytest.mark.parametrize("mend", [False, True])
+@pytest.mark.parametrize("fixed", [False, True])
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 0.49])
 @pytest.mark.parametrize("seed", range(12))
-def test_above_the_threshold_the_output_is_exactly_the_merged_mask(seed: int, threshold: float, mend: bool) -> None:
+def test_above_the_threshold_the_output_is_exactly_the_merged_mask(seed: int, threshold: float, fixed: bool) -> None:
     y, before = probabilities(seed, 1, 9, 11), probabilities(seed + 100, 1, 9, 11)
     rng = np.random.default_rng(seed)
     click = int(rng.integers(9)), int(rng.integers(11))
     x = images((9, 11))
-    model = wrapped([[y]], threshold, mend)
+    model = wrapped([[y]], threshold, fixed)
     z = {**model.init_z(x), "prev_output": before[None]}
     out, after = model(x, z, [[[click]]], [[[]]])
-    expected = progressive_merge((y > threshold)[0].numpy(), (before > threshold)[0].numpy(), click, mend=mend)
+    expected = progressive_merge((y > threshold)[0].numpy(), (before > threshold)[0].numpy(), click, fixed=fixed)
     assert np.array_equal((out > threshold)[0, 0].numpy(), expected)
     assert out.dtype == torch.float32
     assert torch.equal(after["prev_output"], out)
@@ -269,18 +269,18 @@ class MergingByItself:
 
 
 def test_any_model_merges_when_its_name_says_so() -> None:
-    model = load_model("classic?progressive_merge=mended")
-    assert model.name == "classic/geocut?progressive_merge=mended"
+    model = load_model("classic?progressive_merge=fixed")
+    assert model.name == "classic/geocut?progressive_merge=fixed"
     assert isinstance(model.function, ProgressiveMerge)
-    assert (model.function.mend, model.function.threshold, model.ragged) == (True, 0.5, True)
+    assert (model.function.fixed, model.function.threshold, model.ragged) == (True, 0.5, True)
     merged = load_model(painting, progressive_merge="published")
     assert merged.name == f"{__name__}:painting?progressive_merge=published"
     assert not isinstance(load_model("classic").function, ProgressiveMerge)
 
 
 def test_a_run_tells_its_threshold() -> None:
-    rules = EvaluationProtocol(threshold=0.3)
-    job = Job("classic", None, "cpu", {"progressive_merge": "published"}, "demo", None, rules, 1, False)
+    rules = ResolvedProtocol(threshold=0.3)
+    job = Job(resolve("classic?progressive_merge=published"), "cpu", "demo", None, rules, 1, False)
     assert job.load_model().function.threshold == 0.3  # type: ignore[attr-defined]
     model = load_model("classic?progressive_merge=published")
     told = model.at_threshold(0.3)
@@ -292,18 +292,18 @@ def test_a_run_tells_its_threshold() -> None:
 
 
 def test_identities_differ_and_hold_for_every_way_to_ask() -> None:
-    named = model_identity("classic?progressive_merge=published", None)
+    named = resolve("classic?progressive_merge=published").identity()
     assert named["id"] == "classic/geocut?progressive_merge=published"
-    assert named == model_identity("classic", None, {"progressive_merge": "published"})
-    assert named == model_identity(load_model("classic", progressive_merge="published"), None)
-    assert named == model_identity(load_model("classic"), None, {"progressive_merge": "published"})
-    assert named["id"] != model_identity("classic", None)["id"]
-    function = model_identity(painting, None, {"progressive_merge": "mended"})
-    assert function["id"] == f"{__name__}:painting?progressive_merge=mended"
-    assert function == model_identity(load_model(painting, progressive_merge="mended"), None)
+    assert named == resolve("classic", options={"progressive_merge": "published"}).identity()
+    assert named == resolve(load_model("classic", progressive_merge="published")).identity()
+    assert named == resolve(load_model("classic"), options={"progressive_merge": "published"}).identity()
+    assert named["id"] != resolve("classic").identity()["id"]
+    function = resolve(painting, options={"progressive_merge": "fixed"}).identity()
+    assert function["id"] == f"{__name__}:painting?progressive_merge=fixed"
+    assert function == resolve(load_model(painting, progressive_merge="fixed")).identity()
 
 
-@pytest.mark.parametrize("make", [MergingByItself, lambda: load_model("classic?progressive_merge=mended")])
+@pytest.mark.parametrize("make", [MergingByItself, lambda: load_model("classic?progressive_merge=fixed")])
 def test_a_model_that_merges_by_itself_is_not_merged_again(make: Callable[[], Any]) -> None:
     with pytest.raises(BadOption, match=r"merges progressively by itself; leave progressive_merge .* out"):
         load_model(make(), progressive_merge="published")
@@ -315,15 +315,15 @@ def test_a_loader_with_the_option_gets_it(monkeypatch: pytest.MonkeyPatch) -> No
         made.rule = progressive_merge  # type: ignore[attr-defined]
         return made
 
-    monkeypatch.setattr("iiszoo.registry.load_object", lambda path: loader)
-    model = load_model("classic?progressive_merge=mended")
-    assert model.function.rule == "mended"  # type: ignore[attr-defined]
-    assert model.name == "classic/geocut?progressive_merge=mended"
+    monkeypatch.setattr("iiszoo.model_reference.load_object", lambda path: loader)
+    model = load_model("classic?progressive_merge=fixed")
+    assert model.function.rule == "fixed"  # type: ignore[attr-defined]
+    assert model.name == "classic/geocut?progressive_merge=fixed"
 
 
 @pytest.mark.parametrize("model", ["classic?progressive_merge=true", "classic?progressive_merge=other"])
 def test_another_rule_is_refused(model: str) -> None:
-    with pytest.raises(BadOption, match="progressive_merge must be 'published' or 'mended', not "):
+    with pytest.raises(BadOption, match="progressive_merge must be 'published' or 'fixed', not "):
         load_model(model)
 
 

@@ -9,62 +9,83 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iiszoo.models.zoom import Zoom, crop, crop_size, holds, next_roi, object_roi, paste, roi_iou, to_crop
+from iiszoo.models.zoom import (
+    Box,
+    Zoom,
+    bounding_box,
+    crop,
+    crop_size,
+    cut,
+    from_inclusive,
+    holds,
+    next_roi,
+    no_boxes,
+    object_roi,
+    paste,
+    read_box,
+    roi_iou,
+    to_crop,
+    whole_image,
+    write_box,
+)
 
 SIZE = (300, 400)
 
 
-def box(top: int, bottom: int, left: int, right: int, size: tuple[int, int] = SIZE) -> torch.Tensor:
+def painted(box: tuple[int, int, int, int], size: tuple[int, int] = SIZE) -> torch.Tensor:
+    """1 in the box, 0 elsewhere: float32 (H, W)."""
     mask = torch.zeros(size)
-    mask[top : bottom + 1, left : right + 1] = 1
+    mask[box[0] : box[1], box[2] : box[3]] = 1
     return mask
 
 
 def test_the_region_is_the_box_expanded_and_cut_off_at_the_border() -> None:
-    assert object_roi(box(100, 199, 50, 349) > 0, [], 1.4, 10) == (80, 220, 0, 399)
-    assert object_roi(box(150, 159, 200, 209) > 0, [], 1.4, 200) == (54, 254, 104, 304)  # halves to the even number
-    assert object_roi(box(100, 199, 50, 349) > 0, [(10, 60)], 1.0, 10) == (10, 200, 50, 350)
+    large = painted((100, 200, 50, 350)) > 0
+    assert object_roi(large, [], 1.4, 10) == (80, 221, 0, 400)
+    assert object_roi(painted((150, 160, 200, 210)) > 0, [], 1.4, 200) == (54, 255, 104, 305)  # halves to the even one
+    assert object_roi(large, [(10, 60)], 1.0, 10) == (10, 201, 50, 351)
     assert object_roi(torch.zeros(SIZE) > 0, [(10, 60)], 1.4, 200) is None
 
 
 def test_until_there_is_an_object_the_whole_image_is_seen() -> None:
-    shown = box(100, 199, 150, 249)
+    shown = painted((100, 200, 150, 250))
     assert next_roi(Zoom(), None, shown, [(150, 200)], 1, SIZE) == (None, False)
     assert next_roi(Zoom(), None, None, [(150, 200)] * 2, 2, SIZE) == (None, False)
     assert next_roi(Zoom(), None, 0 * shown, [(150, 200)] * 2, 2, SIZE) == (None, False)
-    assert next_roi(Zoom(skip_clicks=-1), None, None, [(150, 200)], 1, SIZE) == ((0, 299, 0, 399), True)
-    assert next_roi(Zoom(skip_clicks=-1), None, shown, [(150, 200)], 1, SIZE) == ((50, 250, 100, 300), True)
+    assert next_roi(Zoom(skip_clicks=-1), None, None, [(150, 200)], 1, SIZE) == ((0, 300, 0, 400), True)
+    assert next_roi(Zoom(skip_clicks=-1), None, shown, [(150, 200)], 1, SIZE) == ((50, 251, 100, 301), True)
 
 
 def test_a_region_is_kept_until_a_positive_click_leaves_it_or_the_object_does() -> None:
-    before = (50, 250, 100, 300)
-    same = box(110, 189, 160, 239)
+    before = Box(50, 251, 100, 301)
+    same = painted((110, 190, 160, 240))
     assert next_roi(Zoom(), before, same, [(150, 200)], 2, SIZE) == (before, True)
-    moved = (50, 250, 100, 301)  # a click on the region's own last column counts as outside
+    moved = Box(50, 251, 100, 302)  # a click on the region's own last column counts as outside
     assert next_roi(Zoom(), before, same, [(150, 300)], 2, SIZE)[0] != before
     assert next_roi(Zoom(), before, same, [(150, 299)], 2, SIZE)[0] == before
-    small = box(10, 20, 10, 20)
+    small = painted((10, 21, 10, 21))
     assert next_roi(Zoom(), before, small, [(150, 200)], 2, SIZE)[0] != before
     assert next_roi(Zoom(keep_iou=math.inf), moved, same, [], 2, SIZE) == (before, True)
     assert next_roi(Zoom(), before, 0 * same, [(150, 200)], 3, SIZE) == (before, False)
 
 
 def test_the_previous_probability_must_exceed_the_threshold() -> None:
-    half = 0.5 * box(100, 199, 150, 249)
+    half = 0.5 * painted((100, 200, 150, 250))
     assert next_roi(Zoom(), None, half, [], 2, SIZE) == (None, False)
     assert next_roi(Zoom(threshold=0.49), None, half, [], 2, SIZE)[1]
 
 
 def test_the_overlap_is_the_product_of_the_ranges() -> None:
-    assert roi_iou((0, 9, 0, 9), (0, 9, 0, 9)) == 1
-    assert roi_iou((0, 9, 0, 9), (5, 14, 0, 4)) == pytest.approx(5 / 15 * 5 / 10)
-    assert roi_iou((0, 9, 0, 9), (20, 29, 0, 9)) == 0
+    ten = Box(0, 10, 0, 10)
+    assert roi_iou(ten, ten) == 1
+    assert roi_iou(ten, Box(5, 15, 0, 5)) == pytest.approx(5 / 15 * 5 / 10)
+    assert roi_iou(ten, Box(10, 20, 0, 10)) == 0
 
 
 def test_the_crop_keeps_its_aspect_unless_its_size_is_given() -> None:
-    assert crop_size((0, 280, 36, 236), 400) == (400, 286)
-    assert crop_size((0, 280, 36, 236), (448, 448)) == (448, 448)
-    assert crop_size((0, 0, 0, 999), 400) == (1, 400)
+    assert crop_size(Box(0, 281, 36, 237), 400) == (400, 286)
+    assert crop_size(Box(0, 281, 36, 237), (448, 448)) == (448, 448)
+    assert crop_size(Box(0, 1, 0, 1000), 400) == (1, 400)
 
 
 def test_skipping_no_click_is_refused() -> None:
@@ -76,43 +97,74 @@ _side = st.integers(1, 60)
 
 
 @st.composite
-def _image_and_roi(draw: st.DrawFn) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
+def _image_and_box(draw: st.DrawFn) -> tuple[tuple[int, int], Box]:
     height, width = draw(_side), draw(_side)
     rows = sorted(draw(st.tuples(st.integers(0, height - 1), st.integers(0, height - 1))))
     columns = sorted(draw(st.tuples(st.integers(0, width - 1), st.integers(0, width - 1))))
-    return (height, width), (rows[0], rows[1], columns[0], columns[1])
+    return (height, width), from_inclusive((*rows, *columns))
 
 
-@given(_image_and_roi())
+@given(_image_and_box())
 @settings(max_examples=50, deadline=None)
-def test_an_unscaled_crop_goes_back_where_it_came_from(case: tuple[tuple[int, int], tuple[int, int, int, int]]) -> None:
-    size, roi = case
+def test_an_unscaled_crop_goes_back_where_it_came_from(case: tuple[tuple[int, int], Box]) -> None:
+    size, box = case
     image = torch.rand(1, *size)
-    own = (roi[1] - roi[0] + 1, roi[3] - roi[2] + 1)
-    back = paste(crop(image, roi, own), roi, size)
-    inside = torch.zeros(size, dtype=torch.bool)
-    inside[roi[0] : roi[1] + 1, roi[2] : roi[3] + 1] = True
+    own = (box.height, box.width)
+    back = paste(crop(image, box, own), box, size)
+    inside = painted(box, size) > 0
     assert torch.equal(back[0], torch.where(inside, image[0], torch.zeros(())))
-    assert to_crop([(roi[0], roi[2])], roi, own) == [(0, 0)]
+    assert to_crop([(box.top, box.left), (box.bottom, box.right)], box, own) == [(0, 0), own]
 
 
 @given(
-    _image_and_roi(),
+    _image_and_box(),
     st.lists(st.tuples(st.integers(0, 59), st.integers(0, 59)), max_size=4),
     st.floats(1, 2),
     st.integers(0, 80),
 )
 @settings(max_examples=100, deadline=None)
 def test_the_region_lies_in_the_image_and_holds_object_and_clicks(
-    case: tuple[tuple[int, int], tuple[int, int, int, int]],
-    clicks: list[tuple[int, int]],
-    expansion: float,
-    min_crop: int,
+    case: tuple[tuple[int, int], Box], clicks: list[tuple[int, int]], expansion: float, min_crop: int
 ) -> None:
-    size, (top, bottom, left, right) = case
+    size, box = case
     clicks = [(row % size[0], col % size[1]) for row, col in clicks]
-    roi = object_roi(box(top, bottom, left, right, size) > 0, clicks, expansion, min_crop)
+    roi = object_roi(painted(box, size) > 0, clicks, expansion, min_crop)
     assert roi is not None
-    assert 0 <= roi[0] <= top <= bottom <= roi[1] < size[0]
-    assert 0 <= roi[2] <= left <= right <= roi[3] < size[1]
-    assert holds((roi[0], roi[1] + 1, roi[2], roi[3] + 1), clicks)
+    assert roi.clip(whole_image(size)) == roi
+    assert box.clip(roi) == box
+    assert holds(Box(roi.top, roi.bottom + 1, roi.left, roi.right + 1), clicks)
+
+
+@given(_image_and_box())
+@settings(max_examples=50, deadline=None)
+def test_a_bounding_box_is_that_of_what_was_painted(case: tuple[tuple[int, int], Box]) -> None:
+    size, box = case
+    mask = painted(box, size) > 0
+    assert bounding_box(mask) == box
+    assert int(mask.sum()) == box.height * box.width
+    assert bool(cut(mask, box).all())
+    assert bounding_box(mask & False) is None
+
+
+@given(_image_and_box(), _image_and_box())
+@settings(max_examples=50, deadline=None)
+def test_a_clipped_box_holds_what_both_hold(
+    one: tuple[tuple[int, int], Box], other: tuple[tuple[int, int], Box]
+) -> None:
+    size = (60, 60)
+    both = painted(one[1], size).bool() & painted(other[1], size).bool()
+    clipped = one[1].clip(other[1])
+    assert clipped.empty == (not both.any())
+    assert clipped.empty or clipped == bounding_box(both)
+
+
+@pytest.mark.parametrize("box", [None, Box(0, 1, 0, 1), Box(3, 3, 7, 5), Box(-1, 4, -1, 4)])
+def test_a_state_keeps_the_box_of_each_element(box: Box | None) -> None:
+    boxes = no_boxes(3)
+    assert boxes.dtype == torch.int64
+    assert boxes.shape == (3, 4)
+    write_box(boxes, 0, Box(1, 2, 3, 4))
+    write_box(boxes, 1, box)
+    assert [read_box(boxes, b) for b in range(3)] == [(1, 2, 3, 4), box, None]
+    write_box(boxes, 0, None)
+    assert read_box(boxes, 0) is None

@@ -147,3 +147,16 @@ def ragged_means(x, z, pcs, ncs):
 
 ragged_means.ragged = True
 not_callable = 3
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def _raise(error):
+    raise error
+
+
+is_unspeakable = _faulty(lambda x, z, p, n: _raise(Unspeakable()))
+raises_a_megabyte = _faulty(lambda x, z, p, n: _raise(ValueError("x" * 1_000_000)))

@@ -59,6 +59,6 @@ def photos(tmp_path: Path) -> Callable[..., str]:
 @pytest.fixture
 def results() -> Callable[[dict[str, Any]], list[dict[str, Any]]]:
     """`results(summary)`: what the run's traces hold beside times, in the order of the samples."""
-    from iiszoo.engine import store
+    from iiszoo.engine.runs import store
 
     return lambda summary: [trace.results() for trace in store.read_traces(Path(summary["directory"]))]

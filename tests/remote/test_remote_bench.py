@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from iiszoo.engine import store
 from iiszoo.engine.bench import bench
+from iiszoo.engine.runs import store
 from iiszoo.errors import BadOption, ModelError, RunError
 
 FEW = {"max_clicks": 3, "target_iou": 0.95}
@@ -95,6 +95,8 @@ def test_the_death_of_a_worker_costs_the_sample_in_flight(run, sound, results, c
     [
         ("raises", r"raised ZeroDivisionError: division by zero \(in .*python\)"),
         ("leaves", r"raised SystemExit: 3"),
+        ("is_unspeakable", r"raised Unspeakable: \(it cannot say what: its str\(\) raises RuntimeError\)"),
+        ("raises_a_megabyte", r"raised ValueError: x{500,2000} "),
         ("has_no_answer", "must give an array, or a list of them, as y, not NoneType"),
         ("has_wrong_shape", "must answer with shape"),
         ("is_not_float32", "must answer in float32, not torch.float64"),
@@ -200,7 +202,7 @@ def test_a_merge_over_there_takes_its_masks_at_the_threshold_of_the_run(tmp_path
             max_clicks=2,
             threshold=0.2,
             progressive_merge="published",
-            initial_mask="perturb:seed=0,iou=0.75-0.85",
+            initial="perturb:seed=0,iou=0.75-0.85",
             out=tmp_path / name,
             **how,
         )

@@ -17,7 +17,8 @@ import torch
 
 from iiszoo import protocol as fmt
 from iiszoo.errors import BadOption, ModelError, RunError, WorkerDied
-from iiszoo.remote import Interpreter, load_model
+from iiszoo.model_reference import resolve
+from iiszoo.remote import Interpreter
 from iiszoo.remote import worker as worker_file
 from iiszoo.remote.model import DEATHS_IN_A_ROW
 
@@ -31,7 +32,7 @@ def remote(bare_python):
     loaded = []
 
     def remote(name, timeout=60.0):
-        loaded.append(load_model(f"array_models:{name}", Interpreter(bare_python, timeout)))
+        loaded.append(resolve(f"array_models:{name}", interpreter=Interpreter(bare_python, timeout)).load())
         return loaded[-1]
 
     yield remote
@@ -243,7 +244,7 @@ def test_a_state_of_another_origin_is_refused_by_name(remote):
 
 
 def test_where_torch_is_installed_the_model_gets_tensors():
-    model = load_model("painting_models:Remembering", Interpreter(sys.executable))
+    model = resolve("painting_models:Remembering", interpreter=Interpreter(sys.executable)).load()
     here = fmt.as_model(__import__("painting_models").Remembering())
     z, z_here = model.init_z(X), here.init_z(X)
     for _ in range(2):
@@ -258,7 +259,7 @@ def test_where_torch_is_installed_the_model_gets_tensors():
 
 def test_a_device_that_is_not_there_is_known_before_anything_runs(bare_python):
     with pytest.raises(BadOption, match="device 'cuda' needs torch, which is not installed there"):
-        load_model("array_models:discs", Interpreter(bare_python), device="cuda")
+        resolve("array_models:discs", interpreter=Interpreter(bare_python)).load("cuda")
 
 
 @pytest.mark.parametrize(
@@ -272,32 +273,32 @@ def test_a_device_that_is_not_there_is_known_before_anything_runs(bare_python):
 )
 def test_a_model_that_is_not_there_is_named(bare_python, name, said):
     with pytest.raises(BadOption, match=said) as raised:
-        load_model(name, Interpreter(bare_python))
+        resolve(name, interpreter=Interpreter(bare_python)).load()
     assert bare_python in str(raised.value)
 
 
 def test_interpreters_that_cannot_be_used(empty_python, tmp_path):
     with pytest.raises(BadOption, match=r"it needs Python >= 3\.7 and numpy: .*No module named 'numpy'"):
-        load_model("array_models:discs", Interpreter(empty_python))
+        resolve("array_models:discs", interpreter=Interpreter(empty_python)).load()
     with pytest.raises(BadOption, match=r"there is no such program; give the path of a Python interpreter"):
         Interpreter(str(tmp_path / "python"))
     odd = tmp_path / "odd"
     odd.write_text("no program")
     odd.chmod(0o755)
     with pytest.raises(BadOption, match="odd cannot be run"):
-        load_model("array_models:discs", Interpreter(str(odd)))
+        resolve("array_models:discs", interpreter=Interpreter(str(odd))).load()
     with pytest.raises(BadOption, match="must be above 0, not 0"):
         Interpreter(sys.executable, 0)
     with pytest.raises(BadOption, match="as module:function, or by its id"):
-        load_model(len, Interpreter(sys.executable))
+        resolve(len, interpreter=Interpreter(sys.executable))
     with pytest.raises(BadOption, match="neither a checkpoint nor options"):
-        load_model("array_models:discs", Interpreter(sys.executable), checkpoint="own.pth")
+        resolve("array_models:discs", "own.pth", interpreter=Interpreter(sys.executable))
 
 
 def test_a_worker_of_another_version_of_the_protocol_is_refused(bare_python, monkeypatch):
     monkeypatch.setattr(worker_file, "PROTOCOL", 2)
     with pytest.raises(BadOption, match="speaks version 1 of the protocol, not 2"):
-        load_model("array_models:discs", Interpreter(bare_python))
+        resolve("array_models:discs", interpreter=Interpreter(bare_python)).load()
 
 
 def test_the_workers_file_is_python_3_7():

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import broken_models
 import pytest
@@ -17,9 +18,9 @@ from iiszoo import plugins, registry, testing
 from iiszoo.errors import BadOption, UnknownId
 from iiszoo.protocol import as_model
 from iiszoo.testing import CheckFailed
+from iiszoo.testing._checks.devices import agrees_on
 from iiszoo.testing.check import CHECKS, Broken
 from iiszoo.testing.conformance import outcome, subject_of
-from iiszoo.testing.places import agrees_on
 
 ELSEWHERE = {"plugin_imports_lightly", "cuda_equals_cpu"}  # broken by tests of their own
 COSTLY = {"rgb_order", "spawned_process"}  # seconds each
@@ -246,3 +247,35 @@ def test_the_page_names_every_check_with_its_promise_and_its_defect() -> None:
     page = (Path(iiszoo.__file__).parents[1] / "docs" / "conformance.md").read_text().partition("## The checks")[2]
     rows = [f"| `{check.name}` | {check.tier} | {check.promise} | {check.catches} |" for check in CHECKS.values()]
     assert [row for row in page.splitlines() if row.startswith("| `")] == rows
+
+
+class Unspeakable(BaseException):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("error", [SystemExit("no GPU"), GeneratorExit(), Unspeakable(), ValueError("x" * 1_000_000)])
+@pytest.mark.parametrize("where", ["call", "init_z", "ragged", "made"])
+def test_whatever_a_model_raises_is_a_failed_check(error: BaseException, where: str) -> None:
+    def refuse(*_: object) -> Any:
+        raise error
+
+    class Fragile:
+        def __init__(self) -> None:
+            if where == "made":
+                refuse()
+
+        def __call__(self, x: Any, z: Any, pcs: Any, ncs: Any) -> Any:
+            return refuse() if where == "call" else x[:, :1]
+
+    if where == "init_z":
+        Fragile.init_z = refuse  # type: ignore[attr-defined]
+    if where == "ragged":
+        Fragile.ragged = property(refuse)  # type: ignore[attr-defined]
+    subject = subject_of(Fragile)
+    came = [outcome(subject, name) for name in ("loads", "output_format", "threads")]
+    failed = [one for one in came if one.status == "failed"]
+    assert failed or where == "ragged"  # no check asks whether it is ragged
+    for one in failed:
+        assert len(one.message) < 3000
+        assert "\n" not in one.message

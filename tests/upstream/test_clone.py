@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from upstream_git import commit, git
 
 from iiszoo.cards import Source
 from iiszoo.errors import UpstreamError
 from iiszoo.upstream import _clone, clone, place
+from iiszoo.upstream._git import GitFailed
 
 FILES = {"isegm/a.py": "A = 1\n", "data/names.txt": "one\r\ntwo\n", "picture.png": b"\x89PNG"}
 
@@ -127,7 +135,7 @@ def test_submodules_are_left_out(repository):
     assert clone(with_submodule)
 
 
-@pytest.mark.parametrize("wrong", ["b9b4460", "main", "", "B" * 40, "-" * 40])
+@pytest.mark.parametrize("wrong", ["b9b4460", "main", "", "B" * 40, "-" * 40, None, 40 * 7, b"1" * 40, "1" * 40 + "\n"])
 def test_anything_but_a_full_hash_is_refused(repository, wrong):
     with pytest.raises(UpstreamError, match="full hash"):
         clone(Source(repository(FILES).repo, wrong))
@@ -224,13 +232,131 @@ def test_an_interrupted_clone_leaves_nothing(repository, monkeypatch):
     assert [path.name for path in place(source).parent.iterdir() if not path.name.endswith(".lock")] == []
 
 
-def test_what_a_killed_clone_left_is_no_clone(repository):
+def test_what_killed_clones_left_is_no_clone_and_is_removed(repository):
     source = repository(FILES)
-    part = place(source).with_name(f"{source.commit}.part")
-    (part / "files").mkdir(parents=True)
-    (part / "files" / "half.py").touch()
+    parts = [place(source).with_name(f"{source.commit}.{middle}part") for middle in ("", "17-0a1b.", "18-2c3d.")]
+    for part in parts:
+        (part / "files").mkdir(parents=True)
+        (part / "files" / "half.py").touch()
+    other = place(source).with_name(f"{'1' * 40}.17-0a1b.part")
+    other.mkdir()
     assert content(clone(source)) == as_bytes(FILES)
-    assert not part.exists()
+    assert not any(part.exists() for part in parts)
+    assert other.exists()  # of another commit, which another process may be cloning
+
+
+def test_each_attempt_has_a_directory_of_its_own(repository, monkeypatch):
+    source, parts = repository(FILES), []
+
+    def failing(source, part, there):
+        parts.append(part)
+        raise GitFailed("no")
+
+    monkeypatch.setattr(_clone, "_checked_out", failing)
+    for _ in range(2):
+        with pytest.raises(UpstreamError):
+            clone(source)
+    assert len({*parts}) == 2
+
+
+def test_what_writes_on_after_a_kill_does_not_disturb_the_next_clone(repository, monkeypatch):
+    """git outlives the process that was killed, and goes on writing to that process's directory."""
+    source = repository(FILES)
+    stale = place(source).with_name(f"{source.commit}.1-00000000.part")
+    ended = threading.Event()
+
+    def write_on() -> None:
+        n = 0
+        while not ended.is_set():
+            n += 1
+            with suppress(OSError):
+                (stale / "git" / "objects").mkdir(parents=True, exist_ok=True)
+                (stale / "git" / "objects" / str(n)).touch()
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        assert content(clone(source)) == as_bytes(FILES)
+    finally:
+        ended.set()
+        writer.join()
+
+
+def test_after_a_kill_the_next_clone_succeeds_at_once(repository, over_ssh, tmp_path):
+    here = repository({**FILES, **{f"isegm/m{n}.py": "A = 1\n" * 2000 for n in range(40)}})
+    away = over_ssh(here)
+    script = f"from iiszoo.upstream import Source, clone; clone(Source({away.repo!r}, {away.commit!r}))"
+    for n in range(8):
+        process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while not list(place(away).parent.glob("*.part/git")) and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        time.sleep(0.01 * n)
+        process.kill()
+        process.wait()
+        assert clone(away).is_dir()
+        shutil.rmtree(place(away))
+
+
+NO_ADDRESSES = [
+    ".", "..", "", "/", "//", " ", "\t", "file:", "file://", "file:///", "file:x", "file://host", "repo",
+    "../repo", "~/repo", "./repo", "a\0b", "/a\0b", "https://h.invalid/a\nb", "fd::17", "fd::17,18/x",
+    "ext::sh -c 'touch harmed'", "::x",
+    "transport::address", "-uharmed", "--upload-pack=touch harmed", "-oProxyCommand=touch harmed",
+    "ssh://-oProxyCommand=x/y",
+    "ssh://git@-oProxyCommand=x/y", "git@-oProxyCommand=x:y", "git@host:-x", "ftp://h.invalid/x",
+    "git+ssh://h.invalid/x",
+    "rsync://h.invalid/x", "HTTPS://h.invalid/x", "https://", "https:///x", "https://h.invalid", "https://h.invalid/ ",
+    " https://h.invalid/x", "host:", "\ud800", None, 3, b"/x", Path("/x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("repo", NO_ADDRESSES, ids=repr)
+def test_what_is_no_address_of_a_repository_is_one_sentence_and_never_runs(repo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocess, "run", lambda *arguments, **named: pytest.fail("git was run"))
+    for action in (clone, place):
+        with pytest.raises(
+            UpstreamError, match=r"cannot be cloned: .*; a Source names a repository by an address"
+        ) as error:
+            action(Source(repo, "1" * 40))
+        assert "\n" not in str(error.value)
+        assert "\0" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "repo",
+    [
+        "https://h.invalid/x", "http://user:word@h.invalid:8080/x/y.git", "ssh://git@h.invalid:22/~x/y",
+        "git://h.invalid/x", "git@h.invalid:x/y.git", "h.invalid:x", "host:/a b/c", "file:///a/b c",
+        "file://localhost/a", "file:/a", "/a/b c",
+        "/a::b", "git@h.invalid:a::b", "https://[::1]/x", "/é/ü", f"https://h.invalid/{'x' * 400}",
+    ],
+)  # fmt: skip
+def test_addresses_of_repositories(repo):
+    assert len(place(Source(repo, "1" * 40)).parent.name) <= 100
+
+
+@pytest.mark.parametrize("helper", ["ext::touch {tmp}/harmed", "fd::17"])
+def test_an_insteadof_that_leads_to_a_program_is_refused_by_git(helper, git_settings, tmp_path):
+    there = helper.format(tmp=tmp_path)
+    settings = f'[url "{there}"]\ninsteadOf = https://h.invalid/x\n[protocol]\nallow = always\n'
+    git_settings.write_text(git_settings.read_text() + settings)
+    with pytest.raises(UpstreamError, match=r"cannot be cloned at 11111111: .*not allowed"):
+        clone(Source("https://h.invalid/x", "1" * 40))
+    assert not (tmp_path / "harmed").exists()
+
+
+@given(st.text(max_size=12) | st.text("./\\:@-~ \0file", max_size=12))
+@settings(max_examples=100, deadline=None)
+def test_any_text_is_an_address_or_one_sentence(text):
+    try:
+        said = place(Source(text, "1" * 40)).parent.name
+    except UpstreamError as error:
+        said = str(error)
+    assert said
+    assert "\n" not in said
 
 
 def test_a_checkout_that_is_not_the_commit_is_refused(repository, monkeypatch):

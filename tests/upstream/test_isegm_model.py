@@ -96,7 +96,7 @@ def test_the_answers_are_those_of_the_forks_predictor(model):
     assert predictor.calls == 4
     memory = seen[-1][1]["memory"][0]["predictor"]
     assert (memory["calls"], memory["history"], memory["dtype"]) == (4, [1, 2, 3, 4], "uint8")
-    assert [z["roi"].tolist() for _, z in seen[:2]] == [[[-1] * 4], [[8, 20, 0, 39]]]
+    assert [z["roi"].tolist() for _, z in seen[:2]] == [[[-1] * 4], [[8, 21, 0, 40]]]
 
 
 def test_interleaved_sessions_do_not_mix(model):

@@ -1,206 +1,339 @@
 """`coco:FILE.json`: any file of instances in COCO's format, with its images (Lin et al. 2014, arXiv 1405.0312).
 
 FILE.json holds `images` (`id`, `file_name` or `coco_url`, `height`, `width`), `annotations` (`id`, `image_id`,
-`segmentation`, `category_id`, `iscrowd`) and `categories` (`id`, `name`). A segmentation is a list of polygons, run
-lengths `{"size": [H, W], "counts": [...]}`, or the same compressed to a string; they are drawn by pycocotools.
+`segmentation`, `category_id`, `iscrowd`) and `categories` (`id`, `name`); which ways of writing them are understood say
+`iiszoo.data.coco_tables` and `iiszoo.data.outlines`. Masks are drawn by pycocotools.
 
-An image lies, by its file name, in the first of these that has it: the JSON file's directory, `images/` there, a folder
-there with the JSON file's stem (`mine/` of `mine.json`) or with what follows the stem's last underscore (`val2017/` of
-`instances_val2017.json`); and then the same from the directory above, as COCO itself is laid out. With `--root DIR` the
+An image lies, by its file name, in the first of these that has it: the JSON file's directory; `images`, `data`,
+`JPEGImages` or `img` there; a folder there, or in its `images`, called as the JSON file (`mine/` of `mine.json`) or as
+what follows an underscore of its stem (`val2017/` of `instances_val2017.json`, `images/Train/` of
+`instances_Train.json`); and then the same from the directory above, as COCO itself is laid out. With `--root DIR` the
 same is looked for from DIR alone. A relative FILE.json counts from the working directory, or else from DIR.
 
-Each annotation is one object and keeps all its pixels: of objects that overlap the later one goes to another layer.
-Crowds (`iscrowd`) are no objects: what they cover is ignored, but for the pixels of the object itself. An annotation
-without outline is a sample with an empty target, which is reported. Images without annotations have no samples.
-Sample id = the file name without suffix, then `__N`, or `__LAYER.N` above layer 0, for the Nth annotation of the image.
+Each annotation is one object and keeps all its pixels. Crowds (`iscrowd`) are no objects: what they cover is ignored,
+but for the pixels of the object itself. An annotation without outline (a box alone, too) is a sample with an empty
+target, which is reported. Annotations of images that are not listed are left out, and counted in a warning. Images
+without annotations have no samples. Sample id = the file name without suffix, then `__N` for the Nth annotation of the
+image.
 """
 
 from __future__ import annotations
 
+import hashlib
+import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from iiszoo.cards import DatasetCard
-from iiszoo.data import file_checks
-from iiszoo.data.all_regions import AllRegions
-from iiszoo.data.annotated_images import AnnotatedImages
+from iiszoo.data import coco_tables, file_checks, outlines
+from iiszoo.data.annotated_images import MOST_BYTES, AnnotatedImages
+from iiszoo.data.base import EvaluationDataset, Inspection, Target
+from iiszoo.data.coco_tables import Annotation, CocoImage
+from iiszoo.data.outlines import RunLengths
 from iiszoo.data.seg_dataset import Region
 from iiszoo.errors import DatasetError
 
 if TYPE_CHECKING:
-    from iiszoo.data.seg_dataset import FullMasks
+    from iiszoo.data.seg_dataset import FullMasks, Image
 
-_MOST_PIXELS = 2**30
-"""Larger images are refused: a mask of them would not fit into the memory of most machines."""
-_FARTHEST = 1e5
-"""Polygons with points beyond this many pixels are refused: pycocotools walks along every edge."""
+_FOLDERS = ("", "images", "data", "JPEGImages", "img")
+_MOST_LAYERS = 256
+_BLOCK = 256
+"""Masks that are compared with the others at once."""
 
 
-def load(card: DatasetCard, root: Path | None = None, argument: str = "") -> AllRegions:
+def load(card: DatasetCard, root: Path | None = None, argument: str = "") -> CocoObjects:
     """The objects of the file `argument`, with images from `root` where it is given. Raises `DatasetError`."""
     named = Path(argument).expanduser()
     file = next((file for file in (named, (root or Path()) / named) if file.is_file()), None)
     if file is None:
         raise DatasetError(f"dataset coco:{argument}: there is no file {named.resolve()}")
-    return AllRegions(f"coco:{argument}", CocoFile(file, root))
+    return CocoObjects(f"coco:{argument}", CocoFile(file, root))
 
 
 class CocoFile(AnnotatedImages):
-    """The images of a COCO file, for training and for `AllRegions`. `images`: the directory to look for them from.
+    """The images of a COCO file, for training, and what `CocoObjects` reads them from. `images`: the directory to look
+    for them from.
 
-    Masks are int32 `(H, W, L)`: the Nth annotation of the image has value N, crowds are -1. `info["classes"]` has the
-    categories' names, `info["annotation_ids"]` the annotations' ids by (layer, value).
+    Masks are int32 `(H, W, L)`: the Nth annotation of the image has value N, crowds are -1; of objects that overlap the
+    later one goes to another layer. `info["classes"]` has the categories' names, `info["annotation_ids"]` the
+    annotations' ids by (layer, value).
     """
 
     def __init__(self, file: Path, images: Path | None = None) -> None:
         super().__init__(file.parent)
         self.file = file
+        self.folder = file.parent if images is None else images
         bases = [file.parent, file.absolute().parent.parent] if images is None else [images]
-        folders = ("", "images", file.stem, file.stem.rpartition("_")[2])
+        _, _, after_first = file.stem.partition("_")
+        _, _, after_last = file.stem.rpartition("_")
+        splits = [name for name in dict.fromkeys((file.stem, after_last, after_first)) if name]
+        folders = [*_FOLDERS, *splits, *(f"images/{name}" for name in splits)]
         self.image_places = list(dict.fromkeys(base / folder for base in bases for folder in folders))
+        self._sizes: dict[int, tuple[int, int]] = {}
 
     @cached_property
-    def _tables(self) -> tuple[list[dict[str, Any]], dict[Any, list[dict[str, Any]]], dict[Any, str]]:
-        """The images, the annotations by image id, the names by category id."""
-        found = file_checks.json_in(self.file)
-        try:
-            images = [{**image, "name": _file_name(image)} for image in found["images"]]
-            annotations: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in images}
-            for annotation in found["annotations"]:
-                annotations[annotation["image_id"]].append(annotation)
-            names = {category["id"]: str(category["name"]) for category in found.get("categories", ())}
-        except (AttributeError, KeyError, TypeError) as error:
-            raise DatasetError(
-                f"{self.file}: is no file of instances in COCO's format: images with id and file_name, annotations "
-                f"with image_id of one of them, categories with id and name ({error!r})"
-            ) from error
-        return images, annotations, names
+    def images(self) -> list[CocoImage]:
+        """As the file lists them. Raises `DatasetError`."""
+        return coco_tables.read(self.file, self.folder)
 
     def __len__(self) -> int:
-        return len(self._tables[0])
+        return len(self.images)
+
+    @cached_property
+    def _ids(self) -> list[str]:
+        names = [PurePosixPath(image.name) for image in self.images]
+        stems = Counter(name.with_suffix("") for name in names)
+        return [str(name if stems[name.with_suffix("")] > 1 else name.with_suffix("")) for name in names]
 
     def image_id(self, i: int) -> str:
         """The file name without suffix; with it where another image's differs in that alone."""
-        name = Path(self._tables[0][i]["name"])
-        return str(name if self._stems[name.with_suffix("")] > 1 else name.with_suffix(""))
-
-    @cached_property
-    def _stems(self) -> Counter[Path]:
-        return Counter(Path(image["name"]).with_suffix("") for image in self._tables[0])
+        return self._ids[i]
 
     def image_file(self, i: int) -> Path:
         """Where the image lies, or else would be looked for first."""
-        name: str = self._tables[0][i]["name"]
-        return next((place / name for place in self.image_places if (place / name).is_file()), self.file.parent / name)
+        image = self.images[i]
+        names = [image.name]
+        if "\\" in image.spelled:
+            names.append(
+                image.spelled
+            )  # some archives of Windows unpack to files that have the backslash in their name
+        places = [place / name for name in names for place in self.image_places]
+        return next((path for path in places if path.is_file()), places[0])
 
     def annotation_file(self, i: int) -> Path:
         return self.file
 
     def regions(self, i: int) -> list[Region]:
         """As annotated, without drawing a pixel."""
-        return sorted(region for region, _, _ in self._objects(i)[0])
+        return sorted(region for region, _, _ in self._objects(i))
 
     def read_annotation(self, i: int) -> tuple[FullMasks, dict[str, Any]]:
+        """Raises `DatasetError` also where the masks of one image need more than 256 layers or 4 GiB."""
         import numpy as np
-        from pycocotools import mask as rle
 
-        objects, crowds = self._objects(i)
+        rows, columns = self.size(i)
+        objects = self._objects(i)
         n_layers = 1 + max((region.layer for region, _, _ in objects), default=0)
-        masks = np.zeros((*self._size(i), n_layers), np.int32)
-        for crowd in crowds:
-            masks[rle.decode(crowd) > 0] = -1
+        layers = np.zeros((n_layers, rows, columns), np.int32)
+        layers[:, _decoded(self.crowds(i))] = -1
         for region, outline, _ in objects:
-            masks[:, :, region.layer][rle.decode(outline) > 0] = region.value
-        names = self._tables[2]
-        return masks, {
+            layers[region.layer][_decoded(outline)] = region.value
+        return layers.transpose(1, 2, 0), {
             "classes": {
-                region: names[annotation["category_id"]]
-                for region, _, annotation in objects
-                if annotation.get("category_id") in names
+                region: annotation.category for region, _, annotation in objects if annotation.category is not None
             },
-            "annotation_ids": {region: annotation.get("id") for region, _, annotation in objects},
+            "annotation_ids": {region: annotation.id for region, _, annotation in objects},
         }
 
-    def _objects(self, i: int) -> tuple[list[tuple[Region, Any, dict[str, Any]]], list[Any]]:
-        """(region, run lengths, annotation) of each object, and the run lengths of the crowds."""
-        size = self._size(i)
-        annotations = self._tables[1][self._tables[0][i]["id"]]
-        outlines = [self._outline(annotation, size) for annotation in annotations]
-        wanted = [k for k, annotation in enumerate(annotations) if not annotation.get("iscrowd")]
-        layers = _layers([outlines[k] for k in wanted])
-        objects = [(Region(layer, k + 1), outlines[k], annotations[k]) for layer, k in zip(layers, wanted, strict=True)]
-        return objects, [outlines[k] for k, annotation in enumerate(annotations) if annotation.get("iscrowd")]
-
-    def _size(self, i: int) -> tuple[int, int]:
-        """(rows, columns), as the file has it or else the image's header."""
-        return self.mask_size(i) or file_checks.picture_size(self.image_file(i), turned=True)
-
-    def mask_size(self, i: int) -> tuple[int, int] | None:
-        image = self._tables[0][i]
-        rows, columns = image.get("height"), image.get("width")
-        if rows is None or columns is None:
-            return None
-        if not (isinstance(rows, int) and isinstance(columns, int) and rows > 0 and columns > 0):
-            raise DatasetError(f"{self.file}: image {image['id']} has height {rows!r} and width {columns!r}")
-        if rows * columns > _MOST_PIXELS:
+    def _objects(self, i: int) -> list[tuple[Region, RunLengths, Annotation]]:
+        wanted = [k for k, annotation in enumerate(self.images[i].annotations) if not annotation.crowd]
+        rows, columns = self.size(i)
+        found = [self.outline(i, k) for k in wanted]
+        most = max(1, min(_MOST_LAYERS, MOST_BYTES // (4 * rows * columns)))
+        layers = _layers(found, most)
+        if max(layers, default=0) >= most:
             raise DatasetError(
-                f"{self.file}: image {image['id']} of {rows}x{columns} pixels is too large to be drawn on"
+                f"{self.file}: the objects of image {self.images[i].id} overlap so much that their full masks need "
+                f"more than {most} layers of {rows}x{columns} pixels (rows x columns), and at most {_MOST_LAYERS} and "
+                f"{MOST_BYTES >> 30} GiB are drawn; scale the image down, or take its objects one by one, as "
+                "`coco:FILE.json` does"
             )
-        return rows, columns
+        return [
+            (Region(layer, k + 1), outline, self.images[i].annotations[k])
+            for layer, k, outline in zip(layers, wanted, found, strict=True)
+        ]
 
-    def _outline(self, annotation: dict[str, Any], size: tuple[int, int]) -> Any:
-        """The annotation's compressed run lengths. Raises `DatasetError` naming it."""
+    def outline(self, i: int, k: int) -> RunLengths:
+        """The mask of image i's annotation k, from 0. Raises `DatasetError` naming the annotation."""
+        image, annotation = self.images[i], self.images[i].annotations[k]
+        if annotation.fault:
+            raise DatasetError(f"{self.file}: {annotation.label} of image {image.id} {annotation.fault}")
+        size = self.size(i)
         try:
-            return _run_lengths(annotation.get("segmentation"), size)
-        except Exception as error:  # pycocotools raises nearly anything for what is malformed
+            return outlines.run_lengths(annotation.segmentation, size)
+        except ValueError as error:
             raise DatasetError(
-                f"{self.file}: annotation {annotation.get('id')} of image {annotation['image_id']} has a segmentation "
-                f"that cannot be drawn on {size[0]}x{size[1]} pixels (rows x columns): {error}"
+                f"{self.file}: {annotation.label} of image {image.id} has a segmentation that cannot be drawn on "
+                f"{size[0]}x{size[1]} pixels (rows x columns): {error}; {outlines.EXPECTED}"
             ) from error
 
+    def crowds(self, i: int) -> RunLengths:
+        """What the crowds of image i cover. Raises `DatasetError` naming an annotation."""
+        annotations = self.images[i].annotations
+        found = [self.outline(i, k) for k, annotation in enumerate(annotations) if annotation.crowd]
+        return outlines.united(found, self.size(i))
 
-def _file_name(image: dict[str, Any]) -> str:
-    """COCO's files say `file_name`; LVIS's have only the url, ending in `SPLIT/NAME`."""
-    return str(image.get("file_name") or "/".join(image["coco_url"].split("/")[-2:]))
+    def size(self, i: int) -> tuple[int, int]:
+        """(rows, columns), as the file has it or else the image's header. Raises `DatasetError`."""
+        if i not in self._sizes:
+            size = self.mask_size(i)
+            if size is None:
+                size = file_checks.picture_size(self.image_file(i))
+                coco_tables.check_drawable(f"{self.image_file(i)}: the image", size)
+            self._sizes[i] = size
+        return self._sizes[i]
+
+    def mask_size(self, i: int) -> tuple[int, int] | None:
+        return coco_tables.checked_size(self.file, self.images[i])
 
 
-def _run_lengths(segmentation: Any, size: tuple[int, int]) -> Any:
-    """Compressed run lengths of a segmentation of any of the three kinds; of none at all they are empty.
+class CocoObjects(EvaluationDataset):
+    """Each object of a COCO file as one sample. Its masks are drawn one by one, when they are asked for.
 
-    Raises ValueError and others where it does not fit `size`.
+    `place` is the JSON file itself: it is what the dataset is found by.
     """
+
+    def __init__(self, name: str, source: CocoFile) -> None:
+        self.name = name
+        self.place = source.file
+        self.source = source
+        self._lock = threading.Lock()
+        self._crowds: tuple[int, RunLengths] | None = None
+        self._image_shape: tuple[int, tuple[int, int] | DatasetError] | None = None
+
+    @cached_property
+    def _samples(self) -> list[tuple[int, int]]:
+        """(image, annotation) of each, from 0."""
+        images = self.source.images
+        every = [(i, k) for i, image in enumerate(images) for k in range(len(image.annotations))]
+        samples = [(i, k) for i, k in every if not images[i].annotations[k].crowd]
+        if every and not samples:
+            raise DatasetError(
+                f"{self.source.file}: its {len(every)} annotations are all crowds (iscrowd 1), which are ignored; "
+                "where they are single objects, as in an export of masks from CVAT, set their iscrowd to 0"
+            )
+        return samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def sample_id(self, i: int) -> str:
+        image, k = self._samples[i]
+        return f"{self.source.image_id(image)}__{k + 1}"
+
+    def image_id(self, i: int) -> str:
+        return self.source.image_id(self._samples[i][0])
+
+    def read_image(self, i: int) -> Image:
+        return self.source.read_image(self._samples[i][0])
+
+    def read_target(self, i: int) -> Target:
+        image, k = self._samples[i]
+        object = _decoded(self.source.outline(image, k))
+        crowds = self._crowds_of(image)
+        if crowds is None:
+            return Target(object, None)
+        ignore = _decoded(crowds)
+        ignore &= ~object
+        return Target(object, ignore if ignore.any() else None)
+
+    def files_of(self, i: int) -> tuple[str, ...]:
+        return self.source.files_of(self._samples[i][0])
+
+    def stamp(self) -> str:
+        return self.source.stamp()
+
+    def check_files(self) -> Iterator[str]:
+        """Besides what is said of files, one sentence for each annotation that cannot be a target."""
+        yield from self.source.check_files()
+        for i, (image, _) in enumerate(self._samples):
+            try:
+                self.source.size(image)
+            except DatasetError:
+                continue  # said of the image
+            fault = self.inspect(i, with_image=False).fault
+            if fault is not None:
+                yield fault
+
+    def inspect(self, i: int, *, with_image: bool = True) -> Inspection:
+        """As of every dataset, but that no mask is decoded and an image only once for all its objects."""
+        from pycocotools import mask as rle
+
+        image, k = self._samples[i]
+        files = " and ".join(self.files_of(i))
+        digest, faults, size = "unreadable", [], None
+        try:
+            outline, crowds = self.source.outline(image, k), self._crowds_of(image)
+        except DatasetError as error:
+            faults.append(str(error))
+        else:
+            size = self.source.size(image)
+            digest = _digest(self.sample_id(i), outline, crowds)
+            if not rle.area(outline):
+                annotation = self.source.images[image].annotations[k]
+                why = "covers no pixel of the image" if annotation.segmentation else "has no outline"
+                faults.append(
+                    f"{files}: the target is empty, there is nothing to click on: {annotation.label} of image "
+                    f"{self.source.images[image].id} {why}"
+                )
+        if with_image:
+            shape = self._shape_of(image)
+            if isinstance(shape, DatasetError):
+                faults.append(str(shape))
+            elif size is not None and shape != size:
+                faults.append(file_checks.sizes_differ(files, "image", shape, size))
+        return Inspection(digest, "; ".join(dict.fromkeys(faults)) or None)
+
+    def _crowds_of(self, image: int) -> RunLengths | None:
+        """None where there are none."""
+        if not any(annotation.crowd for annotation in self.source.images[image].annotations):
+            return None
+        known = self._crowds
+        if known is None or known[0] != image:
+            known = self._crowds = image, self.source.crowds(image)
+        return known[1]
+
+    def _shape_of(self, image: int) -> tuple[int, int] | DatasetError:
+        """Of the decoded image; why there is none."""
+        with self._lock:
+            if self._image_shape is None or self._image_shape[0] != image:
+                try:
+                    shape = self.source.read_image(image).shape
+                    self._image_shape = image, (shape[0], shape[1])
+                except DatasetError as error:
+                    self._image_shape = image, error
+            return self._image_shape[1]
+
+
+def _decoded(mask: RunLengths) -> Any:
+    """bool `(H, W)`, row by row."""
+    import numpy as np
     from pycocotools import mask as rle
 
-    rows, columns = size
-    if isinstance(segmentation, dict):
-        if list(segmentation["size"]) != [rows, columns]:
-            raise ValueError(f"its size is {segmentation['size']}")
-        counts = segmentation["counts"]
-        if isinstance(counts, list):
-            if min(counts, default=0) < 0 or sum(counts) != rows * columns:
-                raise ValueError(f"its run lengths add up to {sum(counts)} pixels")
-            return rle.frPyObjects(segmentation, rows, columns)
-        compressed = {"size": [rows, columns], "counts": counts.encode() if isinstance(counts, str) else counts}
-        rle.decode(compressed)  # raises where the lengths exceed the size; other functions would read past the end
-        return compressed
-    polygons = [polygon for polygon in segmentation or () if len(polygon) >= 6]  # fewer than three points: no area
-    if not polygons:
-        return rle.frPyObjects({"size": [rows, columns], "counts": [rows * columns]}, rows, columns)
-    if not all(abs(value) <= _FARTHEST for polygon in polygons for value in polygon):
-        raise ValueError("a polygon has points far away from the image")
-    return rle.merge(rle.frPyObjects(polygons, rows, columns))
+    rows, columns = mask["size"]
+    x, y, width, height = (int(value) for value in rle.toBbox(mask))
+    pixels = np.zeros((rows, columns), bool)
+    box = slice(y, y + height), slice(x, x + width)
+    pixels[box] = rle.decode(mask)[box]  # pycocotools decodes column by column; most of an image lies outside the box
+    return pixels
 
 
-def _layers(outlines: Sequence[Any]) -> list[int]:
-    """For each outline the first layer in which no earlier one overlaps it."""
+def _digest(sample_id: str, outline: RunLengths, crowds: RunLengths | None) -> str:
+    """Of run lengths in place of pixels: where one pixel differs, they do."""
+    content = hashlib.sha256(f"{sample_id}\n{tuple(outline['size'])}\n".encode())
+    content.update(outline["counts"])
+    content.update(b"" if crowds is None else b"\nignored " + crowds["counts"])
+    return content.hexdigest()
+
+
+def _layers(masks: Sequence[RunLengths], most: int) -> list[int]:
+    """For each mask the first layer in which no earlier one overlaps it. Ends early where one needs layer `most`."""
+    import numpy as np
     from pycocotools import mask as rle
 
-    overlap = rle.iou(outlines, outlines, [0] * len(outlines)) > 0 if outlines else ()
-    layers: list[int] = []
-    for k in range(len(outlines)):
-        taken = {layers[j] for j in range(k) if overlap[k][j]}
-        layers.append(next(layer for layer in range(k + 1) if layer not in taken))
-    return layers
+    layers = np.zeros(len(masks), int)
+    for first in range(0, len(masks), _BLOCK):
+        block = list(masks[first : first + _BLOCK])
+        overlap = rle.iou(block, list(masks[: first + len(block)]), [0] * (first + len(block))) > 0
+        for row in range(len(block)):
+            k = first + row
+            taken = np.unique(layers[:k][overlap[row, :k]])
+            free = np.flatnonzero(taken != np.arange(len(taken)))
+            layers[k] = free[0] if free.size else len(taken)
+            if layers[k] >= most:
+                return [int(layer) for layer in layers]
+    return [int(layer) for layer in layers]

@@ -14,14 +14,15 @@ every thing, id = `ID__LAYER.VALUE`, or `ID__VALUE` in layer 0.
 
 from __future__ import annotations
 
+import operator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iiszoo.cards import DatasetCard
-from iiszoo.data import roots
+from iiszoo.data import listed_names, roots
 from iiszoo.data.all_regions import AllRegions
-from iiszoo.data.annotated_images import AnnotatedImages
+from iiszoo.data.annotated_images import MOST_BYTES, AnnotatedImages
 from iiszoo.data.seg_dataset import Region
 from iiszoo.errors import DatasetError
 
@@ -71,7 +72,11 @@ class CocoLvis(AnnotatedImages):
         found = read_pickle(self.objects_file)
         if not isinstance(found, dict):
             raise DatasetError(f"{self.objects_file}: must hold a dict of images, not a {type(found).__name__}")
-        return sorted(((str(id), entry) for id, entry in found.items()), key=lambda item: item[0])
+        try:
+            entries = [(listed_names.inside(str(id), self.split_place), entry) for id, entry in found.items()]
+        except ValueError as error:
+            raise DatasetError(f"{self.objects_file}: an image's id cannot be used: {error}") from error
+        return sorted(entries, key=lambda item: item[0])
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -98,7 +103,14 @@ class CocoLvis(AnnotatedImages):
 
         encoded, objects = self._read_layers(i)
         n_things = self._n_things(i)
-        layers = [_decode(layer, self.annotation_file(i)) for layer in encoded]
+        layers: list[NDArray[np.integer[Any]]] = []
+        for layer in encoded:
+            layers.append(_decode(layer, self.annotation_file(i)))
+            if len(encoded) * layers[0].nbytes > MOST_BYTES:
+                raise DatasetError(
+                    f"{self.annotation_file(i)}: its {len(encoded)} layers of {layers[0].nbytes} bytes need more than "
+                    f"{MOST_BYTES >> 30} GiB; scale the image down"
+                )
         if len({layer.shape for layer in layers}) > 1:
             raise DatasetError(f"{self.annotation_file(i)}: its layers differ in size")
         masks = np.stack(layers, axis=2)
@@ -117,7 +129,7 @@ class CocoLvis(AnnotatedImages):
         found = read_pickle(path)
         try:
             encoded, mapping = found
-            objects = [Region(int(layer), int(value)) for layer, value in mapping]
+            objects = [Region(operator.index(layer), operator.index(value)) for layer, value in mapping]
         except (TypeError, ValueError) as error:
             raise DatasetError(f"{path}: must hold layers and the (layer, value) of each object ({error})") from error
         if not encoded or not all(0 <= region.layer < len(encoded) and region.value > 0 for region in objects):
@@ -127,15 +139,21 @@ class CocoLvis(AnnotatedImages):
     def _n_things(self, i: int) -> int:
         id, entry = self._entries[i]
         try:
-            return int(entry["num_instance_masks"])
-        except (KeyError, TypeError, ValueError) as error:
+            n_things = operator.index(entry["num_instance_masks"])
+        except (KeyError, TypeError) as error:
             raise DatasetError(f"{self.objects_file}: image {id} has no num_instance_masks ({error!r})") from error
+        if n_things < 0:
+            raise DatasetError(f"{self.objects_file}: image {id} has num_instance_masks {n_things}, below 0")
+        return n_things
 
     def _parents(self, i: int, objects: list[Region]) -> dict[Region, Region]:
         id, entry = self._entries[i]
         try:
             hierarchy = {k: node["parent"] for k, node in entry["hierarchy"].items() if node is not None}
-            return {objects[k]: objects[parent] for k, parent in hierarchy.items() if parent is not None}
+            pairs = {k: parent for k, parent in hierarchy.items() if parent is not None}
+            if min([*pairs, *pairs.values()], default=0) < 0:
+                raise IndexError("an object below 0")
+            return {objects[k]: objects[parent] for k, parent in pairs.items()}
         except (AttributeError, IndexError, KeyError, TypeError) as error:
             raise DatasetError(f"{self.objects_file}: the hierarchy of image {id} is malformed ({error!r})") from error
 

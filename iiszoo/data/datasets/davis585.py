@@ -20,6 +20,7 @@ from iiszoo.data import file_checks, roots
 from iiszoo.data.base import Pair, image_files
 from iiszoo.data.bright_masks import BrightMasks, colours, decode
 from iiszoo.errors import DatasetError
+from iiszoo.file_names import sample_name
 
 if TYPE_CHECKING:
     from iiszoo.data.base import Mask
@@ -49,7 +50,7 @@ def pairs_in(place: Path) -> list[Pair]:
         for mask in masks:
             if "init" not in mask.name:
                 image = sequence / f"{mask.stem.rpartition('_')[2]}.jpg"
-                pairs.append(Pair(f"{sequence.name}/{mask.stem}", image, mask))
+                pairs.append(Pair(sample_name(f"{sequence.name}/{mask.stem}"), image, mask))
     return pairs
 
 
@@ -76,7 +77,7 @@ class Davis585(BrightMasks):
             sizes = {}
             for path in self._files(i):
                 try:
-                    sizes[path] = file_checks.picture_size(path, turned=True)
+                    sizes[path] = file_checks.picture_size(path)
                 except DatasetError as error:
                     yield str(error)
             if len(set(sizes.values())) > 1:

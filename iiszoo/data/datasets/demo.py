@@ -10,12 +10,12 @@ from pathlib import Path
 
 import iiszoo.data
 from iiszoo.cards import DatasetCard
-from iiszoo.data.base import PairedFiles, pair_by_stem
-from iiszoo.data.datasets.folder import decode
+from iiszoo.data.base import pair_by_stem
+from iiszoo.data.datasets.folder import DrawnMasks
 
 PLACE = Path(iiszoo.data.__file__).parent / "demo"
 
 
-def load(card: DatasetCard, root: Path | None = None) -> PairedFiles:
+def load(card: DatasetCard, root: Path | None = None) -> DrawnMasks:
     """The embedded dataset; `root` has no meaning for it."""
-    return PairedFiles(card.id, PLACE, pair_by_stem(PLACE / "images", PLACE / "masks", objects=True), decode)
+    return DrawnMasks(card.id, PLACE, pair_by_stem(PLACE / "images", PLACE / "masks", objects=True))

@@ -1,54 +1,156 @@
 """`folder:DIR`: anybody's images and masks, without a line of code.
 
 DIR holds two subdirectories: images and masks, img and gt, or data_GT and boundary_GT. A mask has its image's stem, or
-is called `STEM__OBJECT` where an image has several objects. Sample id = the mask's stem.
+is called `STEM__OBJECT` where an image has several objects. Sample id = the mask's stem, as `iiszoo.file_names` writes
+it. What a mask's values mean: `iiszoo.data.mask_values`.
+
+A mask with several object values is refused, unless the dataset says what they are: `folder:DIR?objects=all`, one
+target of them all, or `folder:DIR?objects=values`, a target of each; its id is then `STEM__VALUE`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from iiszoo.cards import DatasetCard
-from iiszoo.data.base import PairedFiles, Target, pair_by_stem
-from iiszoo.errors import DatasetError
+from iiszoo.data.base import EvaluationDataset, PairedFiles, Target, pair_by_stem
+from iiszoo.errors import BadOption, DatasetError
+from iiszoo.file_names import escaped
+
+if TYPE_CHECKING:
+    from iiszoo.data.base import Image, Pair
+    from iiszoo.data.mask_values import Labels
 
 LAYOUTS = (("images", "masks"), ("img", "gt"), ("data_GT", "boundary_GT"))
 
 
-def load(card: DatasetCard, root: Path | None = None, argument: str = "") -> PairedFiles:
-    """The images and masks under the directory `argument`, a relative one from `root` or the working directory."""
+def load(
+    card: DatasetCard, root: Path | None = None, argument: str = "", *, objects: str = ""
+) -> DrawnMasks | EachValue:
+    """The images and masks under the directory `argument`, a relative one from `root` or the working directory.
+
+    `objects`: `"all"`, `"values"`, or `""`, by which a mask of several object values is refused.
+    """
+    name = f"folder:{escaped(argument, '?')}"
+    if objects not in ("", "all", "values"):
+        raise BadOption(f"dataset {name}: objects must be all or values, not {objects}")
     place = (root or Path()) / Path(argument).expanduser()
     if not place.is_dir():
-        raise DatasetError(f"dataset folder:{argument}: there is no directory {place.resolve()}")
+        raise DatasetError(f"dataset {name}: there is no directory {place.resolve()}")
     for images, masks in LAYOUTS:
         if (place / images).is_dir() and (place / masks).is_dir():
             pairs = pair_by_stem(place / images, place / masks, objects=True)
             if not pairs:
-                raise DatasetError(f"dataset folder:{argument}: {place / images} holds no images")
-            return PairedFiles(f"folder:{argument}", place, pairs, decode)
+                raise DatasetError(f"dataset {name}: {place / images} holds no images")
+            drawn = DrawnMasks(name, place, pairs, merge=bool(objects))
+            return EachValue(drawn) if objects == "values" else drawn
     expected = ", or ".join(f"{images}/ and {masks}/" for images, masks in LAYOUTS)
-    raise DatasetError(f"dataset folder:{argument}: {place} must hold {expected}")
+    raise DatasetError(f"dataset {name}: {place} must hold {expected}")
 
 
-def decode(pixels: Any) -> Target:
-    """A mask of any common kind, by the values that occur in it.
+def labels_of(path: Path) -> Labels:
+    """The labels of a mask file. Raises `DatasetError` naming it."""
+    from iiszoo.data.mask_values import labels_in
+    from iiszoo.data.picture_file import read_header
+    from iiszoo.data.read import palette, read_mask
 
-    At most 127 (0/1 masks, class indices, bool): what is not zero is object. Higher (0/255, greys, JPEG): from 128 on
-    is object; except that in a mask of just 0, 128 and 255 the 128 is ignored, as GrabCut's is. 16-bit masks that reach
-    above 255 count by their upper byte, as 1 where that is 0. Colour: the brightest channel; alpha is left out.
-    A palette file counts by its indices, like a grey one.
+    pixels = read_mask(path)
+    try:
+        return labels_in(pixels, palette(path), lossy=read_header(path).lossy)
+    except ValueError as error:
+        raise DatasetError(f"{path}: {error}") from error
+
+
+def one_object(path: Path, way_out: str) -> Target:
+    """The target of a mask file of one object. Raises `DatasetError` naming the file, and the values of several."""
+    from iiszoo.data.mask_values import several
+
+    labels = labels_of(path)
+    if len(labels.objects) > 1:
+        raise DatasetError(
+            f"{path}: holds several object values ({several(labels)}), and it is not known whether they are one "
+            f"object; {way_out}"
+        )
+    return labels.all_objects()
+
+
+class DrawnMasks(PairedFiles):
+    """Masks by the rule of `iiszoo.data.mask_values`; with `merge`, several object values of a mask are one object."""
+
+    def __init__(self, name: str, place: Path, pairs: Sequence[Pair], *, merge: bool = False) -> None:
+        super().__init__(name, place, pairs)
+        self.merge = merge
+
+    def target_in(self, path: Path) -> Target:
+        if self.merge:
+            return labels_of(path).all_objects()
+        name = self.name if self.name.startswith("folder:") else f"folder:{self.place}"
+        return one_object(path, f"{name}?objects=values makes a target of each, {name}?objects=all one of them all")
+
+    def check_files(self) -> Iterator[str]:
+        """Beside what headers show, masks that cannot be decoded and masks of several objects."""
+        faults = set()
+        for fault in super().check_files():
+            faults.add(fault)
+            yield fault
+        for i in range(len(self)):
+            try:
+                self.read_target(i)
+            except DatasetError as error:
+                if str(error) not in faults:
+                    yield str(error)
+
+
+class EachValue(EvaluationDataset):
+    """One sample for each object value of each mask of `source`: `STEM__VALUE`. A mask that has none, or that cannot be
+    read, is one sample, `STEM`, which `inspect` reports. Every mask is read on first use.
     """
-    import numpy as np
 
-    values = pixels if pixels.ndim == 2 else pixels[:, :, :3].max(axis=2)
-    if values.dtype.kind == "f":
-        values = values / max(values.max(initial=0), 1) * 255
-    elif values.max(initial=0) > 255:
-        values = np.maximum(values >> 8, values != 0)
-    if values.max(initial=0) <= 127:
-        return Target(values != 0, None)
-    if np.isin(values, (0, 128, 255)).all():
-        ignore = values == 128
-        return Target(values == 255, ignore if ignore.any() else None)
-    return Target(values >= 128, None)
+    def __init__(self, source: DrawnMasks) -> None:
+        self.source, self.name, self.place = source, source.name, source.place
+
+    @cached_property
+    def _samples(self) -> list[tuple[int, int | None, str]]:
+        """(index in `source`, value, sample id)."""
+        samples: list[tuple[int, int | None, str]] = []
+        for i, pair in enumerate(self.source.pairs):
+            try:
+                labels = None if pair.mask_fault else labels_of(pair.mask)
+            except DatasetError:
+                labels = None
+            if labels is None or not labels.objects:
+                samples.append((i, None, pair.id))
+                continue
+            samples += [(i, value, f"{pair.id}__{labels.name(value)}") for value in labels.objects]
+        return samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def sample_id(self, i: int) -> str:
+        return self._samples[i][2]
+
+    def image_id(self, i: int) -> str:
+        return self.source.image_id(self._samples[i][0])
+
+    def read_image(self, i: int) -> Image:
+        return self.source.read_image(self._samples[i][0])
+
+    def read_target(self, i: int) -> Target:
+        mask, value, _ = self._samples[i]
+        if value is None:
+            return self.source.read_target(mask)
+        labels = labels_of(self.source.pairs[mask].mask)
+        return Target(labels.values == value, labels.ignore)
+
+    def files_of(self, i: int) -> tuple[str, ...]:
+        return self.source.files_of(self._samples[i][0])
+
+    def stamp(self) -> str:
+        return self.source.stamp()
+
+    def check_files(self) -> Iterator[str]:
+        return self.source.check_files()

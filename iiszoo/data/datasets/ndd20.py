@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iiszoo.cards import DatasetCard
-from iiszoo.data import file_checks, roots
+from iiszoo.data import file_checks, listed_names, outlines, roots
 from iiszoo.data.all_regions import AllRegions
 from iiszoo.data.annotated_images import AnnotatedImages
 from iiszoo.data.seg_dataset import Region
@@ -60,10 +60,13 @@ class NDD20(AnnotatedImages):
         found = file_checks.json_in(self.labels)
         try:
             entries = [
-                (str(entry["filename"]), [region["shape_attributes"] for region in entry["regions"]])
+                (
+                    listed_names.inside(entry["filename"], self.images),
+                    [region["shape_attributes"] for region in entry["regions"]],
+                )
                 for entry in found.values()
             ]
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DatasetError(f"{self.labels}: is no export of the VGG Image Annotator ({error!r})") from error
         entries.sort(key=lambda entry: entry[0])
         n_train = int(len(entries) * TRAIN_SHARE)
@@ -88,10 +91,12 @@ class NDD20(AnnotatedImages):
         import cv2
         import numpy as np
 
-        mask = np.zeros(file_checks.picture_size(self.image_file(i), turned=True), np.uint8)
+        mask = np.zeros(file_checks.picture_size(self.image_file(i)), np.uint8)
         for shape in self._outlines[i][1]:
             try:
                 outline = np.stack([shape["all_points_x"], shape["all_points_y"]], axis=1)
+                if not (np.abs(outline) <= outlines.FARTHEST).all():  # nor NaN
+                    raise ValueError(f"points that are not numbers up to {outlines.FARTHEST:g}")
                 points = outline.round().astype(np.int32)
                 cv2.fillPoly(mask, [points], 1)  # one by one: together, overlaps would become holes
             except Exception as error:  # whatever a malformed shape leads to

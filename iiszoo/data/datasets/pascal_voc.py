@@ -78,7 +78,7 @@ class PascalVOC(AnnotatedImages):
         return masks, {"classes": _classes(path, masks)} if path.exists() else {}
 
     def mask_size(self, i: int) -> tuple[int, int]:
-        return file_checks.picture_size(self.annotation_file(i), turned=True)
+        return file_checks.picture_size(self.annotation_file(i))
 
 
 def _classes(path: Path, masks: FullMasks) -> dict[tuple[int, int], str]:

@@ -1,4 +1,4 @@
-"""Connected parts of a mask, and how deep a point lies in it."""
+"""The parts of a mask that were clicked on, and how deep a point lies in a mask."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from iiszoo.clicking.regions import clicked_components
+
 
 def keep_clicked(mask: NDArray[Any], points: NDArray[Any]) -> NDArray[Any]:
     """The 8-connected parts of a bool mask (H, W) that hold one of the points (N, 2); with no point the whole mask."""
-    if len(points) == 0:
-        return mask
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-    kept = np.zeros(count, bool)
-    kept[labels[points[:, 0], points[:, 1]]] = True
-    kept[0] = False
-    return np.asarray(kept[labels])
+    return clicked_components(mask, points, 8) if len(points) else mask
 
 
 def depth(mask: NDArray[Any]) -> NDArray[Any]:

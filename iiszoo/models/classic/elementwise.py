@@ -6,23 +6,23 @@ This file holds the one loop over the batch, and the clicks of one element as th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
+from iiszoo.cards import ModelCard
+from iiszoo.errors import BadOption
+from iiszoo.protocol import Clicks, Images, Outputs, State, empty_output
 
 Array = NDArray[Any]
-Click = Sequence[float]
-ClickLists = Sequence[Sequence[Sequence[Click]]]
-Images = torch.Tensor | Sequence[torch.Tensor]
-State = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Clicks:
+class ElementClicks:
     """The clicks of one element, in the order in which they were made.
 
     `points` int64 (N, 2), (row, col) inside the image; `positive` bool (N,); `interaction` int64 (N,), from 0 on;
@@ -50,25 +50,25 @@ class Segmenter(Protocol):
         """The image-only work. `image`: float32 (H, W, 3), RGB in [0, 1]."""
         ...
 
-    def segment(self, prepared: Any, previous: Array, clicks: Clicks) -> Array:
+    def segment(self, prepared: Any, previous: Array, clicks: ElementClicks) -> Array:
         """float32 (H, W) in [0, 1] from the previous output (H, W) and at least one click."""
         ...
 
 
-def clicks_of(pcs: ClickLists, ncs: ClickLists, element: int, height: int, width: int) -> Clicks:
-    """The clicks of one batch element; a click beyond the image is moved to its nearest pixel.
+def element_clicks(pcs: Clicks, ncs: Clicks, b: int, height: int, width: int) -> ElementClicks:
+    """The clicks of batch element `b`; a click beyond the image is moved to its nearest pixel.
 
     Where a positive and a negative click share a pixel the later one holds, and of one interaction the negative one.
     """
     latest: dict[tuple[int, int], tuple[int, bool]] = {}
     for interaction in range(max(len(pcs), len(ncs))):
         for lists, positive in ((pcs, True), (ncs, False)):
-            for click in lists[interaction][element] if interaction < len(lists) else ():
+            for click in lists[interaction][b] if interaction < len(lists) else ():
                 row = min(max(round(float(click[0])), 0), height - 1)
                 col = min(max(round(float(click[1])), 0), width - 1)
                 latest.pop((row, col), None)
                 latest[row, col] = (interaction, positive)
-    return Clicks(
+    return ElementClicks(
         points=np.array(list(latest), dtype=np.int64).reshape(-1, 2),
         positive=np.array([positive for _, positive in latest.values()], dtype=bool),
         interaction=np.array([interaction for interaction, _ in latest.values()], dtype=np.int64),
@@ -87,42 +87,28 @@ class ElementwiseModel:
         self._segmenter = segmenter
 
     def init_z(self, x: Images) -> State:
-        prepared = [self._segmenter.prepare(_image(element)) for element in x]
-        zeros = [torch.zeros((1, *element.shape[-2:]), dtype=torch.float32, device=element.device) for element in x]
-        return {"prev_output": _like_batch(zeros, x), "prepared": prepared}
+        return {"prev_output": empty_output(x), "prepared": [self._segmenter.prepare(_image(image)) for image in x]}
 
-    def __call__(
-        self, x: Images, z: Mapping[str, Any], pcs: ClickLists, ncs: ClickLists
-    ) -> tuple[torch.Tensor | list[torch.Tensor], State]:
-        outputs = []
-        for element, image in enumerate(x):
+    def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
+        y = empty_output(x)
+        for b, image in enumerate(x):
             height, width = int(image.shape[-2]), int(image.shape[-1])
-            previous = z["prev_output"][element].detach().to("cpu", torch.float32).numpy().reshape(height, width)
-            clicks = clicks_of(pcs, ncs, element, height, width)
-            if len(clicks):
-                output = self._segmenter.segment(z["prepared"][element], previous, clicks)
-            else:
-                output = previous.copy()
-            outputs.append(torch.from_numpy(np.ascontiguousarray(output, np.float32))[None].to(image.device))
-        y = _like_batch(outputs, x)
+            previous = z["prev_output"][b].detach().to("cpu", torch.float32).numpy().reshape(height, width)
+            clicks = element_clicks(pcs, ncs, b, height, width)
+            output = self._segmenter.segment(z["prepared"][b], previous, clicks) if len(clicks) else previous
+            y[b] = torch.from_numpy(np.array(output, np.float32, order="C"))[None].to(image.device)
         # The state gets its own copy: a caller that edits y must not edit the session's memory with it.
-        memory = y.clone() if isinstance(y, torch.Tensor) else [output.clone() for output in y]
+        memory = y.clone() if isinstance(y, Tensor) else [output.clone() for output in y]
         return y, {**z, "prev_output": memory}
 
 
-def _image(element: torch.Tensor) -> Array:
-    return np.ascontiguousarray(element.detach().to("cpu", torch.float32).permute(1, 2, 0).numpy())
+def _image(image: Tensor) -> Array:
+    return np.ascontiguousarray(image.detach().to("cpu", torch.float32).permute(1, 2, 0).numpy())
 
 
-def _like_batch(elements: list[torch.Tensor], x: Images) -> torch.Tensor | list[torch.Tensor]:
-    if not isinstance(x, torch.Tensor):
-        return elements
-    if not elements:
-        return torch.zeros((0, 1, *x.shape[-2:]), dtype=torch.float32, device=x.device)
-    return torch.stack(elements)
-
-
-def refuse_checkpoint(checkpoint: object) -> None:
-    """Raise ValueError where a weight-free model is given weights."""
+def refuse_checkpoint(card: ModelCard, checkpoint: object) -> None:
+    """Raise `BadOption` if a weight-free model is given weights."""
     if checkpoint is not None:
-        raise ValueError("it has no weights, so it takes no checkpoint")
+        raise BadOption(
+            f"model {card.id} has no weights, so it takes no checkpoint; leave --checkpoint (checkpoint=) out"
+        )

@@ -18,15 +18,18 @@ al., ICCV 2005).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from iiszoo.cards import ModelCard
+
 from .colour import colour_bins, log_likelihood_ratio, to_lab
 from .components import depth, keep_clicked
-from .elementwise import Clicks, ElementwiseModel, refuse_checkpoint
+from .elementwise import ElementClicks, ElementwiseModel, refuse_checkpoint
 from .geodesic import geodesic_distance, step_costs
 from .mincut import edge_weights, mean_cut_weight, min_cut
 from .seeds import click_discs, on_grid, shrink, working_size
@@ -126,7 +129,7 @@ class GeoCut:
             fine_weights=edge_weights(to_lab(fine), s.weight_floor),
         )
 
-    def segment(self, prepared: Prepared, previous: Array, clicks: Clicks) -> Array:
+    def segment(self, prepared: Prepared, previous: Array, clicks: ElementClicks) -> Array:
         has_mask = bool((previous > 0.5).any())
         if not has_mask and not clicks.positive.any():
             return np.zeros_like(previous)
@@ -141,7 +144,7 @@ class GeoCut:
             return np.asarray(cv2.resize(mask.astype(np.float32), previous.shape[::-1], interpolation=cv2.INTER_LINEAR))
         return mask.astype(np.float32)
 
-    def _scene(self, prepared: Prepared, previous: Array, clicks: Clicks, points: Array) -> _Scene:
+    def _scene(self, prepared: Prepared, previous: Array, clicks: ElementClicks, points: Array) -> _Scene:
         s = self._settings
         shape = prepared.bins.shape
         fixed = click_discs(points, clicks.positive, shape, s.disc)
@@ -194,7 +197,7 @@ class GeoCut:
             cuts.append(self._rounds(prepared, scene, unary, _logistic(unary)))
         return min(cuts, key=lambda cut: mean_cut_weight(keep_clicked(cut.mask, positives), prepared.weights))
 
-    def _next_cut(self, prepared: Prepared, scene: _Scene, clicks: Clicks, points: Array) -> _Cut:
+    def _next_cut(self, prepared: Prepared, scene: _Scene, clicks: ElementClicks, points: Array) -> _Cut:
         """The boldest change of the previous output that its newest clicks explain; else the most timid.
 
         People (and the robots that play them) click in the middle of the largest error. So a change that is much deeper
@@ -211,7 +214,7 @@ class GeoCut:
                 break
         return cut
 
-    def _explained(self, mask: Array, before: Array, clicks: Clicks, points: Array) -> bool:
+    def _explained(self, mask: Array, before: Array, clicks: ElementClicks, points: Array) -> bool:
         s = self._settings
         added, removed = depth(mask & ~before), depth(before & ~mask)
         at_click = 0.0
@@ -221,7 +224,7 @@ class GeoCut:
             at_click = max(at_click, float(own[max(row - 2, 0) : row + 3, max(col - 2, 0) : col + 3].max()))
         return max(float(added.max()), float(removed.max())) <= s.depth_factor * at_click + s.depth_slack
 
-    def _refine(self, prepared: Prepared, cut: _Cut, clicks: Clicks, image_shape: tuple[int, ...]) -> Array:
+    def _refine(self, prepared: Prepared, cut: _Cut, clicks: ElementClicks, image_shape: tuple[int, ...]) -> Array:
         """The cut again on the fine grid, bool (fh, fw), free only in a band round the coarse boundary."""
         s = self._settings
         shape = prepared.fine_bins.shape
@@ -245,7 +248,7 @@ def _logistic(unary: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-2 * unary)))
 
 
-def load_geocut(card: object = None, *, device: str = "cpu", checkpoint: object = None) -> ElementwiseModel:
+def load_geocut(card: ModelCard, *, device: str, checkpoint: Path | None = None) -> ElementwiseModel:
     """The model in the standard format; it has no weights and no options, and always computes on the CPU."""
-    refuse_checkpoint(checkpoint)
+    refuse_checkpoint(card, checkpoint)
     return ElementwiseModel(GeoCut(Settings()))

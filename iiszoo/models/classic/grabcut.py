@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from iiszoo.cards import ModelCard
+
 from .components import keep_clicked
-from .elementwise import Clicks, ElementwiseModel, refuse_checkpoint
+from .elementwise import ElementClicks, ElementwiseModel, refuse_checkpoint
 from .seeds import click_discs, on_grid, shrink, working_size
 
 Array = NDArray[Any]
@@ -37,7 +40,7 @@ class GrabCut:
         small = shrink(image, working_size(image.shape, self._settings.work_side))
         return (small * 255).round().clip(0, 255).astype(np.uint8)
 
-    def segment(self, prepared: Array, previous: Array, clicks: Clicks) -> Array:
+    def segment(self, prepared: Array, previous: Array, clicks: ElementClicks) -> Array:
         s = self._settings
         shape = prepared.shape[0], prepared.shape[1]
         points = on_grid(clicks.points, previous.shape, shape)
@@ -65,7 +68,7 @@ def _grabcut(image: Array, mask: Array, iterations: int) -> Array:
     return np.asarray((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD))
 
 
-def load_grabcut(card: object = None, *, device: str = "cpu", checkpoint: object = None) -> ElementwiseModel:
+def load_grabcut(card: ModelCard, *, device: str, checkpoint: Path | None = None) -> ElementwiseModel:
     """The model in the standard format; it has no weights and no options, and always computes on the CPU."""
-    refuse_checkpoint(checkpoint)
+    refuse_checkpoint(card, checkpoint)
     return ElementwiseModel(GrabCut(Settings()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.segmentation import random_walker
 
-from .elementwise import Clicks, ElementwiseModel, refuse_checkpoint
+from iiszoo.cards import ModelCard
+
+from .elementwise import ElementClicks, ElementwiseModel, refuse_checkpoint
 from .seeds import click_discs, on_grid, shrink, working_size
 
 Array = NDArray[Any]
@@ -43,7 +46,7 @@ class RandomWalker:
             small[0, 0] += 1e-3  # scikit-image divides by the image's deviation: a flat image would give no number
         return small
 
-    def segment(self, prepared: Array, previous: Array, clicks: Clicks) -> Array:
+    def segment(self, prepared: Array, previous: Array, clicks: ElementClicks) -> Array:
         s = self._settings
         shape = prepared.shape[0], prepared.shape[1]
         points = on_grid(clicks.points, previous.shape, shape)
@@ -71,7 +74,7 @@ class RandomWalker:
         return np.asarray(cv2.resize(probability, previous.shape[::-1], interpolation=cv2.INTER_LINEAR))
 
 
-def load_random_walker(card: object = None, *, device: str = "cpu", checkpoint: object = None) -> ElementwiseModel:
+def load_random_walker(card: ModelCard, *, device: str, checkpoint: Path | None = None) -> ElementwiseModel:
     """The model in the standard format; it has no weights and no options, and always computes on the CPU."""
-    refuse_checkpoint(checkpoint)
+    refuse_checkpoint(card, checkpoint)
     return ElementwiseModel(RandomWalker(Settings()))

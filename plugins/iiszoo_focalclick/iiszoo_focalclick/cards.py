@@ -9,7 +9,7 @@ DEFAULT = "focalclick/segformerb3-s2-combined"
 _FOLDER = "https://drive.google.com/drive/folders/1XzUlpPqbzAyMt009HVpEeW31ln1FeXfX"
 _OPTIONS = (
     "size=PIXELS: the square that crops are resized to, 256 as published. progressive_merge=published (the default), "
-    "mended or none: how answers are merged with a mask that the session started from; without one nothing is merged."
+    "fixed or none: how answers are merged with a mask that the session started from; without one nothing is merged."
 )
 _COMBINED = (
     "Trained on COCO+LVIS, YouTube-VOS, ADE20K, saliency sets (MSRA10K, DUT-TR), HFlicker and thin objects, by the "

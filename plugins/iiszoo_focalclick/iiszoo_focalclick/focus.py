@@ -6,16 +6,17 @@ From FocalClick (arXiv 2204.02574), section 3.2: `get_focus_cropv1`, `get_bbox_f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from iiszoo.models.merge import changed_under
+from iiszoo.models.zoom import Box, bounding_box, expand
 
 Mask = NDArray[np.bool_]
-Box = tuple[int, int, int, int]
-"""(top, bottom, left, right) in pixels; bottom and right do not belong to it."""
+
+Extent = tuple[float, float]
+"""The first and the last row, or column."""
 
 _FEWEST_PIXELS = 10
 """A mask of fewer is no object: its box is the whole image."""
@@ -30,31 +31,29 @@ def focus_box(coarse: Mask, previous: Mask, region: Box, click: tuple[int, int],
     From nothing it is the box of the object. Else it is that of the 8-connected change under the click, unless this is
     less than a third as high or as wide as the object: then a square round the click.
     """
-    first, last, left, right = _box(coarse)
-    if not previous.any():
-        sides: tuple[float, float, float, float] = (first, last, left, right)
-    else:
-        height, width = last - first, right - left
-        sides = _box(changed_under(coarse ^ previous, click))
-        if sides[1] - sides[0] < height / 3 or sides[3] - sides[2] < width / 3:
+    rows, columns = _extent(coarse)
+    if previous.any():
+        height, width = _length(rows), _length(columns)
+        rows, columns = _extent(changed_under(coarse ^ previous, click))
+        if _length(rows) < height / 3 or _length(columns) < width / 3:
             near = _NEAR * max(height, width)
-            sides = (click[0] - near, click[0] + near, click[1] - near, click[1] + near)
-    top, bottom, left, right = _expanded(sides, expansion, coarse.shape)
-    return max(top, region[0]), min(bottom, region[1]), max(left, region[2]), min(right, region[3])
+            rows, columns = (click[0] - near, click[0] + near), (click[1] - near, click[1] + near)
+    # Cut off at fractions, and what was the last row and column is now beyond them: upstream has it so.
+    top, bottom = map(int, expand(*rows, expansion))
+    left, right = map(int, expand(*columns, expansion))
+    return Box(top, bottom, left, right).clip(region)
 
 
-def _box(mask: Mask) -> tuple[int, int, int, int]:
-    """First and last row, first and last column: the last ones belong to the mask, except in the box of no object."""
-    if np.count_nonzero(mask) < _FEWEST_PIXELS:
-        return 0, mask.shape[0], 0, mask.shape[1]
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
+def _extent(mask: Mask) -> tuple[Extent, Extent]:
+    """First and last row, first and last column, of a mask; the image's height and width count as last ones, if the
+    mask is no object.
+    """
+    box = bounding_box(torch.from_numpy(mask)) if np.count_nonzero(mask) >= _FEWEST_PIXELS else None
+    if box is None:
+        return (0, mask.shape[0]), (0, mask.shape[1])
+    return (box.top, box.bottom - 1), (box.left, box.right - 1)
 
 
-def _expanded(sides: tuple[float, float, float, float], expansion: float, size: Sequence[int]) -> Box:
-    """Both sides expanded about their middle, cut off at fractions, and at the image's border."""
-    ends = []
-    for first, last, limit in ((*sides[:2], size[0]), (*sides[2:], size[1])):
-        middle, length = 0.5 * (first + last), expansion * (last - first + 1)
-        ends += [max(0, int(middle - length * 0.5)), min(limit, int(middle + length * 0.5))]
-    return ends[0], ends[1], ends[2], ends[3]
+def _length(extent: Extent) -> float:
+    """From first to last: one less than the number of pixels."""
+    return extent[1] - extent[0]

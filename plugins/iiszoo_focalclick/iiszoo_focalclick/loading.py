@@ -12,7 +12,7 @@ from iiszoo.errors import BadOption
 if TYPE_CHECKING:
     from iiszoo_focalclick.model import FocalClickModel
 
-MERGES = ("published", "mended", "none")
+MERGES = ("published", "fixed", "none")
 
 
 def load(
@@ -33,8 +33,8 @@ def load(
     if progressive_merge not in MERGES:
         raise BadOption(f"option progressive_merge={progressive_merge} is not known; one of {', '.join(MERGES)}")
     from iiszoo.models.checkpoints import load_network
-    from iiszoo_focalclick.model import FocalClickModel, OnDisks
+    from iiszoo_focalclick.model import DiskNetworks, FocalClickModel
     from iiszoo_focalclick.networks import NETWORKS
 
     network = load_network(card.id, checkpoint or assets.fetch(card), NETWORKS).to(device)
-    return FocalClickModel(OnDisks(network), size, progressive_merge, card.threshold)
+    return FocalClickModel(DiskNetworks(network), size, progressive_merge, card.threshold)

@@ -7,8 +7,8 @@ does between the clicks (`isegm/inference/evaluation.py`); arXiv 2204.02574, sec
 |-----------------|------------------------------------------------------------------------------------------------|
 | `prev_output`   | the answer before, merged where that is on; or a mask to start from                              |
 | `probabilities` | the answer before, without merge: the network's channel, and what the focus crop compares with    |
-| `roi`           | int64 (B, 4): the target crop (`iiszoo.models.zoom.Roi`), -1 where there is none                   |
-| `focus`         | int64 (B, 4): the last focus crop (`iiszoo_focalclick.focus.Box`), -1 where there is none          |
+| `roi`           | int64 (B, 4): the target crop; see `iiszoo.models.zoom.read_box`                                |
+| `focus`         | int64 (B, 4): the last focus crop, likewise                                                    |
 | `answered`      | bool (B,): whether there was a click                                                            |
 | `merging`       | bool (B,): whether the session started from a mask, so that answers are merged with it           |
 """
@@ -20,14 +20,26 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from iiszoo.models.click_model import CPU_BATCH, draw_disks, roi_of
+from iiszoo.models.click_model import CPU_BATCH, draw_disks
 from iiszoo.models.merge import merged_output
-from iiszoo.models.zoom import Point, Roi, Zoom, next_roi, paste
+from iiszoo.models.zoom import (
+    Box,
+    Point,
+    Zoom,
+    crop,
+    cut,
+    next_roi,
+    no_boxes,
+    paste,
+    read_box,
+    resize,
+    whole_image,
+    write_box,
+)
 from iiszoo.protocol import Clicks, Images, Outputs, State, clicks_of, empty_output, join
-from iiszoo_focalclick.focus import Box, focus_box
+from iiszoo_focalclick.focus import focus_box
 from iiszoo_focalclick.networks import REFINER_DISK_RADIUS, FocalClick
 
 ZOOM = Zoom(skip_clicks=1, expansion=1.4, min_crop=10, keep_iou=math.inf, threshold=0.49)
@@ -62,7 +74,7 @@ class Networks(Protocol):
         ...
 
 
-class OnDisks:
+class DiskNetworks:
     """`FocalClick`'s networks, which read clicks as disks."""
 
     def __init__(self, network: FocalClick) -> None:
@@ -98,7 +110,7 @@ class Sight(NamedTuple):
     negatives: list[Point]
     last: tuple[int, int]
     """The newest click."""
-    roi: Roi | None
+    roi: Box | None
     seen: Box
     """The target crop: what of the image the coarse network is shown; all of it, where there is no object."""
 
@@ -108,8 +120,8 @@ class Sight(NamedTuple):
 
     @property
     def region(self) -> Box:
-        """The ROI as a box, or the whole image."""
-        return (0, self.size[0], 0, self.size[1]) if self.roi is None else _box(self.roi)
+        """The ROI, or the whole image."""
+        return whole_image(self.size) if self.roi is None else self.roi
 
 
 @dataclass(frozen=True)
@@ -118,7 +130,7 @@ class FocalClickModel:
 
     Attributes:
         side: of the square that crops are resized to, in pixels.
-        merge: "published", "mended" or "none": how a session that started from a mask merges every answer with the
+        merge: "published", "fixed" or "none": how a session that started from a mask merges every answer with the
             mask before it; see `iiszoo.models.merge`.
         threshold: above which that merge takes a pixel for object.
 
@@ -143,8 +155,8 @@ class FocalClickModel:
         return {
             "prev_output": nothing,
             "probabilities": nothing,
-            "roi": torch.full((len(x), 4), -1),
-            "focus": torch.full((len(x), 4), -1),
+            "roi": no_boxes(len(x)),
+            "focus": no_boxes(len(x)),
             "answered": torch.zeros(len(x), dtype=torch.bool),
             "merging": torch.zeros(len(x), dtype=torch.bool),
         }
@@ -161,13 +173,13 @@ class FocalClickModel:
             for b, sight, (answer, focus) in zip(group, sights, self._answers(sights), strict=True):
                 if not state["answered"][b]:
                     state["merging"][b] = self.merge != "none" and bool((outputs[b] > self.threshold).any())
-                state["roi"][b] = torch.tensor(sight.roi or (-1, -1, -1, -1))
-                state["focus"][b] = torch.tensor(focus)
+                write_box(state["roi"], b, sight.roi)
+                write_box(state["focus"], b, focus)
                 state["answered"][b] = True
                 probabilities[b] = answer
                 if state["merging"][b]:
                     clicks = [*pcs[-1][b], *ncs[-1][b]]
-                    answer = merged_output(answer, outputs[b], clicks, self.threshold, mend=self.merge == "mended")
+                    answer = merged_output(answer, outputs[b], clicks, self.threshold, fixed=self.merge == "fixed")
                 outputs[b] = answer
         y, unmerged = (join(values) if isinstance(x, Tensor) else values for values in (outputs, probabilities))
         return y, {**z, **state, "prev_output": y, "probabilities": unmerged}
@@ -179,13 +191,13 @@ class FocalClickModel:
         previous = z["probabilities" if answered else "prev_output"][b]
         roi, zoomed = next_roi(
             ZOOM,
-            roi_of(z["roi"], b),
+            read_box(z["roi"], b),
             self._object(z, b) if answered else None,
             positives,
             len(positives) + len(negatives),
             size,
         )
-        seen = _box(roi) if roi is not None and zoomed else (0, size[0], 0, size[1])
+        seen = roi if roi is not None and zoomed else whole_image(size)
         return Sight(image, previous, list(positives), list(negatives), _newest(pcs, ncs, b), roi, seen)
 
     def _object(self, z: State, b: int) -> Tensor:
@@ -197,8 +209,9 @@ class FocalClickModel:
 
     def _answers(self, sights: list[Sight]) -> list[tuple[Tensor, Box]]:
         """Of each session the probabilities (1, H, W) and the focus crop."""
+        square = (self.side, self.side)
         pictures = torch.stack(
-            [torch.cat([_resized(values, s.seen, self.side) for values in (s.image, s.previous)]) for s in sights]
+            [torch.cat([crop(values, s.seen, square) for values in (s.image, s.previous)]) for s in sights]
         )
         logits, features = self.networks.coarse(
             pictures,
@@ -213,27 +226,27 @@ class FocalClickModel:
             many = len(sight.positives) + len(sight.negatives) > _LAST_COARSE
             answer = sight.previous.clone() if many else answer
             if n in refined:
-                answer[:, box[0] : box[1], box[2] : box[3]] = refined[n]
+                cut(answer, box).copy_(refined[n])
             answers.append((answer, box))
         return answers
 
     def _refined(self, sights: list[Sight], boxes: list[Box], logits: Tensor, features: Tensor) -> dict[int, Tensor]:
         """The refiner's probabilities (1, h, w) of each box that is not empty; by session."""
-        there = [n for n, (top, bottom, left, right) in enumerate(boxes) if top < bottom and left < right]
+        there = [n for n, box in enumerate(boxes) if not box.empty]
         if not there:
             return {}
         if len(there) < len(boxes):
             logits, features = logits[there], features[there]
         found = self.networks.refine(
-            torch.stack([_resized(sights[n].image, boxes[n], self.side) for n in there]),
+            torch.stack([crop(sights[n].image, boxes[n], (self.side, self.side)) for n in there]),
             [_mapped(sights[n].positives, boxes[n], self.side) for n in there],
             [_mapped(sights[n].negatives, boxes[n], self.side) for n in there],
             features,
             logits,
             torch.tensor([_inside(boxes[n], sights[n].region, self.side) for n in there], device=logits.device),
         )
-        sizes = [(boxes[n][1] - boxes[n][0], boxes[n][3] - boxes[n][2]) for n in there]
-        return {n: torch.sigmoid(_resize(logit, size)) for n, logit, size in zip(there, found, sizes, strict=True)}
+        sizes = [(boxes[n].height, boxes[n].width) for n in there]
+        return {n: torch.sigmoid(resize(logit, size)) for n, logit, size in zip(there, found, sizes, strict=True)}
 
 
 def _newest(pcs: Clicks, ncs: Clicks, b: int) -> tuple[int, int]:
@@ -244,23 +257,13 @@ def _newest(pcs: Clicks, ncs: Clicks, b: int) -> tuple[int, int]:
     return int(row), int(col)
 
 
-def _box(roi: Roi) -> Box:
-    return roi[0], roi[1] + 1, roi[2], roi[3] + 1
-
-
-def _resize(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """(C, h, w) -> (C, *size), bilinear with aligned corners."""
-    return F.interpolate(values[None], size=size, mode="bilinear", align_corners=True)[0]
-
-
-def _resized(values: Tensor, box: Box, side: int) -> Tensor:
-    return _resize(values[:, box[0] : box[1], box[2] : box[3]], (side, side))
-
-
 def _mapped(points: list[Point], box: Box, side: int) -> list[Point]:
-    """Points of the image in a square of `side` that the box is resized to; also those outside the box."""
-    scales = side / (box[1] - box[0]), side / (box[3] - box[2])
-    return [((row - box[0]) * scales[0], (col - box[2]) * scales[1]) for row, col in points]
+    """Points of the image in a square of `side` that the box is resized to; also those outside the box.
+
+    `iiszoo.models.zoom.to_crop`, but divided before it is multiplied, as upstream does: the last bits differ.
+    """
+    scales = side / box.height, side / box.width
+    return [((row - box.top) * scales[0], (col - box.left) * scales[1]) for row, col in points]
 
 
 def _back(answer: Tensor, sight: Sight) -> Tensor:
@@ -269,7 +272,7 @@ def _back(answer: Tensor, sight: Sight) -> Tensor:
     What was seen is the ROI, or, where the object has vanished, the whole image, which is then squeezed into the ROI
     that is left: upstream's rule, as in `iiszoo.models.zoom.next_roi`.
     """
-    seen = _resize(answer, (sight.seen[1] - sight.seen[0], sight.seen[3] - sight.seen[2]))
+    seen = resize(answer, (sight.seen.height, sight.seen.width))
     return seen if sight.roi is None else paste(seen, sight.roi, sight.size)
 
 
@@ -280,5 +283,5 @@ def _focus(answer: Tensor, sight: Sight) -> Box:
 
 def _inside(box: Box, region: Box, side: int) -> tuple[float, float, float, float]:
     """A box of the image as (x1, y1, x2, y2) in the square of `side` that `region` was resized to."""
-    (y1, x1), (y2, x2) = _mapped([(box[0], box[2]), (box[1], box[3])], region, side)
+    (y1, x1), (y2, x2) = _mapped([(box.top, box.left), (box.bottom, box.right)], region, side)
     return max(x1, 0), max(y1, 0), min(x2, side), min(y2, side)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from iiszoo.models.synthetic_weights import about
 from iiszoo.protocol import Model
 from iiszoo.testing import checks, load_synthetic, parametrize_checks
 from iiszoo_focalclick.cards import CARDS
@@ -13,7 +14,9 @@ from iiszoo_focalclick.networks import NETWORKS
 
 
 def synthetic(device: str = "cpu") -> Model:
-    return load_synthetic("focalclick/segformerb0-s1", NETWORKS["focalclick/segformerb0-s1"](), device)
+    return load_synthetic(
+        "focalclick/segformerb0-s1", NETWORKS["focalclick/segformerb0-s1"](), device, own={"scale": about(1)}
+    )
 
 
 @pytest.mark.slow

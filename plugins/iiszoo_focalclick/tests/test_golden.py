@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from iiszoo import load_model
+from iiszoo.models.synthetic_weights import about, fill
 from iiszoo.testing import golden
-from iiszoo.testing.synthetic_weights import fill
 from iiszoo_focalclick.networks import NETWORKS
 
 HEADS = {
@@ -25,7 +25,7 @@ CLICKS = [(294, 293, True), (345, 355, False), (286, 236, False), (120, 180, Tru
 def checkpoint(model: str, folder: Path) -> Path:
     """A file of the official form with synthetic weights, under which masks react to clicks."""
     transformer = "segformer" in model
-    network: Any = fill(NETWORKS[model](), *((1.0, 1.0) if transformer else (0.8, 160.0)))
+    network: Any = fill(NETWORKS[model](), 1.0 if transformer else 0.8, {"scale": about(1 if transformer else 160)})
     extractor = network.feature_extractor
     head = extractor.decode_head.linear_pred if transformer else extractor.cls_head
     factor, bias = HEADS[model]
@@ -43,4 +43,4 @@ def checkpoint(model: str, folder: Path) -> Path:
 @pytest.mark.parametrize("model", [*HEADS, "focalclick/segformerb0-s2?size=128"])
 def test_a_session_is_as_it_was(model: str, tmp_path: Path) -> None:
     loaded = load_model(model, checkpoint=checkpoint(model.partition("?")[0], tmp_path))
-    golden.check(loaded, Path(__file__).with_name("golden.json"), model, CLICKS)
+    golden.compare(loaded, Path(__file__).with_name("golden.json"), model, CLICKS)

@@ -10,7 +10,7 @@ import torch
 
 from iiszoo import load_model
 from iiszoo.errors import BadOption, WeightsError
-from iiszoo.registry import load_object
+from iiszoo.object_path import load_object
 from iiszoo_focalclick.cards import CARDS
 from iiszoo_focalclick.networks import NETWORKS
 
@@ -47,8 +47,8 @@ def test_every_model_has_a_network_and_every_network_a_model() -> None:
 def test_options_set_the_predictor(b0: Path) -> None:
     model: Any = load_model(B0, checkpoint=b0).function
     assert (model.side, model.merge, model.threshold) == (256, "published", 0.5)
-    model = load_model(f"{B0}?size=384&progressive_merge=mended", checkpoint=b0).function
-    assert (model.side, model.merge) == (384, "mended")
+    model = load_model(f"{B0}?size=384&progressive_merge=fixed", checkpoint=b0).function
+    assert (model.side, model.merge) == (384, "fixed")
     assert not model.networks.network.training
 
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from iiszoo.protocol import Clicks, as_model, split, stack
+from iiszoo.models.zoom import read_box, whole_image
+from iiszoo.protocol import Clicks, as_model, split, stack, to_tensor
 from iiszoo_focalclick.model import FocalClickModel
 
 CASES = [f"{name}_{which}" for name in ("sheep", "teddycrop") for which in (0, 1)]
@@ -59,8 +60,7 @@ def one_click_each(clicks: Any) -> tuple[Clicks, Clicks]:
 
 
 def target_box(z: dict[str, Any], size: Any) -> list[int]:
-    top, bottom, left, right = z["roi"][0].tolist()
-    return [0, size[0], 0, size[1]] if top < 0 else [top, bottom + 1, left, right + 1]
+    return list(read_box(z["roi"], 0) or whole_image(size))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def fixture(shared: Path) -> Any:
 def test_crops_and_probabilities_are_upstreams(fixture: Any, shared: Path, name: str, variant: str) -> None:
     key = f"{name}_{variant}"
     case = next(c for c in json.loads(bytes(fixture["meta_json"]))["cases"] if c["key"] == key)
-    x = torch.from_numpy(fixture[f"image::{case['image']}"]).permute(2, 0, 1).float()[None] / 255
+    x = to_tensor(fixture[f"image::{case['image']}"])[None]
     size = x.shape[-2:]
     positions = runpy.run_path(str(shared / "parity" / "recipe.py"))["sample_positions"](*size, 2400)
     model = FocalClickModel(Bumps())
@@ -145,12 +145,12 @@ def test_without_merge_the_answer_is_the_models_own() -> None:
     start = torch.zeros(1, 1, 60, 60)
     start[..., :10, :10] = 1
     answers = {}
-    for rule in ("published", "mended", "none"):
+    for rule in ("published", "fixed", "none"):
         model = FocalClickModel(Bumps(), side=64, merge=rule)
         y, z = model(x, {**model.init_z(x), "prev_output": start}, [[[(40, 40)]]], [[[]]])
         answers[rule] = y
         assert (rule == "none") == torch.equal(y, z["probabilities"])
-    assert torch.equal(answers["published"], answers["mended"])
+    assert torch.equal(answers["published"], answers["fixed"])
     assert (answers["published"][..., :10, :10] > 0.5).all()  # what the click does not touch stays
     assert not (answers["none"][..., :10, :10] > 0.5).all()
 
@@ -174,7 +174,7 @@ def test_a_click_whose_label_does_not_change_corrupts_the_mask_unless_mended() -
     x = painted(64, 64)[None]
     start = torch.zeros(1, 1, 64, 64)
     start[..., :20, :20] = 1
-    for rule, share in (("published", 1.0), ("mended", 400 / 64**2)):
+    for rule, share in (("published", 1.0), ("fixed", 400 / 64**2)):
         model = FocalClickModel(Deaf(), side=64, merge=rule)
         y, _ = model(x, {**model.init_z(x), "prev_output": start}, [[[(50, 50)]]], [[[]]])
         assert float((y > 0.5).float().mean()) == pytest.approx(share, abs=0.02)

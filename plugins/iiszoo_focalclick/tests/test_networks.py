@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from iiszoo.clicking.encode import Clicks, disk
+from iiszoo.clicking.encode import MapClicks, disk
 from iiszoo_focalclick.networks import NETWORKS, REFINER_DISK_RADIUS, FocalClick, SegFormerFocalClick
 from iiszoo_focalclick.segformer import AllMLPHead, to_maps, to_tokens
 
@@ -59,7 +59,7 @@ class Run(NamedTuple):
             )
 
 
-def clicks(points: Any) -> tuple[Clicks, Clicks]:
+def clicks(points: Any) -> tuple[MapClicks, MapClicks]:
     """(pcs, ncs) of upstream's (1, 2 n, 3): n positive, then n negative; (-1, -1, -1) is no click."""
     rows = [(row, col) for row, col, _ in points[0].tolist()]
     return [[rows[: len(rows) // 2]]], [[rows[len(rows) // 2 :]]]

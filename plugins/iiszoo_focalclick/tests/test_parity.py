@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from iiszoo import load_model
+from iiszoo import Session, load_model
+from iiszoo.models.zoom import read_box, whole_image
 from iiszoo.protocol import Model
-from iiszoo.testing.replay import replay
 
 NOISE = 2e-3
 """Of a probability; other CPU kernels change up to 3e-4 (the fixtures' own measurement)."""
@@ -40,16 +40,14 @@ def load(synthetic: Any, stored: Any, model_of: Any, tmp_path: Path) -> Any:
 
 def session(model: Model, image: Any, clicks: Any, infos: Any, mask: Any = None) -> tuple[list[Any], list[Any]]:
     """Give the recorded clicks; crops are compared. Returns (probabilities, masks), each (H, W), after each click."""
-    x = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
-    start = None if mask is None else torch.from_numpy(mask > 0).float()[None, None]
+    clicked = Session(model, image, initial_mask=None if mask is None else mask > 0)
     probabilities, masks = [], []
-    for (y, z), info in zip(replay(model, x, clicks.tolist(), start), infos, strict=True):
-        top, bottom, left, right = z["roi"][0].tolist()
-        whole = [0, x.shape[-2], 0, x.shape[-1]]
-        assert (whole if top < 0 else [top, bottom + 1, left, right + 1]) == info["global_roi"]
+    for click, info in zip(clicks.tolist(), infos, strict=True):
+        masks.append(clicked.click(*click))
+        z = clicked.state
+        assert list(read_box(z["roi"], 0) or whole_image(image.shape[:2])) == info["global_roi"]
         assert z["focus"].tolist() == [info["focus_roi"]]
         probabilities.append(z["probabilities"][0, 0].numpy())
-        masks.append((y[0][0] > 0.5).numpy())
     return probabilities, masks
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from iiszoo import assets
 from iiszoo.errors import WeightsError
+from iiszoo.models.checkpoints import find_state_dict
 from iiszoo_gto99.network import N_MAPS, Network
 from iiszoo_gto99.standardised import fold
 
@@ -30,14 +31,17 @@ class Configuration(NamedTuple):
 PUBLISHED = Configuration(mask_input=True, user_encoder=True)
 
 
-def load_network(file: str | Path, configuration: Configuration = PUBLISHED) -> Network:
-    """The network with the weights of `file`, a state dict, strictly: every entry, and no other; ready to answer.
+def load_gto99(file: str | Path, configuration: Configuration = PUBLISHED) -> Network:
+    """The network with the weights of `file`, strictly: every entry, and no other; ready to answer.
 
-    Weights are standardised here, once. Raises `WeightsError`, which says so where the file is another configuration's
-    or another family's.
+    `file` holds a state dict, as `iiszoo.models.checkpoints` finds one. Weights are standardised here, once. Raises
+    `WeightsError`, which says so where the file is another configuration's or another family's.
     """
-    state = assets.load_checkpoint(file)
-    found = identify(state)
+    content = assets.load_checkpoint(file)
+    with torch.device("meta"):  # nothing is filled in that would be overwritten
+        network = Network(*configuration)
+    checkpoint = find_state_dict(content, file, network.state_dict(), "gto99/resnet50")
+    found = identify(checkpoint.state)
     if found is None:
         raise WeightsError(
             f"checkpoint {file} is none of GTO99's: it has no entry {_SIGN}, so it belongs to another family or is no "
@@ -47,13 +51,7 @@ def load_network(file: str | Path, configuration: Configuration = PUBLISHED) -> 
         raise WeightsError(
             f"checkpoint {file} holds GTO99 with {found}, not with {configuration}; use --model gto99/resnet50?{found}"
         )
-    with torch.device("meta"):  # nothing is filled in that would be overwritten
-        network = Network(*configuration)
-    try:
-        network.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        first = " ".join(str(error).split())[:300]
-        raise WeightsError(f"checkpoint {file} does not fit gto99/resnet50: {first}") from error
+    checkpoint.put_into(network, "gto99/resnet50")
     network.float().eval().requires_grad_(False)
     fold(network)
     return network

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from iiszoo.clicking.regions import connected_components
+from iiszoo.clicking.regions import clicked_components
 from iiszoo.protocol import Click
 
 
-def keep_clicked(alpha: Tensor, positive: Sequence[Click]) -> Tensor:
+def remove_unclicked(alpha: Tensor, positive: Sequence[Click]) -> Tensor:
     """alpha (1, H, W) where its 8-connected components above 0.5 hold a positive click, and 0 everywhere else.
 
     So it also becomes 0 outside the components, where it was at most 0.5; and with no positive click it stays as it is.
@@ -20,8 +19,5 @@ def keep_clicked(alpha: Tensor, positive: Sequence[Click]) -> Tensor:
     """
     if not positive:
         return alpha
-    labels, n = connected_components((alpha[0] > 0.5).cpu().numpy(), 8)
-    kept = np.zeros(n + 1, bool)
-    kept[[labels[row, col] for row, col in positive]] = True
-    kept[0] = False
-    return alpha.masked_fill(torch.from_numpy(~kept[labels]).to(alpha.device), 0)
+    kept = clicked_components((alpha[0] > 0.5).cpu().numpy(), positive, 8)
+    return alpha.masked_fill(torch.from_numpy(~kept).to(alpha.device), 0)

@@ -26,7 +26,7 @@ def load(
     Raises `WeightsError`, and `BadOption` for another configuration than that of the published weights without a
     checkpoint of it.
     """
-    from iiszoo_gto99.checkpoints import PUBLISHED, Configuration, load_network
+    from iiszoo_gto99.checkpoints import PUBLISHED, Configuration, load_gto99
     from iiszoo_gto99.model import Gto99
 
     configuration = Configuration(mask_input, user_encoder)
@@ -35,6 +35,6 @@ def load(
             f"of {card.id} no weights with {configuration} are published; give --checkpoint FILE, or leave the options "
             "out"
         )
-    network = load_network(checkpoint or assets.fetch(card), configuration)
+    network = load_gto99(checkpoint or assets.fetch(card), configuration)
     network.to(device)
     return Gto99(network)

@@ -21,7 +21,7 @@ from torch import Tensor
 from iiszoo.clicking.encode import gaussian
 from iiszoo.models.imagenet import normalise
 from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_of, empty_output, join
-from iiszoo_gto99.components import keep_clicked
+from iiszoo_gto99.components import remove_unclicked
 from iiszoo_gto99.network import Network
 from iiszoo_gto99.resize import Size, bilinear, enlarge_clicks, lanczos, network_size
 
@@ -65,7 +65,9 @@ class Gto99:
     def _alphas(self, images: Tensor, previous: Sequence[Tensor], clicks: Sequence[Kinds]) -> Tensor:
         """The network's answers (B, 1, H', W') on images (B, 3, H', W') and previous alphas of other sizes."""
         size = _size(images)
-        alphas = [lanczos(keep_clicked(a, positive), size) for a, (_, positive) in zip(previous, clicks, strict=True)]
+        alphas = [
+            lanczos(remove_unclicked(a, positive), size) for a, (_, positive) in zip(previous, clicks, strict=True)
+        ]
         enlarged = [
             tuple(enlarge_clicks(kind, _size(a), size) for kind in kinds)
             for a, kinds in zip(previous, clicks, strict=True)
@@ -106,7 +108,7 @@ def to_image(alpha: Tensor, size: Size, clicks: Kinds) -> Tensor:
     for kind, pixels in enumerate(clicks):
         for row, col in pixels:
             answer[0, row, col] = kind
-    return keep_clicked(answer, clicks[1])
+    return remove_unclicked(answer, clicks[1])
 
 
 def _inside(clicks: Clicks, b: int, image: Tensor) -> list[Click]:

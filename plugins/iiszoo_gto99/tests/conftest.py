@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from iiszoo.testing.synthetic_weights import synthetic_weights
+from iiszoo.models.synthetic_weights import synthetic_weights
 from iiszoo_gto99.network import Network
 
 
@@ -39,6 +39,6 @@ def checkpoint(state: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="session")
 def network(checkpoint: Path) -> Network:
     """The network as it is loaded: standardised once, in eval mode."""
-    from iiszoo_gto99.checkpoints import load_network
+    from iiszoo_gto99.checkpoints import load_gto99
 
-    return load_network(checkpoint)
+    return load_gto99(checkpoint)

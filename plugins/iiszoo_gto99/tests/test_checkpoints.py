@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from iiszoo.errors import WeightsError
-from iiszoo_gto99.checkpoints import PUBLISHED, Configuration, identify, load_network
+from iiszoo_gto99.checkpoints import PUBLISHED, Configuration, identify, load_gto99
 from iiszoo_gto99.network import Network
 from iiszoo_gto99.standardised import standardise
 
@@ -36,16 +36,16 @@ def test_weights_are_standardised_once(state: dict[str, Tensor], network: Networ
 
 
 def test_half_precision_becomes_float32(state: dict[str, Tensor], save: Save) -> None:
-    network = load_network(save({key: value.half() for key, value in state.items()}))
+    network = load_gto99(save({key: value.half() for key, value in state.items()}))
     assert {p.dtype for p in network.parameters()} == {torch.float32}
 
 
 def test_a_missing_or_foreign_entry_is_named(state: dict[str, Tensor], save: Save) -> None:
     missing = {key: value for key, value in state.items() if key != "decoder.ppm.2.1.bias"}
     with pytest.raises(WeightsError, match=r"does not fit gto99/resnet50: .*decoder\.ppm\.2\.1\.bias"):
-        load_network(save(missing))
+        load_gto99(save(missing))
     with pytest.raises(WeightsError, match=r"does not fit gto99/resnet50: .*decoder\.more"):
-        load_network(save({**state, "decoder.more": torch.zeros(1)}))
+        load_gto99(save({**state, "decoder.more": torch.zeros(1)}))
 
 
 @pytest.mark.parametrize("configuration", [Configuration(m, u) for m in (True, False) for u in (True, False)])
@@ -60,10 +60,10 @@ def test_configurations_are_told_apart(configuration: Configuration, save: Save)
     assert identify(first) == configuration
     if configuration == PUBLISHED:
         with pytest.raises(WeightsError, match="does not fit"):
-            load_network(save(first))
+            load_gto99(save(first))
         return
     with pytest.raises(WeightsError) as raised:
-        load_network(save(first))
+        load_gto99(save(first))
     assert f"holds GTO99 with {configuration}, not with mask_input=true&user_encoder=true" in str(raised.value)
     assert f"use --model gto99/resnet50?{configuration}" in str(raised.value)
 
@@ -74,16 +74,34 @@ def test_configurations_are_told_apart(configuration: Configuration, save: Save)
         {"image_encoder.pos_embed": torch.zeros(1)},  # SAM
         {"encoder.conv1.weight": torch.zeros(64, 11, 7, 7), "decoder.conv_up4.4.weight": torch.zeros(7, 16, 1, 1)},
         {"decoder.guided_map_conv1.weight": torch.zeros(1)},
-        [torch.zeros(3)],
     ],
 )
 def test_another_familys_checkpoint_is_said_to_be_one(content: Any, save: Save) -> None:
     with pytest.raises(WeightsError, match="is none of GTO99's"):
-        load_network(save(content))
+        load_gto99(save(content))
+
+
+@pytest.mark.parametrize("content", [[torch.zeros(3)], torch.nn.Linear(2, 3), {"optimizer": {}}])
+def test_what_holds_no_state_dict_is_said_to_hold_none(content: Any, save: Save) -> None:
+    with pytest.raises(WeightsError, match="holds no state dict"):
+        load_gto99(save(content))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: {f"module.{name}": value for name, value in state.items()},
+        lambda state: {"network": {f"model.{name}": value for name, value in state.items()}, "epoch": 3},
+    ],
+)
+def test_what_was_written_round_a_state_dict_is_taken_off(wrap: Any, state: dict[str, Tensor], save: Save) -> None:
+    network = load_gto99(save(wrap(state)))
+    plain = "decoder.usr_encoder.conv1.weight"
+    assert torch.equal(network.get_parameter(plain), state[plain])
 
 
 def test_a_truncated_file_is_said_to_be_one(save: Save) -> None:
     file = save({"decoder.guided_map_conv1.weight": torch.zeros(5000)})
     file.write_bytes(file.read_bytes()[:-5000])
     with pytest.raises(WeightsError, match="truncated"):
-        load_network(file)
+        load_gto99(file)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from torch import Tensor
 
 import iiszoo.data
+from iiszoo.protocol import to_tensor
 from iiszoo_gto99.model import Gto99
 from iiszoo_gto99.network import Network
 
@@ -36,7 +36,7 @@ def cut(name: str) -> Tensor:
     """100 x 150 pixels from (40, 60) on: the network sees them at 128 x 160."""
     file = Path(iiszoo.data.__file__).parent / "demo" / "images" / name
     pixels = np.asarray(Image.open(file).convert("RGB"))[40:140, 60:210]
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+    return to_tensor(pixels)[None]
 
 
 @pytest.mark.parametrize("name", GOLDEN)

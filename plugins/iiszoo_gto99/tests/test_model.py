@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from iiszoo import protocol as fmt
-from iiszoo_gto99.components import keep_clicked
+from iiszoo import protocol
+from iiszoo_gto99.components import remove_unclicked
 from iiszoo_gto99.model import Gto99, encode, to_network
 from iiszoo_gto99.network import Network
 
@@ -46,10 +46,10 @@ def play(model: Any, x: Any, clicks: Any, n: int) -> list[Any]:
 
 def test_outputs_are_probabilities_at_the_images_own_size(model: Gto99, images: list[Tensor]) -> None:
     for y in play(model, images, CLICKS, 2):
-        fmt.check_output(y, images, "gto99")
+        protocol.check_output(y, images, "gto99")
     x = torch.stack([images[0], images[0].flip(-1)])
     for y in play(model, x, CLICKS[:2], 2):
-        fmt.check_output(y, x, "gto99")
+        protocol.check_output(y, x, "gto99")
 
 
 def test_the_batch_does_not_matter(model: Gto99, images: list[Tensor]) -> None:
@@ -69,7 +69,7 @@ def test_on_a_cpu_an_answer_does_not_depend_on_the_batch(model: Gto99, images: l
 
 def test_a_state_parts_and_joins(model: Gto99, images: list[Tensor]) -> None:
     _, z = model(images, model.init_z(images), [CLICKS], [NOTHING])
-    again = fmt.stack(fmt.split(z))
+    again = protocol.stack(protocol.split(z))
     pcs, ncs = [CLICKS, NOTHING], [NOTHING, CLICKS]
     first, second = model(images, z, pcs, ncs)[0], model(images, again, pcs, ncs)[0]
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
@@ -106,7 +106,7 @@ def test_every_component_of_an_answer_holds_a_positive_click(model: Gto99, image
     x = images[:1]
     y, _ = model(x, model.init_z(x), [[[(10, 20), (3, 50)]]], [[[]]])
     assert (y[0] > 0.5).any()
-    assert torch.equal(keep_clicked(y[0], [(10, 20), (3, 50)]), y[0])
+    assert torch.equal(remove_unclicked(y[0], [(10, 20), (3, 50)]), y[0])
     assert not ((y[0] > 0) & (y[0] <= 0.5)).any()
 
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iiszoo.models.imagenet import normalise
-from iiszoo_gto99.checkpoints import load_network
+from iiszoo.protocol import to_tensor
+from iiszoo_gto99.checkpoints import load_gto99
 from iiszoo_gto99.guided_filter import guided_filter
 from iiszoo_gto99.model import Gto99, encode
 from iiszoo_gto99.network import Network
@@ -53,7 +54,7 @@ def weights(stored: Any) -> dict[str, Tensor]:
 def model(weights: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) -> Gto99:
     file = tmp_path_factory.mktemp("parity") / "recipe.pth"
     torch.save(weights, file)
-    return Gto99(load_network(file))
+    return Gto99(load_gto99(file))
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_click_maps_resizing_and_guided_filter(parity: Path) -> None:
 
 
 def tensor_of(image: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+    return to_tensor(image)[None]
 
 
 def lists_of(rows: list[list[int]]) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from iiszoo.models.synthetic_weights import about
 from iiszoo.protocol import Model
 from iiszoo.testing import checks, load_synthetic, parametrize_checks
 from iiszoo_ritm.cards import CARDS
@@ -13,7 +14,7 @@ from iiszoo_ritm.network import NETWORKS
 
 
 def synthetic(device: str = "cpu") -> Model:
-    return load_synthetic("ritm/h18s", NETWORKS["ritm/h18s"](), device)
+    return load_synthetic("ritm/h18s", NETWORKS["ritm/h18s"](), device, own={"scale": about(1)})
 
 
 @pytest.mark.slow

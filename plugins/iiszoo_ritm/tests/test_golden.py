@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from iiszoo import load_model
+from iiszoo.models.synthetic_weights import about, fill
 from iiszoo.testing import golden
-from iiszoo.testing.synthetic_weights import fill
 from iiszoo_ritm.network import NETWORKS
 
 HEADS = {"ritm/h18s": (32.5, -10.3), "ritm/h18-baseline": (2.46, 12.8)}
@@ -20,7 +20,7 @@ CLICKS = [(294, 293, True), (345, 355, False), (286, 236, False), (120, 180, Tru
 
 def checkpoint(model: str, folder: Path) -> Path:
     """A file of the official form with synthetic weights, under which masks react to clicks."""
-    network: Any = fill(NETWORKS[model](), conv_gain=0.8, click_scale=160)
+    network: Any = fill(NETWORKS[model](), conv_gain=0.8, own={"scale": about(160)})
     head = network.feature_extractor.cls_head
     factor, bias = HEADS[model]
     with torch.no_grad():
@@ -44,4 +44,4 @@ def checkpoint(model: str, folder: Path) -> Path:
 )
 def test_a_session_is_as_it_was(model: str, n_clicks: int, tmp_path: Path) -> None:
     loaded = load_model(model, checkpoint=checkpoint(model.partition("?")[0], tmp_path))
-    golden.check(loaded, Path(__file__).with_name("golden.json"), model, CLICKS[:n_clicks])
+    golden.compare(loaded, Path(__file__).with_name("golden.json"), model, CLICKS[:n_clicks])

@@ -15,7 +15,7 @@ from iiszoo import assets, load_model
 from iiszoo.errors import BadOption, WeightsError
 from iiszoo.models.click_model import ClickModel
 from iiszoo.models.zoom import Zoom
-from iiszoo.registry import load_object
+from iiszoo.object_path import load_object
 from iiszoo_ritm.cards import CARDS
 from iiszoo_ritm.network import NETWORKS
 

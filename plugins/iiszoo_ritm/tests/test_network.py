@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from iiszoo.models.imagenet import normalise
+from iiszoo.protocol import to_tensor
 from iiszoo_ritm.network import RitmNetwork
 
 # width, ocr_width, small, with_prev_mask; entries of the state dict, numbers in it, those of them that are trained
@@ -127,7 +128,7 @@ class Recorded:
         self.network = RitmNetwork(*PUBLISHED[name][0]).eval()
         weights = recipe["from_parity"](self.stored)
         self.network.load_state_dict({key: torch.from_numpy(np.asarray(value)) for key, value in weights.items()})
-        image = torch.from_numpy(self.stored["fwd_image"]).permute(2, 0, 1)[None].float() / 255
+        image = to_tensor(self.stored["fwd_image"])[None]
         self.image = torch.cat([image, image.flip(3)])
         previous = torch.from_numpy(self.stored["fwd_prev_u8"])[:, None].float() / 255
         self.maps = torch.cat([previous, torch.from_numpy(self.stored["fwd_disks"]).float()], dim=1)

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from iiszoo import load_model, load_robot
-from iiszoo.engine.mask_metrics import iou
-from iiszoo.protocol import Clicks, Model
-from iiszoo.testing.replay import replay
+from iiszoo import Session, load_model, load_robot
+from iiszoo.engine.metrics.definitions import iou
+from iiszoo.models.zoom import from_inclusive, read_box
+from iiszoo.protocol import Clicks, Model, to_tensor
 
 NOISE = 2e-3
 """Of a probability; other CPU kernels change up to 3e-4 (the fixtures' own measurement)."""
@@ -75,17 +75,18 @@ def session(model: Model, stored: Any, rois: list[Any], shapes: list[Any], initi
         return network(pictures, positives, negatives)
 
     model.function.network = watched  # type: ignore[attr-defined]
-    start = None if initial is None else torch.from_numpy(initial)[None, None].float() / 255
-    outputs = []
-    for (y, z), roi in zip(replay(model, to_x(stored["image"]), stored["clicks"].tolist(), start), rois, strict=True):
-        assert [None if found[0] < 0 else found.tolist() for found in z["roi"]] == [roi]
-        outputs.append(y[0][0])
+    start = None if initial is None else initial.astype(np.float32) / 255
+    session, outputs = Session(model, stored["image"], initial_mask=start), []
+    for click, roi in zip(stored["clicks"].tolist(), rois, strict=True):
+        session.click(*click)
+        assert read_box(session.state["roi"], 0) == (None if roi is None else from_inclusive(roi))
+        outputs.append(session.output[0, 0])
     assert seen == [tuple(shape) for shape in shapes]
     return outputs
 
 
 def to_x(image: Any) -> torch.Tensor:
-    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+    return to_tensor(image)[None]
 
 
 def assert_close(outputs: list[torch.Tensor], expected: Any, positions: Any) -> None:

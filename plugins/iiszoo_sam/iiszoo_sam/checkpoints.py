@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from iiszoo import assets
 from iiszoo.errors import WeightsError
+from iiszoo.models.checkpoints import find_state_dict
 from iiszoo_sam.tiny_vit import TinyViT
 
 
@@ -46,14 +47,16 @@ _WIDTHS = {768: "sam/vit-b", 1024: "sam/vit-l", 1280: "sam/vit-h"}
 def load_sam(model: str, file: str | Path) -> nn.Module:
     """The network of a model id with the weights of `file`, strictly: every entry, and no other.
 
-    `file` holds a state dict, or one under `"model"`. The weights are not copied: a ViT-H takes 2.6 GB of memory while
-    it is loaded, not twice that. Raises `WeightsError`, which says so where the file is another variant's or none of
-    SAM's.
+    `file` holds a state dict, as `iiszoo.models.checkpoints` finds one. The weights are not copied: a ViT-H takes
+    2.6 GB of memory while it is loaded, not twice that. Raises `WeightsError`, which says so where the file is another
+    variant's or none of SAM's.
     """
-    state = assets.load_checkpoint(file)
-    if isinstance(state, dict) and isinstance(state.get("model"), dict):
-        state = state["model"]
-    found = identify(state)
+    content = assets.load_checkpoint(file)
+    # On the meta device nothing is filled in that would be overwritten. MobileSAM's constants are no part of its files.
+    with torch.device("cpu" if model == "sam/mobile" else "meta"):
+        network = NETWORKS[model]()
+    checkpoint = find_state_dict(content, file, network.state_dict(), model)
+    found = identify(checkpoint.state)
     if found is None:
         raise WeightsError(
             f"checkpoint {file} is none of SAM's: it has no entry image_encoder.pos_embed of a known width, nor one of "
@@ -61,14 +64,7 @@ def load_sam(model: str, file: str | Path) -> nn.Module:
         )
     if found != model:
         raise WeightsError(f"checkpoint {file} holds the weights of {found}, not of {model}; use --model {found}")
-    # On the meta device nothing is filled in that would be overwritten. MobileSAM's constants are no part of its files.
-    with torch.device("cpu" if model == "sam/mobile" else "meta"):
-        network = NETWORKS[model]()
-    try:
-        network.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        first = " ".join(str(error).split())[:300]
-        raise WeightsError(f"checkpoint {file} does not fit {model}: {first}") from error
+    checkpoint.put_into(network, model)
     return network.float()
 
 

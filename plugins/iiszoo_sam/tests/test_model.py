@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from iiszoo import protocol as fmt
+from iiszoo import protocol
 from iiszoo.errors import BadOption
 from iiszoo_sam.model import Sam
 from iiszoo_sam.preprocess import from_frame
@@ -65,10 +65,10 @@ def play(model: Any, x: Any, n: int, z: Any = None) -> list[Any]:
 
 def test_outputs_are_probabilities_at_the_images_own_size(backend: Any, images: list[Tensor]) -> None:
     for y in play(Sam(backend), images, 3):
-        fmt.check_output(y, images, "sam")
+        protocol.check_output(y, images, "sam")
     x = torch.stack([images[0], images[2]])
     for y in play(Sam(backend), x, 2):
-        fmt.check_output(y, x, "sam")
+        protocol.check_output(y, x, "sam")
     assert y.std() > 0.05
 
 
@@ -92,7 +92,7 @@ def test_a_state_parts_and_joins(backend: Any, images: list[Tensor]) -> None:
     model = Sam(backend)
     z = model.init_z(images)
     _, z = model(images, z, [CLICKS], [[[], [], []]])
-    again = fmt.stack(fmt.split(z))
+    again = protocol.stack(protocol.split(z))
     assert again.keys() == z.keys()
     pcs, ncs = [CLICKS, [[], [], []]], [[[], [], []], CLICKS]
     first, second = model(images, z, pcs, ncs)[0], model(images, again, pcs, ncs)[0]
@@ -106,7 +106,7 @@ def test_nothing_is_kept_and_nothing_is_changed(backend: Any, images: list[Tenso
     before = copy.deepcopy((images, z, pcs, ncs))
     first, _ = model(images, z, pcs, ncs)
     model(
-        images[:1], fmt.split(z)[1] | {"prev_output": [torch.ones(1, 40, 60)]}, [[[(1, 1)]]], [[[]]]
+        images[:1], protocol.split(z)[1] | {"prev_output": [torch.ones(1, 40, 60)]}, [[[(1, 1)]]], [[[]]]
     )  # another session
     second, _ = model(images, z, pcs, ncs)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from iiszoo.protocol import to_tensor
 from iiszoo_sam.checkpoints import load_sam
 from iiszoo_sam.model import Sam
 from iiszoo_sam.preprocess import from_frame, to_frame
@@ -45,7 +46,7 @@ def backend(shared: Path, stored: Any, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def x(stored: Any) -> torch.Tensor:
-    return torch.from_numpy(stored["image"]).permute(2, 0, 1)[None].float() / 255
+    return to_tensor(stored["image"])[None]
 
 
 @pytest.fixture(scope="module")

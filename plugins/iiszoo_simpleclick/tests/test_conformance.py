@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from iiszoo.models.synthetic_weights import normal
 from iiszoo.protocol import Model
 from iiszoo.testing import checks, load_synthetic, parametrize_checks
 from iiszoo_simpleclick.cards import CARDS
@@ -13,7 +14,7 @@ from iiszoo_simpleclick.network import NETWORKS
 
 
 def synthetic(device: str = "cpu") -> Model:
-    return load_synthetic("simpleclick/xtiny", NETWORKS["simpleclick/xtiny"](), device)
+    return load_synthetic("simpleclick/xtiny", NETWORKS["simpleclick/xtiny"](), device, own={"pos_embed": normal(0.02)})
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import torch
 from iiszoo import load_model
 from iiszoo.errors import BadOption, WeightsError
 from iiszoo.models.zoom import Zoom
-from iiszoo.registry import load_object
+from iiszoo.object_path import load_object
 from iiszoo_simpleclick.cards import CARDS
 from iiszoo_simpleclick.network import NETWORKS, UNUSED
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iiszoo.errors import BadOption
+from iiszoo.protocol import to_tensor
 from iiszoo_simpleclick.configs import CONFIGS, NetworkConfig
 from iiszoo_simpleclick.decoder import MLPHead
 from iiszoo_simpleclick.network import UNUSED, SimpleClickNetwork
@@ -37,7 +38,7 @@ def parity(request: pytest.FixtureRequest, recorded: Any) -> Any:
 
 
 def inputs(file: Any) -> tuple[Tensor, Tensor]:
-    image = torch.from_numpy(file["fwd_image"]).permute(2, 0, 1)[None].float() / 255
+    image = to_tensor(file["fwd_image"])[None]
     previous = torch.from_numpy(file["fwd_prev_u8"])[None].float() / 255
     return image, torch.cat((previous, torch.from_numpy(file["fwd_disks"]).float()), dim=1)
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from iiszoo import load_model
-from iiszoo.testing.replay import replay
+from iiszoo import Session, load_model
+from iiszoo.models.zoom import from_inclusive, read_box
 
 NOISE = 2e-3
 """Of a probability; other CPU kernels change up to 3e-4 (the fixtures' own measurement)."""
@@ -36,8 +36,8 @@ def test_a_session_is_upstreams(recorded: Any, name: str, variant: str, tmp_path
     every = 4 if variant else 1
     positions = stored["probs_sample_idx"][::every]
     expected = stored[f"var_{variant}_sample_f32" if variant else "probs_sample_f32"]
-    x = torch.from_numpy(stored["image"]).permute(2, 0, 1)[None].float() / 255
-    clicks = stored["clicks"].tolist()[: len(rois)]
-    for k, (y, z) in enumerate(replay(model, x, clicks)):
-        assert z["roi"].tolist() == [rois[k]]
-        np.testing.assert_allclose(y[0].flatten().numpy()[positions], expected[k], rtol=0, atol=NOISE)
+    session = Session(model, stored["image"])
+    for k, roi in enumerate(rois):
+        session.click(*stored["clicks"][k].tolist())
+        assert read_box(session.state["roi"], 0) == from_inclusive(roi)
+        np.testing.assert_allclose(session.probabilities.flatten()[positions], expected[k], rtol=0, atol=NOISE)

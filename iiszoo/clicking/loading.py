@@ -1,0 +1,39 @@
+"""From a robot's name to the robot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iiszoo.errors import RobotError, raised_as
+from iiszoo.object_path import load_object
+from iiszoo.registry import resolve_robot
+
+if TYPE_CHECKING:
+    from iiszoo.protocol import Robot
+
+
+def load_robot(robot: str) -> Robot:
+    """A robot (simulated user): an id, or `id:argument` for those that take one (`noisy-ritm:sigma=0.3`).
+
+    Raises `UnknownId`, or `BadOption` if the argument cannot be used.
+    """
+    card, name = resolve_robot(robot)
+    loader = load_object(card.loader)
+    with raised_as(RobotError, f"robot {card.id} cannot be loaded"):
+        loaded: Robot = loader(card, **({"argument": name.argument} if card.takes_argument else {}))
+    if not callable(loaded):
+        raise RobotError(f"robot {card.id} cannot be loaded: its loader {card.loader} returns {type(loaded).__name__}")
+    return loaded
+
+
+def robot_version(robot: str) -> int:
+    """The version of a robot's clicks: its card's, or that of the loaded robot if it is made of others (`mix`).
+
+    Raises as `load_robot`.
+    """
+    card, name = resolve_robot(robot)
+    if not card.takes_argument and not name.argument:
+        return card.version
+    loaded = load_robot(robot)
+    with raised_as(RobotError, f"robot {card.id} cannot tell its version"):
+        return int(getattr(loaded, "version", card.version))

@@ -1,0 +1,202 @@
+"""The tables of a file of instances in COCO's format, read as tools write them, and checked.
+
+Ids are integers or text; `7`, `7.0` and `"7"` are one id. What decides which object belongs to which image must be
+right in the whole file, or it is refused; what is wrong with a single image's size or a single annotation is said when
+that one is asked for, so that the others can be used.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from iiszoo.data import file_checks, listed_names
+from iiszoo.data.outlines import whole_number
+from iiszoo.data.picture_file import MAX_PIXELS
+from iiszoo.errors import DatasetError
+
+Id = int | str
+
+_LONGEST_SIDE = 2**20
+
+_log = logging.getLogger(__name__)
+_said: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One entry of `annotations`. `label` names it in messages. `fault` says what is wrong with it but for its
+    segmentation, which is as the file has it; "" where nothing is. An annotation of which it is not known whether it is
+    a crowd counts as an object, which its fault keeps from being used.
+    """
+
+    label: str
+    id: Any
+    segmentation: Any
+    category: str | None
+    crowd: bool
+    fault: str
+
+
+@dataclass(frozen=True)
+class CocoImage:
+    """One entry of `images` with its annotations. `name` is its path from the folder of images, `spelled` the same as
+    the file has it; `stated_size` (rows, columns) as the file has them.
+    """
+
+    id: Id
+    name: str
+    spelled: str
+    stated_size: tuple[Any, Any]
+    annotations: list[Annotation] = field(default_factory=list)
+
+
+def read(file: Path, folder: Path) -> list[CocoImage]:
+    """The images of `file`, whose names must lead to files inside `folder`. Raises `DatasetError` naming the entry."""
+    found = file_checks.json_in(file)
+    if not isinstance(found, dict) or not all(isinstance(found.get(key), list) for key in ("images", "annotations")):
+        raise DatasetError(
+            f"{file}: is no file of instances in COCO's format: an object with the lists images (id, file_name) and "
+            "annotations (image_id, segmentation)"
+        )
+    images: dict[Id, CocoImage] = {}
+    named: dict[str, Id] = {}
+    for n, entry in enumerate(found["images"], 1):
+        image = _image(file, folder, n, entry)
+        if image.id in images:
+            raise DatasetError(f"{file}: two images have the id {image.id!r}; an annotation's image_id must mean one")
+        if image.name in named:
+            raise DatasetError(
+                f"{file}: images {named[image.name]!r} and {image.id!r} have one file_name, {image.name!r}; join them"
+            )
+        images[image.id], named[image.name] = image, image.id
+    categories = _categories(file, found.get("categories"))
+    left_over = []
+    for n, entry in enumerate(found["annotations"], 1):
+        label = _label(entry, n)
+        if not isinstance(entry, dict):
+            raise DatasetError(f"{file}: {label} is no object with image_id and segmentation")
+        id = _id(entry.get("image_id"))
+        if id is None:
+            raise DatasetError(f"{file}: {label} has image_id {_shown(entry.get('image_id'))}, which is no image's id")
+        if id in images:
+            images[id].annotations.append(_annotation(label, entry, categories))
+        else:
+            left_over.append(label)
+    _say_left_over(file, left_over, len(found["annotations"]))
+    return list(images.values())
+
+
+def checked_size(file: Path, image: CocoImage) -> tuple[int, int] | None:
+    """(rows, columns) as the file has them, None where it has not. Raises `DatasetError` where no image is so large."""
+    stated = image.stated_size
+    if None in stated:
+        return None
+    size = (whole_number(stated[0]) or 0, whole_number(stated[1]) or 0)
+    if min(size) < 1:
+        raise DatasetError(
+            f"{file}: image {image.id} has height {_shown(stated[0])} and width {_shown(stated[1])}; expected are its "
+            "rows and columns, or neither, which are then read from the image"
+        )
+    check_drawable(f"{file}: image {image.id}", size)
+    return size
+
+
+def check_drawable(named: str, size: tuple[int, int]) -> None:
+    """Raise `DatasetError` for images that are too large to be read."""
+    if size[0] * size[1] > MAX_PIXELS or max(size) > _LONGEST_SIDE:
+        shown = "x".join(map(_shown, size))
+        raise DatasetError(f"{named} of {shown} pixels (rows x columns) is too large to be drawn on")
+
+
+def _image(file: Path, folder: Path, n: int, entry: Any) -> CocoImage:
+    if not isinstance(entry, dict):
+        raise DatasetError(f"{file}: image number {n} of the list is no object with id and file_name")
+    id = _id(entry.get("id"))
+    if id is None:
+        raise DatasetError(
+            f"{file}: image number {n} of the list has the id {_shown(entry.get('id'))}; expected is an integer or text"
+        )
+    spelled = entry.get("file_name")
+    url = entry.get("coco_url")
+    if spelled in (None, "") and isinstance(url, str):  # LVIS has only the url, ending in SPLIT/NAME
+        spelled = "/".join(url.split("/")[-2:])
+    if spelled is None:
+        raise DatasetError(f"{file}: image {id!r} has no file_name")
+    try:
+        name = listed_names.inside(spelled, folder)
+    except ValueError as error:
+        raise DatasetError(
+            f"{file}: image {id!r} has a file_name that cannot be used: {error}; expected is the file's path from the "
+            "folder of images"
+        ) from error
+    return CocoImage(id, name, spelled, (entry.get("height"), entry.get("width")))
+
+
+def _annotation(label: str, entry: dict[str, Any], categories: dict[Id, str]) -> Annotation:
+    faults = []
+    crowd = 0 if entry.get("iscrowd") is None else _flag(entry["iscrowd"])
+    if crowd is None:
+        faults.append(f"has iscrowd {_shown(entry['iscrowd'])}; expected is 0 or 1")
+    category, stated = None, entry.get("category_id")
+    if stated is not None:
+        id = _id(stated)
+        if id is None:
+            faults.append(f"has category_id {_shown(stated)}; expected is the id of one category")
+        else:
+            category = categories.get(id)
+    return Annotation(label, entry.get("id"), entry.get("segmentation"), category, crowd == 1, " and ".join(faults))
+
+
+def _categories(file: Path, entries: Any) -> dict[Id, str]:
+    """Names by id."""
+    if entries is not None and not isinstance(entries, list):
+        raise DatasetError(f"{file}: categories must be a list of objects with id and name, not {_shown(entries)}")
+    names: dict[Id, str] = {}
+    for entry in entries or ():
+        id = _id(entry.get("id")) if isinstance(entry, dict) else None
+        if id is None or entry.get("name") is None:
+            raise DatasetError(f"{file}: a category is no object with id and name: {_shown(entry)}")
+        names[id] = str(entry["name"])
+    return names
+
+
+def _say_left_over(file: Path, labels: list[str], n_annotations: int) -> None:
+    """Annotations of images that were taken out of the list are common, and belong to nothing."""
+    if not labels:
+        return
+    if len(labels) == n_annotations:
+        raise DatasetError(
+            f"{file}: none of its {n_annotations} annotations is of an image that it lists; image_id must be the id of "
+            "one of images"
+        )
+    shown = ", ".join(labels[:3]) + (", ..." if len(labels) > 3 else "")
+    message = f"{file}: {len(labels)} of {n_annotations} annotations are of images that it does not list: {shown}"
+    if message not in _said:  # a run reads the file more than once
+        _said.add(message)
+        _log.warning("%s; they are left out", message)
+
+
+def _label(entry: Any, n: int) -> str:
+    id = entry.get("id") if isinstance(entry, dict) else None
+    return f"annotation number {n}" if id is None else f"annotation {_shown(id)}"
+
+
+def _id(value: Any) -> Id | None:
+    """An id in one form; None of what cannot be one."""
+    number = whole_number(value)
+    if number is not None:
+        return number
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _flag(value: Any) -> int | None:
+    number = int(value) if isinstance(value, bool) else whole_number(value)
+    return number if number in (0, 1) else None
+
+
+def _shown(value: Any) -> str:
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

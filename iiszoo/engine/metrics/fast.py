@@ -1,0 +1,80 @@
+"""IoU and Boundary IoU of many predictions against one target, prepared once: `definitions.py`, many times as fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from iiszoo.engine.metrics import packed_masks
+from iiszoo.engine.metrics.definitions import DILATION_RATIO, boundary_width
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedTarget:
+    """A target with all that is the same whatever is predicted; masks as in `packed_masks`. Made by `prepare`.
+
+    `size` (H, W); `object` the target and `counted` all pixels, both without the ignored ones; `boundary` that of the
+    target, `radius` pixels wide.
+    """
+
+    size: tuple[int, int]
+    object: NDArray[np.uint8]
+    counted: NDArray[np.uint8]
+    boundary: NDArray[np.uint8]
+    radius: int
+
+
+class Score(NamedTuple):
+    """`iou` and `boundary_iou`, both in [0, 1]; `sound`: every value of the prediction is a probability."""
+
+    iou: float
+    boundary_iou: float
+    sound: bool
+
+
+def prepare(
+    target: NDArray[np.bool_], ignore: NDArray[np.bool_] | None = None, dilation_ratio: float = DILATION_RATIO
+) -> PreparedTarget:
+    """A target (H, W) and its ignored pixels, made ready for `score`. Raises `ValueError` where shapes differ."""
+    if target.ndim != 2 or (ignore is not None and ignore.shape != target.shape):
+        raise ValueError(f"target {target.shape} must be (H, W), and ignore of the same shape")
+    height, width = target.shape
+    counted = _packed(np.ones_like(target) if ignore is None else ~ignore)
+    wanted = _packed(target) & counted
+    radius = boundary_width(height, width, dilation_ratio)
+    boundary = wanted & ~packed_masks.erode(wanted, width, radius)
+    return PreparedTarget((height, width), wanted, counted, boundary, radius)
+
+
+def score(prediction: NDArray[np.float32], target: PreparedTarget, threshold: float = 0.5) -> Score:
+    """`iou` and `boundary_iou` of a prediction (H, W), and whether it is sound.
+
+    Called after every click of every session: one pass over the prediction, all else on bits. Raises `ValueError` where
+    the shapes differ.
+    """
+    if prediction.shape != target.size:
+        raise ValueError(f"prediction {prediction.shape} and target {target.size} must have one shape")
+    values = np.ascontiguousarray(prediction, np.float32)
+    predicted, sound = packed_masks.pack(values, np.float32(threshold))
+    predicted &= target.counted
+    boundary = predicted & ~packed_masks.erode(predicted, target.size[1], target.radius)
+    return Score(
+        _ratio(*packed_masks.overlap(predicted, target.object)),
+        _ratio(*packed_masks.overlap(boundary, target.boundary)),
+        sound,
+    )
+
+
+def _packed(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    # as a prediction, so that `pack` is compiled for one type only
+    packed: NDArray[np.uint8] = packed_masks.pack(mask.astype(np.float32, order="C"), np.float32(0.5))[0]
+    return packed
+
+
+def _ratio(both: int, either: int) -> float:
+    return both / either if either else 1.0

@@ -1,0 +1,224 @@
+"""The geometry of the report page's charts, in the units of their SVG; the template draws it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from iiszoo.engine.metrics import noc, reached
+from iiszoo.engine.runs.trace import Trace
+
+WIDTH = 560
+LEFT, RIGHT, TOP, BOTTOM = 48, 12, 14, 40
+_CURVES_HEIGHT = 320
+_GROUPED_HEIGHT = 266
+_SMALL_HEIGHT, _SMALL_GAP = 44, 26
+_NEVER = 44
+"""The least width at the right that is kept for the samples that never reached the goal, to set them apart."""
+MOST_GROUPED = 4
+"""More models than this get a small histogram each: bars side by side would be too thin to read."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One run as the charts see it. `style` is a number that stands for its colour and marker, equal on every chart."""
+
+    label: str
+    style: int
+    summary: dict[str, Any]
+    traces: Sequence[Trace]
+
+    @property
+    def max_clicks(self) -> int:
+        return int(self.summary["protocol"]["max_clicks"])
+
+    @property
+    def target_iou(self) -> float:
+        return float(self.summary["protocol"]["target_iou"])
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A labelled place on an axis."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """A measured value; `text` says what it is."""
+
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One model's curve: `path` is an SVG path through all of it, `points` are those that lie on the chart."""
+
+    style: int
+    path: str
+    points: list[Point]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Mean IoU after each click. `targets` are the IoUs at which sessions end."""
+
+    height: int
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    targets: list[Tick]
+    lines: list[Line]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A share of a run's samples; `failed`: of those that never reached the IoU."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    style: int
+    failed: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Bars over one base line; `title` names the model where the panel has only one."""
+
+    top: float
+    base: float
+    title: str | None
+    y_ticks: list[Tick]
+    bars: list[Bar]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many samples needed how many clicks to reach the IoU `goal`."""
+
+    goal: float
+    height: float
+    x_ticks: list[Tick]
+    panels: list[Panel]
+
+
+def curves(series: Sequence[Series]) -> Curves:
+    """Mean IoU over clicks, one line a run. The y axis begins below the lowest mean after the first click."""
+    most = max(one.max_clicks for one in series)
+    after_first = [value for one in series for value in one.summary["metrics"]["iou"][1:] if value is not None]
+    lowest = min(0.8, math.floor(10 * min(after_first, default=0.0)) / 10)
+    base = _CURVES_HEIGHT - BOTTOM
+
+    def x(k: float) -> float:
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * k / most, 1)
+
+    def y(iou: float) -> float:
+        return round(base - (base - TOP) * (iou - lowest) / (1 - lowest), 1)
+
+    step = 0.1 if lowest < 0.6 else 0.05
+    levels = [lowest + step * i for i in range(round((1 - lowest) / step) + 1)]
+    targets = sorted({one.target_iou for one in series})
+    return Curves(
+        _CURVES_HEIGHT,
+        [Tick(x(k), str(k)) for k in range(0, most + 1, _stride(most))],
+        [Tick(y(level), f"{level:.2f}" if step < 0.1 else f"{level:.1f}") for level in levels],
+        [Tick(y(target), f"{target:.2f}") for target in targets if target >= lowest],
+        [_line(one, x, y, lowest) for one in series],
+    )
+
+
+def _line(one: Series, x: Callable[[float], float], y: Callable[[float], float], lowest: float) -> Line:
+    known = [(k, value) for k, value in enumerate(one.summary["metrics"]["iou"]) if value is not None]
+    path = " ".join(f"{'L' if i else 'M'}{x(k)} {y(value)}" for i, (k, value) in enumerate(known))
+    points = [
+        Point(x(k), y(value), f"{one.label}: IoU {value:.3f} after {_count(k, 'click')}")
+        for k, value in known
+        if value >= lowest
+    ]
+    return Line(one.style, path, points)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where the bars of `first` ... `last` clicks stand, and, at column None, those of "never"."""
+
+    first: int
+    last: int
+
+    @property
+    def width(self) -> float:
+        n, all_of_it = self.last + 1 - self.first, WIDTH - LEFT - RIGHT
+        return min((all_of_it - _NEVER) / n, all_of_it / (n + 1.25))
+
+    def middle(self, column: int | None) -> float:
+        if column is None:
+            return WIDTH - RIGHT - max(_NEVER, self.width) / 2
+        return LEFT + self.width * (column - self.first + 0.5)
+
+
+def histogram(series: Sequence[Series]) -> Histogram:
+    """NoC@90 of every sample, or NoC at the lowest IoU at which one of the runs ends, where that is lower."""
+    goal = min(0.90, *(one.target_iou for one in series))
+    counts = [_counts(one, goal) for one in series]
+    shares = [n / len(one.traces) for one, count in zip(series, counts, strict=True) for n in count.values()]
+    highest = next(level for level in (0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if level >= max(shares, default=0.0) - 1e-9)
+    columns = _Columns(0 if any(0 in count for count in counts) else 1, max(one.max_clicks for one in series))
+    pairs = list(zip(series, counts, strict=True))
+    small = len(series) > MOST_GROUPED
+    panels, base = [], 0.0
+    for group in [[pair] for pair in pairs] if small else [pairs]:
+        top = base + (_SMALL_GAP if small else TOP)
+        base = top + (_SMALL_HEIGHT if small else _GROUPED_HEIGHT)
+        ticks = [
+            Tick(round(base - (base - top) * part, 1), f"{100 * highest * part:.3g} %")
+            for part in ((0, 1) if small else (0, 0.25, 0.5, 0.75, 1))
+        ]
+        bars = _bars(group, goal, columns, base, (base - top) / highest)
+        panels.append(Panel(top, base, group[0][0].label if small else None, ticks, bars))
+    stride = 1 if columns.last <= 25 else _stride(columns.last)
+    labelled = [k for k in range(columns.first, columns.last + 1) if k % stride == 0]
+    x_ticks = [Tick(round(columns.middle(k), 1), str(k)) for k in labelled] + [Tick(columns.middle(None), "never")]
+    return Histogram(goal, base + BOTTOM, x_ticks, panels)
+
+
+def _counts(one: Series, goal: float) -> dict[int | None, int]:
+    """Samples by NoC; None: the goal was never reached."""
+    found: dict[int | None, int] = {}
+    for trace in one.traces:
+        clicks = noc(trace, goal, one.max_clicks) if reached(trace, goal) else None
+        found[clicks] = found.get(clicks, 0) + 1
+    return found
+
+
+def _bars(
+    group: Sequence[tuple[Series, dict[int | None, int]]], goal: float, columns: _Columns, base: float, scale: float
+) -> list[Bar]:
+    """Bars of runs side by side, of `scale` x their share of the samples; a bar stands on `base`."""
+    width = 0.84 * columns.width / len(group)
+    bars = []
+    for i, (one, count) in enumerate(group):
+        for column, n in sorted(count.items(), key=lambda item: math.inf if item[0] is None else item[0]):
+            height = scale * n / len(one.traces)
+            when = "never" if column is None else f"after {_count(column, 'click')}"
+            text = f"{one.label}: {n} of {_count(len(one.traces), 'sample')} reach IoU {goal:.2f} {when}"
+            x = columns.middle(column) + (i - len(group) / 2) * width
+            place = (round(x, 1), round(base - height, 1), round(width, 1), round(height, 1))
+            bars.append(Bar(*place, one.style, column is None, text))
+    return bars
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _stride(most: int) -> int:
+    """Clicks between two labels of an axis that ends at `most`."""
+    return next((step for step in (1, 2, 5, 10, 20, 50) if most / step <= 12), 100)

@@ -1,0 +1,220 @@
+"""The report: one HTML page that holds everything it shows and opens without a network."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+import iiszoo
+from iiszoo import files
+from iiszoo.data.initial_masks import INITIAL
+from iiszoo.engine.metrics import NOC_TARGETS
+from iiszoo.engine.report import charts, table
+from iiszoo.engine.report.charts import Curves, Histogram, Series
+from iiszoo.engine.report.columns import initial_iou
+from iiszoo.engine.report.pictures import Album, Sample, caption, marks, worst
+from iiszoo.engine.report.published import Published
+from iiszoo.engine.runs.trace import Trace
+from iiszoo.errors import DatasetError, IISZooError, RunError
+from iiszoo.file_names import printable, unescaped
+from iiszoo.loading import load_dataset
+from iiszoo.names import parse_name
+
+N_WORST = 10
+Result = tuple[dict[str, Any], Sequence[Trace]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a run says of one IoU: NoC and its spread, NoF, samples that never got there; None: not known."""
+
+    goal: int
+    noc: float | None
+    spread: float | None
+    nof: int | None
+    never: int | None
+    published: Published | None
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run on the page. `no_pictures` says why `samples` have none."""
+
+    anchor: str
+    series: Series
+    samples: list[Sample]
+    no_pictures: str | None
+    figures: list[Figure]
+    facts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class DatasetView:
+    """All runs on one dataset."""
+
+    name: str
+    curves: Curves
+    histogram: Histogram
+    runs: list[RunView]
+
+
+def render(results: Sequence[Result], root: Path | None = None) -> str:
+    """The page of `results`: (summary, traces) of each run, as `engine.runs.summary.read` gives them.
+
+    `root` is where the datasets lie, for the pictures of the worst samples; where one cannot be read, the page says
+    why, and lacks nothing else.
+    """
+    series = _series(results)
+    anchors = {id(one): f"run-{i}" for i, one in enumerate(series, 1)}
+    albums: dict[tuple[str, Path | None], Album | IISZooError] = {}
+    datasets = []
+    for name in dict.fromkeys(one.summary["dataset"] for one in series):
+        there = [one for one in series if one.summary["dataset"] == name]
+        runs = []
+        for one in there:
+            place = _whereabouts(one.summary, root)  # a relative name means another dataset in another directory
+            if place not in albums:
+                albums[place] = _open_album(*place)
+            runs.append(_run_view(one, albums[place], anchors[id(one)]))
+        datasets.append(DatasetView(name, charts.curves(there), charts.histogram(there), runs))
+    summaries = [one.summary for one in series]
+    names = table.metrics_for(summaries)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("iiszoo", "engine/report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    page = environment.get_template("page.html.jinja").render(
+        version=iiszoo.__version__,
+        date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        n_models=len({one.summary["model"] for one in series}),
+        columns=table.columns(names),
+        rows=list(zip([anchors[id(one)] for one in series], table.rows(summaries, names), strict=True)),
+        notes=table.notes(summaries, names),
+        datasets=datasets,
+        chart=charts,
+    )
+    return printable(page)
+
+
+def write(path: Path, html: str) -> None:
+    """Write the page in one step: a reader sees the old one or the new one. Missing directories are made.
+
+    Raises `RunError` where it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.replace_text(path, html.encode("utf-8", "backslashreplace").decode())
+    except OSError as error:
+        raise RunError(f"page {path} cannot be written: {error.strerror or error}; give another --html") from error
+
+
+def _series(results: Sequence[Result]) -> list[Series]:
+    """Every run with its label, and one style a label."""
+    labels = table.labels([summary for summary, _ in results])
+    styles = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+    return [
+        Series(label, styles[label], summary, traces) for label, (summary, traces) in zip(labels, results, strict=True)
+    ]
+
+
+def _whereabouts(summary: dict[str, Any], root: Path | None) -> tuple[str, Path | None]:
+    """The dataset's id and root: where it lay when the run was made, unless a root is given. No picture shows the
+    initial masks, so that these need not be there.
+    """
+    dataset, known = parse_name(summary["dataset"]).without(INITIAL), summary.get("provenance", {})
+    place = known.get("dataset_place")
+    if root is not None or not place:
+        return str(dataset), root
+    if not dataset.argument:
+        return str(dataset), Path(unescaped(place))
+    images = known.get("dataset_root")  # whose images may lie apart from what the argument names
+    return str(replace(dataset, argument=unescaped(place))), Path(unescaped(images)) if images else None
+
+
+def _open_album(dataset: str, root: Path | None) -> Album | IISZooError:
+    try:
+        return Album(load_dataset(dataset, root))
+    except IISZooError as error:
+        return error
+    except (OSError, ValueError) as error:  # a place without permission; one that no path can have
+        return DatasetError(f"dataset {dataset} cannot be read ({error})")
+
+
+def _run_view(one: Series, album: Album | IISZooError, anchor: str) -> RunView:
+    limits = (one.target_iou, one.max_clicks)
+    samples = [Sample(trace, caption(trace, *limits), marks(trace)) for trace in worst(one.traces, *limits, N_WORST)]
+    no_pictures = None
+    try:
+        if isinstance(album, IISZooError):
+            raise album
+        samples = [replace(sample, picture=album.picture(sample.trace)) for sample in samples]
+    except (IISZooError, OSError) as error:
+        no_pictures = str(error)
+    return RunView(anchor, one, samples, no_pictures, _figures(one.summary), _facts(one.summary))
+
+
+def _figures(summary: dict[str, Any]) -> list[Figure]:
+    metrics = summary["metrics"]
+    return [
+        Figure(
+            goal,
+            metrics[f"noc{goal}"],
+            metrics[f"noc{goal}_std"],
+            metrics[f"nof{goal}"],
+            metrics[f"nof{goal}_strict"],
+            table.published_beside(summary, f"noc{goal}"),
+        )
+        for goal in (round(100 * target) for target in NOC_TARGETS)
+    ]
+
+
+def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """Where the run comes from, as (name, value); what is not known is left out."""
+    known = summary.get("provenance", {})
+    model, environment = known.get("model", {}), known.get("environment", {})
+    rules, times, start = summary["protocol"], summary["times"], initial_iou(summary)
+    facts = {
+        "Model": _joined({"": summary["model"], "code": model.get("code"), "options": model.get("options")}),
+        "Weights": ", ".join(model.get("weights", [])) or None,
+        "Protocol": _joined(
+            {"": rules["name"], "hash": rules["hash"], **{k: v for k, v in rules.items() if k != "name"}}
+        ),
+        "Dataset": _joined({"": summary["dataset"], "samples": summary["n_samples"]}),
+        "Initial masks": None if start is None else f"mean IoU {100 * start:.1f} %",
+        "Fingerprint": known.get("dataset", {}).get("fingerprint"),
+        "Left out": "; ".join(summary["skipped"].values()) or None,
+        "Device": environment.get("device"),
+        "Machine": _joined(environment.get("machine", {})),
+        "Libraries": _joined(environment.get("libraries", {})),
+        "Plugins": ", ".join(sorted(set(environment.get("plugins", {}).values()))),
+        "Command": shlex.join(environment.get("argv", [])),
+        "Run": ", ".join(f"{began} to {ended}" for began, ended in times.get("invocations", [])),
+        "Model time": _milliseconds(times, "model", "a click"),
+        "Robot time": _milliseconds(times, "robot", "a click, scoring included"),
+        "Encoding": _milliseconds(times, "init", "an image, divided by its samples"),
+        "SPC": None if times["spc_seconds"] is None else f"{times['spc_seconds']:.3g} s a click, everything included",
+        "Directory": summary.get("directory"),
+    }
+    return [(name, str(value)) for name, value in facts.items() if value]
+
+
+def _joined(values: dict[str, Any]) -> str:
+    """`name value, name value`; without those that are empty."""
+    shown = {name: value for name, value in values.items() if value is not None and value not in ({}, [])}
+    return ", ".join(f"{name.replace('_', ' ')} {value}".strip() for name, value in shown.items())
+
+
+def _milliseconds(times: dict[str, Any], what: str, of: str) -> str | None:
+    median, p95 = times[f"{what}_ms_median"], times.get(f"{what}_ms_p95")
+    if median is None:
+        return None
+    return f"{median:.3g} ms {of} (median{'' if p95 is None else f'; 95th percentile {p95:.3g} ms'})"

@@ -1,0 +1,155 @@
+"""The table that people compare models by: one row a run, published figures beside the measured ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from iiszoo.cards import ModelCard
+from iiszoo.engine.report.columns import column, initial_iou
+from iiszoo.engine.report.published import Published, lookup
+from iiszoo.errors import IISZooError
+from iiszoo.models.merge_rule import MERGE
+from iiszoo.names import parse_name
+from iiszoo.registry import resolve_model
+
+METRICS = ("noc85", "noc90", "nof90", "iou@1", "iou@5", "model_ms_median")
+"""What the table shows unless other metrics are chosen; `table_columns` knows them all."""
+BRACKETS = "(in brackets: as published)"
+STARRED = "* the model was trained on this dataset"
+BLIND = "the first click is on the error of the initial mask, but the model cannot read that mask"
+
+
+def columns(names: Sequence[str] = METRICS) -> tuple[str, ...]:
+    """The titles of the columns. Raises `BadOption` for a metric that is not known, naming those that are."""
+    return ("model", "dataset", "n", *(column(name).title for name in names))
+
+
+COLUMNS = columns()
+
+
+def metrics_for(summaries: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """`METRICS`, and in front of them how good the initial masks were, where any run had some."""
+    return ("initial_iou", *METRICS) if any(initial_iou(summary) for summary in summaries) else METRICS
+
+
+def rows(summaries: Sequence[dict[str, Any]], names: Sequence[str] = METRICS) -> list[list[str]]:
+    """The cells of every run, in the order of `columns(names)`; a dash where a figure is not known.
+
+    `n` says how many samples are done, and of how many where some are missing. A published figure stands in brackets
+    beside a NoC where the run is comparable: complete, the robot `ritm`, 20 clicks, the model's own threshold and
+    weights. IoU, Boundary IoU and AuC are in percent; ms/click is the median time of the model.
+    """
+    return [_row(label, summary, names) for label, summary in zip(labels(summaries), summaries, strict=True)]
+
+
+def labels(summaries: Sequence[dict[str, Any]]) -> list[str]:
+    """A name for every run that no other run on its dataset has: the model's id, where that is enough."""
+    named = []
+    for summary in summaries:
+        rivals = [other for other in summaries if other["dataset"] == summary["dataset"]]
+        named.append(next(name(summary) for name in _NAMINGS if _tells_apart(name, summary, rivals)))
+    return named
+
+
+# from the shortest name of a run to one that no other run has
+_NAMINGS: tuple[Callable[[dict[str, Any]], str], ...] = (
+    lambda summary: str(summary["model"]),
+    lambda summary: f"{summary['model']} ({summary['protocol']['name']})",
+    lambda summary: f"{summary['model']} ({summary['protocol']['robot']})",
+    lambda summary: f"{summary['model']} ({summary.get('directory', '')})",
+)
+
+
+def _tells_apart(
+    name: Callable[[dict[str, Any]], str], summary: dict[str, Any], rivals: Sequence[dict[str, Any]]
+) -> bool:
+    return name is _NAMINGS[-1] or Counter(map(name, rivals))[name(summary)] == 1
+
+
+def notes(summaries: Sequence[dict[str, Any]], names: Sequence[str] = METRICS) -> list[str]:
+    """The lines that belong under the table: what its columns mean, which runs are incomplete or had failures."""
+    meanings = [meaning for name in names if (meaning := column(name).meaning)]
+    brackets = [BRACKETS] if any(column(name).published for name in names) else []
+    lines = ["; ".join([*dict.fromkeys(meanings), *brackets])] if meanings else []
+    if any(_trained_on(summary) for summary in summaries):
+        lines.append(STARRED)
+    lines += sorted({_rules(summary) for summary in summaries})
+    named = list(zip(labels(summaries), summaries, strict=True))
+    blind = [f"{label} on {summary['dataset']}" for label, summary in named if _blind_to_masks(summary)]
+    if blind:
+        lines.append(f"{BLIND}: {', '.join(blind)}")
+    for meaning, count in (
+        ("incomplete, samples left", lambda s: s["n_samples"] - s["n_done"] - len(s["skipped"])),
+        ("the model failed, counted as failures", lambda s: s["n_failed"]),
+        ("broken samples left out", lambda s: len(s["skipped"])),
+    ):
+        found = [f"{label} on {summary['dataset']} {count(summary)}" for label, summary in named if count(summary)]
+        if found:
+            lines.append(f"{meaning}: {', '.join(found)}")
+    return lines
+
+
+def published_beside(summary: dict[str, Any], metric: str) -> Published | None:
+    """The published figure that a run's own can be compared with, or None."""
+    rules = summary["protocol"]
+    own = summary.get("provenance", {}).get("model", {}).get("weights", [])
+    card = _card(summary["model"])
+    found = lookup(summary["model"], summary["dataset"], metric)
+    comparable = (
+        found is not None
+        and summary["complete"]
+        and not summary["skipped"]
+        and rules["robot"] == found.robot
+        and rules["max_clicks"] == 20
+        and (card is None or rules["threshold"] == card.threshold)
+        and not any(name.startswith("checkpoint ") for name in own)
+    )
+    return found if comparable else None
+
+
+def _row(label: str, summary: dict[str, Any], names: Sequence[str]) -> list[str]:
+    done, total = summary["n_done"], summary["n_samples"]
+    return [
+        label,
+        summary["dataset"] + ("*" if _trained_on(summary) else ""),
+        f"{done}" if done == total else f"{done}/{total}",
+        *(_cell(summary, name) for name in names),
+    ]
+
+
+def _cell(summary: dict[str, Any], name: str) -> str:
+    wanted = column(name)
+    value = wanted.value(summary)
+    measured = "–" if value is None else wanted.form(value)
+    published = published_beside(summary, name) if wanted.published else None
+    return f"{measured} ({wanted.form(published.value)})" if published else measured
+
+
+def _trained_on(summary: dict[str, Any]) -> bool:
+    card = _card(summary["model"])
+    dataset = parse_name(summary["dataset"]).id
+    return card is not None and dataset in card.training_datasets
+
+
+def _blind_to_masks(summary: dict[str, Any]) -> bool:
+    """Whether sessions started from masks that the model's card says it cannot use, and no merge kept them."""
+    card = _card(summary["model"])
+    merged = MERGE in summary.get("provenance", {}).get("model", {}).get("options", {})
+    return card is not None and "mask" not in card.prompts and not merged and initial_iou(summary) is not None
+
+
+def _card(model: str) -> ModelCard | None:
+    try:
+        return resolve_model(model)[0]
+    except IISZooError:  # a bare function, or a plugin that is no longer installed
+        return None
+
+
+def _rules(summary: dict[str, Any]) -> str:
+    rules = summary["protocol"]
+    return (
+        f"protocol {rules['name']} ({rules['hash']}): robot {rules['robot']}, at most {rules['max_clicks']} clicks, "
+        f"until IoU {rules['target_iou']:.2f}, threshold {rules['threshold']}"
+    )

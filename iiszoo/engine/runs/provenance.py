@@ -1,0 +1,46 @@
+"""Under what a result was measured; what decides it is the model's identity (`iiszoo.model_reference`)."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from iiszoo import plugins
+from iiszoo.file_names import printable
+
+_LIBRARIES = (
+    "torch", "torchvision", "numpy", "opencv-python", "scipy", "numba", "timm", "segment-anything", "onnxruntime"
+)  # fmt: skip
+
+
+def environment(device: str, worker: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Versions of iiszoo, of every installed plugin and of the libraries that compute; machine and device; argv.
+
+    `worker` is what the interpreter that the model lived in reports of itself, where that was another one.
+    """
+    here = {
+        "argv": [printable(argument) for argument in sys.argv],
+        "device": _device_name(device) if worker is None else worker["device"],
+        "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
+        "machine": {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
+        "plugins": {plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in plugins.installed()},
+    }
+    return here if worker is None else {**here, "worker": worker}
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        import torch
+
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return device

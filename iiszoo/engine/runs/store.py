@@ -1,0 +1,524 @@
+"""A run directory: the traces of one (model, dataset, protocol), safe against being stopped at any moment.
+
+    run.json            what the run is of; anything else is refused
+    samples*.jsonl      one trace a line, appended and flushed as its session ends; one file for each shard
+    summary.json        written at the end of every invocation, over all lines that are there
+
+A line that was cut off by a kill or a full disk is cut away when the run is taken up again: only the session in flight
+is lost. Shards join by lying in one directory.
+
+Two locks keep runs apart. `alone` is held for the moment in which a process looks at what lies there, states its own
+run and opens its file of samples; the lock of that file is held as long as it is written. Besides, each line carries
+the hash of the run that it belongs to, so that no line is ever read as another run's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from iiszoo import files
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.runs import json_values
+from iiszoo.engine.runs.json_values import list_of, table, table_of, text, tuple_of, whole
+from iiszoo.engine.runs.trace import Trace
+from iiszoo.errors import BadOption, RunError
+
+_log = logging.getLogger("iiszoo.engine")
+
+IDENTITY = "run.json"
+SUMMARY = "summary.json"
+FORMAT = 2
+"""Version of the trace and run.json formats; part of a run's identity."""
+_SAMPLES = re.compile(r"samples(-\d+of\d+)?\.jsonl")
+_PATIENCE = 30
+"""Seconds that a process waits for another that begins a run in the same directory, which takes a moment."""
+_LONGEST_NAME = 100
+"""Bytes of a model's or dataset's name in the name of a directory: two of them and a hash fit every file system."""
+
+
+def slug(model: str, dataset: str) -> str:
+    """The directory name of a run inside the output directory: no two runs have the same, whatever their case.
+
+    `family-variant--dataset` where the names can be read off that; where they had to be changed or cut, or have hyphens
+    that could stand for something else, a hash of them follows.
+    """
+    plain = plain_name(model), plain_name(dataset)
+    name = "--".join(plain)
+    exact = plain == (model.replace("/", "-", 1), dataset) and "-" not in model.partition("/")[0]
+    if exact and not any("--" in part for part in plain) and name == name.lower():
+        return name
+    digest = hashlib.sha256(f"{model}\0{dataset}".encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{name}-{digest[:8]}"
+
+
+def plain_name(text: str) -> str:
+    """A name that a directory can have, made of any text: the text itself where that will do."""
+    plain = "".join(c if c.isalnum() or c in "._-" else "-" for c in text)
+    return plain.encode()[:_LONGEST_NAME].decode("utf-8", "ignore").strip("-.") or "_"
+
+
+def find_runs(directory: Path) -> list[Path]:
+    """Every run directory at or below `directory`, whether or not it is sound. Raises `RunError` where there is none.
+
+    Another tool's run.json makes no run; folders that cannot be listed are named in a warning.
+    """
+    faults: list[OSError] = []
+    runs = []
+    for place, folders, names in os.walk(directory, onerror=faults.append):
+        if _is_run(Path(place), {*folders, *names}):
+            runs.append(Path(place))
+    for fault in faults:
+        if fault.filename == str(directory):
+            absent = isinstance(fault, FileNotFoundError | NotADirectoryError)
+            what = "is not a directory" if absent else f"cannot be listed ({fault.strerror})"
+            raise RunError(f"{directory} {what}; give one that `iiszoo bench --out` wrote") from fault
+        _log.warning("folder %s cannot be listed (%s): runs in it are left out", fault.filename, fault.strerror)
+    if not runs:
+        raise RunError(f"{directory} holds no run (no {IDENTITY}); give a directory that `iiszoo bench --out` wrote")
+    return sorted(runs)
+
+
+def _is_run(place: Path, names: set[str]) -> bool:
+    if any(map(_SAMPLES.fullmatch, names)):
+        return True
+    if IDENTITY not in names:
+        return False
+    try:
+        return "format" in (read_json(place / IDENTITY) or {})
+    except RunError:
+        return True  # damaged, and to be told of
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None where the file is absent. Raises `RunError` where it is damaged."""
+    try:
+        value = json_values.parse(files.read_bytes(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}; give another --out") from error
+    except ValueError as error:
+        raise RunError(f"{path} is damaged ({error}); start anew with --overwrite or another --out") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{path} is damaged (not a JSON object); start anew with --overwrite or another --out")
+    return value
+
+
+_CHECKED_SUMMARY = json_values.record(
+    {},
+    {
+        "n_done": whole(0, 2**31),
+        "skipped": table_of(text),
+        "times": json_values.record({}, {"invocations": list_of(tuple_of(text, text))}),
+        "provenance": json_values.record(
+            {},
+            {
+                "dataset_place": text,
+                "dataset_stamp": text,
+                "environment": json_values.record(
+                    {},
+                    {
+                        "argv": list_of(text),
+                        "device": text,
+                        "libraries": table_of(text),
+                        "machine": table,
+                        "plugins": table_of(text),
+                    },
+                ),
+            },
+        ),
+    },
+)
+
+
+def read_summary(directory: Path) -> dict[str, Any]:
+    """What `summary.json` says; {} where it is absent, and with a warning where it is damaged: it is derived, and is
+    written again.
+    """
+    try:
+        found = read_json(directory / SUMMARY) or {}
+        return dict(_CHECKED_SUMMARY(found, ""))
+    except ValueError as error:
+        fault = f"{directory / SUMMARY} is damaged ({error})"
+    except RunError as error:
+        fault = str(error).partition(";")[0]
+    _log.warning("%s: what it says beside the results is left out", fault)
+    return {}
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Replace a JSON file. Raises `RunError` where it cannot be written."""
+    try:
+        files.replace_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two identities, one phrase a value: `protocol.max_clicks: 20 there, 10 now`.
+
+    Only what `ours` has is compared, at every level: what is not known yet is left out of it.
+    """
+    found = []
+    for key in sorted(ours):
+        now, there = ours[key], theirs.get(key)
+        if isinstance(now, dict) and isinstance(there, dict):
+            found += differences(now, there, f"{prefix}{key}.")
+        elif now != there:
+            found.append(f"{prefix}{key}: {json.dumps(there)} there, {json.dumps(now)} now")
+    return found
+
+
+def run_hash(identity: dict[str, Any]) -> str:
+    """16 hex digits over all that a run is of."""
+    return hashlib.sha256(json.dumps(_nameless_rules(identity), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _nameless_rules(identity: dict[str, Any]) -> dict[str, Any]:
+    """The identity without its protocol's name, which tells nothing apart."""
+    rules = identity.get("protocol")
+    if not isinstance(rules, dict):
+        return identity
+    return {**identity, "protocol": {rule: value for rule, value in rules.items() if rule != "name"}}
+
+
+def check_identity(directory: Path, identity: dict[str, Any]) -> bool:
+    """Whether the directory holds this very run already. Raises `RunError`, saying what differs, for another.
+
+    A first look, so that nothing is computed in vain: `begin` looks again, when nobody can come between.
+    """
+    there = read_json(directory / IDENTITY)
+    if there is None:
+        if not any(map(_content, _sample_files(directory))):
+            return False
+        there = read_json(directory / IDENTITY)  # another process may have begun the run since
+        if there is None:
+            raise _nameless(directory)
+    different = differences(identity, there)
+    if different and not any(map(_content, _sample_files(directory))):
+        return False  # nothing was computed yet: a model that failed at its first click, and was mended since
+    if different:
+        raise _another(directory, different)
+    return True
+
+
+def _nameless(directory: Path) -> RunError:
+    return RunError(f"{directory} holds samples but no {IDENTITY}; start anew with --overwrite or another --out")
+
+
+def _another(directory: Path, different: list[str]) -> RunError:
+    return RunError(
+        f"{directory} holds another run ({'; '.join(different)}); give another --out, or --overwrite to discard it"
+    )
+
+
+_CHECKED_IDENTITY = json_values.record(
+    {
+        "format": whole(FORMAT, FORMAT),
+        "model": json_values.record({"id": text, "code": text}, {"options": table, "weights": list_of(text)}),
+        "protocol": json_values.record({"hash": text}),
+        "dataset": json_values.record({"id": text, "n_samples": whole(1, 2**31), "fingerprint": text}),
+    }
+)
+
+
+def read_identity(directory: Path) -> dict[str, Any]:
+    """What the run in `directory` is of. Raises `RunError` where there is none, or a damaged one."""
+    identity = read_json(directory / IDENTITY)
+    if identity is None:
+        raise RunError(f"{directory} holds no run (no {IDENTITY})")
+    if identity.get("format") != FORMAT:
+        found = json_values.shortened(identity.get("format"))
+        raise RunError(f"{directory} was written by another iiszoo (format {found}, not {FORMAT})")
+    try:
+        checked: dict[str, Any] = _CHECKED_IDENTITY(identity, "")
+        rules = ResolvedProtocol.from_json(checked["protocol"])
+        if rules.hash != checked["protocol"]["hash"]:
+            raise ValueError(f"protocol.hash must be {rules.hash} for its rules")
+    except BadOption as error:
+        raise RunError(f"{directory / IDENTITY} is damaged (protocol: {error}); give the run anew") from error
+    except ValueError as error:
+        raise RunError(f"{directory / IDENTITY} is damaged ({error}); give the run anew") from error
+    return checked
+
+
+def is_there(directory: Path) -> bool:
+    """Whether a run lies in the directory, as far as the names of its files tell."""
+    return (directory / IDENTITY).exists() and any(directory.glob("samples*.jsonl"))
+
+
+def create(directory: Path, identity: dict[str, Any]) -> None:
+    """Make the directory and state what the run in it is of."""
+    _make(directory)
+    write_json(directory / IDENTITY, identity)
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"output directory {directory} cannot be made: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Hold the directory for a moment: nobody else begins, discards or summarises a run in it."""
+    taken = _lock(
+        directory / ".samples.lock", _PATIENCE, f"{directory} is being taken by another iiszoo process; try again"
+    )
+    try:
+        yield
+    finally:
+        taken.release()
+
+
+def begin(
+    directory: Path, identity: dict[str, Any], shard: tuple[int, int] = (1, 1), *, overwrite: bool = False
+) -> Writer:
+    """State what the run in `directory` is of, and open this shard's file, in one step before all other processes.
+
+    `overwrite` discards what lies there. Raises `RunError` where another run was computed there or is being computed,
+    where this very part of the run is, and where the directory cannot be written.
+    """
+    _make(directory)
+    with alone(directory):
+        if overwrite:
+            discard(directory)
+        _claim(directory, identity)
+        return Writer(directory, shard)
+
+
+def _claim(directory: Path, identity: dict[str, Any]) -> None:
+    """Write the identity, unless this run's lies there. The caller holds `alone`."""
+    there = read_json(directory / IDENTITY)
+    different = [] if there is None else differences(_nameless_rules(identity), there)
+    if there is not None and not different and run_hash(there) == run_hash(identity):
+        if there != identity:
+            write_json(directory / IDENTITY, identity)  # the protocol goes by another name
+        return
+    paths = _sample_files(directory)
+    if any(map(_content, paths)):
+        raise _nameless(directory) if there is None else _another(directory, different or ["more in it there"])
+    for path in paths:
+        _refuse_while_written(path, different)
+    for path in [*paths, directory / SUMMARY]:
+        _unlink(path)
+    write_json(directory / IDENTITY, identity)
+
+
+def discard(directory: Path) -> None:
+    """Delete a run's own files, and nothing else that may lie there. Raises `RunError` where it is being written.
+
+    The caller holds `alone`. What the run is of goes last, so that whatever a kill leaves can be told.
+    """
+    paths = _sample_files(directory)
+    for path in paths:
+        _refuse_while_written(path)
+    for path in [directory / SUMMARY, *paths, directory / IDENTITY]:
+        _unlink(path)
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"{path} cannot be deleted: {error.strerror or error}; give another --out") from error
+
+
+def _sample_files(directory: Path) -> list[Path]:
+    """All files of samples, also those of which only the lock is there: whoever holds it writes to a deleted file."""
+    locked = {path.name[1:-5] for path in directory.glob(".samples*.jsonl.lock")}
+    return sorted(directory / name for name in locked.union(path.name for path in directory.glob("samples*.jsonl")))
+
+
+def _content(path: Path) -> bool:
+    try:
+        return path.lstat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}; give another --out") from error
+
+
+def _refuse_while_written(path: Path, different: list[str] | None = None) -> None:
+    of = f", as part of another run ({'; '.join(different)})" if different else ""
+    wait = "give" if different else "wait for it or give"
+    _lock(path.with_name(f".{path.name}.lock"), 0, _BEING_WRITTEN.format(path=path, of=of, wait=wait)).release()
+
+
+_BEING_WRITTEN = "{path} is being written by another iiszoo process{of}; {wait} another --out"
+
+
+def read_traces(directory: Path) -> list[Trace]:
+    """All traces of a run, by sample index; a cut-off last line of a file is left out.
+
+    Where shards overlap, the same sample's first trace counts. Raises `RunError` where a line is damaged, or belongs to
+    another run.
+    """
+    by_sample: dict[str, Trace] = {}
+    paths = sorted(directory.glob("samples*.jsonl"))
+    identity = read_json(directory / IDENTITY) if paths else None
+    if paths and identity is None:
+        raise _nameless(directory)
+    for path in paths:
+        for trace in _traces(path, run_hash(identity or {})):
+            by_sample.setdefault(trace.sample, trace)
+    return sorted(by_sample.values(), key=lambda trace: trace.index)
+
+
+def _traces(path: Path, run: str) -> Iterator[Trace]:
+    try:
+        lines = files.read_bytes(path).split(b"\n")
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be read: {error.strerror or error}; move it away, and its samples are run again"
+        ) from error
+    for number, line in enumerate(lines[:-1], 1):  # behind the last newline lies nothing, or a line that was cut off
+        try:
+            values = json_values.parse(line)
+            trace = Trace.from_values(values)
+        except ValueError as error:
+            raise RunError(
+                f"{path} line {number} is not a trace ({error}); delete that line, and its sample is run again"
+            ) from error
+        if values.get("run") != run:
+            raise RunError(
+                f"{path} line {number} belongs to another run than {IDENTITY} beside it; move the file away, or start "
+                "anew with --overwrite or another --out"
+            )
+        yield trace
+
+
+def _lock(path: Path, patience: float, refusal: str) -> filelock.BaseFileLock:
+    try:
+        return files.lock(path, patience)
+    except TimeoutError as error:
+        raise RunError(refusal) from error
+    except OSError as error:
+        raise RunError(
+            f"run directory {path.parent} cannot be locked: {error.strerror or error}; give an --out that can be "
+            "written, on another file system"
+        ) from error
+
+
+class Writer:
+    """Appends traces to one file of a run directory, alone: a second writer of the same file is refused.
+
+    Where the file is deleted while it is written, or `run.json`, they are put back: nothing that was computed is lost.
+    """
+
+    def __init__(self, directory: Path, shard: tuple[int, int] = (1, 1)) -> None:
+        name = "samples.jsonl" if shard == (1, 1) else f"samples-{shard[0]}of{shard[1]}.jsonl"
+        self.path = directory / name
+        identity = read_json(directory / IDENTITY)
+        if identity is None:
+            raise RunError(f"{directory} holds no run (no {IDENTITY})")
+        self._identity = identity
+        self._run = run_hash(identity)
+        self._take_lock()
+        try:
+            self._repair()
+            self._file = self.path.open("a+b", buffering=0)
+        except OSError as error:
+            self._lock.release()
+            raise RunError(f"{self.path} cannot be written: {error.strerror or error}") from error
+
+    def append(self, trace: Trace) -> None:
+        """Write one line and hand it to the operating system. Raises `RunError` where that fails (disk full)."""
+        self.restore()
+        line = f'{{"run":"{self._run}",{trace.to_line()[1:]}\n'.encode()
+        size = self._file.tell()
+        try:
+            self._write(line)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.truncate(size)
+            raise RunError(
+                f"{self.path} cannot be written ({error.strerror or error}); all samples before "
+                f"{trace.sample!r} are kept: make room and give the same command again, without --overwrite"
+            ) from error
+
+    def _write(self, content: bytes) -> None:
+        written = 0
+        while written < len(content):
+            written += self._file.write(content[written:])
+
+    def restore(self) -> None:
+        """Put back what somebody deleted of the run while it goes on. Raises `RunError` where that cannot be done."""
+        identity, directory = self.path.with_name(IDENTITY), self.path.parent
+        try:
+            if identity.exists() and _lies_at(self.path, os.fstat(self._file.fileno())):
+                return
+            _make(directory)
+            with alone(directory):
+                self._put_back(identity)
+        except OSError as error:
+            raise RunError(
+                f"{self.path} was deleted while the run was going on, and cannot be written again "
+                f"({error.strerror or error}); give the same command again, with another --out"
+            ) from error
+        _log.warning("%s was deleted while the run was going on; it is there again", directory)
+
+    def _put_back(self, identity: Path) -> None:
+        there = read_json(identity)
+        if there is None:
+            write_json(identity, self._identity)
+        elif run_hash(there) != self._run:
+            different = "; ".join(differences(_nameless_rules(self._identity), there))
+            raise RunError(
+                f"{identity.parent} was deleted while the run was going on, and holds another run now ({different}); "
+                "give the same command again, with another --out"
+            )
+        if not _lies_at(self.path, os.fstat(self._file.fileno())):
+            if not _lies_at(self.path.with_name(f".{self.path.name}.lock"), self._lock_file):
+                self._lock.release()
+                self._take_lock()
+            self._file.seek(0)
+            content = self._file.read()
+            fresh = self.path.open("a+b", buffering=0)
+            self._file.close()
+            self._file = fresh
+            self._write(content)
+
+    def close(self) -> None:
+        self._file.close()
+        self._lock.release()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _take_lock(self) -> None:
+        place = self.path.with_name(f".{self.path.name}.lock")
+        refusal = _BEING_WRITTEN.format(path=self.path, of="", wait="wait for it or give")
+        self._lock = _lock(place, 0, refusal)
+        self._lock_file = place.stat()
+
+    def _repair(self) -> None:
+        """Cut off a last line that has no newline: its session was in flight when the run was stopped."""
+        try:
+            content = files.read_bytes(self.path)
+        except FileNotFoundError:
+            return
+        if content and not content.endswith(b"\n"):
+            os.truncate(self.path, content.rfind(b"\n") + 1)
+
+
+def _lies_at(path: Path, opened: os.stat_result) -> bool:
+    """Whether the path still leads to the file that was opened."""
+    try:
+        return os.path.samestat(path.stat(), opened)
+    except (FileNotFoundError, NotADirectoryError):
+        return False

@@ -1,0 +1,89 @@
+"""A run's summary: everything that is derived from its identity and its traces. `summary.json` is a copy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from iiszoo.engine import metrics
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.runs import store
+from iiszoo.engine.runs.trace import Trace
+from iiszoo.errors import RunError
+
+
+def summarise(identity: dict[str, Any], traces: Sequence[Trace], skipped: dict[str, str]) -> dict[str, Any]:
+    """The summary of traces, whatever order they came in. `skipped` maps broken samples to the reason.
+
+    `complete` says that every sample of the dataset is there or was skipped; `n_failed` counts samples in which the
+    model failed.
+    """
+    rules = ResolvedProtocol.from_json(identity["protocol"])
+    total = identity["dataset"]["n_samples"]
+    done = {trace.sample for trace in traces}
+    skipped = {sample: reason for sample, reason in skipped.items() if sample not in done}
+    return {
+        "model": identity["model"]["id"],
+        "dataset": identity["dataset"]["id"],
+        "protocol": identity["protocol"],
+        "n_samples": total,
+        "n_done": len(traces),
+        "n_failed": sum(trace.error is not None for trace in traces),
+        "complete": len(traces) + len(skipped) == total,
+        "skipped": skipped,
+        "metrics": metrics.metrics_of(traces, rules.max_clicks, rules.target_iou),
+        "times": metrics.times_of(traces),
+    }
+
+
+def read(directory: Path) -> tuple[dict[str, Any], list[Trace]]:
+    """The summary of a run directory, derived anew from all traces that are there (of every shard), and the traces.
+
+    Raises `RunError` where the directory holds no run, or a damaged one.
+    """
+    identity = store.read_identity(directory)
+    traces = store.read_traces(directory)
+    _check_indices(directory, traces, identity["dataset"]["n_samples"])
+    stored = store.read_summary(directory)
+    summary = summarise(identity, traces, stored.get("skipped", {}))
+    summary["times"] = {**stored.get("times", {}), **summary["times"]}
+    summary["provenance"] = {**stored.get("provenance", {}), **identity}
+    return {**summary, "directory": str(directory)}, traces
+
+
+def _check_indices(directory: Path, traces: Sequence[Trace], n_samples: int) -> None:
+    seen: dict[int, str] = {}
+    for trace in traces:
+        if trace.index >= n_samples:
+            raise RunError(
+                f"{directory} holds a trace of sample {trace.sample!r} with index {trace.index}, but its dataset has "
+                f"{n_samples} samples; delete that line"
+            )
+        if seen.setdefault(trace.index, trace.sample) != trace.sample:
+            raise RunError(
+                f"{directory} holds traces of two samples, {seen[trace.index]!r} and {trace.sample!r}, with the index "
+                f"{trace.index}; delete the wrong line"
+            )
+
+
+def read_all(directories: Sequence[Path]) -> tuple[list[tuple[dict[str, Any], list[Trace]]], list[str]]:
+    """`read` of every run at or below the directories, each once, and a sentence for each that cannot be read.
+
+    Raises `RunError` where none can.
+    """
+    results, faults = [], []
+    runs: dict[Path, Path] = {}
+    for directory in directories:
+        try:
+            runs.update({run.resolve(): run for run in store.find_runs(directory)})
+        except RunError as error:
+            faults.append(str(error))
+    for run in runs.values():
+        try:
+            results.append(read(run))
+        except RunError as error:
+            faults.append(str(error))
+    if not results:
+        raise RunError("\n".join(faults))
+    return results, faults

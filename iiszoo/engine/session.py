@@ -1,0 +1,226 @@
+"""THE loop: a session of clicks on one image, and a robot that makes them.
+
+`Session` is one image and one model, clicked by anybody; `run_session` is the loop of robot and model on top of it, and
+the definition of an evaluation: `pipeline.py`, which runs many sessions at a time, gives the same clicks and IoUs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from iiszoo import protocol
+from iiszoo.clicking.loading import load_robot
+from iiszoo.engine import metrics
+from iiszoo.errors import BadOption, IISZooError, ModelError, one_line
+from iiszoo.loading import load_model
+from iiszoo.object_path import function_name
+from iiszoo.protocol import Click, Clicks, Model, Robot, State
+from iiszoo.seeding import generator_for
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from iiszoo.data.base import Image, Mask, Sample
+    from iiszoo.model_reference import ModelSpec
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """What a session knows after an interaction. Nothing in it is ever changed, so that undoing is going back."""
+
+    pcs: Clicks
+    ncs: Clicks
+    output: Tensor
+    state: State
+
+
+class Session:
+    """One image being segmented with one model.
+
+        session = iiszoo.Session("sam", image)
+        session.click(120, 80)
+        session.click(40, 60, positive=False)
+        session.mask                            # bool (H, W)
+
+    Args:
+        model: a loaded model, or what `iiszoo.load_model` takes.
+        image: uint8 (H, W, 3), RGB; or what a model is given, float32 (3, H, W) in [0, 1].
+        initial_mask: bool (H, W), or probabilities float32 (H, W) in [0, 1], to be corrected; None: nothing.
+        threshold: the probability above which a pixel is object; None: the model's own.
+
+    Raises `ModelError` if the model breaks the standard format, and as `load_model` does.
+    """
+
+    def __init__(
+        self,
+        model: Model | ModelSpec,
+        image: Image | Tensor,
+        *,
+        initial_mask: Mask | NDArray[np.float32] | None = None,
+        threshold: float | None = None,
+    ) -> None:
+        loaded = model if isinstance(model, Model) else load_model(model)
+        self.threshold = loaded.threshold if threshold is None else threshold
+        self.model = loaded.at_threshold(self.threshold)
+        x = image.to(loaded.device) if isinstance(image, Tensor) else protocol.to_tensor(image, loaded.device)
+        self.x = x[None]
+        with torch.no_grad(), self._asked():
+            self._encoded = self.model.init_z(self.x)
+        protocol.check_state(self._encoded, 1, self.model.name)
+        self._start(initial_mask)
+
+    def restart(self, initial_mask: Mask | NDArray[np.float32] | None = None) -> Session:
+        """A session for another object of the same image, which is not encoded again."""
+        other = object.__new__(Session)
+        other.__dict__.update(self.__dict__)
+        other._start(initial_mask)
+        return other
+
+    def click(self, row: int, col: int, positive: bool = True) -> Mask:
+        """One interaction of one click, in pixels of the image. Returns the new `mask`."""
+        return self.interact([(row, col)], []) if positive else self.interact([], [(row, col)])
+
+    def interact(self, positives: Sequence[Click], negatives: Sequence[Click]) -> Mask:
+        """One interaction of any number of clicks (row, col). Returns the new `mask`.
+
+        Raises `BadOption` for a click outside the image, `ModelError` if the answer breaks the standard format.
+        """
+        height, width = self.x.shape[-2:]
+        for row, col in (*positives, *negatives):
+            if not (0 <= row < height and 0 <= col < width):
+                raise BadOption(f"click ({row}, {col}) lies outside the image of {height} x {width} pixels")
+        now = self._now
+        pcs: Clicks = [*now.pcs, [[(int(row), int(col)) for row, col in positives]]]
+        ncs: Clicks = [*now.ncs, [[(int(row), int(col)) for row, col in negatives]]]
+        with torch.no_grad(), self._asked():
+            y, z = self.model(self.x, now.state, pcs, ncs)
+        protocol.check_output(y, self.x, self.model.name)
+        protocol.check_state(z, 1, self.model.name)
+        self._history.append(_Moment(pcs, ncs, protocol.on_cpu(y[0])[None], z))
+        return self.mask
+
+    def undo(self) -> Mask:
+        """Take the last interaction back. Returns the `mask` before it. Raises `BadOption` if there is none."""
+        if len(self._history) == 1:
+            raise BadOption("there is no click to undo")
+        self._history.pop()
+        return self.mask
+
+    @property
+    def mask(self) -> Mask:
+        """What is object now: bool (H, W)."""
+        mask: Mask = (self.output[0, 0] > self.threshold).numpy()
+        return mask
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """The probability of object: float32 (H, W) in [0, 1]."""
+        probabilities: NDArray[np.float32] = self.output[0, 0].numpy()
+        return probabilities
+
+    @property
+    def output(self) -> Tensor:
+        """The last y: float32 (1, 1, H, W), on the CPU; before the first click the initial mask, or zeros."""
+        return self._now.output
+
+    @property
+    def state(self) -> State:
+        """The model's z, of one batch element."""
+        return self._now.state
+
+    @property
+    def pcs(self) -> Clicks:
+        """The positive clicks so far, `[interaction][0][click]`."""
+        return self._now.pcs
+
+    @property
+    def ncs(self) -> Clicks:
+        """The negative clicks so far, `[interaction][0][click]`."""
+        return self._now.ncs
+
+    @property
+    def _now(self) -> _Moment:
+        return self._history[-1]
+
+    def _start(self, initial_mask: Mask | NDArray[np.float32] | None) -> None:
+        z = dict(self._encoded)
+        if initial_mask is not None:
+            z["prev_output"] = protocol.to_output(initial_mask, self.model.device)
+        protocol.check_output(z["prev_output"], self.x, f"{self.model.name} (z['prev_output'] before the first click)")
+        self._history = [_Moment([], [], protocol.on_cpu(z["prev_output"][0])[None], z)]
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Whatever the model raises becomes a `ModelError` that names it."""
+        try:
+            yield
+        except (KeyboardInterrupt, IISZooError):
+            raise
+        except BaseException as error:
+            raise ModelError(f"model {self.model.name} raised {one_line(error)}") from error
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """One step of a session: the clicks (row, col) made in it, the output after it, float32 (1, 1, H, W) on the CPU,
+    the output's IoU with the target, and the model's state.
+    """
+
+    positives: list[Click]
+    negatives: list[Click]
+    output: Tensor
+    iou: float
+    state: State
+
+
+def run_session(
+    model: Session | Model | ModelSpec,
+    robot: str | Robot,
+    sample: Sample,
+    *,
+    max_clicks: int = 20,
+    target_iou: float = 0.9,
+    threshold: float | None = None,
+    seed: int = 0,
+) -> Iterator[Interaction]:
+    """The session of a robot and a model on one sample, as an iterator over its interactions.
+
+    A `Session` on the sample's image may stand for the model: its encoding is then used again, and its threshold.
+    It ends when the IoU reaches `target_iou`, after `max_clicks` interactions, or when the robot finds nothing to click
+    on. `threshold` (None: the model's own) turns outputs into masks, for the robot and for the score. The robot's
+    chance depends on the sample's id, the robot's name and `seed` alone.
+    """
+    name, play = (robot, load_robot(robot)) if isinstance(robot, str) else (function_name(robot), robot)
+    target, ignore = sample.read_target()
+    if isinstance(model, Session):
+        session = model.restart(sample.read_initial_mask())
+    else:
+        session = Session(model, sample.read_image(), initial_mask=sample.read_initial_mask(), threshold=threshold)
+    targets, ignored = protocol.to_targets(target), None if ignore is None else protocol.to_targets(ignore)
+    generators = [generator_for(sample.id, name, seed)]
+    prepared = metrics.prepare(target, ignore)
+    iou = metrics.score(session.probabilities, prepared, session.threshold).iou
+    while iou < target_iou and len(session.pcs) < max_clicks:
+        pcs, ncs = play(
+            session.output,
+            targets,
+            session.pcs,
+            session.ncs,
+            ignore=ignored,
+            generators=generators,
+            threshold=session.threshold,
+            samples=[sample.id],
+        )
+        positives, negatives = pcs[-1][0], ncs[-1][0]
+        if not positives and not negatives:
+            return
+        session.interact(positives, negatives)
+        iou = metrics.score(session.probabilities, prepared, session.threshold).iou
+        yield Interaction(positives, negatives, session.output, iou, session.state)

@@ -1,0 +1,302 @@
+"""A model, resolved once: what it is, before it is loaded.
+
+`resolve` makes a reference at the door; whoever comes after asks it for the model's `identity()`, lets it `fetch()` the
+weights and `load()` the model, and never reads a name again. A model of this interpreter is known by its card
+(`CardReference`), is a function (`FunctionReference`) or is loaded already (`LoadedReference`); one of another
+interpreter is an `iiszoo.remote.RemoteReference`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from iiszoo import __version__, assets, files
+from iiszoo.cards import ModelCard
+from iiszoo.device import check_device
+from iiszoo.errors import BadOption, IISZooError, ModelError, WeightsError, one_line, raised_as
+from iiszoo.loader_options import check_options, options_of
+from iiszoo.models.merge_rule import MERGE, check_merge_rule
+from iiszoo.names import Name, parse_name
+from iiszoo.object_path import function_name, is_function, load_object
+from iiszoo.registry import registry, resolve_model
+
+if TYPE_CHECKING:
+    from iiszoo.protocol import Model
+    from iiszoo.remote import Interpreter
+
+ModelSpec = str | Callable[..., Any]
+"""An id of the zoo, with options or without (`sam/vit-b?rule=segnext`), `"module:function"`, or a callable of the
+standard format."""
+
+Identity = dict[str, Any]
+"""What decides a model's answers: `id`, `code`, `options`, `weights`. `weights` is absent as long as the hash of one is
+not known: upstream states none, and it has not been fetched."""
+
+Fetching = Callable[[str, int, int | None], None]
+"""Called as `fetching(filename, bytes so far, bytes in all)`."""
+
+
+class ModelReference(Protocol):
+    """One model, resolved. Frozen, and picklable unless it is a callable of this process alone."""
+
+    @property
+    def name(self) -> str:
+        """The resolved name, with every option that was chosen; what results are filed under."""
+
+    @property
+    def threshold(self) -> float:
+        """The probability above which the model counts a pixel as object, as published."""
+
+    def identity(self) -> Identity:
+        """What decides the model's answers, found without loading it."""
+
+    def fetch(self, fetching: Fetching | None = None) -> ModelReference:
+        """Bring the weights within reach; the reference whose identity states their hashes.
+
+        Raises `WeightsError`, or `BadOption` for an option that the model does not have.
+        """
+
+    def load(self, device: str = "cpu", threshold: float | None = None) -> Model:
+        """The model on `device`, for masks at `threshold` (None: its own). Raises an `IISZooError`."""
+
+
+def resolve(
+    model: ModelSpec,
+    checkpoint: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    interpreter: Interpreter | None = None,
+) -> ModelReference:
+    """The reference of a model. `options` go on top of those in its name; `checkpoint` is a file of own weights.
+
+    Raises `UnknownId`, `PluginError`, or `BadOption` (a checkpoint that does not exist, an option of the wrong form).
+    """
+    options = dict(options or {})
+    path = None if checkpoint is None else Path(checkpoint)
+    if interpreter is not None:
+        from iiszoo.remote import RemoteReference
+
+        return RemoteReference.identified(model, interpreter, path, options)
+    if is_function(model):
+        return _of_function(model, path, options)
+    card, name = resolve_model(str(model))
+    if path is not None and not path.is_file():
+        cause = "is a directory, not a file" if path.is_dir() else "does not exist"
+        raise BadOption(f"checkpoint {path} {cause}; give a file that torch.save wrote")
+    return CardReference(card, dict(name.with_options(options).options), path)
+
+
+def _of_function(
+    model: ModelSpec, checkpoint: Path | None, options: dict[str, Any]
+) -> FunctionReference | LoadedReference:
+    function = model
+    if isinstance(model, str):
+        name = parse_name(model)
+        function, options = f"{name.id}:{name.argument}", {**name.options, **options}
+    merge = options.pop(MERGE, None)
+    if checkpoint is not None or options:
+        raise BadOption(
+            f"{function_name(function)} is a bare function: it takes neither a checkpoint nor options but {MERGE}"
+        )
+    if merge is not None:
+        check_merge_rule(merge)
+    if isinstance(function, str):
+        return FunctionReference(function, merge)
+    from iiszoo.protocol import Model
+
+    if not isinstance(function, Model):
+        return FunctionReference(function, merge)
+    from iiszoo.models.merge import merging
+
+    return _loaded(function if merge is None else merging(function, merge))
+
+
+@dataclass(frozen=True)
+class CardReference:
+    """A model of the zoo, by its card."""
+
+    card: ModelCard
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    checkpoint: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return str(Name(self.card.id, options=self.options))
+
+    @property
+    def threshold(self) -> float:
+        return self.card.threshold
+
+    def identity(self) -> Identity:
+        """Its code is known by the versions of plugin and core, its weights by their hashes."""
+        plugin = registry().models.plugin(self.card)
+        code = dict.fromkeys([f"{plugin.distribution} {plugin.version}", f"iiszoo {__version__}"])
+        identity: Identity = {"id": self.name, "code": ", ".join(code), "options": dict(self.options)}
+        if self.checkpoint is not None:
+            return {**identity, "weights": [f"checkpoint sha256 {_sha256_of(self.checkpoint)}"]}
+        hashes = [(file.filename, assets.status(self.card, file).sha256) for file in self.card.weights]
+        if all(sha256 for _, sha256 in hashes):
+            identity["weights"] = [f"{filename} sha256 {sha256}" for filename, sha256 in hashes]
+        return identity
+
+    def fetch(self, fetching: Fetching | None = None) -> CardReference:
+        self._check_options()
+        if self.checkpoint is None:
+            for file in self.card.weights:
+                progress = None if fetching is None else _of_file(fetching, file.filename)
+                assets.fetch(self.card, file, progress=progress)
+        return self
+
+    def load(self, device: str = "cpu", threshold: float | None = None) -> Model:
+        from iiszoo.models.merge import merging
+        from iiszoo.protocol import as_model
+
+        check_device(device)
+        loader = load_object(self.card.loader)
+        self._check_options()
+        options = dict(self.options)
+        merge = None if MERGE in options_of(loader) else options.pop(MERGE, None)
+        asked = {"checkpoint": self.checkpoint, **options} if self.checkpoint else options
+        how = f" with {', '.join(asked)}" if asked else ""
+        with assets.pinning() as pins:  # of weights whose hash nobody states
+            try:
+                loaded = loader(self.card, device=device, checkpoint=self.checkpoint, **options)
+            except WeightsError as error:
+                raise WeightsError(f"{error}{pins.way_out()}") from error
+            except (KeyboardInterrupt, IISZooError):
+                raise
+            except BaseException as error:
+                kind = BadOption if asked else ModelError
+                cause = f"{one_line(error)}{pins.way_out()}"
+                raise kind(f"model {self.card.id} cannot be loaded{how}: {cause}") from error
+        if not callable(loaded):
+            raise ModelError(
+                f"model {self.card.id} cannot be loaded: its loader {self.card.loader} returns {type(loaded).__name__}"
+            )
+        name = str(Name(self.card.id, options=options))
+        model = as_model(loaded, name=name, card=self.card, device=device)
+        model.checkpoint, model.options = self.checkpoint, options
+        return _at_threshold(model if merge is None else merging(model, merge), threshold)
+
+    def _check_options(self) -> None:
+        loader = load_object(self.card.loader)
+        check_options(f"model {self.card.id}", loader, self.options, (MERGE,))
+        if MERGE in self.options and MERGE not in options_of(loader):
+            check_merge_rule(self.options[MERGE])
+
+
+@dataclass(frozen=True)
+class FunctionReference:
+    """A function of the standard format, `"module:function"` or the object itself, and how its answers are merged."""
+
+    function: str | Callable[..., Any]
+    merge: Any = None
+
+    @property
+    def name(self) -> str:
+        return str(parse_name(function_name(self.function)).with_options(self._options()))
+
+    @property
+    def threshold(self) -> float:
+        return 0.5
+
+    def identity(self) -> Identity:
+        """A function that can be imported by its name is known by the hash of the file that defines it; any other
+        only by itself, so that no later process takes its results for another's.
+        """
+        return {"id": self.name, "code": _code_of(self.function), "options": self._options(), "weights": []}
+
+    def fetch(self, fetching: Fetching | None = None) -> FunctionReference:
+        return self
+
+    def load(self, device: str = "cpu", threshold: float | None = None) -> Model:
+        from iiszoo.models.merge import merging
+        from iiszoo.protocol import as_model
+
+        check_device(device)
+        function = load_object(self.function) if isinstance(self.function, str) else self.function
+        name = function_name(self.function)
+        if inspect.isclass(function):
+            with raised_as(ModelError, f"model {name} cannot be made"):
+                function = function()
+        if not callable(function):
+            raise BadOption(f"{name} is not callable, so it cannot be a model")
+        model = as_model(function, name=name, device=device)
+        _ = model.ragged  # raises if the function cannot say it
+        return _at_threshold(model if self.merge is None else merging(model, self.merge), threshold)
+
+    def _options(self) -> dict[str, Any]:
+        return {} if self.merge is None else {MERGE: self.merge}
+
+
+@dataclass(frozen=True)
+class LoadedReference:
+    """A model that the caller has loaded; `origin` is what it was made of."""
+
+    model: Model
+    origin: CardReference | FunctionReference
+
+    @property
+    def name(self) -> str:
+        return self.origin.name
+
+    @property
+    def threshold(self) -> float:
+        return self.model.threshold
+
+    def identity(self) -> Identity:
+        return self.origin.identity()
+
+    def fetch(self, fetching: Fetching | None = None) -> LoadedReference:
+        return self
+
+    def load(self, device: str = "cpu", threshold: float | None = None) -> Model:
+        return _at_threshold(self.model, threshold)
+
+
+def _loaded(model: Model) -> LoadedReference:
+    from iiszoo.models.merge import unmerged
+
+    if model.card is not None:
+        return LoadedReference(model, CardReference(model.card, model.options, model.checkpoint))
+    return LoadedReference(model, FunctionReference(unmerged(model).function, model.options.get(MERGE)))
+
+
+def _at_threshold(model: Model, threshold: float | None) -> Model:
+    return model if threshold is None else model.at_threshold(threshold)
+
+
+def _of_file(fetching: Fetching, filename: str) -> Callable[[int, int | None], None]:
+    return lambda done, total: fetching(filename, done, total)
+
+
+def _code_of(function: str | Callable[..., Any]) -> str:
+    module, _, attribute = function_name(function).partition(":")
+    try:
+        spec = importlib.util.find_spec(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the package that holds the module is imported, and may raise anything
+        if isinstance(function, str):
+            raise BadOption(f"model {function!r} cannot be imported: {one_line(error)}") from error
+        spec = None
+    if isinstance(function, str) and spec is None:
+        raise BadOption(f"model {function!r}: there is no module {module!r}; it must be importable from here")
+    importable = isinstance(function, str) or getattr(sys.modules.get(module), attribute, None) is function
+    if importable and spec is not None and spec.origin is not None and Path(spec.origin).is_file():
+        return f"sha256 {_sha256_of(Path(spec.origin))}"
+    return f"object {id(function)} of process {os.getpid()} on {platform.node()}"
+
+
+def _sha256_of(path: Path) -> str:
+    try:
+        return files.sha256(path)[0]
+    except OSError as error:
+        raise BadOption(f"{path} cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,12 @@
+"""The checks, one file per subject; `iiszoo.testing.conformance` runs them.
+
+Not `checks`: a package of that name would take the place of the function `iiszoo.testing.checks` once it is imported.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+_SUBJECTS = ("cards", "outputs", "unusual_clicks", "sessions", "state", "conventions", "devices", "processes")
+for _subject in _SUBJECTS:
+    import_module(f"{__name__}.{_subject}")  # registers its checks, which run in this order

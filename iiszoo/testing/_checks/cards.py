@@ -1,0 +1,150 @@
+"""Checks of the card and of the plugin that it comes from; none of them runs the model."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from iiszoo.cards import ModelCard, as_json
+from iiszoo.errors import WeightsError
+from iiszoo.object_path import load_object
+from iiszoo.registry import registry
+from iiszoo.testing.check import Broken, NotApplicable, check
+from iiszoo.testing.subject import Subject, raised
+
+HEAVY = (
+    "cv2", "jax", "mmcv", "numba", "numpy", "onnxruntime", "scipy", "skimage", "tensorflow", "timm", "torch",
+    "torchvision", "transformers",
+)  # fmt: skip
+
+_IMPORT = """
+import importlib, json, sys
+import iiszoo
+heavy, before = set(json.loads(sys.argv[2])), set(sys.modules)
+importlib.import_module(sys.argv[1])
+sys.stderr.write("\\n" + json.dumps(sorted(heavy & (sys.modules.keys() - before))))
+"""
+
+
+@check(
+    "a card states summary, licence and paper, and where there are weights their licence",
+    catches="results that nobody can cite, and weights that nobody knows whether they may use",
+    look="the card",
+    after=(),
+)
+def card_complete(subject: Subject) -> None:
+    card = _card(subject)
+    missing = [name for name in ("summary", "licence", "paper") if not getattr(card, name).strip()]
+    if card.weights and not card.weights_licence.strip():
+        missing.append("weights_licence")
+    if missing:
+        raise Broken(f"it says nothing of {', '.join(missing)}")
+
+
+@check(
+    "a card is plain values, which JSON keeps",
+    catches="numpy numbers, paths and sets on a card: `iiszoo list --json` and the results' files fail on them",
+    look="the types of the card's fields",
+    after=(),
+)
+def card_json(subject: Subject) -> None:
+    plain = as_json(_card(subject))
+    for name, value in plain.items():
+        try:
+            kept = json.loads(json.dumps(value, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise Broken(f"{name} cannot be written ({error})") from error
+        if kept != _lists(value):
+            raise Broken(f"{name} comes back as {kept!r}")
+
+
+@check(
+    "the plugin's module, which every `iiszoo` command imports, is cards only: it imports neither torch nor numpy",
+    catches="a network imported at the top of a plugin: `iiszoo list` then takes seconds, or fails as torch does",
+    look="the imports of the plugin's __init__.py and of its cards",
+    after=(),
+)
+def plugin_imports_lightly(subject: Subject) -> None:
+    card, models = _card(subject), registry().models
+    if card not in models.cards():
+        raise NotApplicable("no installed plugin registers this card")
+    module = models.plugin(card).module.partition(":")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT, module, json.dumps(HEAVY)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=subject.timeout,
+    )
+    last = (done.stderr.strip() or "nothing").splitlines()[-1]
+    if done.returncode:
+        raise Broken(f"importing {module} in a new process failed ({last})")
+    if json.loads(last):
+        raise Broken(f"importing {module} imports {', '.join(json.loads(last))}")
+
+
+@check(
+    "weights that are absent while offline raise WeightsError, which names the model and `iiszoo weights add`",
+    catches="a loader that downloads by itself, goes on with random weights, or ends in FileNotFoundError",
+    look="the loader: `checkpoint or iiszoo.assets.fetch(card)` is all that it takes",
+    after=(),
+)
+def weights_missing_offline(subject: Subject) -> None:
+    card = _card(subject)
+    if not card.weights:
+        raise NotApplicable("the card names no weights")
+    if any(url.startswith("file:") for file in card.weights for url in file.urls):
+        raise NotApplicable("its weights are read from a file: address, so they are there offline")
+    with tempfile.TemporaryDirectory() as empty, _environment(IISZOO_CACHE=empty, IISZOO_OFFLINE="1"):
+        try:
+            load_object(card.loader)(card, device="cpu", checkpoint=None)
+        except WeightsError as error:
+            if card.id not in str(error) or "iiszoo weights add" not in str(error):
+                raise Broken(f"the error says another thing ({error})") from error
+            return
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise Broken(raised(error)) from error
+    raise Broken("the model was loaded without them")
+
+
+def _card(subject: Subject) -> ModelCard:
+    try:
+        card = subject.card
+    except NotApplicable:
+        raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise NotApplicable("its card comes with the model, which cannot be loaded") from error
+    if card is None:
+        raise NotApplicable("a bare function has no card")
+    return card
+
+
+def _lists(value: object) -> object:
+    """A value as JSON has it: lists for tuples."""
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value

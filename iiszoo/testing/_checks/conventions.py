@@ -1,0 +1,148 @@
+"""Checks that clicks and colours mean what they say. All but the order of rows and columns need meaningful weights.
+
+What a click does cannot be told from rows and columns mixed up where objects lie on the image's diagonal: there the
+checks of tier 2 put theirs, so that each finds its own fault only.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from iiszoo.clicking.loading import load_robot
+from iiszoo.loading import load_dataset
+from iiszoo.protocol import Clicks, State, to_tensor
+from iiszoo.testing import scenes
+from iiszoo.testing._checks.assertions import SAME
+from iiszoo.testing.check import Broken, NotApplicable, check
+from iiszoo.testing.scenes import Scene
+from iiszoo.testing.subject import Play, Subject
+
+OFF_DIAGONAL = {
+    (16, 48): scenes.RED,
+    (48, 16): scenes.YELLOW,
+    (16, 80): scenes.BROWN,
+    (80, 16): (0.95, 0.55, 0.45),
+    (48, 80): (0.95, 0.5, 0.05),
+    (80, 48): (0.4, 0.05, 0.02),
+}
+"""Clicks, each on a disk of that colour: with each click its mirror image at the diagonal."""
+REACH = 4
+"""Half the side of the square round a click that is looked at, in pixels."""
+N_CLICKS = 3
+RGB_MARGIN = 0.03
+"""By how much mean IoU the wrong order of colours may be better: what chance does on ten objects."""
+
+
+@check(
+    "a click is (row, col)",
+    catches="(x, y) for (row, col), which squares and clicks on the diagonal never show",
+    look="where clicks become coordinates or maps: OpenCV, PIL and SAM take x first",
+    after=("repeatable",),
+)
+def row_column_order(subject: Subject) -> None:
+    x = scenes.picture(96, 96, *((*click, 9, colour) for click, colour in OFF_DIAGONAL.items()), seed=3)[None]
+    z, clicks = subject.start(x), list(OFF_DIAGONAL)
+    answers = torch.stack([torch.as_tensor(subject.call(x, z, [[[click]]], [[[]]])[0][0]) for click in clicks])
+    effects = (answers - answers.mean(0)).abs()
+    seen = torch.stack([torch.stack([_around(effect, place).mean() for place in clicks]) for effect in effects])
+    if seen.max() <= SAME:
+        return  # no click says anything of its place
+    seen = seen / seen.mean(0).clamp(min=SAME)  # how much this place answers to any click does not count
+    own = float(seen.diagonal().mean())
+    other = float(torch.stack([seen[k, clicks.index(click[::-1])] for k, click in enumerate(clicks)]).mean())
+    if other > 2 * own:
+        raise Broken(
+            f"clicks change the answer {other / max(own, SAME):.2g} times as much at (col, row) as where they were made"
+        )
+
+
+@check(
+    "a positive click adds: the clicked disk becomes object",
+    catches="positive clicks that never reach the network; pcs and ncs mixed up; an answer turned inside out",
+    look="where pcs becomes the network's input, and which of its outputs is the object",
+    tier=2,
+)
+def positive_click_adds(subject: Subject) -> None:
+    found = _around(_two_disks(subject).outputs[0][0], (34, 34)).mean()
+    if not found > subject.model.threshold:
+        raise Broken(f"round the click the probability is {found:.3f} (object is above {subject.model.threshold:g})")
+
+
+@check(
+    "a negative click removes: round it the probability falls",
+    catches="negative clicks that never reach the network, or that are taken for positive ones",
+    look="where ncs becomes the network's input",
+    tier=2,
+    after=("positive_click_adds",),
+)
+def negative_click_removes(subject: Subject) -> None:
+    _, before, after = (float(_around(y[0], (90, 90)).mean()) for y in _two_disks(subject).outputs)
+    if before <= subject.model.threshold:
+        raise NotApplicable(f"there is nothing to remove: the disk before the click has the probability {before:.3f}")
+    if not after < before:
+        raise Broken(f"it went from {before:.3f} to {after:.3f} within {REACH} pixels of the click")
+
+
+@check(
+    "x is RGB: on photographs the answers are no better when red and blue are swapped",
+    catches="an image handed to the network as BGR, which costs some points of IoU and no error",
+    look="channel order before the network: OpenCV reads BGR, some networks were trained on it",
+    tier=2,
+    after=("repeatable", "image_sizes"),
+)
+def rgb_order(subject: Subject) -> None:
+    given, swapped = (
+        torch.tensor([iou for x, targets in _photographs() for iou in _ious(subject, x[:, order], targets)]).mean()
+        for order in ([0, 1, 2], [2, 1, 0])
+    )
+    if swapped > given + RGB_MARGIN:
+        raise Broken(
+            f"over {N_CLICKS} clicks the mean IoU is {swapped:.3f} with them swapped and {given:.3f} as promised"
+        )
+
+
+def _ious(subject: Subject, x: Tensor, targets: list[Tensor]) -> list[float]:
+    """The IoU of each target, bool (1, 1, H, W), after each of `N_CLICKS` clicks of the robot that papers use."""
+    robot, threshold = load_robot("ritm"), subject.model.threshold
+    start, ious = subject.start(x), []
+    for target in targets:
+        z: State = start
+        y: Any = start["prev_output"]
+        pcs: Clicks = []
+        ncs: Clicks = []
+        for _ in range(N_CLICKS):
+            pcs, ncs = robot(y, target, pcs, ncs, threshold=threshold)
+            y, z = subject.call(x, z, pcs, ncs)
+            mask = y > threshold
+            ious.append(float((mask & target).sum() / (mask | target).sum()))
+    return ious
+
+
+@cache
+def _photographs() -> list[tuple[Tensor, list[Tensor]]]:
+    """The coloured photographs of `demo` at half their size, float32 (1, 3, H, W), each with its targets."""
+    dataset = load_dataset("demo")
+    found: dict[str, tuple[Tensor, list[Tensor]]] = {}
+    for i in range(len(dataset)):
+        x = to_tensor(dataset.read_image(i))[None, :, ::2, ::2]
+        if not torch.equal(x[:, 0], x[:, 2]):
+            target = torch.from_numpy(dataset.read_target(i).object)[None, None, ::2, ::2]
+            found.setdefault(dataset.image_id(i), (x, []))[1].append(target)
+    return list(found.values())
+
+
+def _two_disks(subject: Subject) -> Play:
+    """Two positive clicks, each on a disk of its own, and a negative one beside the second."""
+    x = scenes.picture(128, 128, (34, 34, 18, scenes.RED), (86, 86, 18, scenes.YELLOW), seed=4)[None]
+    pcs: Any = [[[(34, 34)]], [[(86, 86)]], [[]]]
+    return subject.once("two disks", lambda: Scene(x, pcs, [[[]], [[]], [[(90, 90)]]]))
+
+
+def _around(y: Tensor, click: tuple[int, int]) -> Tensor:
+    """The square of y (1, H, W) round a click."""
+    row, col = click
+    return y[0, row - REACH : row + REACH + 1, col - REACH : col + REACH + 1]

@@ -1,0 +1,38 @@
+"""Check of the device that a model runs on."""
+
+from __future__ import annotations
+
+import torch
+
+from iiszoo.testing import scenes
+from iiszoo.testing._checks.assertions import near, sound
+from iiszoo.testing.check import Broken, NotApplicable, check
+from iiszoo.testing.subject import Subject
+
+ON_CUDA = 20
+"""How many times the tolerance an answer on CUDA may differ: its kernels round otherwise, TF32's mantissa is short."""
+
+
+@check(
+    "on CUDA y is float32, on x's device, and near the answer of the CPU",
+    catches="tensors made on the CPU; half precision left on; an answer on another device than its image",
+    look="where the model makes tensors, and autocast",
+    after=("repeatable",),
+)
+def cuda_equals_cpu(subject: Subject) -> None:
+    if not torch.cuda.is_available():
+        raise NotApplicable("torch finds no CUDA device here")
+    agrees_on(subject, "cuda")
+
+
+def agrees_on(subject: Subject, device: str) -> None:
+    """Raise `Broken` unless the model, loaded on `device`, answers there as it does on the CPU."""
+    scene = scenes.session(0)
+    model = subject.origin.load(device)
+    x = torch.as_tensor(scene.x).to(device)
+    with torch.no_grad():
+        y, _ = model(x, model.init_z(x), scene.pcs[:1], scene.ncs[:1])
+    sound(y, scene)
+    if y[0].device != x.device:
+        raise Broken(f"x is on {x.device} and y on {y[0].device}")
+    near(y, subject.alone(0).outputs[0], ON_CUDA * subject.tolerance, f"the answer on {device}")

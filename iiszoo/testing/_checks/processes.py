@@ -1,0 +1,157 @@
+"""Checks of who runs a model: threads, a forked worker of a DataLoader, a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from iiszoo.errors import one_line
+from iiszoo.protocol import Model, Outputs
+from iiszoo.testing import scenes
+from iiszoo.testing._checks.assertions import near
+from iiszoo.testing.check import Broken, NotApplicable, check
+from iiszoo.testing.spawned import ANSWER, REQUEST, Request
+from iiszoo.testing.subject import Subject, play, raised
+
+
+@check(
+    "two threads, each with a session, get the answers that each session gets alone",
+    catches="buffers that calls share; signals, event loops and connections that belong to the main thread",
+    look="what calls share, and what only the main thread may do",
+    after=("interleaved_sessions",),
+)
+def threads(subject: Subject) -> None:
+    alone, model, came = [subject.alone(k).outputs for k in range(2)], subject.model, Queue()  # type: ignore[var-annotated]
+
+    def run(k: int) -> None:
+        try:
+            came.put((k, play(model, scenes.session(k)).outputs))
+        except BaseException as error:  # noqa: BLE001  told below; else nobody would hear of it
+            came.put((k, error))
+
+    for k in range(2):
+        Thread(target=run, args=(k,), daemon=True).start()  # a daemon: one that hangs does not keep the program
+    for _ in range(2):
+        try:
+            k, outputs = came.get(timeout=subject.timeout)
+        except Empty as error:
+            raise Broken(f"none came in the {subject.timeout:g} s that they may take") from error
+        if isinstance(outputs, BaseException):
+            raise Broken(raised(outputs)) from outputs
+        _like(outputs, alone[k], subject, f"in thread {k + 1} of 2")
+
+
+class _Sessions(Dataset[Any]):
+    """One session, run by whoever asks for it: its outputs, or a sentence where the model raised."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Any:
+        try:
+            return [torch.as_tensor(y).numpy() for y in play(self.model, scenes.session(index)).outputs]
+        except BaseException as error:  # noqa: BLE001  told to the parent as a sentence
+            return raised(error)
+
+
+def _as_it_is(batch: list[Any]) -> Any:
+    return batch[0]
+
+
+@check(
+    "a model that is loaded answers in a forked worker of a DataLoader too",
+    catches="a pool of threads, a server or a session of another runtime that does not live on after a fork: it hangs",
+    look="threads that the loader starts; make them when they are first used, by the process that uses them",
+    after=("repeatable",),
+)
+def dataloader_worker(subject: Subject) -> None:
+    if "fork" not in multiprocessing.get_all_start_methods():
+        raise NotApplicable("processes cannot be forked on this system")
+    alone = subject.alone(0).outputs
+    loader = DataLoader(
+        _Sessions(subject.model),
+        num_workers=1,
+        collate_fn=_as_it_is,
+        multiprocessing_context="fork",
+        timeout=subject.timeout,
+    )
+    try:
+        (outputs,) = loader
+    except RuntimeError as error:
+        cause = str(error).splitlines()[0]
+        raise Broken(f"none came from there in the {subject.timeout:g} s that it may take ({cause})") from error
+    if isinstance(outputs, str):
+        raise Broken(f"{outputs} there")
+    _like([torch.from_numpy(y) for y in outputs], alone, subject, "in the worker")
+
+
+@check(
+    "a model that a new process makes in the same way gives the same answers",
+    catches="layers left at random because a checkpoint was read with strict=False; state that only the first process "
+    "has; hash() of strings",
+    look="what the loader leaves to chance, and globals that it needs",
+    after=("repeatable",),
+)
+def spawned_process(subject: Subject) -> None:
+    alone = subject.alone(0).outputs
+    outputs = _in_new_process(subject)
+    _like([torch.from_numpy(y) for y in outputs], alone, subject, "in the new process")
+
+
+def _in_new_process(subject: Subject) -> list[Any]:
+    """The outputs of the first session, as arrays. A process rather than multiprocessing's spawn, which would run the
+    caller's main program anew.
+    """
+    try:
+        request = pickle.dumps(Request(subject.origin, torch.get_num_threads()))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise NotApplicable(
+            f"it cannot be sent to another process ({one_line(error)}); name an id, a function or factory of a module"
+        ) from error
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, REQUEST).write_bytes(request)
+        with open(Path(directory, "stderr"), "w+") as stderr:
+            try:
+                done = subprocess.run(
+                    [sys.executable, "-m", "iiszoo.testing.spawned", directory],
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                    timeout=subject.timeout,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise Broken(f"none came in the {subject.timeout:g} s that it may take") from error
+            stderr.seek(0)
+            last = (stderr.read().strip() or "it said nothing").splitlines()[-1]
+        answer = Path(directory, ANSWER)
+        if not answer.exists():
+            raise Broken(f"it ended with code {done.returncode} before it answered ({last})")
+        kind, value = pickle.loads(answer.read_bytes())
+    if kind == "unreachable":
+        raise NotApplicable(f"another process cannot import it ({value}); put it in a module on sys.path")
+    if kind == "raised":
+        raise Broken(f"{value} there")
+    return list(value)
+
+
+def _like(outputs: Sequence[Outputs], alone: Sequence[Outputs], subject: Subject, where: str) -> None:
+    for step, (y, other) in enumerate(zip(outputs, alone, strict=True)):
+        near(y, other, subject.tolerance, f"answer {step + 1} {where}")

@@ -1,0 +1,47 @@
+"""The program that `spawned_process` starts: makes a model as it is told to, and runs the first session.
+
+`python -m iiszoo.testing.spawned DIR` reads DIR/request and writes DIR/answer, a pickled pair: ("outputs", arrays),
+("raised", a sentence), or ("unreachable", why the request could not be read).
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from iiszoo.errors import one_line
+from iiszoo.testing import scenes
+from iiszoo.testing.subject import Origin, play, raised
+
+REQUEST, ANSWER = "request", "answer"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the other process is to make, and with how many threads of torch."""
+
+    origin: Origin
+    n_threads: int
+
+
+def _answer(directory: Path) -> tuple[str, Any]:
+    try:
+        request = pickle.loads((directory / REQUEST).read_bytes())
+    except BaseException as error:  # noqa: BLE001  whatever importing its module raises
+        return "unreachable", one_line(error)
+    torch.set_num_threads(request.n_threads)
+    try:
+        outputs = play(request.origin.load(), scenes.session(0)).outputs
+    except BaseException as error:  # noqa: BLE001  a model may raise anything
+        return "raised", raised(error)
+    return "outputs", [torch.as_tensor(y).numpy() for y in outputs]
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    (place / ANSWER).write_bytes(pickle.dumps(_answer(place)))
