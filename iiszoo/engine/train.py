@@ -27,7 +27,8 @@ import torch
 from torch import nn
 
 from iiszoo import files
-from iiszoo.engine import provenance, train_data
+from iiszoo.engine import train_data
+from iiszoo.engine.runs import provenance
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.train_config import TrainConfig, as_data, choose
 from iiszoo.engine.validation import validate

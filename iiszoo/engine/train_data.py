@@ -30,7 +30,7 @@ from iiszoo.data.training_selectors import SELECTORS
 from iiszoo.data.views import VIEWS
 from iiszoo.engine.train_config import DataTable, Named, TrainConfig, choose
 from iiszoo.errors import BadOption
-from iiszoo.registry import load_dataset
+from iiszoo.loading import load_dataset
 
 
 def source_of(table: DataTable, in_memory: bool) -> Source:

@@ -9,11 +9,11 @@ import torch
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.engine import pipeline
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
-from iiszoo.engine.trace import Trace
-from iiszoo.engine.trace_metrics import iou_at, summarise
+from iiszoo.engine.runs.trace import Trace
+from iiszoo.engine.metrics.of_traces import iou_at, summarise
 from iiszoo.models.click_model import ClickModel
 from iiszoo.protocol import Model
-from iiszoo.registry import load_robot
+from iiszoo.clicking.loading import load_robot
 
 
 def validate(
