@@ -56,9 +56,8 @@ def session(model: Model, clicks: Sequence[tuple[int, int, bool]]) -> list[dict[
     """After each click: `area`, the mask's share of the image; `grid`, 25 probabilities; `roi`, `z["roi"]` if there is
     one.
     """
-    dataset = load_dataset("demo")
-    index = next(i for i in range(len(dataset)) if dataset.sample_id(i) == IMAGE)
-    x = to_tensor(dataset.read_image(index))[None]
+    sample = next(sample for sample in load_dataset("demo") if sample.id == IMAGE)
+    x = to_tensor(sample.read_image())[None]
     figures = []
     for y, z in replay(model, x, clicks):
         height, width = y[0].shape[-2:]

@@ -7,6 +7,7 @@ import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +111,7 @@ def verify(
         if synthetic:
             theirs = _theirs(card, source, None, device, options)
             file = Path(folder) / "synthetic.pth"
-            write_synthetic_checkpoint(theirs, to_tensor(images.read_image(0), device), file)
+            write_synthetic_checkpoint(theirs, to_tensor(images[0].read_image(), device), file)
         else:
             file = Path(checkpoint) if checkpoint is not None else assets.fetch(card)
             theirs = _theirs(card, source, file, device, options)
@@ -167,12 +168,11 @@ def _compare(
     progress: Callable[[str], None],
 ) -> None:
     robot = load_robot(found.robot)
-    for i in range(len(dataset))[:samples]:
-        sample = dataset.sample_id(i)
-        progress(sample)
+    for i, sample in enumerate(islice(dataset, samples)):
+        progress(sample.id)
         found.samples += 1
-        x = to_tensor(dataset.read_image(i), ours.device)[None]
-        wanted = dataset.read_target(i)
+        x = to_tensor(sample.read_image(), ours.device)[None]
+        wanted = sample.read_target()
         target = to_targets(wanted.object)
         ignore = None if wanted.ignore is None else torch.from_numpy(wanted.ignore)[None, None]
         generators = [np.random.default_rng(i)]
@@ -184,9 +184,9 @@ def _compare(
             pcs, ncs = robot(y.cpu(), target, pcs, ncs, ignore=ignore, generators=generators, threshold=found.threshold)
             if not pcs[-1][0] and not ncs[-1][0]:
                 break
-            y, z = _answer(ours, ModelError, sample, x, z, pcs, ncs)
-            other, other_z = _answer(theirs, UpstreamError, sample, x, other_z, pcs, ncs)
-            found.add(sample, click, y, other)
+            y, z = _answer(ours, ModelError, sample.id, x, z, pcs, ncs)
+            other, other_z = _answer(theirs, UpstreamError, sample.id, x, other_z, pcs, ncs)
+            found.add(sample.id, click, y, other)
             found.add_rois(z.get("roi"), other_z.get("roi"))
 
 
