@@ -84,10 +84,10 @@ def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int, size: Se
     call, robot, dataset = Stopwatch(model), iiszoo.load_robot("ritm"), iiszoo.load_dataset("demo")
     rows, sizes = [], []
     with torch.no_grad():
-        for i in range(n_sessions):
+        for sample in dataset[:n_sessions]:
             cut = np.s_[-size[0] :, -size[1] :]  # the objects lie rather low
-            x = to_tensor(dataset.read_image(i)[cut])[None]
-            target = torch.from_numpy(dataset.read_target(i).object[cut])[None, None].float()
+            x = to_tensor(sample.read_image()[cut])[None]
+            target = torch.from_numpy(sample.read_target().object[cut])[None, None].float()
             z = model.init_z(x)
             y, pcs, ncs = z["prev_output"], [], []
             for k in range(n_clicks):

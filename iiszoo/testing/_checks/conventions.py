@@ -125,13 +125,12 @@ def _ious(subject: Subject, x: Tensor, targets: list[Tensor]) -> list[float]:
 @cache
 def _photographs() -> list[tuple[Tensor, list[Tensor]]]:
     """The coloured photographs of `demo` at half their size, float32 (1, 3, H, W), each with its targets."""
-    dataset = load_dataset("demo")
     found: dict[str, tuple[Tensor, list[Tensor]]] = {}
-    for i in range(len(dataset)):
-        x = to_tensor(dataset.read_image(i))[None, :, ::2, ::2]
+    for sample in load_dataset("demo"):
+        x = to_tensor(sample.read_image())[None, :, ::2, ::2]
         if not torch.equal(x[:, 0], x[:, 2]):
-            target = torch.from_numpy(dataset.read_target(i).object)[None, None, ::2, ::2]
-            found.setdefault(dataset.image_id(i), (x, []))[1].append(target)
+            target = torch.from_numpy(sample.read_target().object)[None, None, ::2, ::2]
+            found.setdefault(sample.image_id, (x, []))[1].append(target)
     return list(found.values())
 
 
