@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from iiszoo.engine import train_config, train_data
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.validation import validate
 from iiszoo.models import network_file
 
@@ -38,7 +38,7 @@ def main() -> None:
     config = train_config.read(options.config)
     dataset = train_data.validation_set(config, train_data.sources(config)[1])
     assert dataset is not None
-    rules = EvaluationProtocol("validation", max_clicks=20)
+    rules = ResolvedProtocol("validation", max_clicks=20)
     for path in options.networks:
         found = network_file.load(path)
         network = found.network.to(options.device)

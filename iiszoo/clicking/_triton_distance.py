@@ -1,8 +1,9 @@
-"""The two passes of `batch_distance` on a GPU. Imported only where there is one, for Triton comes with torch's CUDA."""
+"""The two passes of `batch_distance` on a GPU. Imported only where there is one, for Triton comes with torch's CUDA.
+
+A kernel's parameters have no annotations but `tl.constexpr`: Triton looks every other name up, and refuses it.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 import triton
@@ -22,7 +23,7 @@ def squared_distances_on_gpu(masks: Tensor) -> Tensor:
 
 
 @triton.jit
-def _columns(masks: Any, g: Any, height: Any, width: Any, BLOCK: tl.constexpr) -> None:
+def _columns(masks, g, height, width, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = columns < width
     first = tl.program_id(0).to(tl.int64) * height * width + columns
@@ -40,7 +41,7 @@ def _columns(masks: Any, g: Any, height: Any, width: Any, BLOCK: tl.constexpr) -
 
 
 @triton.jit
-def _rows(g: Any, squares: Any, width: Any, BLOCK: tl.constexpr) -> None:
+def _rows(g, squares, width, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     columns = tl.arange(0, BLOCK)
     inside = columns < width
     first = tl.program_id(0).to(tl.int64) * width

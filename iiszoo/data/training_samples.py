@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import cv2
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from iiszoo.data import base
 from iiszoo.data.base import EvaluationDataset, Target
 from iiszoo.data.region_selector import RegionSelector
 from iiszoo.data.seg_dataset import Sample, SegDataset
@@ -103,27 +105,31 @@ class Regions(SegDataset):
     def __init__(self, dataset: EvaluationDataset) -> None:
         self.dataset = dataset
         self.place = dataset.place
-        self._groups = dataset.groups()
+        images: dict[str, list[int]] = {}
+        for i, sample in enumerate(dataset):
+            images.setdefault(sample.image_id, []).append(i)
+        self._images = list(images.items())
 
     @property
     def name(self) -> str:
         return self.dataset.name
 
     def __len__(self) -> int:
-        return len(self._groups)
+        return len(self._images)
 
     def get_sample(self, i: int) -> tuple[Any, Any, dict[str, Any]]:
+        samples = [self.dataset[k] for k in self._images[i][1]]
         layers = []
-        for sample in self._groups[i]:
-            target = self.dataset.read_target(sample)
+        for sample in samples:
+            target = sample.read_target()
             layer = target.object.astype(np.int8)
             if target.ignore is not None:
                 layer[target.ignore] = -1
             layers.append(layer)
-        return self.dataset.read_image(self._groups[i][0]), np.stack(layers, axis=2), {}
+        return samples[0].read_image(), np.stack(layers, axis=2), {}
 
     def image_id(self, i: int) -> str:
-        return self.dataset.image_id(self._groups[i][0])
+        return self._images[i][0]
 
 
 class Item(NamedTuple):
@@ -275,18 +281,17 @@ class HeldOut(EvaluationDataset):
     def __len__(self) -> int:
         return len(self._samples)
 
-    def sample_id(self, i: int) -> str:
+    def sample(self, i: int) -> base.Sample:
         number, image, _ = self._samples[i]
-        return f"{number}/{self.sources[number].dataset.image_id(image)}"
+        dataset = self.sources[number].dataset
+        id = f"{number}/{dataset.image_id(image)}"
+        return base.Sample(id, id, dataset.files_of(image), partial(self._image, i), partial(self._target, i))
 
-    def image_id(self, i: int) -> str:
-        return self.sample_id(i)
-
-    def read_image(self, i: int) -> Any:
+    def _image(self, i: int) -> Any:
         number, image, _ = self._samples[i]
         return self.sources[number].dataset[image].image
 
-    def read_target(self, i: int) -> Target:
+    def _target(self, i: int) -> Target:
         number, image, target = self._samples[i]
         masks = self.sources[number].dataset[image].masks
         ignore = (masks < 0).any(axis=2) & ~target if masks.dtype.kind == "i" else None

@@ -28,8 +28,8 @@ from torch import nn
 
 from iiszoo import files
 from iiszoo.engine import train_data
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.runs import provenance
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.train_config import TrainConfig, as_data, choose
 from iiszoo.engine.validation import validate
 from iiszoo.errors import BadOption, RunError
@@ -202,7 +202,7 @@ class _Run:
         if self.validation_set is None:
             return None
         table = self.config.validation
-        rules = EvaluationProtocol(
+        rules = ResolvedProtocol(
             "validation", robot=table.robot, max_clicks=table.max_clicks, threshold=self.sighting.threshold
         )
         began = time.monotonic()

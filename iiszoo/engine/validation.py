@@ -6,33 +6,27 @@ from typing import Any
 
 import torch
 
+from iiszoo.clicking.loading import load_robot
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.engine import pipeline
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.grouping import by_image
+from iiszoo.engine.metrics.of_traces import iou_at, metrics_of
 from iiszoo.engine.runs.trace import Trace
-from iiszoo.engine.metrics.of_traces import iou_at, summarise
 from iiszoo.models.click_model import ClickModel
 from iiszoo.protocol import Model
-from iiszoo.clicking.loading import load_robot
 
 
 def validate(
-    model: ClickModel, dataset: EvaluationDataset, rules: EvaluationProtocol, device: str, batch_size: int, limit: int
+    model: ClickModel, dataset: EvaluationDataset, rules: ResolvedProtocol, device: str, batch_size: int, limit: int
 ) -> dict[str, Any]:
     """NoC@85, NoC@90, the share that never reaches 0.90, and IoU after 1 and 5 clicks, of sessions on `dataset`."""
     traces: list[Trace] = []
-    groups = dataset.groups()
-    n = 0
-    chosen: list[list[int]] = []
-    for group in groups:
-        if n >= limit:
-            break
-        chosen.append(group[: limit - n])
-        n += len(chosen[-1])
+    chosen = by_image(dataset[:limit])
     wrapped = Model(model, "the network in training", None, device)
     with torch.no_grad():
         pipeline.run(wrapped, load_robot(rules.robot), dataset, chosen, rules, traces.append, batch_size=batch_size)
-    found = summarise(traces, rules.max_clicks, rules.target_iou)
+    found = metrics_of(traces, rules.max_clicks, rules.target_iou)
     return {
         "noc85": found["noc85"],
         "noc90": found["noc90"],

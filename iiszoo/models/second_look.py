@@ -15,8 +15,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iiszoo.models.click_model import ClickModel, Sight, _alike, roi_of
-from iiszoo.models.zoom import Roi, crop, crop_size, paste, to_crop
+from iiszoo.models.click_model import ClickModel, Sight, _alike
+from iiszoo.models.zoom import (
+    Box,
+    crop,
+    crop_size,
+    cut,
+    expand,
+    from_inclusive,
+    paste,
+    read_box,
+    to_crop,
+    whole_image,
+)
 from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_of, join
 
 
@@ -35,7 +46,7 @@ class LookRule:
     most: float = 0.6
 
 
-def look_again(changed: NDArray[np.bool_], click: Click, seen: Roi, rule: LookRule) -> Roi | None:
+def look_again(changed: NDArray[np.bool_], click: Click, seen: Box, rule: LookRule) -> Box | None:
     """Where to look again: the expanded box of the 8-connected component of `changed`, bool (H, W), under the click.
 
     `seen` is what the network was shown, which the box does not leave. None where the click changed nothing under it,
@@ -46,14 +57,13 @@ def look_again(changed: NDArray[np.bool_], click: Click, seen: Roi, rule: LookRu
         return None
     # Not cv2.connectedComponents: its threads hang in a forked process.
     _, _, _, (left, top, width, height) = cv2.floodFill(changed.astype(np.uint8), None, (col, row), 2, flags=8)
-    sides: list[int] = []
-    for axis, (first, last) in enumerate(((top, top + height - 1), (left, left + width - 1))):
-        middle, half = (first + last) / 2, max(rule.expansion * (last - first + 1), rule.least) / 2
-        sides += [max(seen[2 * axis], round(middle - half)), min(seen[2 * axis + 1], round(middle + half))]
-    shares = [(sides[i + 1] - sides[i] + 1) / (seen[i + 1] - seen[i] + 1) for i in (0, 2)]
-    if min(shares) > rule.most or sides[0] >= sides[1] or sides[2] >= sides[3]:
+    ends: list[int] = []
+    for first, last in ((top, top + height - 1), (left, left + width - 1)):
+        ends += map(round, expand(first, last, rule.expansion, rule.least))
+    box = from_inclusive(ends).clip(seen)
+    if box.height < 2 or box.width < 2 or min(box.height / seen.height, box.width / seen.width) > rule.most:
         return None
-    return sides[0], sides[1], sides[2], sides[3]
+    return box
 
 
 def soft_border(size: tuple[int, int], inner: tuple[bool, bool, bool, bool], share: float = 0.1) -> Tensor:
@@ -82,7 +92,7 @@ class LookTwice(ClickModel):
         """One interaction."""
         y, state = super().__call__(x, z, pcs, ncs)
         outputs = list(y)
-        boxes: dict[int, Roi] = {}
+        boxes: dict[int, Box] = {}
         sights: dict[int, Sight] = {}
         assert self.zoom is not None
         for b in range(len(x)):
@@ -92,7 +102,7 @@ class LookTwice(ClickModel):
                 continue
             size = (int(x[b].shape[-2]), int(x[b].shape[-1]))
             changed = (outputs[b][0] > self.zoom.threshold) != (z["prev_output"][b][0] > self.zoom.threshold)
-            seen = roi_of(state["roi"], b) or (0, size[0] - 1, 0, size[1] - 1)
+            seen = read_box(state["roi"], b) or whole_image(size)
             box = look_again(changed.cpu().numpy(), newest[-1], seen, self.rule)
             if box is None:
                 continue
@@ -107,23 +117,21 @@ class LookTwice(ClickModel):
         return y, {**state, "prev_output": y}
 
 
-def _pasted(answer: Tensor, part: Tensor, box: Roi) -> Tensor:
-    height, width = int(answer.shape[-2]), int(answer.shape[-1])
-    inner = (box[0] > 0, box[1] < height - 1, box[2] > 0, box[3] < width - 1)
-    weights = soft_border((box[1] - box[0] + 1, box[3] - box[2] + 1), inner).to(answer)
+def _pasted(answer: Tensor, part: Tensor, box: Box) -> Tensor:
+    size = (int(answer.shape[-2]), int(answer.shape[-1]))
+    inner = (box.top > 0, box.bottom < size[0], box.left > 0, box.right < size[1])
     over = answer.new_zeros(answer.shape)
-    over[:, box[0] : box[1] + 1, box[2] : box[3] + 1] = weights
-    return torch.lerp(answer, paste(part, box, (height, width)), over)
+    cut(over, box).copy_(soft_border((box.height, box.width), inner))
+    return torch.lerp(answer, paste(part, box, size), over)
 
 
 def training_looks(
     before: Tensor, after: Tensor, newest: list[Click | None], rule: list[LookRule], threshold: float
-) -> dict[int, Roi]:
+) -> dict[int, Box]:
     """The boxes of those elements of a training batch that have one; probabilities (B, 1, H, W), one transfer."""
     changed = ((after[:, 0] > threshold) != (before[:, 0] > threshold)).cpu().numpy()
-    size = changed.shape[1:]
-    seen = (0, size[0] - 1, 0, size[1] - 1)
-    found: dict[int, Roi] = {}
+    seen = whole_image(changed.shape[1:])
+    found: dict[int, Box] = {}
     for b, click in enumerate(newest):
         box = None if click is None else look_again(changed[b], click, seen, rule[b])
         if box is not None:

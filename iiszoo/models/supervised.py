@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from iiszoo.clicking.next_click import next_clicks
 from iiszoo.models.losses import Loss
 from iiszoo.models.second_look import LookRule, training_looks
-from iiszoo.models.zoom import to_crop
+from iiszoo.models.zoom import Box, to_crop
 
 Points = list[tuple[float, float]]
 Encoding = Callable[..., Tensor]
@@ -135,7 +135,7 @@ class _Play:
     def further(self, logits: Tensor, k: int, last: bool) -> None:
         """Take the network's answer, look again where that is to be trained, click everywhere else."""
         self.before, self.previous = self.previous, logits.float().sigmoid()
-        looks: dict[int, tuple[int, int, int, int]] = {}
+        looks: dict[int, Box] = {}
         if last and k >= 1 and self.rules.second_look > 0:
             looks = self._looks()
         ignore = None if self.valid is None else ~self.valid
@@ -153,14 +153,14 @@ class _Play:
         if looks:
             self._look_again(looks)
 
-    def _looks(self) -> dict[int, tuple[int, int, int, int]]:
+    def _looks(self) -> dict[int, Box]:
         """The boxes of the elements whose second look is trained; how wide is drawn too."""
         chance = self.draws[:, -3:].tolist()
         newest = [click if chance[b][0] < self.rules.second_look else None for b, click in enumerate(self.newest)]
         rules = [LookRule(expansion=1.5 + wide, least=60 + 60 * more) for _, wide, more in chance]
         return training_looks(self.before, self.previous, newest, rules, self.rules.threshold)
 
-    def _look_again(self, looks: dict[int, tuple[int, int, int, int]]) -> None:
+    def _look_again(self, looks: dict[int, Box]) -> None:
         """Put the crops in the place of what they are crops of."""
         which = list(looks)
         at = torch.tensor(which, device=self.image.device)
@@ -184,13 +184,14 @@ class _Play:
         return self.encoding([positives], [negatives], self.size, onto=onto, device=self.image.device)
 
 
-def _grid(boxes: Sequence[tuple[int, int, int, int]], size: tuple[int, int], device: torch.device) -> Tensor:
-    """(n, h, w, 2) for `grid_sample` with aligned corners: each box (first row, last row, first column, last column)
-    stretched over the size, as `iiszoo.models.zoom.crop` does.
+def _grid(boxes: Sequence[Box], size: tuple[int, int], device: torch.device) -> Tensor:
+    """(n, h, w, 2) for `grid_sample` with aligned corners: each box stretched over the size, as
+    `iiszoo.models.zoom.crop` does.
     """
     lines = []
     for axis in (0, 1):
         ends = torch.tensor([box[2 * axis : 2 * axis + 2] for box in boxes], dtype=torch.float32, device=device)
+        ends -= ends.new_tensor([0, 1])  # the middles of the first and the last pixel
         steps = torch.linspace(0, 1, size[axis], device=device)
         at = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * steps
         lines.append(2 * at / (size[axis] - 1) - 1)

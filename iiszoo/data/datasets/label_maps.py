@@ -85,7 +85,7 @@ class LabelMaps(SegDataset):
         for image, maps in self._files:
             for path in maps:
                 try:
-                    sizes = file_checks.picture_size(image, turned=True), file_checks.picture_size(path, turned=False)
+                    sizes = file_checks.picture_size(image), file_checks.picture_size(path)
                 except DatasetError as error:
                     yield str(error)
                 else:
