@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import nn
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
-from iiszoo.errors import BadOption, WeightsError
+from iiszoo.errors import BadOption, WeightsError, one_line
 from iiszoo.models.click_model import ClickModel
 from iiszoo.models.second_look import LookTwice
 from iiszoo.models.wrappers.description import Encoded, NetworkDescription, Sighting, as_json, build
-
-ENTRY = "iiszoo"
+from iiszoo.trained_file import ENTRY, facts_of
 
 
 class TrainedNetwork(NamedTuple):
@@ -42,7 +41,9 @@ def click_model(network: nn.Module, description: NetworkDescription, sighting: S
     """The model of the standard format that plays sessions with `network`."""
     encoded = Encoded(network, description.encode())
     kind = LookTwice if sighting.second_look else ClickModel
-    return kind(encoded, sighting.zoom(), flip=sighting.flip, with_prev_mask=description.previous_mask)
+    model = kind(encoded, sighting.zoom(), flip=sighting.flip, with_prev_mask=description.previous_mask)
+    model.threshold = sighting.threshold
+    return model
 
 
 def save(
@@ -71,28 +72,36 @@ def save(
 
 def load(path: str | Path) -> TrainedNetwork:
     """The network of a file that `save` wrote. Raises `WeightsError` naming the file."""
+    facts = facts_of(Path(path))
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+        state = load_file(path)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} cannot be read as safetensors: {error}") from error
-    if ENTRY not in metadata:
-        raise WeightsError(f"{path} does not say what network it holds: it was not written by `iiszoo train`")
-    facts = json.loads(metadata[ENTRY])
     try:
         description = NetworkDescription(**_tuples(facts.pop("network")))
         sighting = Sighting(**_tuples(facts.pop("sighting")))
         network = build(description)
     except (KeyError, TypeError, BadOption) as error:
         raise WeightsError(f"{path} describes a network that this iiszoo cannot build: {error}") from error
-    missing, unknown = network.load_state_dict({name: value.float() for name, value in state.items()}, strict=False)
-    wanting = [name for name in missing if not name.endswith("num_batches_tracked")]
-    if wanting or unknown:
-        raise WeightsError(f"{path} does not hold the weights that it describes: {(wanting + unknown)[0]}")
+    fill(network, state, str(path))
     return TrainedNetwork(
         network.to(memory_format=torch.channels_last).eval().requires_grad_(False), description, sighting, facts
     )
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Put weights into a network, every one that it has. Raises `WeightsError` naming `source` and the first fault."""
+    own = network.state_dict()
+    wanting = [name for name in own.keys() - state.keys() if not name.endswith("num_batches_tracked")]
+    unknown = state.keys() - own.keys()
+    for name in sorted([*wanting, *unknown]):
+        raise WeightsError(
+            f"{source} does not fit the network: {name} is {'absent' if name in own else 'not one of its'}"
+        )
+    try:
+        network.load_state_dict({name: value.to(own[name].dtype) for name, value in state.items()}, strict=False)
+    except RuntimeError as error:
+        raise WeightsError(f"{source} does not fit the network: {one_line(error)}") from error
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

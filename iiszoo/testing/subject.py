@@ -24,6 +24,7 @@ from iiszoo.testing import scenes
 from iiszoo.testing.check import NotApplicable, Outcome
 from iiszoo.testing.scenes import Scene
 from iiszoo.testing.values import fresh
+from iiszoo.trained_file import named_file
 
 ModelOrFactory = str | Callable[..., Any]
 """An id, `module:function`, a model (any callable of the standard format), or a factory: called without arguments, it
@@ -40,11 +41,16 @@ class Origin:
     @property
     def named(self) -> bool:
         """Whether it is an id, so that a card stands behind it before anything is loaded."""
-        return isinstance(self.what, str) and not is_function(self.what)
+        return isinstance(self.what, str) and not is_function(self.what) and not self.is_file
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it names the file of a trained network."""
+        return isinstance(self.what, str) and named_file(self.what) is not None
 
     def load(self, device: str = "cpu") -> Model:
         """The model on `device`. Raises what its loader raises, `NotApplicable` where it cannot be made there."""
-        if isinstance(self.what, str) and self.named:
+        if isinstance(self.what, str) and (self.named or self.is_file):
             return load_model(self.what, self.checkpoint, device)
         if self.checkpoint is not None:
             raise BadOption(f"{label(self.what)} is no id of a model, so it takes no checkpoint")
@@ -146,7 +152,7 @@ class Subject:
         """Whether the answers can be expected to make sense."""
         if self.trained is not None:
             return self.trained
-        return self.card is None or not self.card.weights
+        return not self.origin.is_file and (self.card is None or not self.card.weights)
 
     def release(self) -> None:
         """Let go of the model and of its runs; what came of the checks is kept."""
