@@ -27,7 +27,10 @@ class Download:
     """One file that iiszoo fetches, and where it can be had.
 
     `urls` are tried in order; schemes: `https:`, `http:`, `file:`, `npm:NAME@VERSION/path/in/package`,
-    `drive:FILE_ID`. `sha256` (hex) and `size` (bytes) are None where upstream publishes none: the hash of the first
+    `drive:FILE_ID`. Weights that ship inside an installed Python package have one url, `package:PACKAGE/path/in/it`:
+    they are read where they lie, and must state their `sha256`.
+
+    `sha256` (hex) and `size` (bytes) are None where upstream publishes none: the hash of the first
     file that proves right is then pinned in the cache.
     """
 
@@ -43,6 +46,13 @@ class Download:
             raise ValueError(f"{kind}.filename must be a plain file name, not {self.filename!r}")
         if self.sha256 is not None and not re.fullmatch(_SHA256, self.sha256):
             raise ValueError(f"{kind}.sha256 of {self.filename} must be 64 lower-case hex digits, not {self.sha256!r}")
+        if self.ships and (len(self.urls) > 1 or self.sha256 is None):
+            raise ValueError(f"{kind} {self.filename}: a package: url stands alone, and with a sha256")
+
+    @property
+    def ships(self) -> bool:
+        """Whether it is part of an installed package, so that nothing is fetched."""
+        return any(url.startswith("package:") for url in self.urls)
 
 
 @dataclass(frozen=True)

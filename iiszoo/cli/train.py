@@ -14,6 +14,12 @@ import click
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="The run directory.  [default: runs/train/CONFIG]"
 )
+@click.option(
+    "--from",
+    "start",
+    metavar="MODEL_OR_RUN",
+    help="Fine-tune: a model, a run directory or its safetensors file; bare weights too if they fit [network].",
+)
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps.  [configuration: auto]")
 @click.option("--precision", help="auto, 32-true, bf16-mixed, 16-mixed.  [configuration: auto]")
 @click.option("--steps", type=click.IntRange(1), help="Train so long.  [configuration]")
@@ -23,8 +29,8 @@ import click
 @click.option("--workers", type=click.IntRange(0), help="Processes that prepare samples.  [configuration: cores - 2]")
 @click.option("--batch-size", type=click.IntRange(1), help="Samples of a step.  [configuration: 64]")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
-def command(config: Path, new: bool, out: Path | None, resume: bool, **changes: Any) -> None:
-    """Train a click model as CONFIG.toml says; every option but --out and --resume changes a line of its [run]."""
+def command(config: Path, new: bool, out: Path | None, start: str | None, resume: bool, **changes: Any) -> None:
+    """Train a click model as CONFIG.toml says. Options change lines of its [run], --from its start."""
     import dataclasses
 
     from iiszoo.engine import train_config
@@ -43,6 +49,8 @@ def command(config: Path, new: bool, out: Path | None, resume: bool, **changes: 
         given["minutes"] = 0.0
     if "minutes" in given and "steps" not in given:
         given["steps"] = 0
+    if start is not None:
+        read = dataclasses.replace(read, start=start)
     read = dataclasses.replace(read, run=dataclasses.replace(read.run, **given))
     place = out or Path("runs/train") / config.stem
     try:

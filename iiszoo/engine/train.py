@@ -27,7 +27,7 @@ import torch
 from torch import nn
 
 from iiszoo import files
-from iiszoo.engine import train_data
+from iiszoo.engine import train_data, train_start
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.runs import provenance
 from iiszoo.engine.train_config import TrainConfig, as_data, choose
@@ -56,7 +56,11 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False, say: Say = pr
 def describe(config: TrainConfig) -> tuple[NetworkDescription, Sighting]:
     """The network of a configuration, and how sessions show it an image."""
     table = config.network
+    if table.library == "iiszoo":
+        description = train_start.description_of_family(table.architecture)
+        return description, Sighting(size=config.size, **dataclasses.asdict(config.sighting))
     description = NetworkDescription(
+        library=table.library,
         architecture=table.architecture,
         encoder=table.encoder,
         fusion=table.fusion,
@@ -71,11 +75,13 @@ def describe(config: TrainConfig) -> tuple[NetworkDescription, Sighting]:
 
 
 def new_network(config: TrainConfig) -> nn.Module:
-    """The network of a configuration before its first step: its encoder pretrained where that is configured."""
+    """The network of a configuration, random, its encoder pretrained where that is configured."""
     description, _ = describe(config)
     torch.manual_seed(config.run.seed)
     network = build(description)
     weights = config.network.encoder_weights
+    if weights and description.library != "smp":
+        raise BadOption(f"network.encoder_weights is for networks of smp, not of {description.architecture}")
     if weights.endswith(".safetensors"):
         from safetensors.torch import load_file
 
@@ -89,6 +95,9 @@ def new_network(config: TrainConfig) -> nn.Module:
 
 class _Run:
     def __init__(self, config: TrainConfig, out: Path, say: Say) -> None:
+        self.start = train_start.find(config.start) if config.start else None
+        if self.start is not None:
+            config = dataclasses.replace(config, network=train_start.network_table(self.start, config.network))
         self.config, self.out, self.say = config, out, say
         if not config.run.steps and not config.run.minutes:
             raise BadOption("how long shall it train? Give run.steps or run.minutes (--steps, --minutes)")
@@ -119,6 +128,9 @@ class _Run:
         n_held = 0 if self.validation_set is None else len(self.validation_set)
         self.say(f"{n_images} images to train on, {n_held} sessions to validate with; {config.network.architecture}")
         network = new_network(config)
+        if self.start is not None and checkpoint is None:
+            self.start.put_into(network)
+            self.say(f"starts from {self.start.source}")
         if config.run.channels_last:
             network = network.to(memory_format=torch.channels_last)
         table = config.optimiser

@@ -41,8 +41,12 @@ class Weighted(Named):
 
 @dataclass(frozen=True)
 class NetworkTable:
-    """`encoder_weights`: a safetensors file, or a name that the library knows ("imagenet"), or "" for random ones."""
+    """`encoder_weights`: a safetensors file, or a name that the library knows ("imagenet"), or "" for random ones.
+    `library`: "smp" (segmentation_models_pytorch), or "iiszoo" for the network of a model's card, its id then being
+    the `architecture`.
+    """
 
+    library: str = "smp"
     architecture: str = "unet"
     encoder: str = "tu-tf_efficientnet_lite0"
     encoder_weights: str = ""
@@ -144,7 +148,10 @@ class RunTable:
 
 @dataclass(frozen=True)
 class TrainConfig:
+    """`start`: a model, run or file that the run begins with (fine-tuning); [network] is then that of the start."""
+
     data: tuple[DataTable, ...]
+    start: str = ""
     network: NetworkTable = field(default_factory=NetworkTable)
     sighting: SightingTable = field(default_factory=SightingTable)
     view: Named = field(default_factory=lambda: Named("object", {"size": (320, 320)}))

@@ -9,6 +9,8 @@ from iiszoo.errors import BadOption
 TEMPLATE = """\
 # What `iiszoo train` reads. Every line but [[data]] has a default; `config.json` of a run shows them all.
 
+# start = "smp/unet-lite0"                 # fine-tune: a model, a run, its file; then leave [network] out
+
 [network]
 architecture = "unet"                      # of segmentation_models_pytorch: unet, fpn, deeplabv3plus, ...
 encoder = "tu-tf_efficientnet_lite0"       # its encoders; tu-NAME is timm's NAME

@@ -152,7 +152,10 @@ class Subject:
         """Whether the answers can be expected to make sense."""
         if self.trained is not None:
             return self.trained
-        return not self.origin.is_file and (self.card is None or not self.card.weights)
+        if self.origin.is_file:
+            return False
+        files = () if self.card is None else self.card.weights
+        return not files or (self.origin.checkpoint is None and all(file.ships for file in files))
 
     def release(self) -> None:
         """Let go of the model and of its runs; what came of the checks is kept."""

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from iiszoo.clicking import encode
 from iiszoo.errors import BadOption
 from iiszoo.models.zoom import Point, Zoom
+from iiszoo.object_path import load_object
+from iiszoo.registry import resolve_model
 
 ENCODINGS: dict[str, Callable[..., Tensor]] = {
     "disk": encode.disk,
@@ -28,7 +30,8 @@ class NetworkDescription:
     """A network with click inputs.
 
     Attributes:
-        library: whose architectures and encoders these are; "smp" is segmentation_models_pytorch.
+        library: whose architectures and encoders these are; "smp" is segmentation_models_pytorch. "iiszoo": the
+            network of a model's card, whose id is the architecture; it has no encoder or fusion to choose.
         architecture, encoder: by the library's names; `options` are further keywords of the architecture.
         fusion: "early": the maps join the image at the first convolution. "intermediate": a second encoder reads them,
             and its features are added to those of the image, level by level.
@@ -50,7 +53,7 @@ class NetworkDescription:
 
     def __post_init__(self) -> None:
         for name, value, known in (
-            ("library", self.library, ("smp",)),
+            ("library", self.library, ("smp", "iiszoo")),
             ("fusion", self.fusion, FUSIONS),
             ("encoding", self.encoding, tuple(ENCODINGS)),
         ):
@@ -99,6 +102,12 @@ def as_json(description: NetworkDescription) -> dict[str, Any]:
 
 def build(description: NetworkDescription) -> nn.Module:
     """The network of a description, with random weights. Raises `BadOption` naming what cannot be built."""
+    if description.library == "iiszoo":
+        card, _ = resolve_model(description.architecture)
+        if not card.network:
+            raise BadOption(f"model {card.id} cannot be trained: its card names no `network`")
+        network: nn.Module = load_object(card.network)(card)
+        return network
     from iiszoo.models.wrappers import smp
 
     return smp.build(description)
