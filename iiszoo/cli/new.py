@@ -18,7 +18,14 @@ from iiszoo.cli.output import echo
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the project is written, a new or an empty directory.  [default: iiszoo-NAME]",
 )
-def command(name: str, place: Path | None) -> None:
+@click.option(
+    "--from",
+    "trained",
+    metavar="RUN",
+    default="",
+    help="Make the plugin of a network that `iiszoo train` trained: its run directory or safetensors file.",
+)
+def command(name: str, place: Path | None, trained: str) -> None:
     """Write the project of a plugin: a model that works, its card, tests, packaging and CI, to be made your own.
 
     NAME becomes the family of its models: `iiszoo bench --model NAME` runs it once the project is installed.
@@ -26,7 +33,7 @@ def command(name: str, place: Path | None) -> None:
     from iiszoo import plugin_project
 
     place = place or Path(f"iiszoo-{name}")
-    for path in plugin_project.write(name, place):
+    for path in plugin_project.write(name, place, trained):
         echo(path)
     echo(
         f"\nnext:\n  cd {shlex.quote(str(place))}\n  pip install -e '.[test]'\n  pytest\n  iiszoo bench --model {name}"

@@ -353,10 +353,17 @@ class _Watch:
 
             def _save(self, trainer: Any, module: Any, step: int) -> None:
                 fresh = run.out / f".last.ckpt.{os.getpid()}.part"
-                trainer.save_checkpoint(fresh)
-                if run.is_first:
-                    fresh.replace(run.out / "last.ckpt")
-                    run.save_network("last", module.average, step, run.validations[-1] if run.validations else None)
+                try:
+                    trainer.save_checkpoint(fresh)
+                    if run.is_first:
+                        fresh.replace(run.out / "last.ckpt")
+                        run.save_network("last", module.average, step, run.validations[-1] if run.validations else None)
+                except OSError as error:
+                    fresh.unlink(missing_ok=True)
+                    raise RunError(
+                        f"the checkpoint of step {step} cannot be written to {run.out}: {error.strerror or error}; the "
+                        "one before is kept"
+                    ) from error
                 self.saved = time.monotonic()
 
         return Watch()

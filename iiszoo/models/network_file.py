@@ -72,21 +72,20 @@ def save(
 
 def load(path: str | Path) -> TrainedNetwork:
     """The network of a file that `save` wrote. Raises `WeightsError` naming the file."""
-    facts = facts_of(Path(path))
+    network, description, sighting, facts = _described(Path(path))
     try:
         state = load_file(path)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} cannot be read as safetensors: {error}") from error
-    try:
-        description = NetworkDescription(**_tuples(facts.pop("network")))
-        sighting = Sighting(**_tuples(facts.pop("sighting")))
-        network = build(description)
-    except (KeyError, TypeError, BadOption) as error:
-        raise WeightsError(f"{path} describes a network that this iiszoo cannot build: {error}") from error
     fill(network, state, str(path))
     return TrainedNetwork(
         network.to(memory_format=torch.channels_last).eval().requires_grad_(False), description, sighting, facts
     )
+
+
+def untrained(path: Path) -> nn.Module:
+    """The network that a file describes, with random weights. Raises `WeightsError` naming the file."""
+    return _described(path)[0]
 
 
 def fill(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
@@ -102,6 +101,16 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
         network.load_state_dict({name: value.to(own[name].dtype) for name, value in state.items()}, strict=False)
     except RuntimeError as error:
         raise WeightsError(f"{source} does not fit the network: {one_line(error)}") from error
+
+
+def _described(path: Path) -> tuple[nn.Module, NetworkDescription, Sighting, dict[str, Any]]:
+    facts = facts_of(path)
+    try:
+        description = NetworkDescription(**_tuples(facts.pop("network")))
+        sighting = Sighting(**_tuples(facts.pop("sighting")))
+        return build(description), description, sighting, facts
+    except (KeyError, TypeError, BadOption) as error:
+        raise WeightsError(f"{path} describes a network that this iiszoo cannot build: {error}") from error
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

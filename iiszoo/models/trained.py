@@ -12,6 +12,8 @@ from iiszoo.errors import BadOption
 from iiszoo.models.click_options import crop_target
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from iiszoo.models.click_model import ClickModel
 
 
@@ -57,3 +59,10 @@ def load_file(
     found = network_file.load(file)
     sighting = dataclasses.replace(found.sighting, **changes)
     return network_file.click_model(found.network.to(device), found.description, sighting)
+
+
+def untrained(card: ModelCard) -> nn.Module:
+    """The network of a card with random weights, as its file of weights describes it: what a card's `network` names."""
+    from iiszoo.models import network_file
+
+    return network_file.untrained(assets.fetch(card))
