@@ -44,8 +44,7 @@ def deep_and_near(
     the object, 3 pixels off its border, else anywhere outside. Their numbers, 1 to `most`, are geometric: k with a
     probability proportional to `gamma`^k.
     """
-    squares = squared_distance(target)
-    positives = _draw(squares > squares.max() * depth**2, 1, rng)
+    positives = _draw(deep_in(target, depth), 1, rng)
     if rng.random() < further:
         positives += _draw(target, _number(gamma, most, rng), rng)
     negatives: Points = []
@@ -61,6 +60,13 @@ def deep_and_near(
             negatives += _draw(free & (outside > 9) & (outside <= width**2), n_near, rng)
         negatives += _draw(free, n - n_near, rng)
     return positives, negatives
+
+
+def deep_in(target: Mask, depth: float = 1 / 1.7) -> Mask:
+    """Where the distance inside the target exceeds `depth` times the greatest; outside the image is outside it."""
+    squares = squared_distance(target)
+    deep: Mask = squares > squares.max() * depth**2
+    return deep
 
 
 def of_batch(function: Callable[..., Any]) -> FirstClicks:
@@ -82,8 +88,7 @@ FIRST_CLICKS: dict[str, Callable[..., tuple[Points, Points]]] = {
 
 
 def _number(gamma: float, most: int, rng: np.random.Generator) -> int:
-    weights = gamma ** np.arange(most)
-    return 1 + int(rng.choice(most, p=weights / weights.sum()))
+    return 1 + int(rng.choice(most, p=initial.geometric(gamma, most)))
 
 
 def _draw(mask: Mask, n: int, rng: np.random.Generator) -> Points:

@@ -5,6 +5,7 @@
 | `config.json`            | the configuration, all defaults filled in                                                 |
 | `run.json`               | provenance: versions, device, arguments, times, the validations                           |
 | `log.csv`                | loss, IoU, learning rate, samples a second, and the validations, by step                  |
+| `tensorboard/`           | the same for TensorBoard, if that is installed                                            |
 | `last.ckpt`              | Lightning's checkpoint: what a run is resumed from                                        |
 | `last.safetensors`       | the averaged weights, in half precision, as of that checkpoint                            |
 | `best.safetensors`       | those of the validation with the lowest NoC@90 (then NoC@85, then the highest IoU@5)      |
@@ -116,6 +117,7 @@ class _Run:
         self.began = time.time()
         self.stopped = False
         self.is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
+        self.board: Any = None
 
     def go(self, resume: bool) -> dict[str, Any]:
         from iiszoo.models.lightning import ClickTraining, Clock, Optimisation
@@ -145,6 +147,7 @@ class _Run:
         )  # fmt: skip
         samples = train_data.samples(config, train)
         start = 0 if checkpoint is None else _steps_of(checkpoint)
+        self.board = _board(self.out / "tensorboard", start) if self.is_first else None
         batches = train_data.loader(config, samples, start * config.run.accumulate)
         self._fit(module, batches, checkpoint, clock)
         facts = self._finish("stopped" if self.stopped else "finished")
@@ -218,6 +221,7 @@ class _Run:
             "validation", robot=table.robot, max_clicks=table.max_clicks, threshold=self.sighting.threshold
         )
         began = time.monotonic()
+        self.say(f"step {step}: validates with {min(table.limit, len(self.validation_set))} sessions")
         model = network_file.click_model(network, self.description, self.sighting)
         found = validate(model, self.validation_set, rules, self.device, table.batch_size, table.limit)
         self.say(
@@ -252,8 +256,14 @@ class _Run:
             if new:
                 writer.writeheader()
             writer.writerow({key: f"{v:.5g}" if isinstance(v, float) else v for key, v in row.items()})
+        if self.board is not None:
+            for key, value in row.items():
+                if key != "step":
+                    self.board.add_scalar(key, value, row["step"])
 
     def _finish(self, state: str) -> dict[str, Any]:
+        if self.board is not None:
+            self.board.close()
         facts = {
             "state": state,
             "seconds": time.time() - self.began,
@@ -367,6 +377,15 @@ class _Watch:
                 self.saved = time.monotonic()
 
         return Watch()
+
+
+def _board(place: Path, start: int) -> Any:
+    """TensorBoard's writer, from step `start` on; None where TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(place), purge_step=start)  # type: ignore[no-untyped-call]
 
 
 def _known_loss(name: str) -> str:

@@ -20,11 +20,16 @@ from iiszoo.protocol import Model
 def validate(
     model: ClickModel, dataset: EvaluationDataset, rules: ResolvedProtocol, device: str, batch_size: int, limit: int
 ) -> dict[str, Any]:
-    """NoC@85, NoC@90, the share that never reaches 0.90, and IoU after 1 and 5 clicks, of sessions on `dataset`."""
+    """NoC@85, NoC@90, how many never reach 0.90, and IoU after 1 and 5 clicks, of sessions on `dataset`.
+
+    cuDNN chooses its algorithms without trying them: the batch changes its size as sessions end, and a training run's
+    search (`torch.backends.cudnn.benchmark`) would begin anew at each size.
+    """
     traces: list[Trace] = []
     chosen = by_image(dataset[:limit])
     wrapped = Model(model, "the network in training", None, device)
-    with torch.no_grad():
+    quick = torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=torch.backends.cudnn.allow_tf32)  # type: ignore[no-untyped-call]
+    with torch.no_grad(), quick:
         pipeline.run(wrapped, load_robot(rules.robot), dataset, chosen, rules, traces.append, batch_size=batch_size)
     found = metrics_of(traces, rules.max_clicks, rules.target_iou)
     return {

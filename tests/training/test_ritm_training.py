@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from iiszoo.clicking import initial
 from iiszoo.clicking.batch_distance import squared_distance
+from iiszoo.clicking.first_clicks import deep_in
 from iiszoo.clicking.next_click import candidates
 from iiszoo.models.losses import normalised_focal
 
@@ -58,3 +60,24 @@ def test_the_next_clicks_candidates(fixture):
         bound = max(_opencv_distance(error).max() for error in errors) / 2
         differing = where[n].numpy() != theirs[n]
         assert (np.abs(distance[differing] / bound - 1) < 0.02).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("eroded", initial.eroded_thrice), ("border", initial.border_band), ("first", deep_in)],
+)
+def test_where_the_first_clicks_are_drawn_from(fixture, name, ours):
+    packed = fixture["sampler_masks"]
+    width = 80
+    masks, theirs = (
+        np.unpackbits(fixture[f"sampler_{kind}"], axis=-1, count=width).astype(bool) for kind in ("masks", name)
+    )
+    assert len(packed) == 20
+    for mask, expected in zip(masks, theirs, strict=True):
+        assert (ours(mask) == expected).all()
+
+
+def test_how_many_first_clicks_there_are(fixture):
+    positive, negative = fixture["sampler_positive_probs"], fixture["sampler_negative_probs"]
+    assert np.allclose(initial.geometric(0.8, len(positive)), positive, rtol=0, atol=1e-12)
+    assert np.allclose(initial.geometric(0.8, len(negative)), negative, rtol=0, atol=1e-12)
