@@ -9,6 +9,7 @@ Step s of a run with batches of B trains on the samples s B ... s B + B - 1.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -232,16 +233,27 @@ class TrainingSamples(Dataset[Item]):
 
 
 class Numbers(Sampler[int]):
-    """The numbers of samples from `start` on, up to `stop`; without end for None."""
+    """The numbers of samples from `start` on, up to `stop`; without end for None.
 
-    def __init__(self, start: int = 0, stop: int | None = None) -> None:
-        self.start, self.stop = start, stop
+    With `block`, each block of so many numbers is shuffled, by `seed` and the block's number: epochs of a dataset of
+    that length, each in another order.
+    """
+
+    def __init__(self, start: int = 0, stop: int | None = None, *, block: int = 0, seed: int = 0) -> None:
+        self.start, self.stop, self.block, self.seed = start, stop, block, seed
 
     def __iter__(self) -> Iterator[int]:
-        n = self.start
-        while self.stop is None or n < self.stop:
-            yield n
-            n += 1
+        order = np.arange(0)
+        for n in itertools.count(self.start):
+            if self.stop is not None and n >= self.stop:
+                return
+            if not self.block:
+                yield n
+                continue
+            epoch, k = divmod(n, self.block)
+            if not k or not order.size:
+                order = np.random.default_rng([self.seed, epoch]).permutation(self.block)
+            yield epoch * self.block + int(order[k])
 
 
 def one_thread(worker: int) -> None:

@@ -7,6 +7,7 @@ here the filters of new channels start small.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from iiszoo.errors import BadOption, one_line
 from iiszoo.models.wrappers.description import NetworkDescription
 
+_OURS = ("encoder_name", "encoder_weights", "in_channels", "classes")
+"""What a description says otherwise."""
 NEW_CHANNELS = 0.01
 """Standard deviation of the filters of channels that the encoder was not pretrained on."""
 
@@ -132,6 +135,11 @@ def _create(description: NetworkDescription, in_channels: int) -> Any:
             f"segmentation_models_pytorch has no architecture {description.architecture!r}; it has "
             f"{', '.join(architectures)}"
         )
+    made = smp.MODEL_ARCHITECTURES_MAPPING[description.architecture.lower()]
+    known = [name for name in inspect.signature(made).parameters if name not in (*_OURS, "kwargs")]
+    for name in description.options:  # smp hands what it does not know to the encoder, which may take anything
+        if name not in known:
+            raise BadOption(f"network.options: {description.architecture} has no {name}; it has {', '.join(known)}")
     try:
         return smp.create_model(
             description.architecture,
