@@ -1,1 +1,1 @@
-"""Weight-free models, the id family `classic`: `geocut` (the tool's default), `grabcut` and `random_walker`."""
+"""Weight-free models, the id family `classic`: `geocut` (the family's default), `grabcut` and `random_walker`."""
