@@ -49,8 +49,8 @@ ROBOTS = {
 
 def main() -> None:
     dataset = iiszoo.load_dataset("demo")
-    i = [dataset.sample_id(i) for i in range(len(dataset))].index(SAMPLE)
-    image, target = dataset.read_image(i), dataset.read_target(i).object
+    sample = next(sample for sample in dataset if sample.id == SAMPLE)
+    image, target = sample.read_image(), sample.read_target().object
     output = first_output(image, target)
     PLACE.mkdir(exist_ok=True)
     for robot, how in ROBOTS.items():

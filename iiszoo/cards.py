@@ -145,7 +145,8 @@ class DatasetCard:
     """A dataset for evaluation. `loader(card, *, root)` returns an `iiszoo.data.base.EvaluationDataset`.
 
     `layout` says in words which files are expected under its root, `homepage` where they can be had. `n_samples` is the
-    published number of samples, `fingerprint` the sha256 over their ids and masks (`iiszoo.engine.runs.dataset_check`).
+    published number of samples, `fingerprint` the sha256 over their ids, images and targets
+    (`iiszoo.engine.runs.dataset_check`).
     `archives` is what `iiszoo data get` downloads and unpacks. `shares_root` is the id of the dataset whose directory
     it shares, such as `sbd` for `sbd-train`: what is fetched or registered for one is there for the other.
     `embedded` datasets ship inside a package and need no root. `takes_argument` marks an id that is followed by

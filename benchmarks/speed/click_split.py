@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ import torch
 from torch import nn
 
 import iiszoo
+from iiszoo.data import Target
 from iiszoo.models.synthetic_weights import about, normal
-from iiszoo.protocol import Model, to_tensor
+from iiszoo.protocol import Model
 from iiszoo.testing import load_synthetic
 
 OWN = {"scale": about(1), "pos_embed": normal(0.02)}
@@ -34,6 +37,9 @@ class Stopwatch:
         answer = self.function(*arguments)
         self.seconds = time.perf_counter() - began
         return answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.function, name)
 
 
 class Watch:
@@ -81,22 +87,17 @@ def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int, size: Se
 
     Prints medians over all clicks but each session's first.
     """
-    call, robot, dataset = Stopwatch(model), iiszoo.load_robot("ritm"), iiszoo.load_dataset("demo")
+    call = model.function = Stopwatch(model.function)
     rows, sizes = [], []
-    with torch.no_grad():
-        for i in range(n_sessions):
-            cut = np.s_[-size[0] :, -size[1] :]  # the objects lie rather low
-            x = to_tensor(dataset.read_image(i)[cut])[None]
-            target = torch.from_numpy(dataset.read_target(i).object[cut])[None, None].float()
-            z = model.init_z(x)
-            y, pcs, ncs = z["prev_output"], [], []
-            for k in range(n_clicks):
-                pcs, ncs = robot(y, target, pcs, ncs, threshold=model.threshold)
-                y, z = call(x, z, pcs, ncs)
-                if k:
-                    network, encoded = (sum(w.seconds for w in part) for part in (watch.inside, watch.outside))
-                    rows.append((call.seconds, encoded - network, network))
-                    sizes.append(watch.inside[0].size)
+    for sample in iiszoo.load_dataset("demo")[:n_sessions]:
+        cut = np.s_[-size[0] :, -size[1] :]  # the objects lie rather low
+        image, target = sample.read_image()[cut], Target(sample.read_target().object[cut], None)
+        smaller = dataclasses.replace(sample, read_image=partial(same, image), read_target=partial(same, target))
+        for k, _ in enumerate(iiszoo.run_session(model, "ritm", smaller, max_clicks=n_clicks, target_iou=math.inf)):
+            if k:
+                network, encoded = (sum(w.seconds for w in part) for part in (watch.inside, watch.outside))
+                rows.append((call.seconds, encoded - network, network))
+                sizes.append(watch.inside[0].size)
     commonest = max(set(sizes), key=sizes.count)
     total, maps, within = 1e3 * np.array([row for row, size in zip(rows, sizes, strict=True) if size == commonest]).T
     rest = total - maps - within
@@ -104,6 +105,10 @@ def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int, size: Se
     for name, taken in (("a click", total), ("network", within), ("click maps", maps), ("crop, paste, rest", rest)):
         print(f"  {name:18} {np.median(taken):8.2f} ms  {100 * np.median(taken / total):6.2f} %")
     print(f"  outside the network: {100 * np.median((maps + rest) / within):.2f} % of its time")
+
+
+def same(thing: Any) -> Any:
+    return thing
 
 
 def attach_click_model(model: Model, watch: Watch) -> None:

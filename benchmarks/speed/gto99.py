@@ -36,7 +36,7 @@ Times = dict[str, list[float]]
 
 def photograph(size: tuple[int, int]) -> torch.Tensor:
     """x (1, 3, H, W): the upper left part of an embedded photograph, repeated where `size` is larger."""
-    pixels = to_tensor(iiszoo.load_dataset("demo").read_image(0))
+    pixels = to_tensor(iiszoo.load_dataset("demo")[0].read_image())
     rows, cols = (torch.arange(n) % have for n, have in zip(size, pixels.shape[1:], strict=True))
     return pixels[None, :, rows][..., cols]
 

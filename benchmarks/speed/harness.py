@@ -28,9 +28,10 @@ import torch
 
 import iiszoo
 import iiszoo.protocol
-from iiszoo.data.base import EvaluationDataset, Target
+from iiszoo.data.base import EvaluationDataset, Sample, Target
 from iiszoo.engine import pipeline
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.grouping import by_image
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.protocol import to_tensor
 
@@ -89,21 +90,13 @@ class Synthetic(EvaluationDataset):
     def __len__(self) -> int:
         return 50
 
-    def sample_id(self, i: int) -> str:
-        return f"{i:02}"
-
-    image_id = sample_id
-
     def __init__(self) -> None:
         noise = np.random.default_rng(0).standard_normal((len(self), 480, 854)).astype(np.float32)
         self.image = np.random.default_rng(1).integers(0, 256, (480, 854, 3), np.uint8)
         self.targets = [Target(cv2.GaussianBlur(values, (0, 0), 60) > 0.002, None) for values in noise]
 
-    def read_image(self, i: int) -> np.ndarray:
-        return self.image
-
-    def read_target(self, i: int) -> Target:
-        return self.targets[i]
+    def sample(self, i: int) -> Sample:
+        return Sample(f"{i:02}", f"{i:02}", (), lambda: self.image, lambda: self.targets[i])
 
 
 def plain_click(target: np.ndarray, wrong: np.ndarray, ignore: np.ndarray | None, clicked: np.ndarray):
@@ -123,9 +116,9 @@ def plain_loop(dataset: EvaluationDataset, samples: list[int], answer: Answer) -
     """Every sample's clicks, by the published protocol, one after the other."""
     sessions = []
     for i in samples:
-        image = dataset.read_image(i)
+        image = dataset[i].read_image()
         to_tensor(image)  # what a model would be given
-        target, ignore = dataset.read_target(i)
+        target, ignore = dataset[i].read_target()
         prediction = np.zeros(target.shape, np.float32)
         clicked = np.zeros(target.shape, bool)
         clicks: list = []
@@ -147,7 +140,7 @@ def our_loop(dataset: EvaluationDataset, samples: list[int], model: Batched, bat
     """The same by `pipeline.run`."""
     traces: list[Trace] = []
     wanted = set(samples)
-    groups = [[i for i in group if i in wanted] for group in dataset.groups()]
+    groups = [[i for i in group if i in wanted] for group in by_image(dataset)]
     pipeline.run(
         iiszoo.as_model(model),
         iiszoo.load_robot("ritm"),

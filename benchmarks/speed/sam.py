@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT))  # measure this checkout, installed or not
 import iiszoo  # noqa: E402
 from iiszoo.engine import pipeline  # noqa: E402
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol  # noqa: E402
+from iiszoo.engine.grouping import by_image  # noqa: E402
 from iiszoo.engine.runs.trace import Trace  # noqa: E402
 
 
@@ -37,7 +38,7 @@ def main() -> None:
 
     model, dataset = iiszoo.load_model(arguments.model), iiszoo.load_dataset("demo")
     rules = EvaluationProtocol(target_iou=1.0, max_clicks=arguments.clicks, threshold=model.threshold)
-    together = dataset.groups()
+    together = by_image(dataset)
     apart = [[i] for group in together for i in group]
     seconds: dict[str, list[float]] = {"once an image": [], "once a session": []}
     traces: list[Trace] = []

