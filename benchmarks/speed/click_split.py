@@ -41,6 +41,9 @@ class Stopwatch:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.function, name)
 
+    def at_threshold(self, threshold: float) -> Stopwatch:
+        return self  # the model's own threshold is used, and the watch must stay
+
 
 class Watch:
     """The stopwatches of a model: `inside`, round its networks alone; `outside`, round click maps and networks."""
