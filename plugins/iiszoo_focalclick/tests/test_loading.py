@@ -71,7 +71,5 @@ def test_an_option_that_cannot_be_is_told_before_anything_is_fetched(
 
 
 def test_the_file_of_another_backbone_is_recognised(b0: Path) -> None:
-    with pytest.raises(
-        WeightsError, match="holds the weights of focalclick/segformerb0-s1 or focalclick/segformerb0-s2"
-    ):
+    with pytest.raises(WeightsError, match="has the weights of focalclick/segformerb0-s1 or focalclick/segformerb0-s2"):
         load_model("focalclick/segformerb3-s2", checkpoint=b0)

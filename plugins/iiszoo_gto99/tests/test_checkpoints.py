@@ -83,7 +83,7 @@ def test_another_familys_checkpoint_is_said_to_be_one(content: Any, save: Save) 
 
 @pytest.mark.parametrize("content", [[torch.zeros(3)], torch.nn.Linear(2, 3), {"optimizer": {}}])
 def test_what_holds_no_state_dict_is_said_to_hold_none(content: Any, save: Save) -> None:
-    with pytest.raises(WeightsError, match="holds no state dict"):
+    with pytest.raises(WeightsError, match="has no state dict"):
         load_gto99(save(content))
 
 

@@ -82,12 +82,12 @@ def test_options_set_the_predictor(h18s: Path, options: str, zoom: Zoom | None, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("?preset=sbd", "preset=sbd is not known; presets: default, davis"),
-        ("?size=big", "size=big is no size of a crop; write pixels, as 400, or HEIGHTxWIDTH"),
-        ("?size=0", "size=0 is no size"),
-        ("?size=400x", "size=400x is no size"),
-        ("?click_limit=0", "click_limit=0 is no number of clicks"),
-        ("?click_limit=1.5", "click_limit=1.5 is no number of clicks"),
+        ("?preset=sbd", "preset=sbd is unknown; presets: default, davis"),
+        ("?size=big", "size=big is not a valid crop size; give pixels (400) or HEIGHTxWIDTH"),
+        ("?size=0", "size=0 is not a valid crop size"),
+        ("?size=400x", "size=400x is not a valid crop size"),
+        ("?click_limit=0", "click_limit=0 is not a number of clicks"),
+        ("?click_limit=1.5", "click_limit=1.5 is not a number of clicks"),
         ("?flip=1", "'flip' must be true or false"),
         ("?brs=rgb", "has no option 'brs'; it has preset, size, zoom, flip, click_limit"),
     ],
@@ -112,7 +112,7 @@ def test_an_option_that_cannot_be_is_told_before_anything_is_fetched(
 def test_the_file_of_another_configuration_is_recognised(given: str, wanted: str, named: str, tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"
     torch.save({"state_dict": state_of(given)}, file)
-    with pytest.raises(WeightsError, match=f"holds the weights of {named}, not of {wanted}; use --model {named}"):
+    with pytest.raises(WeightsError, match=f"has the weights of {named}, not of {wanted}; use --model {named}"):
         load_model(wanted, checkpoint=file)
 
 
@@ -124,7 +124,7 @@ def test_a_file_of_none_of_the_models_is_said_to_be_that(tmp_path: Path) -> None
         torch.save(content, file)
         with pytest.raises(
             WeightsError,
-            match=r"weights\.pth (is of none of ritm's models: it has|holds no state dict).* give a file of ritm/h32",
+            match=r"weights\.pth (does not fit any ritm model: it has|has no state dict).* give a file of ritm/h32",
         ):
             load_model("ritm/h32", checkpoint=file)
 

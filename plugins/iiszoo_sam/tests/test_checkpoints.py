@@ -115,8 +115,8 @@ def test_another_variants_checkpoint_is_named(save: Any, key: str, shape: tuple[
     ("content", "said"),
     [
         ({"backbone.weight": torch.zeros(3)}, "is none of SAM's"),
-        ([torch.zeros(3)], "holds no state dict"),
-        ({"model": {}}, "holds no state dict"),
+        ([torch.zeros(3)], "has no state dict"),
+        ({"model": {}}, "has no state dict"),
         (torch.nn.Linear(2, 3), "holds a whole network"),
     ],
 )

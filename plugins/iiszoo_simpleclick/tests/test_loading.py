@@ -69,7 +69,7 @@ def test_options_set_the_predictor(file: Path, options: str, target: Any, flip: 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("vit-b?preset=sbd", "preset=sbd is not known; presets: default, davis"),
+        ("vit-b?preset=sbd", "preset=sbd is unknown; presets: default, davis"),
         ("vit-b?size=600", "cannot take an image of 600 x 600 pixels"),
         ("vit-b?size=100", "do not make even one window; use a multiple of 224"),
         ("vit-b?zoom=false", "has no option 'zoom'; it has preset, size, flip, click_limit"),
@@ -90,7 +90,7 @@ def test_an_entry_that_is_not_known_as_unused_is_refused(state: dict[str, Any], 
 
 
 def test_the_file_of_another_size_is_recognised(file: Path) -> None:
-    with pytest.raises(WeightsError, match="holds the weights of simpleclick/xtiny or simpleclick/xtiny-sbd, not of"):
+    with pytest.raises(WeightsError, match="has the weights of simpleclick/xtiny or simpleclick/xtiny-sbd, not of"):
         load_model("simpleclick", checkpoint=file)
 
 
