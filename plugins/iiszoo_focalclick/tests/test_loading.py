@@ -55,9 +55,9 @@ def test_options_set_the_predictor(b0: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("?size=100", "size=100 is no side of a crop; write a multiple of 32"),
-        ("?size=big", "size=big is no side"),
-        ("?size=0", "size=0 is no side"),
+        ("?size=100", "size=100 is not a valid crop size; give a multiple of 32"),
+        ("?size=big", "size=big is not a valid crop size"),
+        ("?size=0", "size=0 is not a valid crop size"),
         ("?progressive_merge=often", "often"),
         ("?flip=true", "has no option 'flip'; it has size, progressive_merge"),
     ],

@@ -83,7 +83,7 @@ def test_options_set_the_predictor(h18s: Path, options: str, zoom: Zoom | None, 
     ("options", "message"),
     [
         ("?preset=sbd", "preset=sbd is unknown; presets: default, davis"),
-        ("?size=big", "size=big is not a valid crop size; give pixels (400) or HEIGHTxWIDTH"),
+        ("?size=big", r"size=big is not a valid crop size; give pixels \(400\) or HEIGHTxWIDTH"),
         ("?size=0", "size=0 is not a valid crop size"),
         ("?size=400x", "size=400x is not a valid crop size"),
         ("?click_limit=0", "click_limit=0 is not a number of clicks"),

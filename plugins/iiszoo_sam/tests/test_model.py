@@ -210,7 +210,7 @@ def test_a_mask_to_start_from_picks_the_candidate_that_keeps_it(rule: str, wante
 
 
 def test_an_unknown_rule_is_named(backend: Any) -> None:
-    with pytest.raises(BadOption, match=r"rule of candidates 'best' is not known; rules: default, segnext, single"):
+    with pytest.raises(BadOption, match=r"option rule=best is unknown; rules: default, segnext, single"):
         Sam(backend, "best")
 
 

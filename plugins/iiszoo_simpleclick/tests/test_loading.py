@@ -70,8 +70,8 @@ def test_options_set_the_predictor(file: Path, options: str, target: Any, flip: 
     ("name", "message"),
     [
         ("vit-b?preset=sbd", "preset=sbd is unknown; presets: default, davis"),
-        ("vit-b?size=600", "cannot take an image of 600 x 600 pixels"),
-        ("vit-b?size=100", "do not make even one window; use a multiple of 224"),
+        ("vit-b?size=600", "cannot use an image of 600 x 600 pixels"),
+        ("vit-b?size=100", "do not fill one window; use a multiple of 224"),
         ("vit-b?zoom=false", "has no option 'zoom'; it has preset, size, flip, click_limit"),
     ],
 )

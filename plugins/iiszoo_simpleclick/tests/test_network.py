@@ -126,7 +126,7 @@ def test_windows(size: tuple[int, int], patch: int, windows: tuple[int, int]) ->
 
 @pytest.mark.parametrize(
     ("size", "message"),
-    [((600, 448), "37 x 28 patches do not make 2 x 2 equal windows"), ((448, 200), "even one window")],
+    [((600, 448), "37 x 28 patches do not divide into 2 x 2 equal windows"), ((448, 200), "do not fill one window")],
 )
 def test_a_size_without_equal_windows(size: tuple[int, int], message: str) -> None:
     with pytest.raises(BadOption, match=message):
