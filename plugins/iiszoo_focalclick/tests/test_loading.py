@@ -1,4 +1,4 @@
-"""Loading by id: what a user meets when an option or a file is wrong."""
+"""Loading by id: the errors for a wrong option or file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def empty(model: str) -> Any:
 
 @pytest.fixture(scope="module")
 def b0(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of the form of the official ones; its weights are random."""
+    """A file in the official form with random weights."""
     file = tmp_path_factory.mktemp("weights") / "b0.pth"
     state = {name: torch.rand(value.shape).to(value.dtype) for name, value in empty(B0).state_dict().items()}
     torch.save({"state_dict": state, "config": {}}, file)

@@ -78,10 +78,10 @@ class Gto99:
 
 
 def to_network(image: Tensor) -> Tensor:
-    """An image float32 (3, H, W), RGB in [0, 1], as the network sees it: float32 (3, H', W'), normalised."""
-    x = image.cpu().double()  # as upstream reads it: once an image, and not every device knows float64
+    """The network's image, float32 (3, H', W'), normalised, of an image float32 (3, H, W), RGB in [0, 1]."""
+    x = image.cpu().double()  # float64 as in upstream, once per image; on the CPU, as not every device supports it
     of_8_bits = (x * 255).round() / 255
-    # An 8-bit value that was divided in float32 gets back what it lost there; any other is left as it is.
+    # An 8-bit value that was divided in float32 regains its float64 precision; other values stay unchanged.
     x = torch.where((x - of_8_bits).abs() < 2**-24, of_8_bits, x)
     return normalise(lanczos(x, network_size(_size(x))).float()).to(image.device)
 

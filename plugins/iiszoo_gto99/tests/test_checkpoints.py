@@ -1,4 +1,4 @@
-"""What is loaded, and what is refused in which words."""
+"""Which checkpoints load, which are refused, and with which message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading by id: what a user meets when a file or an option is wrong."""
+"""Loading by id: the errors for a wrong file or option."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from iiszoo_ritm.network import NETWORKS
 
 @cache
 def state_of(model: str) -> dict[str, Any]:
-    """Of the right names and shapes; the values are random."""
+    """A state dict with the right names and shapes and random values."""
     with torch.device("meta"):
         empty = NETWORKS[model]().state_dict()
     torch.manual_seed(0)
@@ -31,7 +31,7 @@ def state_of(model: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def h18s(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of the form of the official ones; its weights are random."""
+    """A file in the official form with random weights."""
     file = tmp_path_factory.mktemp("weights") / "h18s.pth"
     torch.save(
         {"state_dict": state_of("ritm/h18s"), "config": {"class": "isegm.model.is_hrnet_model.HRNetModel"}}, file

@@ -1,4 +1,4 @@
-"""Which file is whose, and that every entry of the official files has its place."""
+"""Identifying files, and that the networks have every entry of the official files."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def save(tmp_path: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def state() -> dict[str, torch.Tensor]:
-    """The state dict of the small SAM, which passes for a variant of its own."""
+    """The state dict of the small SAM, registered as a variant."""
     return dict(small_sam().state_dict())
 
 

@@ -1,4 +1,4 @@
-"""Loading by id: what a user meets when something is missing, and what the plugin costs that is only listed."""
+"""Loading by id: the errors if something is missing, and the cost of only listing the plugin."""
 
 from __future__ import annotations
 
