@@ -1,4 +1,4 @@
-"""Where the time of a click goes: shared by the families' speed scripts."""
+"""How the time of a click is spent; shared by the families' speed scripts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from iiszoo.protocol import Model
 from iiszoo.testing import load_synthetic
 
 OWN = {"scale": about(1), "pos_embed": normal(0.02)}
-"""How entries are drawn that the families' networks name themselves."""
+"""How entries with the families' own names are drawn."""
 
 
 class Stopwatch:
-    """A function whose calls are timed: `seconds` of the last one, and `size`, the shape of what it was given first."""
+    """A function whose calls are timed: `seconds` of the last call, and `size`, the shape of its first argument."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function, self.seconds, self.size = function, 0.0, torch.Size()
@@ -46,7 +46,7 @@ class Stopwatch:
 
 
 class Watch:
-    """The stopwatches of a model: `inside`, round its networks alone; `outside`, round click maps and networks."""
+    """The stopwatches of a model: `inside` time the networks alone, `outside` click maps and networks."""
 
     def __init__(self) -> None:
         self.inside: list[Stopwatch] = []
@@ -66,14 +66,14 @@ def main(
 ) -> None:
     """The command line of a family's script.
 
-    `empty` builds the network of a model id without any weights; `attach` puts stopwatches round a model's parts.
+    `empty` builds the untrained network of a model id; `attach` puts stopwatches around a model's parts.
     """
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--model", default=default, help="default: %(default)s")
     parser.add_argument("--clicks", type=int, default=6, help="of each session; default: %(default)s")
     parser.add_argument("--sessions", type=int, default=6, help="default: %(default)s")
     parser.add_argument("--size", type=int, nargs=2, default=[281, 400], help="images are cut to H W; default: 281 400")
-    parser.add_argument("--checkpoint", type=Path, help="default: synthetic weights, which take as long")
+    parser.add_argument("--checkpoint", type=Path, help="default: synthetic weights, which are as fast")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.checkpoint:
@@ -86,14 +86,14 @@ def main(
 
 
 def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int, size: Sequence[int]) -> None:
-    """Sessions of the robot on the embedded dataset, its images cut to `size`.
+    """Run sessions of the robot on the embedded dataset, its images cut to `size`.
 
-    Prints medians over all clicks but each session's first.
+    Prints medians over all clicks except each session's first.
     """
     call = model.function = Stopwatch(model.function)
     rows, sizes = [], []
     for sample in iiszoo.load_dataset("demo")[:n_sessions]:
-        cut = np.s_[-size[0] :, -size[1] :]  # the objects lie rather low
+        cut = np.s_[-size[0] :, -size[1] :]  # the objects are in the lower part
         image, target = sample.read_image()[cut], Target(sample.read_target().object[cut], None)
         smaller = dataclasses.replace(sample, read_image=partial(same, image), read_target=partial(same, target))
         for k, _ in enumerate(iiszoo.run_session(model, "ritm", smaller, max_clicks=n_clicks, target_iou=math.inf)):
@@ -105,7 +105,7 @@ def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int, size: Se
     total, maps, within = 1e3 * np.array([row for row, size in zip(rows, sizes, strict=True) if size == commonest]).T
     rest = total - maps - within
     print(f"{model.name}: {len(total)} clicks with an input of {' x '.join(map(str, commonest))}")
-    for name, taken in (("a click", total), ("network", within), ("click maps", maps), ("crop, paste, rest", rest)):
+    for name, taken in (("per click", total), ("network", within), ("click maps", maps), ("crop, paste, rest", rest)):
         print(f"  {name:18} {np.median(taken):8.2f} ms  {100 * np.median(taken / total):6.2f} %")
     print(f"  outside the network: {100 * np.median((maps + rest) / within):.2f} % of its time")
 
