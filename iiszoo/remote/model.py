@@ -262,7 +262,7 @@ class RemoteReference:
                 "a model of another interpreter (--python) is named there: as module:function, or by its id"
             )
         if is_function(model) and (checkpoint is not None or options):
-            raise BadOption(f"{model} is a bare function: it takes neither a checkpoint nor options")
+            raise BadOption(f"{model} is a bare function: it takes no checkpoint and no options")
         unknown = cls(model, interpreter, checkpoint, options, {})
         return replace(unknown, known=unknown._identify(fetch=False))
 

@@ -348,7 +348,7 @@ def _described(error: BaseException) -> dict[str, str]:
     try:
         text = " ".join(str(error)[:2000].split())
     except BaseException as second:  # noqa: BLE001  see above
-        text = f"(it cannot say what: its str() raises {type(second).__name__})"
+        text = f"(no text: its str() raises {type(second).__name__})"
     try:
         lines = traceback.format_exc()[-20000:]
     except BaseException:  # noqa: BLE001

@@ -291,7 +291,7 @@ def test_interpreters_that_cannot_be_used(empty_python, tmp_path):
         Interpreter(sys.executable, 0)
     with pytest.raises(BadOption, match="as module:function, or by its id"):
         resolve(len, interpreter=Interpreter(sys.executable))
-    with pytest.raises(BadOption, match="neither a checkpoint nor options"):
+    with pytest.raises(BadOption, match="no checkpoint and no options"):
         resolve("array_models:discs", "own.pth", interpreter=Interpreter(sys.executable))
 
 
