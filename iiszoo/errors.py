@@ -57,8 +57,7 @@ class ModelError(IISZooError):
 
 
 class WorkerLost(RunError):
-    """A model's process (`iiszoo.remote`) died and restarting it would not help: no sample is at fault, the run ends.
-    """
+    """A model's process (`iiszoo.remote`) died and a restart would not help: no sample is at fault, the run ends."""
 
 
 class WorkerDied(ModelError):
