@@ -201,10 +201,10 @@ def test_a_set_of_the_users_own_files_cannot_be_fetched() -> None:
 
 def test_sets_that_share_a_directory_are_fetched_once(tiny_zip: Zip, tmp_path: Path, data: Path) -> None:
     archive = Archive("Tiny.zip", (tiny_zip().as_uri(),))
-    train = card_of(archive, id="tiny-train", folder="tiny")
+    train = card_of(archive, id="tiny-train", shares_root="tiny")
     assert fetch(train).path == data / "tiny"
     (tmp_path / "Tiny.zip").unlink()
-    for card in (train, card_of(archive), card_of(archive, id="tiny-val", folder="tiny")):
+    for card in (train, card_of(archive), card_of(archive, id="tiny-val", shares_root="tiny")):
         assert fetch(card) == download.Got(card.id, data / "tiny", already_there=True)
 
 
