@@ -1,4 +1,4 @@
-"""A session of clicks that are known beforehand."""
+"""Replaying a session of given clicks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from iiszoo.protocol import Clicks, Model, Outputs, State
 def replay(
     model: Model, x: Tensor, clicks: Iterable[tuple[int, int, bool]], start: Tensor | None = None
 ) -> Iterator[tuple[Outputs, State]]:
-    """Give the clicks (row, col, positive) one an interaction; yields the model's answer and state after each.
+    """Give the clicks (row, col, positive) one per interaction; yields the model's output and state after each.
 
     `x` float32 (1, 3, H, W); `start` float32 (1, 1, H, W): a mask to start from.
     """
