@@ -145,11 +145,11 @@ class DatasetCard:
     """A dataset for evaluation. `loader(card, *, root)` returns an `iiszoo.data.base.EvaluationDataset`.
 
     `layout` describes the files expected under its root, `homepage` links to them. `n_samples` is the published number
-    of samples, `fingerprint` the sha256 over their ids and masks (`iiszoo.engine.runs.dataset_check`). `archives` is
-    what `iiszoo data get` downloads and unpacks. `shares_root` is the id of the dataset whose directory it shares, such
-    as `sbd` for `sbd-train`: files fetched or registered for one serve both. `embedded` datasets ship inside a package
-    and need no root. `takes_argument` marks an id that is followed by `:ARGUMENT`, such as `folder:DIR`; its loader
-    also gets `argument=`.
+    of samples, `fingerprint` the sha256 over their ids, images and targets (`iiszoo.engine.runs.dataset_check`).
+    `archives` is what `iiszoo data get` downloads and unpacks. `shares_root` is the id of the dataset whose directory
+    it shares, such as `sbd` for `sbd-train`: files fetched or registered for one serve both. `embedded` datasets ship
+    inside a package and need no root. `takes_argument` marks an id that is followed by `:ARGUMENT`, such as
+    `folder:DIR`; its loader also gets `argument=`.
     """
 
     id: str

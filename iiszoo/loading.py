@@ -32,8 +32,8 @@ def load_model(model: ModelSpec, checkpoint: str | Path | None = None, device: s
 def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationDataset:
     """A dataset for evaluation: an id, or `id:ARGUMENT` if it takes one (`folder:DIR`).
 
-    `?initial=WHAT`, an option of every dataset, names the masks that its sessions start from: `masks:DIR`, or
-    `perturb:seed=0,iou=0.75-0.85` (`iiszoo.data.initial_masks`). `root` is the dataset's own directory, or one that
+    `?initial=WHAT`, an option of every dataset, names the masks that its sessions start from: `masks:DIR`, `coco:FILE`
+    or `perturb:seed=0,iou=0.75-0.85` (`iiszoo.data.initial_masks`). `root` is the dataset's own directory, or one that
     contains it under its id. Raises `UnknownId`, `BadOption` or `DatasetError`.
     """
     card, name = resolve_dataset(dataset)

@@ -176,6 +176,11 @@ def to_targets(mask: NDArray[np.bool_]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(mask))[None, None]
 
 
+def on_cpu(y: Tensor) -> Tensor:
+    """A plain tensor of y's values on the CPU, free of graph and subclass; it shares y's memory if that is there."""
+    return torch.from_numpy(y.numpy(force=True))
+
+
 def empty_output(x: Images) -> Outputs:
     """The output that says "no object anywhere": zeros of x's size."""
     if isinstance(x, list):

@@ -48,8 +48,9 @@ _directory = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--initial",
     metavar="WHAT",
-    help="The masks that sessions start from, to be corrected: masks:DIR, files called by their sample's id; or "
-    "perturb:seed=0,iou=0.75-0.85, made from the targets with an IoU in that range.",
+    help="The masks that sessions start from, to be corrected: masks:DIR, files called by their sample's id or by "
+    "their image; coco:FILE, instances or results in COCO's format; or perturb:seed=0,iou=0.75-0.85, made from the "
+    "targets with an IoU in that range.",
 )
 @click.option("--root", type=_directory, help="The dataset's directory, or one that holds datasets by their ids.")
 @click.option(

@@ -91,8 +91,8 @@ def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
 def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
     """Check that DATASET is complete: image and mask pairs, their number, and their sizes (from the files' headers).
 
-    Where it is absent, say what is missing where. With --full every sample is read, and where the published masks are
-    known they are compared.
+    Where it is absent, say what is missing where. With --full every sample is read and every image hashed, and where
+    the published set is known it is compared.
     """
     dataset = printable(dataset)
     try:
@@ -111,7 +111,7 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
     if as_json:
         print_json({"dataset": dataset, "path": place, **report, "faults": faults})
     elif not faults:
-        as_published = ", masks as published" if full and card.fingerprint else ""
+        as_published = ", as published" if full and card.fingerprint else ""
         sound = f"all of them sound{as_published}" if full else "all files there"
         echo(f"{dataset}: {report['n_samples']} samples in {place}, {sound}")
     if faults:

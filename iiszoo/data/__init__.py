@@ -14,6 +14,7 @@ _HOME = {
     "Region": "iiszoo.data.seg_dataset",
     "RegionDataset": "iiszoo.data.region_dataset",
     "RegionDatasetWithInfo": "iiszoo.data.region_dataset",
+    "Sample": "iiszoo.data.base",
     "SegDataset": "iiszoo.data.seg_dataset",
     "Target": "iiszoo.data.base",
     "collate_with_info": "iiszoo.data.region_dataset",
@@ -26,6 +27,7 @@ __all__ = [
     "Region",
     "RegionDataset",
     "RegionDatasetWithInfo",
+    "Sample",
     "SegDataset",
     "Target",
     "collate_with_info",
@@ -35,6 +37,7 @@ __all__ = [
 if TYPE_CHECKING:
     from iiszoo.data.all_regions import AllRegions as AllRegions
     from iiszoo.data.base import EvaluationDataset as EvaluationDataset
+    from iiszoo.data.base import Sample as Sample
     from iiszoo.data.base import Target as Target
     from iiszoo.data.region_dataset import RegionDataset as RegionDataset
     from iiszoo.data.region_dataset import RegionDatasetWithInfo as RegionDatasetWithInfo

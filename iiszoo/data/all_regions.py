@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from iiszoo.data.base import EvaluationDataset, Target
+from iiszoo.data.annotated_images import AnnotatedImages
+from iiszoo.data.base import EvaluationDataset, Sample, Target
 from iiszoo.data.seg_dataset import Region, SegDataset, areas_in
 from iiszoo.errors import DatasetError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 class AllRegions(EvaluationDataset):
@@ -22,7 +18,7 @@ class AllRegions(EvaluationDataset):
     Ids are `IMAGE__VALUE`, or `IMAGE__LAYER.VALUE` above layer 0. Pixels below 0 in the region's layer are ignored.
     Regions of fewer than `min_area` pixels are no samples.
     Regions are counted on first use: for most datasets every mask file is read for that. An image whose masks cannot be
-    read is one sample, `IMAGE`, which `inspect` reports.
+    read is one sample, `IMAGE`, which an inspection reports.
     """
 
     def __init__(self, name: str, source: SegDataset, *, min_area: int = 1) -> None:
@@ -51,30 +47,27 @@ class AllRegions(EvaluationDataset):
     def __len__(self) -> int:
         return len(self._samples)
 
-    def sample_id(self, i: int) -> str:
+    def sample(self, i: int) -> Sample:
         image, region = self._samples[i]
-        if region is None:
-            return self.source.image_id(image)
-        layer = f"{region.layer}." if region.layer else ""
-        return f"{self.source.image_id(image)}__{layer}{region.value}"
+        source, id = self.source, self.source.image_id(image)
+        layer = f"{region.layer}." if region and region.layer else ""
+        return Sample(
+            f"{id}__{layer}{region.value}" if region else id,
+            id,
+            source.files_of(image),
+            partial(source.read_image, image),
+            partial(self._target, image, region),
+            image_file=source.image_file(image) if isinstance(source, AnnotatedImages) else None,
+        )
 
-    def image_id(self, i: int) -> str:
-        return self.source.image_id(self._samples[i][0])
-
-    def read_image(self, i: int) -> NDArray[np.uint8]:
-        return self.source.read_image(self._samples[i][0])
-
-    def read_target(self, i: int) -> Target:
-        image, region = self._samples[i]
+    def _target(self, image: int, region: Region | None) -> Target:
         masks = self.source.read_masks(image)
         if region is None:
-            raise DatasetError(f"{' and '.join(self.files_of(i))}: could not be read when the regions were counted")
+            files = " and ".join(self.source.files_of(image))
+            raise DatasetError(f"{files}: could not be read when the regions were counted")
         layer = masks[:, :, region.layer]
         ignore = layer < 0
         return Target(layer == region.value, ignore if ignore.any() else None)
-
-    def files_of(self, i: int) -> tuple[str, ...]:
-        return self.source.files_of(self._samples[i][0])
 
     def check_files(self) -> Iterator[str]:
         return self.source.check_files()

@@ -1,28 +1,31 @@
-"""What a dataset for evaluation is: enumerable samples with stable ids, each an image and a binary target region.
+"""What a dataset for evaluation is: a sequence of samples with stable ids, each an image and a binary target region.
 
 Nothing here imports numpy or OpenCV before a picture is read, so that `iiszoo data` answers at once.
 """
 
 from __future__ import annotations
 
-import hashlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from iiszoo.data import file_checks
 from iiszoo.data.picture_file import OTHER_SUFFIXES, READ, SUFFIXES
 from iiszoo.errors import DatasetError
-from iiszoo.file_names import composed, for_hash, printable, sample_name
+from iiszoo.file_names import composed, sample_name
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from iiszoo.data.inspection import SeenTarget
+
     Image = NDArray[np.uint8]
     Mask = NDArray[np.bool_]
+    Probabilities = NDArray[np.float32]
 
 
 class Target(NamedTuple):
@@ -32,46 +35,39 @@ class Target(NamedTuple):
     ignore: Mask | None
 
 
-class Inspection(NamedTuple):
-    """`digest`: the sample's id, size, target, ignored pixels and initial mask as one sha256 hex digest. Of decoded
-    pixels, so that a mask saved anew in another lossless format counts as the same. `fault`: why the sample cannot be
-    evaluated, naming its files; None where it can.
-    """
-
-    digest: str
-    fault: str | None
+def _nothing() -> None:
+    """What a session starts from that corrects no mask."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Sample:
-    """One sample of a dataset; nothing is read before it is asked for."""
+    """One image and one target region. Its functions read; a `Sample` itself holds no pixels.
 
-    dataset: EvaluationDataset
-    index: int
-
-    @property
-    def id(self) -> str:
-        """A stable name, unique within the dataset."""
-        return self.dataset.sample_id(self.index)
-
-    def read_image(self) -> Image:
-        """Uint8 `(H, W, 3)`, RGB. Raises `DatasetError` naming the file."""
-        return self.dataset.read_image(self.index)
-
-    def read_target(self) -> Target:
-        """The target region and ignored pixels. Raises `DatasetError` naming the file."""
-        return self.dataset.read_target(self.index)
-
-    def read_initial_mask(self) -> Mask | None:
-        """The mask that the session starts from, bool `(H, W)`; None: from nothing."""
-        return self.dataset.read_initial_mask(self.index)
-
-
-class EvaluationDataset(ABC):
-    """Samples in a fixed order. Subclasses say how many there are and how one is read.
-
-    Samples that share an `image_id` share the image: its encoder runs once for all of them.
+    A dataset that differs in one thing changes that: `dataclasses.replace(sample, read_initial_mask=...)`.
     """
+
+    id: str
+    """A stable name, unique within the dataset."""
+    image_id: str
+    """The image's name. Samples that share it share the image: its encoder runs once for all of them."""
+    files: tuple[str, ...]
+    """The files that the sample is read from, or what else it is known by, for messages."""
+    read_image: Callable[[], Image]
+    """Uint8 `(H, W, 3)`, RGB. Raises `DatasetError` naming the file."""
+    read_target: Callable[[], Target]
+    """The target region and ignored pixels. Raises `DatasetError` naming the file."""
+    read_initial_mask: Callable[[], Mask | Probabilities | None] = _nothing
+    """The mask that the session starts from, to be corrected: bool `(H, W)`, or float32 `(H, W)` in [0, 1]; None: it
+    starts from nothing. Raises `DatasetError` naming the file.
+    """
+    image_file: Path | None = None
+    """The file whose bytes decide the image; None where there is none."""
+    look_at_target: Callable[[], SeenTarget] | None = None
+    """`iiszoo.data.inspection.seen_target`, where a dataset can do that without drawing the target."""
+
+
+class EvaluationDataset(Sequence[Sample]):
+    """Samples in a fixed order, each made when it is asked for. Subclasses say how many there are and what one is."""
 
     name: str
     place: Path
@@ -81,37 +77,20 @@ class EvaluationDataset(ABC):
     def __len__(self) -> int:
         """The number of samples."""
 
-    def __getitem__(self, i: int) -> Sample:
-        """Sample i, lazily."""
-        if not 0 <= i < len(self):
-            raise IndexError(i)
-        return Sample(self, i)
-
     @abstractmethod
-    def sample_id(self, i: int) -> str:
-        """A stable name of sample i, unique within the dataset."""
+    def sample(self, i: int) -> Sample:
+        """Sample i, with 0 <= i < len(self); nothing of it is read."""
 
-    @abstractmethod
-    def image_id(self, i: int) -> str:
-        """The name of sample i's image."""
+    @overload
+    def __getitem__(self, i: int) -> Sample: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[Sample]: ...
+    def __getitem__(self, i: int | slice) -> Sample | list[Sample]:
+        indices = range(len(self))[i]
+        return self.sample(indices) if isinstance(indices, int) else [self.sample(k) for k in indices]
 
-    @abstractmethod
-    def read_image(self, i: int) -> Image:
-        """Sample i's image: uint8 `(H, W, 3)`, RGB. Raises `DatasetError` naming the file."""
-
-    @abstractmethod
-    def read_target(self, i: int) -> Target:
-        """Sample i's target region and ignored pixels. Raises `DatasetError` naming the file."""
-
-    def read_initial_mask(self, i: int) -> Mask | None:
-        """The mask that sample i's session starts from, bool `(H, W)`, to be corrected; None: it starts from nothing.
-        Raises `DatasetError` naming the file.
-        """
-        return None
-
-    def files_of(self, i: int) -> tuple[str, ...]:
-        """The files that sample i is read from, for messages."""
-        return (self.sample_id(i),)
+    def __iter__(self) -> Iterator[Sample]:
+        return map(self.sample, range(len(self)))
 
     def check_files(self) -> Iterator[str]:
         """One sentence for each file that cannot be right, found without decoding pixels."""
@@ -121,52 +100,26 @@ class EvaluationDataset(ABC):
         """A hash that changes when the files look different (names, sizes, times); "" where that is not known."""
         return ""
 
-    def groups(self) -> list[list[int]]:
-        """Sample indices by image, in order of first appearance."""
-        by_image: dict[str, list[int]] = {}
-        for i in range(len(self)):
-            by_image.setdefault(self.image_id(i), []).append(i)
-        return list(by_image.values())
 
-    def inspect(self, i: int, *, with_image: bool = True) -> Inspection:
-        """Read sample i and say whether it can be evaluated.
+class WrappedDataset(EvaluationDataset):
+    """The samples of another dataset under another name. A subclass says what changes in `sample`, by
+    `dataclasses.replace(super().sample(i), ...)`.
+    """
 
-        Faults: a file that is absent or unreadable, sizes that differ, a target that is empty or wholly ignored. Where
-        there are several they are joined with "; ". Without `with_image` only the mask is read.
-        """
-        files = " and ".join(self.files_of(i))
-        digest, faults, shape = "unreadable", [], None
-        try:
-            target = self.read_target(i)
-            initial = self.read_initial_mask(i)
-        except DatasetError as error:
-            faults.append(str(error))
-        else:
-            digest, shape = _digest(self.sample_id(i), target, initial), target.object.shape
-            counted = target.object if target.ignore is None else target.object & ~target.ignore
-            if not target.object.any():
-                faults.append(f"{files}: the target is empty, there is nothing to click on")
-            elif not counted.any():
-                faults.append(f"{files}: the target is ignored as a whole, there is nothing to click on")
-            if initial is not None and initial.shape != shape:
-                faults.append(file_checks.sizes_differ(files, "initial mask", initial.shape, shape))
-        if with_image:
-            try:
-                image = self.read_image(i)
-            except DatasetError as error:
-                faults.append(str(error))
-            else:
-                if shape is not None and image.shape[:2] != shape:
-                    faults.append(file_checks.sizes_differ(files, "image", image.shape[:2], shape))
-        return Inspection(digest, printable("; ".join(dict.fromkeys(faults))) or None)
+    def __init__(self, dataset: EvaluationDataset, name: str) -> None:
+        self.dataset, self.name, self.place = dataset, name, dataset.place
 
+    def __len__(self) -> int:
+        return len(self.dataset)
 
-def _digest(sample_id: str, target: Target, initial: Mask | None) -> str:
-    content = hashlib.sha256(for_hash(f"{sample_id}\n{target.object.shape}\n"))
-    content.update(target.object.tobytes())
-    content.update(b"" if target.ignore is None else target.ignore.tobytes())
-    content.update(b"" if initial is None else b"initial mask" + initial.tobytes())
-    return content.hexdigest()
+    def sample(self, i: int) -> Sample:
+        return self.dataset.sample(i)
+
+    def check_files(self) -> Iterator[str]:
+        return self.dataset.check_files()
+
+    def stamp(self) -> str:
+        return self.dataset.stamp()
 
 
 @dataclass(frozen=True)
@@ -182,6 +135,14 @@ class Pair:
     mask: Path
     image_fault: str = ""
     mask_fault: str = ""
+
+    def read_image(self) -> Image:
+        """Uint8 `(H, W, 3)`, RGB. Raises `DatasetError` naming the file."""
+        from iiszoo.data.read import read_image
+
+        if self.image_fault:
+            raise DatasetError(self.image_fault)
+        return read_image(self.image)
 
 
 class PairedFiles(EvaluationDataset):
@@ -200,23 +161,16 @@ class PairedFiles(EvaluationDataset):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def sample_id(self, i: int) -> str:
-        return self.pairs[i].id
+    def sample(self, i: int) -> Sample:
+        pair = self.pairs[i]
+        files = (str(pair.image), str(pair.mask))
+        image_file = None if pair.image_fault else pair.image
+        return Sample(pair.id, files[0], files, pair.read_image, partial(self._target, pair), image_file=image_file)
 
-    def image_id(self, i: int) -> str:
-        return str(self.pairs[i].image)
-
-    def read_image(self, i: int) -> Image:
-        from iiszoo.data.read import read_image
-
-        if self.pairs[i].image_fault:
-            raise DatasetError(self.pairs[i].image_fault)
-        return read_image(self.pairs[i].image)
-
-    def read_target(self, i: int) -> Target:
-        if self.pairs[i].mask_fault:
-            raise DatasetError(self.pairs[i].mask_fault)
-        return self.target_in(self.pairs[i].mask)
+    def _target(self, pair: Pair) -> Target:
+        if pair.mask_fault:
+            raise DatasetError(pair.mask_fault)
+        return self.target_in(pair.mask)
 
     def target_in(self, path: Path) -> Target:
         """The target of a mask file. Raises `DatasetError` naming the file."""
@@ -224,9 +178,6 @@ class PairedFiles(EvaluationDataset):
 
         assert self._decode is not None
         return self._decode(read_mask(path))
-
-    def files_of(self, i: int) -> tuple[str, ...]:
-        return (str(self.pairs[i].image), str(self.pairs[i].mask))
 
     def stamp(self) -> str:
         return file_checks.stamp(path for pair in self.pairs for path in (pair.image, pair.mask))

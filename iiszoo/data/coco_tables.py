@@ -55,7 +55,31 @@ class CocoImage:
 
 def read(file: Path, folder: Path) -> list[CocoImage]:
     """The images of `file`, whose names must lead to files inside `folder`. Raises `DatasetError` naming the entry."""
-    found = file_checks.json_in(file)
+    return images_in(file_checks.json_in(file), file, folder)
+
+
+def results_in(found: list[Any], file: Path) -> dict[Id, list[Annotation]]:
+    """The entries of a list of results, `{"image_id", "segmentation", ...}` each, by image id, in their order.
+
+    Raises `DatasetError` naming the entry.
+    """
+    results: dict[Id, list[Annotation]] = {}
+    for n, entry in enumerate(found, 1):
+        label = _label(entry, n)
+        id = _id(entry.get("image_id")) if isinstance(entry, dict) else None
+        if id is None:
+            raise DatasetError(f"{file}: {label} is no result, an object with image_id and segmentation")
+        results.setdefault(id, []).append(_annotation(label, entry, {}))
+    return results
+
+
+def same_id(a: Any, b: Any) -> bool:
+    """Whether two ids mean the same thing: `7`, `7.0` and `"7"` do."""
+    return _id(a) is not None and _id(a) == _id(b)
+
+
+def images_in(found: Any, file: Path, folder: Path) -> list[CocoImage]:
+    """As `read`, of what the JSON of `file` holds."""
     if not isinstance(found, dict) or not all(isinstance(found.get(key), list) for key in ("images", "annotations")):
         raise DatasetError(
             f"{file}: is no file of instances in COCO's format: an object with the lists images (id, file_name) and "

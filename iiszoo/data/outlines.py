@@ -1,8 +1,8 @@
 """COCO's segmentations, in whichever form tools write them, as run lengths drawn by pycocotools.
 
 Run lengths (RLE) are here always compressed and canonical: `{"size": [H, W], "counts": bytes}` with no run of length 0
-but the first, so that equal masks have equal run lengths. They are never decoded here: memory and time go with the
-length of an outline, not with the image's size.
+but the first, so that equal masks have equal run lengths. Only `drawn` decodes them: everywhere else memory and time
+go with the length of an outline, not with the image's size.
 """
 
 from __future__ import annotations
@@ -69,6 +69,19 @@ def united(masks: Sequence[RunLengths], size: tuple[int, int]) -> RunLengths:
     while len(masks) > 1:  # in a tree: one after the other, time would grow with the square of their number
         masks = [rle.merge(list(masks[k : k + _AT_ONCE])) for k in range(0, len(masks), _AT_ONCE)]
     return _compressed(canonical(counts_in(masks[0]["counts"])).tolist(), size)
+
+
+def drawn(mask: RunLengths) -> NDArray[np.bool_]:
+    """The pixels of a mask: bool `(H, W)`, row by row."""
+    import numpy as np
+    from pycocotools import mask as rle
+
+    rows, columns = mask["size"]
+    x, y, width, height = (int(value) for value in rle.toBbox(mask))
+    pixels = np.zeros((rows, columns), bool)
+    box = slice(y, y + height), slice(x, x + width)
+    pixels[box] = rle.decode(mask)[box]  # pycocotools decodes column by column; most of an image lies outside the box
+    return pixels
 
 
 def counts_in(text: str | bytes) -> Counts:

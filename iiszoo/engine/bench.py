@@ -19,6 +19,7 @@ from iiszoo.engine import workers
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtocol, load_protocol
 from iiszoo.engine.runs import provenance, store
 from iiszoo.engine.runs.dataset_check import Checked, check
+from iiszoo.engine.runs.dataset_identity import identity_of
 from iiszoo.engine.runs.summary import read, summarise
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, RunError
@@ -222,7 +223,7 @@ def _plan(model: ModelReference, dataset: str, rules: EvaluationProtocol, place:
         "format": store.FORMAT,
         "model": model.identity(),
         "protocol": {rule: value for rule, value in resolved.as_json().items() if rule != "name"},
-        "dataset": {"id": dataset},
+        **identity_of(dataset),
     }
     return Run(model, dataset, resolved, place / store.slug(model.name, dataset), identity)
 
@@ -293,7 +294,7 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
         identity = {
             **run.identity,
             "model": fetched.identity(),
-            "dataset": {"id": run.dataset, "n_samples": data.total, "fingerprint": data.fingerprint},
+            **identity_of(run.dataset, data.total, data.fingerprint, data.initial),
         }
         run_known = replace(run, model=fetched, identity=identity)
         if not how.overwrite:
@@ -340,13 +341,12 @@ def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
 
 def _left(checked: Checked, known: set[str], how: Settings) -> list[list[int]]:
     """The samples of this shard that remain to be run, those of one image together."""
-    dataset = checked.dataset
 
     def remains(i: int) -> bool:
-        sample = dataset.sample_id(i)
+        sample = checked.ids[i]
         return sample not in known and sample not in checked.broken and (how.limit is None or i < how.limit)
 
-    mine = dataset.groups()[how.shard[0] - 1 :: how.shard[1]]
+    mine = checked.groups[how.shard[0] - 1 :: how.shard[1]]
     return [left for group in mine if (left := [i for i in group if remains(i)])]
 
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from iiszoo import protocol
@@ -63,7 +62,7 @@ def start(
     try:
         output = z["prev_output"][0]
         protocol.check_element(output, tuple(x.shape[-2:]), f"{model} (z['prev_output'] of its init_z)")
-        output = _on_cpu(output)[None]
+        output = protocol.on_cpu(output)[None]
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -211,7 +210,7 @@ def _ask(model: protocol.Model, together: Batch, *, values: bool) -> None:
     outputs = []
     for b, session in enumerate(sessions):
         check(y[b], tuple(session.x.shape[-2:]), model.name)
-        outputs.append(_on_cpu(y[b])[None])
+        outputs.append(protocol.on_cpu(y[b])[None])
     parts = protocol.split(z)
     joined = {
         key: value if protocol.is_dense(value) else protocol.join([value[b] for b in range(len(value))])
@@ -254,8 +253,3 @@ def _where(session: RunningSession) -> str:
 
 def _score(session: RunningSession, rules: ResolvedProtocol) -> metrics.Score:
     return metrics.score(session.output[0, 0].numpy(), session.prepared, rules.threshold)
-
-
-def _on_cpu(y: Tensor) -> Tensor:
-    """A plain tensor of y's values on the CPU, free of graph and subclass; y's own memory where it lies there."""
-    return torch.from_numpy(y.numpy(force=True))

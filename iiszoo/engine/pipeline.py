@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import ModelError, WorkerDied, WorkerLost
 
 if TYPE_CHECKING:
-    from iiszoo.data.base import EvaluationDataset, Mask, Target
+    from iiszoo.data.base import Mask, Probabilities, Sample, Target
 
 _log = logging.getLogger(__name__)
 
@@ -44,13 +44,14 @@ _Ended = list[tuple[RunningSession, ModelError | None]]
 @dataclass
 class _Reading:
     """One image with its samples, as read: `x` float32 `(3, H, W)`; `targets[j]` and `initial_masks[j]` those of sample
-    `indices[j]`.
+    `indices[j]`, which is called `ids[j]`.
     """
 
     indices: list[int]
+    ids: list[str]
     x: Tensor
     targets: list[Target]
-    initial_masks: list[Mask | None]
+    initial_masks: list[Mask | Probabilities | None]
     seconds: float
 
 
@@ -68,7 +69,7 @@ class _Lane:
 def run(
     model: protocol.Model,
     robot: protocol.Robot,
-    dataset: EvaluationDataset,
+    dataset: Sequence[Sample],
     groups: Iterable[list[int]],
     rules: ResolvedProtocol,
     emit: Callable[[Trace], None],
@@ -76,7 +77,7 @@ def run(
     batch_size: int = 1,
     keep_going: bool = False,
 ) -> None:
-    """Run a session for every sample of `groups` (sample indices, those of one image together); `emit` each trace.
+    """Run a session for every sample of `groups` (indices, those of one image together); `emit` each trace.
 
     `emit` is called in the calling thread, in the order in which sessions end. Where the model fails, `ModelError` is
     raised, or, with `keep_going`, the sample's trace says so and the run goes on, as it does after a `WorkerDied`. A
@@ -84,7 +85,7 @@ def run(
     """
     runner = _Runner(model, robot, rules, emit, batch_size, keep_going)
     with ThreadPoolExecutor(_READERS, "read") as readers, ThreadPoolExecutor(1, "robot") as person, torch.no_grad():
-        samples = runner.starting(dataset, _read_ahead(dataset, model.device, groups, readers, 2 * batch_size))
+        samples = runner.starting(_read_ahead(dataset, model.device, groups, readers, 2 * batch_size))
         lanes = [_Lane(), _Lane()]
         while True:
             for lane in lanes:
@@ -104,7 +105,7 @@ def _now(turn: Callable[[list[RunningSession]], _Ended], sessions: list[RunningS
 
 
 def _read_ahead(
-    dataset: EvaluationDataset, device: str, groups: Iterable[list[int]], readers: ThreadPoolExecutor, depth: int
+    dataset: Sequence[Sample], device: str, groups: Iterable[list[int]], readers: ThreadPoolExecutor, depth: int
 ) -> Iterator[_Reading]:
     waiting: deque[Future[_Reading]] = deque()
     try:
@@ -119,12 +120,14 @@ def _read_ahead(
             future.cancel()
 
 
-def _read(dataset: EvaluationDataset, device: str, indices: list[int]) -> _Reading:
+def _read(dataset: Sequence[Sample], device: str, indices: list[int]) -> _Reading:
     began = time.perf_counter()
-    x = protocol.to_tensor(dataset.read_image(indices[0]), device)
-    targets = [dataset.read_target(i) for i in indices]
-    initial_masks = [dataset.read_initial_mask(i) for i in indices]
-    return _Reading(indices, x, targets, initial_masks, time.perf_counter() - began)
+    samples = [dataset[i] for i in indices]
+    x = protocol.to_tensor(samples[0].read_image(), device)
+    targets = [sample.read_target() for sample in samples]
+    initial_masks = [sample.read_initial_mask() for sample in samples]
+    ids = [sample.id for sample in samples]
+    return _Reading(indices, ids, x, targets, initial_masks, time.perf_counter() - began)
 
 
 class _Runner:
@@ -143,13 +146,13 @@ class _Runner:
         self.batch_size, self.keep_going = batch_size, keep_going
         self.ragged, self.together = model.ragged, True
 
-    def starting(self, dataset: EvaluationDataset, readings: Iterator[_Reading]) -> Iterator[RunningSession]:
+    def starting(self, readings: Iterator[_Reading]) -> Iterator[RunningSession]:
         """Sessions with their first click made; the image's `init_z` runs once for all its samples."""
         for reading in readings:
             x, share = reading.x, len(reading.indices)
             traces = [
-                Trace(dataset.sample_id(i), i, list(x.shape[-2:]), load_seconds=reading.seconds / share)
-                for i in reading.indices
+                Trace(id, i, list(x.shape[-2:]), load_seconds=reading.seconds / share)
+                for i, id in zip(reading.indices, reading.ids, strict=True)
             ]
             z = self._init_z(x, traces)
             if z is None:

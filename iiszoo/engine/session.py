@@ -7,6 +7,7 @@ the definition of an evaluation: `pipeline.py`, which runs many sessions at a ti
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from torch import Tensor
 from iiszoo import protocol
 from iiszoo.clicking.loading import load_robot
 from iiszoo.engine import metrics
-from iiszoo.errors import BadOption
+from iiszoo.errors import BadOption, IISZooError, ModelError, one_line
 from iiszoo.loading import load_model
 from iiszoo.object_path import function_name
 from iiszoo.protocol import Click, Clicks, Model, Robot, State
@@ -50,7 +51,7 @@ class Session:
 
     Args:
         model: a loaded model, or what `iiszoo.load_model` takes.
-        image: uint8 (H, W, 3), RGB.
+        image: uint8 (H, W, 3), RGB; or what a model is given, float32 (3, H, W) in [0, 1].
         initial_mask: bool (H, W), or probabilities float32 (H, W) in [0, 1], to be corrected; None: nothing.
         threshold: the probability above which a pixel is object; None: the model's own.
 
@@ -60,7 +61,7 @@ class Session:
     def __init__(
         self,
         model: Model | ModelSpec,
-        image: Image,
+        image: Image | Tensor,
         *,
         initial_mask: Mask | NDArray[np.float32] | None = None,
         threshold: float | None = None,
@@ -68,9 +69,9 @@ class Session:
         loaded = model if isinstance(model, Model) else load_model(model)
         self.threshold = loaded.threshold if threshold is None else threshold
         self.model = loaded.at_threshold(self.threshold)
-        self.image = image
-        self.x = protocol.to_tensor(image, loaded.device)[None]
-        with torch.no_grad():
+        x = image.to(loaded.device) if isinstance(image, Tensor) else protocol.to_tensor(image, loaded.device)
+        self.x = x[None]
+        with torch.no_grad(), self._asked():
             self._encoded = self.model.init_z(self.x)
         protocol.check_state(self._encoded, 1, self.model.name)
         self._start(initial_mask)
@@ -91,18 +92,18 @@ class Session:
 
         Raises `BadOption` for a click outside the image, `ModelError` if the answer breaks the standard format.
         """
-        height, width = self.image.shape[:2]
+        height, width = self.x.shape[-2:]
         for row, col in (*positives, *negatives):
             if not (0 <= row < height and 0 <= col < width):
                 raise BadOption(f"click ({row}, {col}) lies outside the image of {height} x {width} pixels")
         now = self._now
         pcs: Clicks = [*now.pcs, [[(int(row), int(col)) for row, col in positives]]]
         ncs: Clicks = [*now.ncs, [[(int(row), int(col)) for row, col in negatives]]]
-        with torch.no_grad():
+        with torch.no_grad(), self._asked():
             y, z = self.model(self.x, now.state, pcs, ncs)
         protocol.check_output(y, self.x, self.model.name)
         protocol.check_state(z, 1, self.model.name)
-        self._history.append(_Moment(pcs, ncs, y[0][None].cpu(), z))
+        self._history.append(_Moment(pcs, ncs, protocol.on_cpu(y[0])[None], z))
         return self.mask
 
     def undo(self) -> Mask:
@@ -153,23 +154,34 @@ class Session:
         if initial_mask is not None:
             z["prev_output"] = protocol.to_output(initial_mask, self.model.device)
         protocol.check_output(z["prev_output"], self.x, f"{self.model.name} (z['prev_output'] before the first click)")
-        self._history = [_Moment([], [], z["prev_output"][0][None].cpu(), z)]
+        self._history = [_Moment([], [], protocol.on_cpu(z["prev_output"][0])[None], z)]
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Whatever the model raises becomes a `ModelError` that names it."""
+        try:
+            yield
+        except (KeyboardInterrupt, IISZooError):
+            raise
+        except BaseException as error:
+            raise ModelError(f"model {self.model.name} raised {one_line(error)}") from error
 
 
 @dataclass(frozen=True)
 class Interaction:
     """One step of a session: the clicks (row, col) made in it, the output after it, float32 (1, 1, H, W) on the CPU,
-    and the output's IoU with the target.
+    the output's IoU with the target, and the model's state.
     """
 
     positives: list[Click]
     negatives: list[Click]
     output: Tensor
     iou: float
+    state: State
 
 
 def run_session(
-    model: Model | ModelSpec,
+    model: Session | Model | ModelSpec,
     robot: str | Robot,
     sample: Sample,
     *,
@@ -180,13 +192,17 @@ def run_session(
 ) -> Iterator[Interaction]:
     """The session of a robot and a model on one sample, as an iterator over its interactions.
 
+    A `Session` on the sample's image may stand for the model: its encoding is then used again, and its threshold.
     It ends when the IoU reaches `target_iou`, after `max_clicks` interactions, or when the robot finds nothing to click
     on. `threshold` (None: the model's own) turns outputs into masks, for the robot and for the score. The robot's
     chance depends on the sample's id, the robot's name and `seed` alone.
     """
     name, play = (robot, load_robot(robot)) if isinstance(robot, str) else (function_name(robot), robot)
     target, ignore = sample.read_target()
-    session = Session(model, sample.read_image(), initial_mask=sample.read_initial_mask(), threshold=threshold)
+    if isinstance(model, Session):
+        session = model.restart(sample.read_initial_mask())
+    else:
+        session = Session(model, sample.read_image(), initial_mask=sample.read_initial_mask(), threshold=threshold)
     targets, ignored = protocol.to_targets(target), None if ignore is None else protocol.to_targets(ignore)
     generators = [generator_for(sample.id, name, seed)]
     prepared = metrics.prepare(target, ignore)
@@ -207,4 +223,4 @@ def run_session(
             return
         session.interact(positives, negatives)
         iou = metrics.score(session.probabilities, prepared, session.threshold).iou
-        yield Interaction(positives, negatives, session.output, iou)
+        yield Interaction(positives, negatives, session.output, iou, session.state)

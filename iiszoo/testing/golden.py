@@ -5,9 +5,9 @@
 >>> file = Path("golden.json")  # beside the test: Path(__file__).with_name("golden.json")
 >>> clicks = [(240, 200, True), (60, 60, False)]
 >>> os.environ["IISZOO_GOLDEN"] = "write"  # once, and after an intended change: stores the figures
->>> golden.check(load_model("classic/grabcut"), file, "grabcut", clicks)
+>>> golden.compare(load_model("classic/grabcut"), file, "grabcut", clicks)
 >>> del os.environ["IISZOO_GOLDEN"]  # from then on: compares with these
->>> golden.check(load_model("classic/grabcut"), file, "grabcut", clicks)
+>>> golden.compare(load_model("classic/grabcut"), file, "grabcut", clicks)
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from typing import Any
 
 import torch
 
-from iiszoo import load_dataset
-from iiszoo.protocol import Model, to_tensor
-from iiszoo.testing.replay import replay
+from iiszoo import Session, load_dataset
+from iiszoo.protocol import Model
 
 IMAGE = "camera__man"
 """A sample of the dataset `demo`; its image is 480 pixels high and 448 wide."""
 
 
-def check(
+def compare(
     model: Model, file: Path, name: str, clicks: Sequence[tuple[int, int, bool]], tolerance: float = 5e-3
 ) -> None:
     """Raise AssertionError unless the session's figures are those in `file` under `name`.
@@ -37,7 +36,7 @@ def check(
     the last digits of a network. Regions of interest must be equal.
     """
     stored = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    found = session(model, clicks)
+    found = figures_of(model, clicks)
     if os.environ.get("IISZOO_GOLDEN") == "write":
         file.write_text(json.dumps({**stored, name: found}, indent=1) + "\n", "utf-8")
         return
@@ -52,22 +51,22 @@ def check(
         )
 
 
-def session(model: Model, clicks: Sequence[tuple[int, int, bool]]) -> list[dict[str, Any]]:
+def figures_of(model: Model, clicks: Sequence[tuple[int, int, bool]]) -> list[dict[str, Any]]:
     """After each click: `area`, the mask's share of the image; `grid`, 25 probabilities; `roi`, `z["roi"]` if there is
     one.
     """
-    dataset = load_dataset("demo")
-    index = next(i for i in range(len(dataset)) if dataset.sample_id(i) == IMAGE)
-    x = to_tensor(dataset.read_image(index))[None]
-    figures = []
-    for y, z in replay(model, x, clicks):
-        height, width = y[0].shape[-2:]
-        grid = y[0][0, height // 10 :: height // 5, width // 10 :: width // 5]
+    image = next(sample for sample in load_dataset("demo") if sample.id == IMAGE).read_image()
+    session, figures = Session(model, image), []
+    for row, col, positive in clicks:
+        session.click(row, col, positive)
+        output, roi = session.output[0, 0], session.state.get("roi")
+        height, width = output.shape
+        grid = output[height // 10 :: height // 5, width // 10 :: width // 5]
         figures.append(
             {
-                "area": round(float((y[0] > model.threshold).float().mean()), 4),
+                "area": round(float((output > model.threshold).float().mean()), 4),
                 "grid": [round(value, 4) for value in grid.flatten().tolist()],
-                "roi": z["roi"][0].tolist() if "roi" in z else None,
+                "roi": None if roi is None else roi[0].tolist(),
             }
         )
     return figures

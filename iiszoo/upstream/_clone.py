@@ -169,7 +169,7 @@ def _fetch(source: Source, there: Path) -> None:
         try:
             part.rename(there)
         except OSError:
-            if not there.is_dir():  # else another process was faster, on a file system without locks
+            if not there.is_dir():  # else another process was faster, whatever its lock
                 raise
     except GitFailed as error:
         raise UpstreamError(

@@ -7,21 +7,21 @@ import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from iiszoo import assets
 from iiszoo.cards import ModelCard, Source
-from iiszoo.clicking.loading import load_robot
 from iiszoo.device import check_device
+from iiszoo.engine.session import Session, run_session
 from iiszoo.errors import BadOption, IISZooError, ModelError, UpstreamError, one_line
 from iiszoo.loading import load_dataset, load_model
 from iiszoo.object_path import load_object
-from iiszoo.protocol import Clicks, Images, Model, Outputs, State, as_model, to_targets, to_tensor
+from iiszoo.protocol import Model, as_model, to_tensor
 from iiszoo.registry import resolve_model
 from iiszoo.upstream._clone import source_of
 from iiszoo.upstream._isegm import IsegmModel, isegm_model
@@ -110,7 +110,7 @@ def verify(
         if synthetic:
             theirs = _theirs(card, source, None, device, options)
             file = Path(folder) / "synthetic.pth"
-            write_synthetic_checkpoint(theirs, to_tensor(images.read_image(0), device), file)
+            write_synthetic_checkpoint(theirs, to_tensor(images[0].read_image(), device), file)
         else:
             file = Path(checkpoint) if checkpoint is not None else assets.fetch(card)
             theirs = _theirs(card, source, file, device, options)
@@ -166,36 +166,15 @@ def _compare(
     samples: int | None,
     progress: Callable[[str], None],
 ) -> None:
-    robot = load_robot(found.robot)
-    for i in range(len(dataset))[:samples]:
-        sample = dataset.sample_id(i)
-        progress(sample)
+    for sample in islice(dataset, samples):
+        progress(sample.id)
         found.samples += 1
-        x = to_tensor(dataset.read_image(i), ours.device)[None]
-        wanted = dataset.read_target(i)
-        target = to_targets(wanted.object)
-        ignore = None if wanted.ignore is None else torch.from_numpy(wanted.ignore)[None, None]
-        generators = [np.random.default_rng(i)]
-        z, other_z = ours.init_z(x), theirs.init_z(x)
-        y: Any = z["prev_output"]
-        pcs: Clicks = []
-        ncs: Clicks = []
-        for click in range(1, clicks + 1):
-            pcs, ncs = robot(y.cpu(), target, pcs, ncs, ignore=ignore, generators=generators, threshold=found.threshold)
-            if not pcs[-1][0] and not ncs[-1][0]:
-                break
-            y, z = _answer(ours, ModelError, sample, x, z, pcs, ncs)
-            other, other_z = _answer(theirs, UpstreamError, sample, x, other_z, pcs, ncs)
-            found.add(sample, click, y, other)
-            found.add_rois(z.get("roi"), other_z.get("roi"))
-
-
-def _answer(
-    model: Model, kind: type[IISZooError], sample: str, x: Images, z: State, pcs: Clicks, ncs: Clicks
-) -> tuple[Outputs, State]:
-    try:
-        return model(x, z, pcs, ncs)
-    except IISZooError:
-        raise
-    except Exception as error:  # either model may raise anything
-        raise kind(f"{model.name} raised {one_line(error)} (on sample {sample!r} at click {len(pcs)})") from error
+        beside = Session(theirs, sample.read_image())
+        steps = run_session(ours, found.robot, sample, max_clicks=clicks, target_iou=math.inf)
+        for click, step in enumerate(steps, 1):
+            try:
+                beside.interact(step.positives, step.negatives)
+            except ModelError as error:
+                raise UpstreamError(f"{error} (on sample {sample.id!r} at click {click})") from error
+            found.add(sample.id, click, step.output, beside.output)
+            found.add_rois(step.state.get("roi"), beside.state.get("roi"))

@@ -48,7 +48,8 @@ def test_sessions_start_from_the_mask_and_count_from_there(bench, folder):
     assert 0.75 <= run["metrics"]["initial_iou"] <= 0.85
     assert run["metrics"]["iou"][0] == run["metrics"]["initial_iou"]
     assert all(0.75 <= trace["initial_iou"] <= 0.85 for trace in traces(run))
-    assert run["provenance"]["dataset"]["id"] == run["dataset"]
+    assert run["provenance"]["dataset"]["id"] == folder
+    assert run["provenance"]["initial"]["what"] == PERTURB
 
 
 def test_the_first_click_is_on_the_error_of_the_mask(bench, folder, tmp_path):
@@ -86,22 +87,79 @@ def test_runs_that_start_differently_lie_side_by_side_and_finished_ones_are_foun
     ]
     first = [bench("-m", DISCS, "-d", folder, "--max-clicks", 2, "--out", "o", *how)[0] for how in every]
     assert len({run["directory"] for run in first}) == 5
-    assert len({run["provenance"]["dataset"]["fingerprint"] for run in first}) == 3
+    assert len({json.dumps(run["provenance"]["dataset"]) for run in first}) == 1
+    assert len({json.dumps(run["provenance"].get("initial")) for run in first}) == 3
+    assert [run["provenance"].get("initial", {}).get("what") for run in first[:2]] == [None, PERTURB]
     monkeypatch.setattr("iiszoo.engine.workers.Job.load_model", None)
-    monkeypatch.setattr("iiszoo.data.base.PairedFiles.read_image", None)
-    monkeypatch.setattr("iiszoo.data.base.PairedFiles.read_target", None)
+    monkeypatch.setattr("iiszoo.data.read.read_image", None)
+    monkeypatch.setattr("iiszoo.data.read.read_mask", None)
     again = [bench("-m", DISCS, "-d", folder, "--max-clicks", 2, "--out", "o", *how)[0] for how in every]
     assert [run["metrics"] for run in again] == [run["metrics"] for run in first]
 
 
 def test_masks_that_have_changed_are_another_run(bench, bench_command, folder, tmp_path):
-    arguments = "-m", DISCS, "-d", folder, "--initial", f"masks:{tmp_path / 'photos' / 'masks'}", "--out", "o"
+    masks = shutil.copytree(tmp_path / "photos" / "masks", tmp_path / "mine")
+    arguments = "-m", DISCS, "-d", folder, "--initial", f"masks:{masks}", "--out", "o"
     bench(*arguments, "--limit", 2)
-    file = tmp_path / "photos" / "masks" / "p0.png"
-    cv2.imwrite(str(file), 255 - cv2.imread(str(file)))
+    cv2.imwrite(str(masks / "p0.png"), 255 - cv2.imread(str(masks / "p0.png")))
     code, _, err = bench_command(*arguments)
     assert code != 0
-    assert "holds another run (dataset.fingerprint:" in err
+    assert "holds another run (initial.fingerprint:" in err
+
+
+def test_a_finished_correction_is_refused_once_its_masks_have_changed(bench, bench_command, folder, tmp_path):
+    masks = shutil.copytree(tmp_path / "photos" / "masks", tmp_path / "mine")
+    arguments = "-m", DISCS, "-d", folder, "--initial", f"masks:{masks}", "--out", "o"
+    bench(*arguments)
+    cv2.imwrite(str(masks / "p0.png"), 255 - cv2.imread(str(masks / "p0.png")))
+    assert "holds another run (initial.fingerprint:" in bench_command(*arguments)[2]
+
+
+def test_photographs_that_have_changed_are_another_run(bench, bench_command, folder, tmp_path):
+    arguments = "-m", DISCS, "-d", folder, "--out", "o"
+    bench(*arguments)
+    image = tmp_path / "photos" / "images" / "p0.png"
+    cv2.imwrite(str(image), cv2.imread(str(image)) ^ 1)
+    assert "holds another run (dataset.fingerprint:" in bench_command(*arguments)[2]
+
+
+def test_a_dataset_with_masks_of_its_own_keeps_its_name(bench, tmp_path):
+    """`davis585-sp` and `davis585` have the same images and targets; what sessions start from is stated apart."""
+    for name, content in {
+        "00001.jpg": 90,
+        "x_00001.png": 0,
+        "init_sp_x_00001.png": 0,
+        "init_stm_x_00001.png": 0,
+    }.items():
+        picture = np.full((40, 56, 3), content, np.uint8)
+        picture[10:30, 10 : (30 if "init" in name else 40)] = 255
+        (tmp_path / "davis585" / "bear").mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "davis585" / "bear" / name), picture)
+    how = "-m", DISCS, "--root", tmp_path, "--max-clicks", 1, "--out", "o"
+    plain, own, made = (
+        bench(*how, "-d", id, *more)[0]
+        for id, *more in (["davis585"], ["davis585-sp"], ["davis585-sp", "--initial", "perturb"])
+    )
+    assert [run["dataset"] for run in (plain, own, made)] == [
+        "davis585",
+        "davis585-sp",
+        f"davis585-sp?initial={PERTURB}",
+    ]
+    assert len({run["provenance"]["dataset"]["fingerprint"] for run in (plain, own, made)}) == 1
+    assert [run["provenance"].get("initial", {}).get("what") for run in (plain, own, made)] == [None, "own", PERTURB]
+    assert bench(*how, "-d", "davis585-sp")[0]["metrics"] == own["metrics"]
+    for run in (plain, own, made):
+        assert summary.read(Path(run["directory"]))[0]["dataset"] == run["dataset"]
+
+
+def test_probabilities_are_the_output_before_the_first_click(bench, folder, tmp_path):
+    """At a threshold of 0.3 a probability of 0.4 is object, at 0.5 it is not."""
+    (tmp_path / "mine").mkdir()
+    for sample in load_dataset(folder):
+        np.save(tmp_path / "mine" / f"{sample.id}.npy", sample.read_target().object * np.float32(0.4))
+    how = "-m", DISCS, "-d", folder, "--initial", f"masks:{tmp_path / 'mine'}", "--max-clicks", 1
+    initial = [bench(*how, "--threshold", t, "--out", f"o{t}")[0]["metrics"]["initial_iou"] for t in (0.3, 0.5)]
+    assert initial == [1, 0]
 
 
 @pytest.mark.parametrize("more", [("--batch-size", 3), ("--batch-size", 2, "--workers", 2)])
@@ -131,7 +189,7 @@ def test_a_merge_keeps_what_the_click_does_not_touch(bench, folder, threshold):
     dataset = load_dataset(merged["dataset"])
     for i, trace in enumerate(store.read_traces(Path(merged["directory"]))):
         (row, col, _), = trace.clicks[0]  # fmt: skip
-        start = dataset.read_initial_mask(i)
+        start = dataset[i].read_initial_mask()
         expected = progressive_merge(np.zeros_like(start), start, (row, col))
         assert np.array_equal(unpack_mask(trace.final_mask, trace.size), expected)
 

@@ -11,6 +11,8 @@ import pytest
 
 from iiszoo.data.all_regions import AllRegions
 from iiszoo.data.base import Target
+from iiszoo.data.inspection import inspect
+from iiszoo.engine.grouping import by_image
 from iiszoo.errors import DatasetError
 
 sys.path.insert(0, str(Path(__file__).parent))  # for seg_samples: pytest's importlib mode adds no test directory
@@ -38,23 +40,23 @@ def source() -> Listed:
 
 
 def ids(dataset: AllRegions) -> list[str]:
-    return [dataset.sample_id(i) for i in range(len(dataset))]
+    return [sample.id for sample in dataset]
 
 
 def test_regions_are_enumerated_image_by_image_layer_by_layer_by_value(source: Listed) -> None:
     dataset = AllRegions("all", source)
     assert (dataset.name, dataset.place) == ("all", source.place)
     assert ids(dataset) == ["photo0__2", "photo0__5", "photo2__1", "photo2__1.1"]
-    assert dataset.groups() == [[0, 1], [2, 3]]
-    assert [dataset.image_id(i) for i in range(4)] == ["photo0", "photo0", "photo2", "photo2"]
-    assert dataset.files_of(3) == ("photo2",)
-    assert all(dataset.inspect(i).fault is None for i in range(4))
+    assert by_image(dataset) == [[0, 1], [2, 3]]
+    assert [dataset[i].image_id for i in range(4)] == ["photo0", "photo0", "photo2", "photo2"]
+    assert dataset[3].files == ("photo2",)
+    assert all(inspect(dataset[i]).fault is None for i in range(4))
 
 
 def test_a_target_is_one_value_of_one_layer_and_ignores_what_its_layer_ignores(source: Listed) -> None:
     dataset = AllRegions("all", source)
-    assert np.array_equal(dataset.read_image(1), IMAGES[0])
-    targets = [dataset.read_target(i) for i in range(4)]
+    assert np.array_equal(dataset[1].read_image(), IMAGES[0])
+    targets = [dataset[i].read_target() for i in range(4)]
     assert all(isinstance(target, Target) and target.object.dtype == bool for target in targets)
     first = SAMPLES[0][1][:, :, 0]
     assert np.array_equal(targets[0].object, first == 2)
@@ -89,12 +91,12 @@ def test_an_image_that_cannot_be_read_is_one_broken_sample(source: Listed) -> No
     source.samples[1] = (IMAGES[1], masks("00000 00000 00000 00000")[:, :, 0], {})
     dataset = AllRegions("all", source)
     assert ids(dataset) == ["photo0__2", "photo0__5", "photo1", "photo2__1", "photo2__1.1"]
-    faults = [dataset.inspect(i).fault for i in range(5)]
+    faults = [inspect(dataset[i]).fault for i in range(5)]
     assert [fault is None for fault in faults] == [True, True, False, True, True]
     assert "the masks of sample 1 must be integers (H, W, L)" in str(faults[2])
     source.samples[1] = SAMPLES[1]
     with pytest.raises(DatasetError, match="photo1: could not be read when the regions were counted"):
-        dataset.read_target(2)
+        dataset[2].read_target()
 
 
 def test_the_stamp_is_the_sources_and_tells_other_regions_apart(source: Listed) -> None:

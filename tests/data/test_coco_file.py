@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as rle
 
 from iiszoo.data.datasets.coco_file import CocoFile
+from iiszoo.data.inspection import inspect
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 
@@ -99,13 +100,13 @@ def test_each_kind_of_segmentation_is_read_and_crowds_are_ignored(kind: str, sav
     )
     dataset = load_dataset(f"coco:{file}")
     assert (dataset.name, dataset.place) == (f"coco:{file}", file)
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ["a__1", "a__3", "a__4"]
+    assert [sample.id for sample in dataset] == ["a__1", "a__3", "a__4"]
     for i, expected in enumerate((LEFT, RIGHT, ACROSS)):
-        target = dataset.read_target(i)
+        target = dataset[i].read_target()
         assert np.array_equal(target.object, expected), "an object keeps all its pixels"
         assert target.ignore is not None
         assert np.array_equal(target.ignore, CROWD & ~expected)
-        assert dataset.inspect(i).fault is None
+        assert inspect(dataset[i]).fault is None
     assert list(dataset.check_files()) == []
 
 
@@ -160,8 +161,8 @@ def test_where_images_lie(file: str, image: str, root: str | None, save: Save, t
     save(image)
     path = write(tmp_path / file, [annotation(1, 7, polygon(LEFT))])
     dataset = load_dataset(f"coco:{path}", root=tmp_path / root if root else None)
-    assert Path(dataset.files_of(0)[0]) == tmp_path / image
-    assert dataset.inspect(0).fault is None
+    assert Path(dataset[0].files[0]) == tmp_path / image
+    assert inspect(dataset[0]).fault is None
 
 
 def test_images_in_folders_and_by_url(save: Save, tmp_path: Path) -> None:
@@ -169,8 +170,8 @@ def test_images_in_folders_and_by_url(save: Save, tmp_path: Path) -> None:
     url = "http://images.cocodataset.org/train2017/a.jpg"
     file = write(tmp_path / "lvis_v1_val.json", [annotation(1, 7, polygon(LEFT))], file_name=None, coco_url=url)
     dataset = load_dataset(f"coco:{file}")
-    assert dataset.sample_id(0) == "train2017/a__1"
-    assert dataset.inspect(0).fault is None
+    assert dataset[0].id == "train2017/a__1"
+    assert inspect(dataset[0]).fault is None
 
 
 def test_images_that_differ_in_their_suffix_alone_keep_it(save: Save, tmp_path: Path) -> None:
@@ -184,7 +185,7 @@ def test_images_that_differ_in_their_suffix_alone_keep_it(save: Save, tmp_path: 
     content = {"images": images, "annotations": [annotation(k + 1, k, square) for k in range(3)], "categories": []}
     (tmp_path / "mine.json").write_text(json.dumps(content))
     dataset = load_dataset(f"coco:{tmp_path / 'mine.json'}")
-    assert [dataset.sample_id(i) for i in range(3)] == ["a.png__1", "a.jpg__1", "b__1"]
+    assert [sample.id for sample in dataset] == ["a.png__1", "a.jpg__1", "b__1"]
 
 
 def test_an_image_that_no_memory_could_hold_is_reported(save: Save, tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ def test_an_image_that_no_memory_could_hold_is_reported(save: Save, tmp_path: Pa
     images = [{"id": 1, "file_name": "a.png", "height": 10**9, "width": 10**9}]
     content = {"images": images, "annotations": [annotation(1, 1, [[0, 0, 9, 0, 9, 9]])], "categories": []}
     (tmp_path / "mine.json").write_text(json.dumps(content))
-    fault = load_dataset(f"coco:{tmp_path / 'mine.json'}").inspect(0).fault
+    fault = inspect(load_dataset(f"coco:{tmp_path / 'mine.json'}")[0]).fault
     assert fault is not None
     assert "could not be read" in fault or "too large to be drawn on" in fault
 
@@ -201,7 +202,7 @@ def test_sizes_that_the_file_does_not_tell_are_read_from_the_images(save: Save, 
     save("a.jpg")
     file = write(tmp_path / "mine.json", [annotation(1, 7, polygon(LEFT))], height=None, width=None)
     dataset = load_dataset(f"coco:{file}")
-    assert np.array_equal(dataset.read_target(0).object, LEFT)
+    assert np.array_equal(dataset[0].read_target().object, LEFT)
     assert list(dataset.check_files()) == []
 
 
@@ -212,7 +213,7 @@ def test_an_annotation_without_outline_is_a_sample_that_is_reported(
     save("a.jpg")
     file = write(tmp_path / "mine.json", [annotation(1, 7, segmentation), annotation(2, 7, polygon(LEFT))])
     dataset = load_dataset(f"coco:{file}")
-    faults = {dataset.sample_id(i): dataset.inspect(i).fault for i in range(2)}
+    faults = {sample.id: inspect(sample).fault for sample in dataset}
     assert faults["a__2"] is None
     assert "mine.json: the target is empty" in (faults["a__1"] or "")
 
@@ -235,7 +236,7 @@ def test_a_malformed_segmentation_is_reported_with_its_annotation(kind: str, sav
     save("a.jpg")
     file = write(tmp_path / "mine.json", [annotation(31, 7, MALFORMED[kind])])
     dataset = load_dataset(f"coco:{file}")
-    fault = dataset.inspect(0).fault or ""
+    fault = inspect(dataset[0]).fault or ""
     if kind in ("text", "points of text"):
         assert str(file) in fault
     else:
@@ -248,11 +249,11 @@ def test_a_broken_a_missing_and_a_resized_image_are_reported(save: Save, tmp_pat
         if content is not None:
             (tmp_path / "a.jpg").write_bytes(content)
         dataset = load_dataset(f"coco:{file}")
-        assert fault in (dataset.inspect(0).fault or "")
+        assert fault in (inspect(dataset[0]).fault or "")
         assert ["a.jpg: cannot be" in found for found in dataset.check_files()] == [True]
     save("a.jpg", np.zeros((9, 8, 3), np.uint8))
     dataset = load_dataset(f"coco:{file}")
-    assert "9x8 but 24x32" in (dataset.inspect(0).fault or "")
+    assert "9x8 but 24x32" in (inspect(dataset[0]).fault or "")
     assert ["9x8 but 24x32" in found for found in dataset.check_files()] == [True]
 
 
@@ -281,6 +282,6 @@ def test_a_relative_file_counts_from_here_or_else_from_root(
     monkeypatch.chdir(tmp_path / "d")
     assert len(load_dataset("coco:mine.json")) == 1
     monkeypatch.chdir(tmp_path)
-    assert load_dataset("coco:mine.json", root=tmp_path / "d").inspect(0).fault is None
+    assert inspect(load_dataset("coco:mine.json", root=tmp_path / "d")[0]).fault is None
     with pytest.raises(DatasetError, match=f"there is no file {tmp_path / 'mine.json'}"):
         load_dataset("coco:mine.json")

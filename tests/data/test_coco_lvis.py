@@ -14,7 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from iiszoo.data.datasets.coco_lvis import CocoLvis
+from iiszoo.data.inspection import inspect
 from iiszoo.data.seg_dataset import Region
+from iiszoo.engine.grouping import by_image
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 
@@ -80,16 +82,16 @@ def test_full_masks_stuff_and_parents_for_training(tree: Path, layers: Layers) -
 def test_every_thing_is_a_sample(tree: Path, layers: Layers) -> None:
     dataset = load_dataset("coco_lvis", root=tree.parent)
     ids = ["000000000009__1", "000000000009__2", "000000000009__1.1", "000000000025__2"]
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ids
-    assert dataset.groups() == [[0, 1, 2], [3]]
+    assert [sample.id for sample in dataset] == ids
+    assert by_image(dataset) == [[0, 1, 2], [3]]
     for i, (layer, value) in enumerate([(0, 1), (0, 2), (1, 1), (0, 2)]):
-        target = dataset.read_target(i)
+        target = dataset[i].read_target()
         assert np.array_equal(target.object, layers[:, :, layer] == value)
         assert target.ignore is None
-        assert dataset.inspect(i).fault is None
+        assert inspect(dataset[i]).fault is None
     assert list(dataset.check_files()) == []
     val = load_dataset("coco_lvis-val", root=tree.parent)
-    assert [val.sample_id(i) for i in range(len(val))] == ["000000000139__1", "000000000139__1.1"]
+    assert [sample.id for sample in val] == ["000000000139__1", "000000000139__1.1"]
 
 
 def test_without_stuff_it_is_background(tree: Path, layers: Layers) -> None:
@@ -131,7 +133,7 @@ def test_broken_masks_are_reported_by_name(damage: str, tree: Path, layers: Laye
     broken = tree / "train" / "masks" / "000000000009.pickle"
     DAMAGE[damage](broken, layers)
     dataset = load_dataset("coco_lvis", root=tree)
-    faults = [dataset.inspect(i).fault for i in range(len(dataset))]
+    faults = [inspect(sample).fault for sample in dataset]
     assert all(str(broken) in (fault or "") for fault in faults[:-1])
     assert faults[-1] is None
     assert [str(broken) in fault for fault in dataset.check_files()] == [True] * (damage in ("empty", "absent"))
@@ -141,14 +143,14 @@ def test_a_validation_image_of_train2017_is_found_there(tree: Path) -> None:
     name = "000000000139.jpg"
     (tree / "val" / "images" / name).rename(tree / "train" / "images" / name)
     dataset = load_dataset("coco_lvis-val", root=tree)
-    assert dataset.inspect(0).fault is None
-    assert str(tree / "train" / "images" / name) in dataset.files_of(0)
+    assert inspect(dataset[0]).fault is None
+    assert str(tree / "train" / "images" / name) in dataset[0].files
 
 
 def test_an_image_that_is_missing_is_reported(tree: Path) -> None:
     (tree / "train" / "images" / "000000000025.jpg").unlink()
     dataset = load_dataset("coco_lvis", root=tree)
-    assert "000000000025.jpg: cannot be read" in (dataset.inspect(3).fault or "")
+    assert "000000000025.jpg: cannot be read" in (inspect(dataset[3]).fault or "")
     assert ["000000000025.jpg" in fault for fault in dataset.check_files()] == [True]
 
 

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from iiszoo.data.inspection import inspect
 from iiszoo.loading import load_dataset
 from iiszoo.registry import registry
 
@@ -41,12 +42,12 @@ def test_object_is_where_the_first_channel_is_above_128(
     save("img/000000000139.jpg")
     path = save("gt/000000000139.png", KINDS[kind](object_mask))
     dataset = load_dataset("coco_mval", root=tmp_path)
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ["000000000139"]
-    target = dataset.read_target(0)
+    assert [sample.id for sample in dataset] == ["000000000139"]
+    target = dataset[0].read_target()
     assert np.array_equal(target.object, object_mask)
     assert np.array_equal(target.object, cv2.imread(str(path))[:, :, 0] > 128), "upstream's rule, as it stands there"
     assert target.ignore is None
-    assert dataset.inspect(0).fault is None
+    assert inspect(dataset[0]).fault is None
 
 
 def test_a_broken_mask_is_reported_by_name(save: Save, object_mask: Mask, tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_a_broken_mask_is_reported_by_name(save: Save, object_mask: Mask, tmp_pa
     broken = save("gt/1.png", object_mask)
     broken.write_bytes(b"not a picture")
     dataset = load_dataset("coco_mval", root=tmp_path)
-    assert str(broken) in (dataset.inspect(0).fault or "")
+    assert str(broken) in (inspect(dataset[0]).fault or "")
     assert [str(broken) in fault for fault in dataset.check_files()] == [True]
     assert registry().datasets.resolve("coco_mval").n_samples == 800
 
@@ -67,7 +68,7 @@ def test_a_mask_that_is_missing_or_there_twice_is_reported_by_name(
     for name in ("1.png", "2.png", "2.bmp"):
         save(f"gt/{name}", object_mask)
     dataset = load_dataset("coco_mval", root=tmp_path)
-    faults = [dataset.inspect(i).fault for i in range(len(dataset))]
+    faults = [inspect(sample).fault for sample in dataset]
     assert faults[0] is None
     assert "2.bmp and 2.png share one stem" in (faults[1] or "")
     assert "image 3.jpg has no mask" in (faults[2] or "")

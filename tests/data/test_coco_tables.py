@@ -21,6 +21,8 @@ from iiszoo.data.all_regions import AllRegions
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.datasets import coco_file
 from iiszoo.data.datasets.coco_file import CocoFile
+from iiszoo.data.inspection import UNSEEN, inspect
+from iiszoo.engine.grouping import by_image
 from iiszoo.engine.runs.dataset_check import check, survey
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
@@ -116,7 +118,7 @@ def test_what_is_unambiguous_is_read(variant: str, write: Write) -> None:
     expected = np.zeros((24, 32), bool)
     expected[3:15, 4:20] = True
     for i in range(2):
-        target = dataset.read_target(i)
+        target = dataset[i].read_target()
         assert np.array_equal(target.object, expected)
         assert target.object.flags.c_contiguous
         assert target.ignore is None
@@ -137,7 +139,7 @@ def test_files_from_the_field(case: str, save: Save, tmp_path: Path) -> None:
     (tmp_path / "ann.json").write_bytes((AS_WRITTEN / f"{case}.json").read_bytes())
     dataset = load_dataset(f"coco:{tmp_path / 'ann.json'}")
     assert faults(dataset) == []
-    areas = [int(dataset.read_target(i).object.sum()) for i in range(len(dataset))]
+    areas = [int(dataset[i].read_target().object.sum()) for i in range(len(dataset))]
     assert areas == [30 if case == "rle_list_dict" else 600, 600]
 
 
@@ -158,7 +160,7 @@ def test_left_over_annotations_are_left_out_and_counted(
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             dataset = load_dataset(f"coco:{tmp_path / 'ann.json'}")
-            assert [dataset.sample_id(i) for i in range(len(dataset))] == ["a__1"]
+            assert [sample.id for sample in dataset] == ["a__1"]
     assert faults(dataset) == []
     [record] = caplog.records
     assert "1 of 2 annotations are of images that it does not list: annotation 2; they are left out" in record.message
@@ -220,7 +222,7 @@ def test_what_is_wrong_with_one_object_is_named_and_the_others_are_read(variant:
     with pytest.raises(DatasetError, match="1 of 2 samples cannot be used"):
         check(dataset, None, False, lambda done, total: None)
     assert list(check(dataset, None, True, lambda done, total: None).broken) == ["a__1"]
-    assert dataset.read_target(1).object.sum() == 192
+    assert dataset[1].read_target().object.sum() == 192
 
 
 def test_a_declared_size_that_is_not_the_images(write: Write) -> None:
@@ -338,8 +340,8 @@ def test_nothing_but_a_dataset_error_comes_of_any_field(changes: dict[str, Any],
     except DatasetError:
         return
     for i in range(n):
-        if dataset.inspect(i).fault is None:
-            assert dataset.read_target(i).object.any()
+        if inspect(dataset[i]).fault is None:
+            assert dataset[i].read_target().object.any()
     list(dataset.check_files())
 
 
@@ -372,8 +374,8 @@ def test_the_folders_that_tools_export(file: str, image: str, file_name: str, sa
     place.write_text(json.dumps(table))
     dataset = load_dataset(f"coco:{place}")
     assert faults(dataset) == []
-    assert Path(dataset.files_of(0)[0]).resolve() == tmp_path / image
-    assert "\\" not in dataset.sample_id(0)
+    assert Path(dataset[0].files[0]).resolve() == tmp_path / image
+    assert "\\" not in dataset[0].id
 
 
 def test_an_absolute_name_inside_and_a_link_that_the_user_made(save: Save, tmp_path: Path) -> None:
@@ -386,7 +388,7 @@ def test_an_absolute_name_inside_and_a_link_that_the_user_made(save: Save, tmp_p
     file.write_text(json.dumps(table))
     dataset = load_dataset(f"coco:{file}")
     assert faults(dataset) == []
-    assert [dataset.sample_id(i) for i in range(2)] == ["images/a__1", "linked/b__1"]
+    assert [sample.id for sample in dataset] == ["images/a__1", "linked/b__1"]
     outside = tmp_path / "other"
     outside.mkdir()
     with pytest.raises(DatasetError, match="leads out of the folder"):
@@ -407,11 +409,11 @@ def test_crowds_in_each_spelling(one: Any, write: Write) -> None:
         {"id": 40, "image_id": 1, "iscrowd": one, "segmentation": [[0, 0, 10, 0, 10, 24, 0, 24]]}
     )
     dataset = write(table)
-    ignore = dataset.read_target(0).ignore
+    ignore = dataset[0].read_target().ignore
     assert ignore is not None
     expected = np.zeros((24, 32), bool)
     expected[:, :10] = True
-    assert np.array_equal(ignore, expected & ~dataset.read_target(0).object)
+    assert np.array_equal(ignore, expected & ~dataset[0].read_target().object)
     assert len(dataset) == 2
 
 
@@ -420,7 +422,7 @@ def test_the_fingerprint_goes_with_the_pixels_not_with_their_spelling(write: Wri
         return survey(write(table), None, lambda done, total: None).fingerprint
 
     plain = fingerprint(content())
-    inside = write(content()).read_target(0).object
+    inside = write(content())[0].read_target().object
     counts = np.diff(np.flatnonzero(np.diff(inside.ravel(order="F"), prepend=False, append=True)), prepend=0).tolist()
     assert plain == fingerprint(content(annotation_segmentation={"size": [24, 32], "counts": counts}))
     assert plain == fingerprint(content(annotation_segmentation=[SQUARE, SQUARE]))
@@ -440,7 +442,7 @@ def test_sixty_objects_of_a_large_image_are_drawn_one_by_one(tmp_path: Path, mon
     file = tmp_path / "a.json"
     file.write_text(json.dumps(table))
     dataset = load_dataset(f"coco:{file}")
-    assert all(dataset.inspect(i, with_image=False).fault is None for i in range(60))
+    assert all(inspect(dataset[i], UNSEEN).fault is None for i in range(60))
     assert time.process_time() - began < 10
     with pytest.raises(DatasetError, match="need more than 2 layers of 20000x20000 pixels"):
         CocoFile(file).read_masks(0)
@@ -465,7 +467,7 @@ def test_three_thousand_objects_that_overlap(write: Write) -> None:
     began = time.process_time()
     dataset = write(table)
     assert not survey(dataset, None, lambda done, total: None).broken
-    assert len(dataset.groups()[0]) == 3000
+    assert len(by_image(dataset)[0]) == 3000
     with pytest.raises(DatasetError, match="more than 256 layers"):
         CocoFile(dataset.place).read_masks(0)
     assert time.process_time() - began < 10
@@ -479,9 +481,9 @@ def test_full_masks_agree_with_the_objects_one_by_one(write: Write, monkeypatch:
     ]
     dataset = write(table)
     full = AllRegions("full", CocoFile(dataset.place))
-    by_value = {int(full.sample_id(i).rpartition("_")[2].rpartition(".")[2]): i for i in range(len(full))}
+    by_value = {int(full[i].id.rpartition("_")[2].rpartition(".")[2]): i for i in range(len(full))}
     for i in range(10):
-        assert np.array_equal(full.read_target(by_value[i + 1]).object, dataset.read_target(i).object)
+        assert np.array_equal(full[by_value[i + 1]].read_target().object, dataset[i].read_target().object)
 
 
 def test_an_image_larger_than_any_that_is_read_is_refused_from_its_header(
@@ -492,6 +494,6 @@ def test_an_image_larger_than_any_that_is_read_is_refused_from_its_header(
     table["images"] = table["images"][:1]
     file = tmp_path / "mine.json"
     file.write_text(json.dumps(table))
-    monkeypatch.setattr(coco_tables, "_MOST_PIXELS", 3599)
-    fault = load_dataset(f"coco:{file}").inspect(0).fault
+    monkeypatch.setattr(coco_tables, "MAX_PIXELS", 3599)
+    fault = inspect(load_dataset(f"coco:{file}")[0]).fault
     assert "60x60 pixels (rows x columns) is too large to be drawn on" in (fault or "")

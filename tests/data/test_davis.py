@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from iiszoo.data.datasets.davis import decode
+from iiszoo.data.inspection import inspect
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 from iiszoo.registry import registry
@@ -47,12 +48,12 @@ def test_every_object_is_part_of_the_target(kind: str, save: Save, object_mask: 
     save("img/bear_00001.jpg")
     save("gt/bear_00001.png", KINDS[kind](object_mask))
     dataset = load_dataset("davis", root=tmp_path)
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ["bear_00001"]
-    target = dataset.read_target(0)
+    assert [sample.id for sample in dataset] == ["bear_00001"]
+    target = dataset[0].read_target()
     assert np.array_equal(target.object, object_mask)
     assert target.ignore is None
-    assert dataset.read_initial_mask(0) is None
-    assert dataset.inspect(0).fault is None
+    assert dataset[0].read_initial_mask() is None
+    assert inspect(dataset[0]).fault is None
 
 
 def test_a_value_of_1_in_any_channel_is_object() -> None:
@@ -68,7 +69,7 @@ def test_a_broken_mask_is_reported_by_name(save: Save, object_mask: Mask, tmp_pa
     broken = tmp_path / "gt" / "b.png"
     broken.write_bytes(b"not a picture")
     dataset = load_dataset("davis", root=tmp_path)
-    assert [str(broken) in (dataset.inspect(i).fault or "") for i in range(2)] == [False, True]
+    assert [str(broken) in (inspect(dataset[i]).fault or "") for i in range(2)] == [False, True]
     assert [str(broken) in fault for fault in dataset.check_files()] == [True]
 
 

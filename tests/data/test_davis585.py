@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from iiszoo.data.inspection import inspect
+from iiszoo.engine.grouping import by_image
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 from iiszoo.registry import registry
@@ -41,26 +43,27 @@ def test_one_place_serves_three_ways_to_start(
 ) -> None:
     dataset = load_dataset(id, root=tree)
     ids = ["bear/object1_00009", "bear/object2_00009", "dance-twirl/object1_00010"]
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ids
-    assert dataset.groups() == [[0, 1], [2]]
+    assert [sample.id for sample in dataset] == ids
+    assert by_image(dataset) == [[0, 1], [2]]
     assert (dataset.name, registry().datasets.resolve(id).n_samples) == (id, 585)
     for i in range(3):
         mask = np.roll(object_mask, int(i == 1), 1)
-        assert np.array_equal(dataset.read_target(i).object, mask)
-        assert dataset.read_target(i).ignore is None
-        initial = dataset.read_initial_mask(i)
+        assert np.array_equal(dataset[i].read_target().object, mask)
+        assert dataset[i].read_target().ignore is None
+        initial = dataset[i].read_initial_mask()
         if shift is None:
             assert initial is None
         else:
             assert initial is not None
             assert np.array_equal(initial, np.roll(mask, *shift))
-        assert dataset.inspect(i).fault is None
+        assert inspect(dataset[i]).fault is None
     assert list(dataset.check_files()) == []
 
 
 def test_the_three_ways_are_told_apart_by_what_is_recorded(tree: Path) -> None:
     datasets = [load_dataset(id, root=tree) for id in ("davis585", "davis585-sp", "davis585-stm")]
-    assert len({dataset.inspect(0).digest for dataset in datasets}) == 3
+    assert len({inspect(dataset[0]).target for dataset in datasets}) == 1
+    assert len({inspect(dataset[0]).initial for dataset in datasets}) == 3
     assert len({dataset.stamp() for dataset in datasets}) == 3
 
 
@@ -69,7 +72,7 @@ def test_a_broken_file_is_reported_by_name(name: str, tree: Path) -> None:
     broken = tree / "davis585" / "dance-twirl" / name
     broken.write_bytes(b"not a picture")
     dataset = load_dataset("davis585-sp", root=tree)
-    faults = [dataset.inspect(i).fault for i in range(3)]
+    faults = [inspect(dataset[i]).fault for i in range(3)]
     assert faults[:2] == [None, None]
     assert str(broken) in (faults[2] or "")
     assert [str(broken) in fault for fault in dataset.check_files()] == [True]
@@ -80,7 +83,7 @@ def test_a_missing_file_is_reported_by_name(name: str, tree: Path) -> None:
     missing = tree / "davis585" / "dance-twirl" / name
     missing.unlink()
     dataset = load_dataset("davis585-stm", root=tree)
-    assert str(missing) in (dataset.inspect(2).fault or "")
+    assert str(missing) in (inspect(dataset[2]).fault or "")
     assert [str(missing) in fault for fault in dataset.check_files()] == [True]
     assert dataset.stamp()
 
@@ -88,7 +91,7 @@ def test_a_missing_file_is_reported_by_name(name: str, tree: Path) -> None:
 def test_an_initial_mask_of_another_size_is_reported(tree: Path, save: Save) -> None:
     save("davis585/bear/init_sp_object2_00009.png", np.full((8, 9), 255, np.uint8))
     dataset = load_dataset("davis585-sp", root=tree)
-    assert "init_sp_object2_00009.png" in (dataset.inspect(1).fault or "")
+    assert "init_sp_object2_00009.png" in (inspect(dataset[1]).fault or "")
     (fault,) = dataset.check_files()
     assert "bear/object2_00009 differ in size" in fault
     assert "init_sp_object2_00009.png 8x9" in fault

@@ -13,6 +13,8 @@ from scipy import ndimage
 
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.demo import draw_masks
+from iiszoo.data.inspection import inspect
+from iiszoo.engine.grouping import by_image
 from iiszoo.loading import load_dataset
 
 PLACE = Path(draw_masks.__file__).parent
@@ -25,11 +27,11 @@ def demo() -> EvaluationDataset:
 
 def test_there_are_twelve_sound_samples(demo: EvaluationDataset) -> None:
     assert len(demo) == 12
-    assert len({demo.sample_id(i) for i in range(12)}) == 12
+    assert len({sample.id for sample in demo}) == 12
     assert list(demo.check_files()) == []
-    assert [demo.inspect(i).fault for i in range(12)] == [None] * 12
+    assert [inspect(demo[i]).fault for i in range(12)] == [None] * 12
     for i in range(12):
-        image, target = demo.read_image(i), demo.read_target(i)
+        image, target = demo[i].read_image(), demo[i].read_target()
         assert image.shape == (*target.object.shape, 3)
         assert 0.001 < target.object.mean() < 0.9
         assert image.std() > 10, "a photograph, not a blank"
@@ -46,14 +48,14 @@ def length(mask: NDArray[np.bool_]) -> float:
 
 
 def test_it_holds_what_makes_segmentation_hard(demo: EvaluationDataset) -> None:
-    objects = [demo.read_target(i).object for i in range(12)]
+    objects = [demo[i].read_target().object for i in range(12)]
     assert any((ndimage.binary_fill_holes(mask) & ~mask).sum() > 20 for mask in objects), "one has a hole"
     assert any(length(mask) > 10 * width(mask) for mask in objects), "one is thin"
-    assert any(len(group) > 1 for group in demo.groups()), "two objects on one image"
+    assert any(len(group) > 1 for group in by_image(demo)), "two objects on one image"
     centres = [np.argwhere(mask).mean(axis=0) / mask.shape for mask in objects]
     assert any(np.abs(centre - 0.5).max() > 0.2 for centre in centres), "one is not in the middle"
     assert max(mask.mean() for mask in objects) > 20 * min(mask.mean() for mask in objects), "sizes differ"
-    assert any(demo.read_target(i).ignore is not None for i in range(12)), "one has an uncertain border"
+    assert any(demo[i].read_target().ignore is not None for i in range(12)), "one has an uncertain border"
 
 
 def test_the_masks_are_what_the_polygons_rasterise_to(demo: EvaluationDataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,16 +69,16 @@ def test_the_masks_are_what_the_polygons_rasterise_to(demo: EvaluationDataset, m
         return drawn[name]
 
     monkeypatch.setattr(draw_masks, "mask", once)
-    assert sorted(objects) == [demo.sample_id(i) for i in range(12)]
+    assert sorted(objects) == [sample.id for sample in demo]
     for i in range(12):
-        values, target = once(demo.sample_id(i), objects), demo.read_target(i)
+        values, target = once(demo[i].id, objects), demo[i].read_target()
         ignore = np.zeros_like(target.object) if target.ignore is None else target.ignore
-        assert np.array_equal(target.object, values == 255), demo.sample_id(i)
-        assert np.array_equal(ignore, values == 128), demo.sample_id(i)
+        assert np.array_equal(target.object, values == 255), demo[i].id
+        assert np.array_equal(ignore, values == 128), demo[i].id
 
 
 def test_every_photograph_states_its_source_and_licence(demo: EvaluationDataset) -> None:
     attribution = (PLACE / "ATTRIBUTION.md").read_text()
-    for name in {Path(demo.image_id(i)).name for i in range(12)}:
+    for name in {Path(demo[i].image_id).name for i in range(12)}:
         (row,) = [line for line in attribution.splitlines() if line.startswith(f"| `{name}`")]
         assert "CC0" in row or "public domain" in row

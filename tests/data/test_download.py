@@ -24,6 +24,7 @@ from iiszoo.cards import Archive, DatasetCard
 from iiszoo.data import download, roots
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.download import get
+from iiszoo.data.inspection import inspect
 from iiszoo.data.unpack import unpack
 from iiszoo.engine.runs.dataset_check import survey, verify
 from iiszoo.errors import BadOption, DatasetError
@@ -96,7 +97,7 @@ def test_it_is_found_without_further_ado_at_whatever_depth_it_was(top: str, tiny
     assert fetch(card) == download.Got("tiny", data / "tiny", already_there=False)
     loaded = load(card)
     assert (loaded.place, len(loaded)) == (data / "tiny", 3)
-    assert [loaded.inspect(i).fault for i in range(3)] == [None] * 3
+    assert [inspect(loaded[i]).fault for i in range(3)] == [None] * 3
     assert left(data) == ["data/tiny"], "the archive is deleted"
 
 

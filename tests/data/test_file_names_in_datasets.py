@@ -11,6 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from iiszoo.data.initial_masks import with_initial
+from iiszoo.data.inspection import inspect
+from iiszoo.engine.grouping import by_image
 from iiszoo.engine.runs.dataset_check import check, survey
 from iiszoo.loading import load_dataset
 
@@ -30,8 +32,8 @@ def test_names_pair_however_their_accents_are_composed(
     for suffix in ("", "__tasse"):
         save(f"masks/{mask}{suffix}.png", object_mask)
     dataset = load_dataset(f"folder:{tmp_path}")
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == [NFC, f"{NFC}__tasse"]
-    assert dataset.groups() == [[0, 1]]
+    assert [sample.id for sample in dataset] == [NFC, f"{NFC}__tasse"]
+    assert by_image(dataset) == [[0, 1]]
     assert check(dataset, None, False, lambda *_: None).broken == {}
 
 
@@ -56,7 +58,7 @@ def test_two_files_that_look_alike_are_reported(where: str, save: Save, object_m
     assert told == [
         rf"{tmp_path / where}: 'cafe\u0301.png' and 'caf\xe9.png' differ in how accents are composed only; keep one"
     ]
-    assert {dataset.sample_id(i): dataset.inspect(i).fault for i in range(2)} == {"b": None, NFC: told[0]}
+    assert {sample.id: inspect(sample).fault for sample in dataset} == {"b": None, NFC: told[0]}
 
 
 def test_initial_masks_are_found_however_composed(save: Save, object_mask: Mask, tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_names_that_are_not_utf8(save: Save, object_mask: Mask, tmp_path: Path) 
     dataset = load_dataset(f"folder:{place}")
     assert dataset.place == place
     assert dataset.name == f"folder:{tmp_path}/d%EFr"
-    assert [dataset.sample_id(i) for i in range(2)] == ["caf%25E9", "caf%E9"]
+    assert [sample.id for sample in dataset] == ["caf%25E9", "caf%E9"]
     assert load_dataset(dataset.name).place == place
     assert len(dataset.stamp()) == 64
     assert survey(dataset, None, lambda *_: None).broken == {}
@@ -90,4 +92,4 @@ def test_names_that_are_not_utf8(save: Save, object_mask: Mask, tmp_path: Path) 
         "caf%E9": f"{tmp_path}/d%EFr/masks/caf%E9.png: cannot be decoded as an image (empty, damaged, or not an image)"
     }
     each = load_dataset(f"{dataset.name}?objects=values")
-    assert [each.sample_id(i) for i in range(2)] == ["caf%25E9__255", "caf%E9"]
+    assert [sample.id for sample in each] == ["caf%25E9__255", "caf%E9"]

@@ -14,6 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from iiszoo.data.inspection import UNSEEN, inspect
+from iiszoo.engine.grouping import by_image
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 
@@ -32,13 +34,13 @@ def test_each_layout_is_read(images: str, masks: str, save: Save, object_mask: M
     (tmp_path / masks / "Thumbs.db").write_text("no mask")
     dataset = load_dataset(f"folder:{tmp_path}")
     assert (dataset.name, dataset.place) == (f"folder:{tmp_path}", tmp_path)
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ["a", "b", "c"]
-    assert dataset.groups() == [[0], [1], [2]]
+    assert [sample.id for sample in dataset] == ["a", "b", "c"]
+    assert by_image(dataset) == [[0], [1], [2]]
     assert list(dataset.check_files()) == []
     for i in range(3):
-        assert dataset.inspect(i).fault is None
-        assert np.array_equal(dataset.read_target(i).object, object_mask)
-        assert dataset.read_image(i).shape == (24, 32, 3)
+        assert inspect(dataset[i]).fault is None
+        assert np.array_equal(dataset[i].read_target().object, object_mask)
+        assert dataset[i].read_image().shape == (24, 32, 3)
 
 
 def test_several_objects_of_an_image_share_it(save: Save, object_mask: Mask, tmp_path: Path) -> None:
@@ -47,11 +49,11 @@ def test_several_objects_of_an_image_share_it(save: Save, object_mask: Mask, tmp
     for stem in ("street__car", "street__2", "my__dog", "zoo", "zoo__cage", "my__dog__tail"):
         save(f"masks/{stem}.png", object_mask)
     dataset = load_dataset(f"folder:{tmp_path}")
-    ids = [dataset.sample_id(i) for i in range(len(dataset))]
+    ids = [sample.id for sample in dataset]
     assert ids == sorted(["street__car", "street__2", "my__dog", "zoo", "zoo__cage", "my__dog__tail"])
-    groups = [{ids[i] for i in group} for group in dataset.groups()]
+    groups = [{ids[i] for i in group} for group in by_image(dataset)]
     assert groups == [{"my__dog", "my__dog__tail"}, {"street__2", "street__car"}, {"zoo", "zoo__cage"}]
-    assert {Path(dataset.image_id(i)).name for i in range(len(dataset))} == {"street.png", "my__dog.png", "zoo.png"}
+    assert {Path(dataset[i].image_id).name for i in range(len(dataset))} == {"street.png", "my__dog.png", "zoo.png"}
 
 
 def test_every_file_that_does_not_pair_is_a_broken_sample(save: Save, object_mask: Mask, tmp_path: Path) -> None:
@@ -60,7 +62,7 @@ def test_every_file_that_does_not_pair_is_a_broken_sample(save: Save, object_mas
     for name in ("good.png", "twice.png", "stray.png", "good__.png", "stray__1.png", "good__a.png", "good__a.bmp"):
         save(f"masks/{name}", object_mask)
     dataset = load_dataset(f"folder:{tmp_path}")
-    ids = [dataset.sample_id(i) for i in range(len(dataset))]
+    ids = [sample.id for sample in dataset]
     assert ids == ["alone", "good", "good__", "good__a", "lonely", "stray", "stray__1", "twice"]
     images, masks = tmp_path / "images", tmp_path / "masks"
     expected = {
@@ -71,7 +73,7 @@ def test_every_file_that_does_not_pair_is_a_broken_sample(save: Save, object_mas
         "stray__1": f"{masks}: mask stray__1.png has no image",
         "twice": f"{images}: twice.jpg and twice.png share one stem, so that it is not known which is meant",
     }
-    found = {id: fault for i, id in enumerate(ids) if (fault := dataset.inspect(i).fault)}
+    found = {id: fault for i, id in enumerate(ids) if (fault := inspect(dataset[i]).fault)}
     assert found == expected
     assert list(dataset.check_files()) == list(expected.values())
     assert len(dataset.stamp()) == 64
@@ -83,7 +85,7 @@ def test_a_fault_of_an_image_is_told_once_for_all_its_objects(save: Save, object
     for name in ("a.png", "b__1.png", "b__2.png"):
         save(f"masks/{name}", object_mask)
     dataset = load_dataset(f"folder:{tmp_path}")
-    assert [dataset.inspect(i).fault is None for i in range(3)] == [True, False, False]
+    assert [inspect(dataset[i]).fault is None for i in range(3)] == [True, False, False]
     assert len(list(dataset.check_files())) == 1
 
 
@@ -91,12 +93,12 @@ def test_the_digest_of_a_mask_outlives_its_image(save: Save, object_mask: Mask, 
     for stem in ("a", "b"):
         save(f"images/{stem}.png")
         save(f"masks/{stem}.png", object_mask)
-    before, stamp = load_dataset(f"folder:{tmp_path}").inspect(0), load_dataset(f"folder:{tmp_path}").stamp()
+    before, stamp = inspect(load_dataset(f"folder:{tmp_path}")[0]), load_dataset(f"folder:{tmp_path}").stamp()
     (tmp_path / "images" / "a.png").unlink()
     after = load_dataset(f"folder:{tmp_path}")
-    assert before.digest == after.inspect(0).digest
-    assert (before.fault, after.inspect(0).fault) == (None, f"{tmp_path / 'masks'}: mask a.png has no image")
-    assert after.inspect(0, with_image=False).fault is None
+    assert before.target == inspect(after[0]).target
+    assert (before.fault, inspect(after[0]).fault) == (None, f"{tmp_path / 'masks'}: mask a.png has no image")
+    assert inspect(after[0], UNSEEN).fault is None
     assert stamp != after.stamp()
 
 
@@ -170,17 +172,17 @@ def test_an_image_of_any_kind_becomes_8_bit_rgb(kind: str, save: Save, object_ma
     save("images/a.png", make())
     save("masks/a.png", object_mask)
     dataset = load_dataset(f"folder:{tmp_path}")
-    image = dataset.read_image(0)
+    image = dataset[0].read_image()
     assert image.dtype == np.uint8
     assert np.array_equal(image, expected)
-    assert dataset.inspect(0).fault is None
+    assert inspect(dataset[0]).fault is None
 
 
 def test_a_16_bit_colour_image_keeps_its_upper_bytes(save: Save, object_mask: Mask, tmp_path: Path) -> None:
     save("masks/a.png", object_mask)
     (tmp_path / "images").mkdir()
     cv2.imwrite(str(tmp_path / "images" / "a.png"), COLOURS[:, :, ::-1].astype(np.uint16) * 256 + 200)
-    assert np.array_equal(load_dataset(f"folder:{tmp_path}").read_image(0), COLOURS)
+    assert np.array_equal(load_dataset(f"folder:{tmp_path}")[0].read_image(), COLOURS)
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
@@ -197,9 +199,9 @@ def test_a_photograph_is_turned_as_its_exif_says(
     save("masks/a.png", seen)
     dataset = load_dataset(f"folder:{tmp_path}")
     assert list(dataset.check_files()) == []
-    assert dataset.inspect(0).fault is None
+    assert inspect(dataset[0]).fault is None
     expected = np.rot90(photograph, quarter_turns)
-    assert np.abs(dataset.read_image(0).astype(int) - expected).mean() < 2
+    assert np.abs(dataset[0].read_image().astype(int) - expected).mean() < 2
 
 
 def png(pixels: NDArray[Any], format: str = "PNG") -> bytes:
@@ -228,10 +230,10 @@ def test_a_file_that_cannot_be_read_is_named(content: str, save: Save, object_ma
         path.write_bytes(BAD_FILES[content])
     dataset = load_dataset(f"folder:{tmp_path}")
     with pytest.raises(DatasetError, match=f"^{bad_image}: cannot be decoded as an image"):
-        dataset.read_image(0)
+        dataset[0].read_image()
     with pytest.raises(DatasetError, match=f"^{bad_mask}: cannot be decoded as an image"):
-        dataset.read_target(1)
-    faults = [dataset.inspect(i).fault for i in range(3)]
+        dataset[1].read_target()
+    faults = [inspect(dataset[i]).fault for i in range(3)]
     assert faults[0] is not None
     assert str(bad_image) in faults[0]
     assert faults[1] is not None
@@ -247,7 +249,7 @@ def test_a_file_that_is_gone_is_named(save: Save, object_mask: Mask, tmp_path: P
     os.remove(image)
     os.remove(mask)
     with pytest.raises(DatasetError, match=rf"^{image}: cannot be read \(No such file or directory\)"):
-        dataset.read_image(0)
+        dataset[0].read_image()
     with pytest.raises(DatasetError, match=f"^{mask}: cannot be read"):
-        dataset.read_target(0)
+        dataset[0].read_target()
     assert len(list(dataset.check_files())) == 2

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from iiszoo.data.inspection import inspect
 from iiszoo.data.mask_values import labels_in
+from iiszoo.engine.grouping import by_image
 from iiszoo.errors import BadOption, DatasetError
 from iiszoo.loading import load_dataset
 
@@ -282,7 +284,7 @@ def test_a_palette_mask_counts_by_index(suffix: str, colour: tuple[int, int, int
     """Whatever colour its palette gives an object, black too."""
     save("images/a.png")
     save(f"masks/a.{suffix}", indexed(AREA, (0, 0, 0), colour, (1, 2, 3)))
-    target = load_dataset(f"folder:{tmp_path}").read_target(0)
+    target = load_dataset(f"folder:{tmp_path}")[0].read_target()
     assert np.array_equal(target.object, AREA)
     assert target.ignore is None
 
@@ -291,14 +293,14 @@ def test_a_palette_with_black_behind_white_counts_by_colour(save: Save, tmp_path
     """Programs that make files smaller sort colours by use."""
     save("images/a.png")
     save("masks/a.png", indexed(~AREA, (255, 255, 255), (0, 0, 0)))
-    assert np.array_equal(load_dataset(f"folder:{tmp_path}").read_target(0).object, AREA)
+    assert np.array_equal(load_dataset(f"folder:{tmp_path}")[0].read_target().object, AREA)
 
 
 def test_vocs_palette_border_is_ignored(save: Save, tmp_path: Path) -> None:
     colours = [(i, 255 - i, 7) for i in range(256)]
     save("images/a.png")
     save("masks/a.png", indexed(painted(15, 255), (0, 0, 0), *colours[1:]))
-    target = load_dataset(f"folder:{tmp_path}").read_target(0)
+    target = load_dataset(f"folder:{tmp_path}")[0].read_target()
     assert np.array_equal(target.object, AREA)
     assert target.ignore is not None
     assert np.array_equal(target.ignore, BORDER)
@@ -317,7 +319,7 @@ def labelled(save: Save, tmp_path: Path) -> str:
 
 def test_several_objects_are_refused_with_values_and_ways_out(labelled: str, tmp_path: Path) -> None:
     dataset = load_dataset(labelled)
-    faults = [dataset.inspect(i).fault for i in range(3)]
+    faults = [inspect(dataset[i]).fault for i in range(3)]
     masks = tmp_path / "own" / "masks"
     ways = f"{labelled}?objects=values makes a target of each, {labelled}?objects=all one of them all"
     unknown = "and it is not known whether they are one object; "
@@ -332,22 +334,22 @@ def test_several_objects_are_refused_with_values_and_ways_out(labelled: str, tmp
 def test_all_objects_as_one(labelled: str) -> None:
     dataset = load_dataset(f"{labelled}?objects=all")
     assert dataset.name == f"{labelled}?objects=all"
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ["a", "b", "c"]
-    assert [dataset.inspect(i).fault for i in range(3)] == [None] * 3
+    assert [sample.id for sample in dataset] == ["a", "b", "c"]
+    assert [inspect(dataset[i]).fault for i in range(3)] == [None] * 3
     assert list(dataset.check_files()) == []
-    assert np.array_equal(dataset.read_target(0).object, AREA | SECOND)
-    assert np.array_equal(dataset.read_target(2).object, AREA | SECOND)
-    assert np.array_equal(dataset.read_target(2).ignore, BORDER)  # type: ignore[arg-type]
+    assert np.array_equal(dataset[0].read_target().object, AREA | SECOND)
+    assert np.array_equal(dataset[2].read_target().object, AREA | SECOND)
+    assert np.array_equal(dataset[2].read_target().ignore, BORDER)  # type: ignore[arg-type]
 
 
 def test_a_target_of_each_value(labelled: str) -> None:
     dataset = load_dataset(f"{labelled}?objects=values")
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ["a__20", "a__149", "b__255", "c__1", "c__2"]
-    assert dataset.groups() == [[0, 1], [2], [3, 4]]
-    assert [dataset.inspect(i).fault for i in range(5)] == [None] * 5
+    assert [sample.id for sample in dataset] == ["a__20", "a__149", "b__255", "c__1", "c__2"]
+    assert by_image(dataset) == [[0, 1], [2], [3, 4]]
+    assert [inspect(dataset[i]).fault for i in range(5)] == [None] * 5
     for i, expected in enumerate([AREA, SECOND, AREA, AREA, SECOND]):
-        assert np.array_equal(dataset.read_target(i).object, expected)
-    assert np.array_equal(dataset.read_target(3).ignore, BORDER)  # type: ignore[arg-type]
+        assert np.array_equal(dataset[i].read_target().object, expected)
+    assert np.array_equal(dataset[3].read_target().ignore, BORDER)  # type: ignore[arg-type]
     assert dataset.stamp() == load_dataset(labelled).stamp()
 
 
@@ -356,17 +358,17 @@ def test_a_mask_without_a_value_is_a_broken_sample(labelled: str, save: Save, tm
     save("own/masks/c.png", painted(1)[:4])
     (tmp_path / "own/masks/b.png").write_bytes(b"torn")
     dataset = load_dataset(f"{labelled}?objects=values")
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ["a", "b", "c"]
+    assert [sample.id for sample in dataset] == ["a", "b", "c"]
     for i, fault in enumerate(["the target is empty", "b.png: cannot be decoded as an image", "the target is empty"]):
-        assert fault in str(dataset.inspect(i).fault)
+        assert fault in str(inspect(dataset[i]).fault)
 
 
 def test_coloured_objects_have_their_colour_in_the_id(save: Save, tmp_path: Path) -> None:
     save("images/a.png")
     save("masks/a.png", painted((128, 0, 0), second=(0, 128, 0)))
     dataset = load_dataset(f"folder:{tmp_path}?objects=values")
-    assert [dataset.sample_id(i) for i in range(2)] == ["a__0-128-0", "a__128-0-0"]
-    assert np.array_equal(dataset.read_target(1).object, AREA)
+    assert [sample.id for sample in dataset] == ["a__0-128-0", "a__128-0-0"]
+    assert np.array_equal(dataset[1].read_target().object, AREA)
 
 
 def test_an_option_that_is_none_is_refused(labelled: str) -> None:
@@ -375,7 +377,7 @@ def test_an_option_that_is_none_is_refused(labelled: str) -> None:
     for wrong in ("object=all", "objects", "objects=all&objects=all", "", "objects=all&x=1"):
         with pytest.raises(BadOption, match=r"is not a valid option|has no option '.*'; it has objects, initial"):
             load_dataset(f"{labelled}?{wrong}")
-    with pytest.raises(BadOption, match="is not an option of demo"):
+    with pytest.raises(BadOption, match="dataset demo has no option 'objects'"):
         load_dataset("demo?objects=all")
 
 
@@ -389,13 +391,13 @@ def test_initial_masks_stand_beside_other_options(labelled: str, save: Save, tmp
     from iiszoo.data.initial_masks import with_initial
 
     name = with_initial(f"{labelled}?objects=values", f"masks:{tmp_path / 'flawed & =x'}")
-    mask = load_dataset(name).read_initial_mask(0)
+    mask = load_dataset(name)[0].read_initial_mask()
     assert mask is not None
     assert np.array_equal(mask, np.roll(AREA, 1, 0))
     assert load_dataset(name).name == name
     save("flawed & =x/a__20.png", painted(1, second=2))
     with pytest.raises(DatasetError, match=r"a__20\.png: holds several object values \(1, 2\)"):
-        load_dataset(name).read_initial_mask(0)
+        load_dataset(name)[0].read_initial_mask()
 
 
 @pytest.mark.parametrize("directory", ["what?", "a?objects=all", "100%25", "100%", "50%3F", "a&b=c", "x%E9y"])
@@ -407,4 +409,4 @@ def test_a_directory_of_any_name_can_be_written(directory: str, save: Save, tmp_
     name = f"folder:{escaped(str(tmp_path / directory), '?')}"
     dataset = load_dataset(name)
     assert (dataset.place, dataset.name) == (tmp_path / directory, name)
-    assert load_dataset(f"{name}?objects=values").sample_id(0) == "a__255"
+    assert load_dataset(f"{name}?objects=values")[0].id == "a__255"

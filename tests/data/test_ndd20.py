@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from iiszoo.data.datasets.ndd20 import NDD20
+from iiszoo.data.inspection import inspect
 from iiszoo.errors import BadOption, DatasetError
 from iiszoo.loading import load_dataset
 
@@ -51,27 +52,27 @@ def tree(save: Save, tmp_path: Path) -> Path:
 
 def test_the_target_is_the_union_of_all_outlines(tree: Path) -> None:
     dataset = load_dataset("ndd20-below", root=tree)
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ["9__1", "98__1", "99__1"]
+    assert [sample.id for sample in dataset] == ["9__1", "98__1", "99__1"]
     square, both = np.zeros((24, 32), bool), np.zeros((24, 32), bool)
     square[3:10, 2:13] = True
     both[6:16, 8:21] = True
     both |= square
     for i, expected in enumerate((square, both, both)):
-        target = dataset.read_target(i)
+        target = dataset[i].read_target()
         assert np.array_equal(target.object, expected), "outlines are closed, their border is object, overlaps too"
         assert target.ignore is None
-        assert dataset.inspect(i).fault is None
+        assert inspect(dataset[i]).fault is None
     assert list(dataset.check_files()) == []
 
 
 def test_the_first_80_percent_of_the_sorted_names_are_for_training(tree: Path) -> None:
     train = load_dataset("ndd20-below-train", root=tree.parent)
     val = load_dataset("ndd20-below", root=tree.parent)
-    ids = [dataset.sample_id(i) for dataset in (train, val) for i in range(len(dataset))]
+    ids = [dataset[i].id for dataset in (train, val) for i in range(len(dataset))]
     assert ids == [f"{k}__1" for k in (*range(10), 98, 99)]
     assert (len(train), len(val)) == (9, 3), "80 % of 12, rounded down"
     above = load_dataset("ndd20-above", root=tree.parent)
-    assert [above.sample_id(i) for i in range(len(above))] == ["0__1"]
+    assert [sample.id for sample in above] == ["0__1"]
     assert len(load_dataset("ndd20-above-train", root=tree)) == 0
 
 
@@ -103,7 +104,7 @@ def test_an_image_without_outline_has_no_sample(tree: Path) -> None:
 def test_a_broken_outline_is_reported_with_its_image(broken: Any, tree: Path) -> None:
     (tree / "ABOVE_LABELS.json").write_text(json.dumps(labels({"0.jpg": [region(*SQUARE), broken]})))
     dataset = load_dataset("ndd20-above", root=tree)
-    fault = dataset.inspect(0).fault or ""
+    fault = inspect(dataset[0]).fault or ""
     assert str(tree / "ABOVE_LABELS.json") in fault
     assert "outline of 0.jpg" in fault
 
@@ -112,8 +113,8 @@ def test_a_broken_or_missing_image_is_reported_by_name(tree: Path) -> None:
     (tree / "BELOW" / "9.jpg").write_bytes(b"no jpeg")
     (tree / "BELOW" / "99.jpg").unlink()
     dataset = load_dataset("ndd20-below", root=tree)
-    assert [dataset.sample_id(i) for i in range(3)] == ["9__1", "98__1", "99__1"], "the split stays as it is"
-    faults = [dataset.inspect(i).fault or "" for i in range(3)]
+    assert [sample.id for sample in dataset] == ["9__1", "98__1", "99__1"], "the split stays as it is"
+    faults = [inspect(dataset[i]).fault or "" for i in range(3)]
     assert "BELOW/9.jpg: cannot be decoded" in faults[0]
     assert faults[1] == ""
     assert "BELOW/99.jpg: cannot be read" in faults[2]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from iiszoo.data.datasets.pascal_voc import PascalVOC
+from iiszoo.data.inspection import inspect
 from iiszoo.loading import load_dataset
 from iiszoo.registry import registry
 
@@ -72,13 +73,13 @@ def test_every_object_is_a_sample_and_the_band_is_ignored(tree: Path, indices: I
     first, second, third = sorted((grey, k + 1) for k, grey in enumerate(greys(3)))
     assert [grey for grey, _ in (first, second, third)] == [38, 75, 113]
     ids = [f"2007_000033__{grey}" for grey in (38, 75, 113)] + [f"2007_000042__{grey}" for grey in (38, 75)]
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ids
+    assert [sample.id for sample in dataset] == ids
     for i, (_, index) in enumerate((first, second, third)):
-        target = dataset.read_target(i)
+        target = dataset[i].read_target()
         assert np.array_equal(target.object, indices == index)
         assert target.ignore is not None
         assert np.array_equal(target.ignore, indices == 255)
-        assert dataset.inspect(i).fault is None
+        assert inspect(dataset[i]).fault is None
     assert list(dataset.check_files()) == []
     assert registry().datasets.resolve("pascal_voc").n_samples == 3417
 
@@ -89,9 +90,9 @@ def test_the_rule_is_upstreams(tree: Path) -> None:
     ).astype(int)
     dataset = load_dataset("pascal_voc", root=tree)
     objects = [int(value) for value in np.unique(upstream) if value not in (0, 220)]
-    assert [dataset.sample_id(i) for i in range(3)] == [f"2007_000033__{value}" for value in objects]
+    assert [sample.id for sample in dataset[:3]] == [f"2007_000033__{value}" for value in objects]
     for i, value in enumerate(objects):
-        target = dataset.read_target(i)
+        target = dataset[i].read_target()
         assert np.array_equal(target.object, upstream == value)
         assert np.array_equal(target.ignore, upstream == 220)
 
@@ -101,7 +102,7 @@ def test_objects_of_one_grey_are_one_sample(tree: Path, save: Save) -> None:
     row[3, :25] = np.arange(25)
     save("VOCdevkit/VOC2012/SegmentationObject/2007_000042.png", with_palette(row))
     dataset = load_dataset("pascal_voc", root=tree)
-    targets = [dataset.read_target(i).object for i in range(3, len(dataset))]
+    targets = [dataset[i].read_target().object for i in range(3, len(dataset))]
     twins = [set(np.flatnonzero(target[3])) for target in targets if target.sum() > 1]
     assert sorted(map(sorted, twins)) == [[1, 16], [3, 18], [6, 21], [9, 24]]
     assert len(targets) == 20
@@ -129,7 +130,7 @@ def test_a_broken_mask_and_one_of_another_size_are_reported(tree: Path, save: Sa
     broken.write_bytes(b"no picture")
     save("VOCdevkit/VOC2012/SegmentationObject/2007_000042.png", np.ones((5, 6), np.uint8))
     dataset = load_dataset("pascal_voc", root=tree)
-    faults = [dataset.inspect(i).fault or "" for i in range(len(dataset))]
+    faults = [inspect(dataset[i]).fault or "" for i in range(len(dataset))]
     assert str(broken) in faults[0]
     assert ["24x32 but 5x6" in fault for fault in faults] == [False, True]
     check = list(dataset.check_files())

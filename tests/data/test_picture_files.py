@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from iiszoo.data import picture_file
+from iiszoo.data.inspection import inspect
 from iiszoo.data.picture_file import read_header
 from iiszoo.data.read import read_image, read_mask
 from iiszoo.engine.runs.dataset_check import check
@@ -106,9 +107,9 @@ def test_images_and_masks_are_turned_once(
     assert list(dataset.check_files()) == []
     expected = seen(object_mask, orientation)
     for i in range(2):
-        assert dataset.inspect(i).fault is None
-        assert np.array_equal(dataset.read_target(i).object, expected)
-        assert np.array_equal(dataset.read_image(i)[:, :, 1] > 128, expected)
+        assert inspect(dataset[i]).fault is None
+        assert np.array_equal(dataset[i].read_target().object, expected)
+        assert np.array_equal(dataset[i].read_image()[:, :, 1] > 128, expected)
 
 
 @pytest.mark.parametrize("bands", [1, 3, 4])
@@ -265,7 +266,7 @@ def test_check_and_bench_name_what_is_not_read(kind: str, save: Save, object_mas
         reason in fault and f"{folder}.{suffix}: " in fault
         for fault, folder in zip(told, ("images", "masks"), strict=True)
     )
-    assert [dataset.inspect(i).fault for i in range(2)] == told
+    assert [inspect(dataset[i]).fault for i in range(2)] == told
 
 
 READ = ["jpg", "JPEG", "jpe", "jfif", "png", "bmp", "dib", "tif", "tiff", "webp", "gif", "jp2", "j2k", "ppm", "pnm"]
@@ -282,9 +283,9 @@ def test_every_kind_that_is_read(suffix: str, save: Save, object_mask: Mask, tmp
     save(f"masks/a.{suffix}", mask, **options)
     dataset = load_dataset(f"folder:{tmp_path}")
     assert list(dataset.check_files()) == []
-    assert dataset.inspect(0).fault is None
-    assert np.array_equal(dataset.read_target(0).object, object_mask)
-    assert np.array_equal(dataset.read_image(0)[:, :, 0] > 128, object_mask)
+    assert inspect(dataset[0]).fault is None
+    assert np.array_equal(dataset[0].read_target().object, object_mask)
+    assert np.array_equal(dataset[0].read_image()[:, :, 0] > 128, object_mask)
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.json", "a.gz", "a.exr", "a.xyz", "a.heic", "a", "a.txt"])
@@ -297,9 +298,9 @@ def test_a_mask_of_a_kind_that_is_not_read_is_named(name: str, save: Save, objec
     kind = Path(name).suffix or "no ending"
     dataset = load_dataset(f"folder:{tmp_path}")
     fault = f"{tmp_path / 'masks'}: {name} is of a kind that is not read ({kind}); read are {picture_file.READ}"
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ["a", "b"]
+    assert [sample.id for sample in dataset] == ["a", "b"]
     assert list(dataset.check_files()) == [fault]
-    assert dataset.inspect(0).fault == fault
+    assert inspect(dataset[0]).fault == fault
 
 
 def test_pictures_of_other_kinds_are_never_overlooked(save: Save, object_mask: Mask, tmp_path: Path) -> None:
@@ -310,7 +311,7 @@ def test_pictures_of_other_kinds_are_never_overlooked(save: Save, object_mask: M
     for name in ("images/phone.heic", "images/raw.dng", "images/only.heic", "images/notes.txt", "masks/a__3.npy"):
         (tmp_path / name).write_bytes(b"?")
     dataset = load_dataset(f"folder:{tmp_path}")
-    found = {dataset.sample_id(i): dataset.inspect(i).fault for i in range(len(dataset))}
+    found = {sample.id: inspect(sample).fault for sample in dataset}
     assert {id for id, fault in found.items() if fault is None} == {"a", "a__2", "raw"}
     for id, name in (("phone", "phone.heic"), ("only", "only.heic"), ("a__3", "a__3.npy")):
         assert f"{name} is of a kind that is not read" in str(found[id])
@@ -366,7 +367,7 @@ def test_our_limit_holds_for_check_and_bench(
         "has 24x32 (rows x columns) pixels, and iiszoo reads at most 767; scale it down" in fault for fault in told
     )
     for i in range(2):
-        assert str(dataset.inspect(i).fault).count("reads at most 767") == 2
+        assert str(inspect(dataset[i]).fault).count("reads at most 767") == 2
 
 
 def test_pillows_own_limit_stays_what_it_was(save: Save) -> None:
@@ -398,6 +399,6 @@ def test_the_cases_that_were_reported(case: str, faults: list[str], shared: Path
         return
     assert check(dataset, None, False, lambda *_: None).broken == {}
     for i in range(len(dataset)):
-        share = dataset.read_target(i).object.mean()
+        share = dataset[i].read_target().object.mean()
         assert 0 < share < 0.5, "the object, not what is around it"
-        assert (dataset.read_target(i).ignore is not None) == (case == "void-255")
+        assert (dataset[i].read_target().ignore is not None) == (case == "void-255")

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from iiszoo.builtin.downloads import ARCHIVES, FINGERPRINTS, complete
 from iiszoo.data import roots
+from iiszoo.data.inspection import inspect
+from iiszoo.engine.grouping import by_image
 from iiszoo.engine.runs.dataset_check import check, verify
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
@@ -29,13 +31,13 @@ def test_grabcut_reads_object_and_ignored_band(save: Save, object_mask: Mask, tm
     save("boundary_GT/a.bmp", values)
     save("boundary_GT/b.png", np.dstack([values, 0 * values, 0 * values])[:, :, ::-1])  # blue alone
     dataset = load_dataset("grabcut", root=tmp_path)
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ["a", "b"]
+    assert [sample.id for sample in dataset] == ["a", "b"]
     for i in range(2):
-        target = dataset.read_target(i)
+        target = dataset[i].read_target()
         assert np.array_equal(target.object, object_mask & (values != 128))
         assert target.ignore is not None
         assert np.array_equal(target.ignore, values == 128)
-        assert dataset.inspect(i).fault is None
+        assert inspect(dataset[i]).fault is None
 
 
 def test_grabcut_has_one_mask_an_image(save: Save, object_mask: Mask, tmp_path: Path) -> None:
@@ -52,8 +54,8 @@ def test_berkeley_reads_the_blue_channel_from_128_on(save: Save, tmp_path: Path)
     save("images/189011a.jpg")
     save("masks/189011a.png", mask)
     dataset = load_dataset("berkeley", root=tmp_path)
-    target = dataset.read_target(0)
-    assert dataset.sample_id(0) == "189011a"
+    target = dataset[0].read_target()
+    assert dataset[0].id == "189011a"
     assert np.argwhere(target.object).tolist() == [[0, 1], [0, 2], [0, 3]]
     assert target.ignore is None
 
@@ -61,17 +63,16 @@ def test_berkeley_reads_the_blue_channel_from_128_on(save: Save, tmp_path: Path)
 @pytest.mark.parametrize(("id", "n_samples", "n_ignoring"), [("grabcut", 50, 42), ("berkeley", 100, 0)])
 def test_the_published_set_is_complete_and_sound(id: str, n_samples: int, n_ignoring: int, shared: Path) -> None:
     dataset = load_dataset(id, root=shared / "data")
-    ids = [dataset.sample_id(i) for i in range(len(dataset))]
+    ids = [sample.id for sample in dataset]
     assert len(set(ids)) == len(dataset) == n_samples == registry().datasets.resolve(id).n_samples
     assert ids == sorted(ids)
     assert list(dataset.check_files()) == []
-    assert len(dataset.groups()) == n_samples
-    inspections = [dataset.inspect(i) for i in range(n_samples)]
+    assert len(by_image(dataset)) == n_samples
+    inspections = [inspect(dataset[i]) for i in range(n_samples)]
     assert [inspection.fault for inspection in inspections if inspection.fault] == []
-    assert len({inspection.digest for inspection in inspections}) == n_samples
-    ignoring = sum(
-        target.ignore is not None and bool(target.ignore.any()) for target in map(dataset.read_target, range(n_samples))
-    )
+    assert len({inspection.target for inspection in inspections}) == n_samples
+    ignores = [sample.read_target().ignore for sample in dataset]
+    ignoring = sum(ignore is not None and bool(ignore.any()) for ignore in ignores)
     assert ignoring == n_ignoring
 
 
@@ -94,17 +95,17 @@ def test_another_copy_is_told_from_the_published_one(save: Save, object_mask: Ma
     save("data_GT/a.png")
     save("boundary_GT/a.png", object_mask)
     card = complete(registry().datasets.resolve("grabcut"))
-    with pytest.raises(DatasetError, match="1 samples instead of 50; the masks' fingerprint is"):
+    with pytest.raises(DatasetError, match="1 samples instead of 50; the fingerprint is"):
         verify(load_dataset("grabcut", root=tmp_path), card, lambda *_: None)
 
 
 def test_what_is_known_of_downloads_is_of_datasets_that_there_are() -> None:
     cards = registry().datasets.cards()
-    assert set(ARCHIVES) <= {card.folder or card.id for card in cards}
+    assert set(ARCHIVES) <= {card.root_id for card in cards}
     assert set(FINGERPRINTS) <= {card.id for card in cards}
     for card in cards:
         completed = complete(card)
-        assert completed.archives == ARCHIVES.get(card.folder or card.id, ())
+        assert completed.archives == ARCHIVES.get(card.root_id, ())
         assert not (completed.archives and (card.embedded or card.takes_argument))
         assert all(archive.urls for archive in completed.archives)
 

@@ -13,6 +13,8 @@ from scipy.io import savemat
 from scipy.sparse import csc_matrix
 
 from iiszoo.data.datasets.sbd import SBD, SBDClasses
+from iiszoo.data.inspection import inspect
+from iiszoo.engine.grouping import by_image
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 from iiszoo.registry import registry
@@ -82,24 +84,24 @@ def tree(save: Save, tmp_path: Path, objects: Values) -> Path:
 def test_every_object_is_a_sample_in_the_order_of_the_list(tree: Path, objects: Values) -> None:
     dataset = load_dataset("sbd", root=tree)
     ids = ["2008_000003__1", "2008_000002__1", "2008_000002__2", "2008_000002__3"]
-    assert [dataset.sample_id(i) for i in range(len(dataset))] == ids
-    assert dataset.groups() == [[0], [1, 2, 3]]
+    assert [sample.id for sample in dataset] == ids
+    assert by_image(dataset) == [[0], [1, 2, 3]]
     for i, value in ((1, 1), (2, 2), (3, 3)):
-        target = dataset.read_target(i)
+        target = dataset[i].read_target()
         assert np.array_equal(target.object, objects == value)
         assert target.ignore is None
-        assert dataset.inspect(i).fault is None
+        assert inspect(dataset[i]).fault is None
     assert list(dataset.check_files()) == []
     assert registry().datasets.resolve("sbd").n_samples == 6671
 
 
 def test_the_training_split_and_the_classes_lie_in_the_same_place(tree: Path, objects: Values) -> None:
     train = load_dataset("sbd-train", root=tree.parent)
-    assert [train.sample_id(i) for i in range(len(train))] == ["2008_000009__1", "2008_000009__2"]
+    assert [sample.id for sample in train] == ["2008_000009__1", "2008_000009__2"]
     classes = load_dataset("sbd-per-class", root=tree.parent)
     ids = ["2008_000003__1", "2008_000002__12", "2008_000002__15"]
-    assert [classes.sample_id(i) for i in range(len(classes))] == ids
-    assert np.array_equal(classes.read_target(1).object, (objects == 1) | (objects == 3)), "both dogs"
+    assert [sample.id for sample in classes] == ids
+    assert np.array_equal(classes[1].read_target().object, (objects == 1) | (objects == 3)), "both dogs"
 
 
 def test_full_masks_with_classes_for_training(tree: Path, objects: Values) -> None:
@@ -133,7 +135,7 @@ def test_a_broken_mat_file_is_one_sample_that_is_reported(damage: str, tree: Pat
         content = {"cut off": broken.read_bytes()[:300], "no .mat file": b"\x89PNG" * 80, "empty": b""}[damage]
         broken.write_bytes(content)
     dataset = load_dataset("sbd", root=tree)
-    faults = {dataset.sample_id(i): dataset.inspect(i).fault for i in range(len(dataset))}
+    faults = {sample.id: inspect(sample).fault for sample in dataset}
     assert str(broken) in (faults.pop("2008_000003") or "")
     assert list(faults.values()) == [None, None, None]
     seen_at_once = damage in ("no .mat file", "empty", "absent")
@@ -145,8 +147,8 @@ def test_a_broken_image_and_one_of_another_size_are_reported(tree: Path, save: S
     save("sbd/img/2008_000003.jpg", np.zeros((10, 12, 3), np.uint8))
     (tree / "img" / "2008_000002.jpg").write_bytes(b"no jpeg")
     dataset = load_dataset("sbd", root=tree)
-    assert "differ in size (rows x columns): 10x12 but 24x32" in (dataset.inspect(0).fault or "")
-    assert all("2008_000002.jpg: cannot be decoded" in (dataset.inspect(i).fault or "") for i in (1, 2, 3))
+    assert "differ in size (rows x columns): 10x12 but 24x32" in (inspect(dataset[0]).fault or "")
+    assert all("2008_000002.jpg: cannot be decoded" in (inspect(dataset[i]).fault or "") for i in (1, 2, 3))
     assert ["2008_000002.jpg" in fault for fault in dataset.check_files()] == [True]
 
 
@@ -165,6 +167,7 @@ def test_loading_reads_no_annotation(tree: Path) -> None:
 LOAD = """
 import sys
 from iiszoo.builtin.datasets import DATASETS
+from iiszoo.data.inspection import inspect
 from iiszoo.loading import load_dataset
 from iiszoo.object_path import load_object
 
@@ -172,7 +175,7 @@ for card in DATASETS:
     load_object(card.loader)
 dataset = load_dataset("sbd", root=sys.argv[1])
 assert not {"torch", "numpy", "cv2", "scipy"} & sys.modules.keys(), "loading imports nothing heavy"
-assert [dataset.inspect(i).fault for i in range(len(dataset))] == [None] * 4
+assert [inspect(sample).fault for sample in dataset] == [None] * 4
 assert "torch" not in sys.modules, "nor does reading need torch"
 """
 

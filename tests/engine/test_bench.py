@@ -12,7 +12,7 @@ import painting_models
 import pytest
 
 import iiszoo
-from iiszoo.data.base import PairedFiles
+import iiszoo.data.read
 from iiszoo.engine import pipeline, workers
 from iiszoo.engine.bench import Listener, Settings, bench
 from iiszoo.engine.evaluation_protocol import load_protocol
@@ -47,8 +47,8 @@ def sealed(monkeypatch):
 
     def sealed():
         monkeypatch.setattr(workers.Job, "load_model", forbidden)
-        monkeypatch.setattr(PairedFiles, "read_image", forbidden)
-        monkeypatch.setattr(PairedFiles, "read_target", forbidden)
+        monkeypatch.setattr("iiszoo.data.read.read_image", forbidden)
+        monkeypatch.setattr("iiszoo.data.read.read_mask", forbidden)
         monkeypatch.setattr(pipeline, "run", forbidden)
 
     return sealed
@@ -463,23 +463,48 @@ def test_a_run_that_left_samples_out_is_finished_too(go, photos, tmp_path, seale
     assert lasting(again) == lasting(first)
 
 
-def test_a_broken_sample_that_was_mended_is_run_when_nobody_asks_to_skip(go, photos, tmp_path):
+@pytest.fixture
+def undecodable(monkeypatch):
+    """`undecodable(name)`: a decoder that cannot read the image `name`, though its bytes are what they were."""
+    read_image = iiszoo.data.read.read_image
+
+    def undecodable(name):
+        def read(path):
+            if path.name == name:
+                raise DatasetError(f"{path}: cannot be decoded as an image")
+            return read_image(path)
+
+        monkeypatch.setattr("iiszoo.data.read.read_image", read)
+
+    return undecodable
+
+
+def test_a_broken_sample_that_can_be_read_again_is_run_when_nobody_asks_to_skip(go, photos, undecodable):
+    folder = photos(3)
+    undecodable("p1.png")
+    go(DISCS, folder, skip_broken=True)
+    undecodable("")
+    (summary,) = go(DISCS, folder)
+    assert (summary["n_done"], summary["skipped"], summary["complete"]) == (3, {}, True)
+
+
+def test_a_sample_that_broke_after_it_was_run_is_not_counted_twice(go, photos, undecodable):
+    folder = photos(3)
+    go(DISCS, folder, limit=2)
+    undecodable("p0.png")
+    (summary,) = go(DISCS, folder, skip_broken=True)
+    assert (summary["n_done"], summary["skipped"], summary["complete"]) == (3, {}, True)
+
+
+def test_an_image_that_was_mended_is_another_dataset(go, photos, tmp_path):
     folder = photos(3)
     image = tmp_path / "photos" / "images" / "p1.png"
     content = image.read_bytes()
     image.write_bytes(b"torn")
     go(DISCS, folder, skip_broken=True)
     image.write_bytes(content)
-    (summary,) = go(DISCS, folder)
-    assert (summary["n_done"], summary["skipped"], summary["complete"]) == (3, {}, True)
-
-
-def test_a_sample_that_broke_after_it_was_run_is_not_counted_twice(go, photos, tmp_path):
-    folder = photos(3)
-    go(DISCS, folder, limit=2)
-    (tmp_path / "photos" / "images" / "p0.png").write_bytes(b"torn")
-    (summary,) = go(DISCS, folder, skip_broken=True)
-    assert (summary["n_done"], summary["skipped"], summary["complete"]) == (3, {}, True)
+    with pytest.raises(RunError, match=r"holds another run \(dataset\.fingerprint: "):
+        go(DISCS, folder)
 
 
 # models that fail

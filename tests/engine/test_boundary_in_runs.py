@@ -15,6 +15,7 @@ from iiszoo import as_model, load_dataset, load_robot
 from iiszoo.engine import metrics, pipeline
 from iiszoo.engine.bench import bench
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.grouping import by_image
 from iiszoo.engine.report import table
 from iiszoo.engine.runs import store, summary
 from iiszoo.engine.runs.trace import unpack_mask
@@ -24,7 +25,7 @@ RULES = EvaluationProtocol(max_clicks=4, target_iou=0.85, threshold=0.49)
 
 def traces_of(dataset, rules, model=painting_models.discs, **how):
     traces = []
-    pipeline.run(as_model(model), load_robot("ritm"), dataset, dataset.groups(), rules, traces.append, **how)
+    pipeline.run(as_model(model), load_robot("ritm"), dataset, by_image(dataset), rules, traces.append, **how)
     return sorted(traces, key=lambda trace: trace.index)
 
 
@@ -39,7 +40,7 @@ def test_every_click_has_the_boundary_iou_of_the_mask_after_it(dataset, batch_si
     longest = traces_of(dataset, replace(RULES, target_iou=1.0))
     for most in range(1, 5):
         for trace in traces_of(dataset, replace(RULES, max_clicks=most, target_iou=1.0), batch_size=batch_size):
-            target = dataset.read_target(trace.index)
+            target = dataset[trace.index].read_target()
             mask = unpack_mask(trace.final_mask, trace.size)
             assert len(trace.boundary_iou) == len(trace.iou)
             assert trace.boundary_iou[-1] == metrics.boundary_iou(mask, target.object, target.ignore)
@@ -49,13 +50,13 @@ def test_every_click_has_the_boundary_iou_of_the_mask_after_it(dataset, batch_si
 
 def test_a_session_that_begins_with_a_mask_has_its_boundary_iou_too(dataset):
     rng = np.random.default_rng(0)
-    masks = [dataset.read_target(i).object & (rng.random() < 0.5) for i in range(len(dataset))]
-    dataset.read_initial_mask = masks.__getitem__
-    for trace, mask in zip(traces_of(dataset, RULES), masks, strict=True):
-        assert trace.initial_boundary_iou == metrics.boundary_iou(mask, dataset.read_target(trace.index).object)
+    masks = [dataset[i].read_target().object & (rng.random() < 0.5) for i in range(len(dataset))]
+    started = [replace(sample, read_initial_mask=lambda k=k: masks[k]) for k, sample in enumerate(dataset)]
+    for trace, mask in zip(traces_of(started, RULES), masks, strict=True):
+        assert trace.initial_boundary_iou == metrics.boundary_iou(mask, dataset[trace.index].read_target().object)
         if trace.initial_iou >= RULES.target_iou:
             assert (trace.initial_boundary_iou, trace.boundary_iou) == (1.0, [])
-    assert {trace.initial_boundary_iou for trace in traces_of(dataset, RULES)} == {0.0, 1.0}
+    assert {trace.initial_boundary_iou for trace in traces_of(started, RULES)} == {0.0, 1.0}
 
 
 def test_scoring_is_part_of_the_robots_time(dataset, monkeypatch):

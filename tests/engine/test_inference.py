@@ -12,8 +12,10 @@ import torch
 
 from iiszoo.clicking.loading import load_robot
 from iiszoo.clicking.single_sample import single_sample
+from iiszoo.data.base import EvaluationDataset, Sample, Target
 from iiszoo.engine import inference, pipeline
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.grouping import by_image
 from iiszoo.engine.runs.trace import unpack_mask
 from iiszoo.engine.session import run_session
 from iiszoo.loading import load_dataset
@@ -66,7 +68,7 @@ def run(model, dataset, rules=RULES, robot=None, **how):
     """What the pipeline's traces hold, in the order of samples."""
     traces = []
     robot = robot or load_robot(rules.robot)
-    pipeline.run(as_model(model), robot, dataset, dataset.groups(), rules, traces.append, **how)
+    pipeline.run(as_model(model), robot, dataset, by_image(dataset), rules, traces.append, **how)
     assert len({trace.sample for trace in traces}) == len(traces) == len(dataset)
     return sorted(traces, key=lambda trace: trace.index)
 
@@ -227,33 +229,19 @@ def test_the_model_sees_what_the_standard_format_promises_and_nobody_touches_it(
     witness.check_unchanged()
 
 
-class Photograph:
+class Photograph(EvaluationDataset):
     """A dataset of one sample, in memory."""
 
     name = "one"
 
     def __init__(self, image, target, ignore=None, initial_mask=None):
-        self.image, self.target, self.initial_mask = image, (target, ignore), initial_mask
+        self.image, self.target, self.initial_mask = image, Target(target, ignore), initial_mask
 
     def __len__(self):
         return 1
 
-    def groups(self):
-        return [[0]]
-
-    def sample_id(self, i):
-        return "only"
-
-    def read_image(self, i):
-        return self.image
-
-    def read_target(self, i):
-        from iiszoo.data.base import Target
-
-        return Target(*self.target)
-
-    def read_initial_mask(self, i):
-        return self.initial_mask
+    def sample(self, i):
+        return Sample("only", "only", (), lambda: self.image, lambda: self.target, lambda: self.initial_mask)
 
 
 def square(size=12, begin=3, end=9):

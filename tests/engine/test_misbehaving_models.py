@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from iiszoo.clicking.loading import load_robot
 from iiszoo.clicking.single_sample import single_sample
-from iiszoo.data.base import Target
+from iiszoo.data.base import EvaluationDataset, Sample, Target
 from iiszoo.engine import inference, pipeline
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.grouping import by_image
 from iiszoo.errors import TEXT_LIMIT, ModelError, RobotError, one_line, text_of
 from iiszoo.protocol import as_model
 
@@ -24,7 +25,7 @@ RULES = EvaluationProtocol(max_clicks=3, target_iou=0.99, threshold=0.5)
 SIDES = 14, 18
 
 
-class Squares:
+class Squares(EvaluationDataset):
     """A dataset in memory: image i has the value i in all pixels, and a square to be segmented."""
 
     name = "squares"
@@ -35,22 +36,10 @@ class Squares:
     def __len__(self):
         return self.n
 
-    def groups(self):
-        return [[i] for i in range(self.n)]
-
-    def sample_id(self, i):
-        return f"s{i}"
-
-    def read_image(self, i):
-        return np.full((*SIDES, 3), i, np.uint8)
-
-    def read_target(self, i):
+    def sample(self, i):
         mask = np.zeros(SIDES, bool)
         mask[2 + i : 8 + i, 4:12] = True
-        return Target(mask, None)
-
-    def read_initial_mask(self, i):
-        return None
+        return Sample(f"s{i}", f"s{i}", (), lambda: np.full((*SIDES, 3), i, np.uint8), lambda: Target(mask, None))
 
 
 class Unspeakable(Exception):
@@ -193,7 +182,7 @@ def run(model, n=6, batch_size=1, robot=None, keep_going=True):
     dataset = Squares(n)
     robot = robot or load_robot("ritm")
     pipeline.run(
-        as_model(model, "mine"), robot, dataset, dataset.groups(), RULES, traces.append, batch_size=batch_size,
+        as_model(model, "mine"), robot, dataset, by_image(dataset), RULES, traces.append, batch_size=batch_size,
         keep_going=keep_going,
     )  # fmt: skip
     assert sorted(trace.sample for trace in traces) == [f"s{i}" for i in range(n)]

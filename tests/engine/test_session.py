@@ -23,11 +23,11 @@ def plain_loop(model, dataset, *, max_clicks, target_iou, threshold):
     """Section 2 of the design page, one sample at a time: per sample its clicks, IoUs and the last mask."""
     plain, robot = [], load_robot("ritm")
     for i in range(len(dataset)):
-        x = torch.from_numpy(dataset.read_image(i).transpose(2, 0, 1).copy())[None].float() / 255
-        target, ignore = dataset.read_target(i)
+        x = torch.from_numpy(dataset[i].read_image().transpose(2, 0, 1).copy())[None].float() / 255
+        target, ignore = dataset[i].read_target()
         valid = np.ones_like(target) if ignore is None else ~ignore
         target_tensor = torch.from_numpy(target)[None, None]
-        generators = [generator_for(dataset.sample_id(i), "ritm", 0)]
+        generators = [generator_for(dataset[i].id, "ritm", 0)]
         z = model.init_z(x)
         y = z["prev_output"]
         pcs, ncs, clicks, ious = [], [], [], []

@@ -87,7 +87,7 @@ def card_complete() -> Model:
 
 def card_json() -> Model:
     card = replace(CARD)
-    object.__setattr__(card, "n_parameters", np.int64(7))  # as plugin code may, past the checks of a new card
+    object.__setattr__(card, "n_parameters", np.int64(7))  # a card's own checks would refuse it
     return as_model(Disks(), card=card)
 
 

@@ -135,7 +135,7 @@ def test_a_local_function_is_not_sent_to_another_process() -> None:
 
     message = outcome(subject_of(local), "spawned_process").message
     assert message.startswith("it cannot be sent to another process")
-    assert message.endswith("give an id, or a function or factory of a module")
+    assert message.endswith("name an id, a function or factory of a module")
 
 
 def test_a_module_that_another_process_cannot_import_is_no_fault_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,8 +144,8 @@ def test_a_module_that_another_process_cannot_import_is_no_fault_of_the_model(mo
     came = outcome(subject_of(sound), "spawned_process")
     assert (came.status, came.message) == (
         "skipped",
-        "another process cannot import it (ModuleNotFoundError: No module named 'broken_models'); "
-        "put it in a module on sys.path",
+        "another process cannot import it (ModuleNotFoundError: No module named 'broken_models'); put it in a module "
+        "on sys.path",
     )
 
 

@@ -20,20 +20,20 @@ def answering(value: float) -> Model:
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("IISZOO_GOLDEN", "write")
-    golden.check(answering(0.6), tmp_path / "golden.json", "one", CLICKS)
-    golden.check(answering(0.2), tmp_path / "golden.json", "other", CLICKS)
+    golden.compare(answering(0.6), tmp_path / "golden.json", "one", CLICKS)
+    golden.compare(answering(0.2), tmp_path / "golden.json", "other", CLICKS)
     monkeypatch.setenv("IISZOO_GOLDEN", "")
     return tmp_path / "golden.json"
 
 
 def test_what_was_stored_is_compared_by_name(file: Path) -> None:
-    golden.check(answering(0.6), file, "one", CLICKS)
-    golden.check(answering(0.2), file, "other", CLICKS)
+    golden.compare(answering(0.6), file, "one", CLICKS)
+    golden.compare(answering(0.2), file, "other", CLICKS)
     with pytest.raises(AssertionError, match=r"other, click 1: figures differ by 1 from the golden ones"):
-        golden.check(answering(0.6), file, "other", CLICKS)
+        golden.compare(answering(0.6), file, "other", CLICKS)
 
 
 def test_figures_that_are_not_there_are_asked_for(file: Path) -> None:
     for place in (file, file.with_name("absent.json")):
         with pytest.raises(AssertionError, match=f"{place.name} has no figures of third; IISZOO_GOLDEN=write stores"):
-            golden.check(answering(0.6), place, "third", CLICKS)
+            golden.compare(answering(0.6), place, "third", CLICKS)

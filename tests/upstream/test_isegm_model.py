@@ -250,7 +250,7 @@ def test_a_checkpoint_of_another_network(source, checkpoint, tmp_path):
     with pytest.raises(WeightsError, match="extra"):
         isegm_model(source, tmp_path / "other.pth")
     torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(WeightsError, match="holds no state dict"):
+    with pytest.raises(WeightsError, match="has no state dict"):
         isegm_model(source, tmp_path / "list.pth")
 
 

@@ -20,24 +20,24 @@ image.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from iiszoo.cards import DatasetCard
 from iiszoo.data import coco_tables, file_checks, outlines
 from iiszoo.data.annotated_images import MOST_BYTES, AnnotatedImages
-from iiszoo.data.base import EvaluationDataset, Inspection, Target
+from iiszoo.data.base import EvaluationDataset, Sample, Target
 from iiszoo.data.coco_tables import Annotation, CocoImage
+from iiszoo.data.inspection import UNSEEN, SeenTarget, inspect
 from iiszoo.data.outlines import RunLengths
 from iiszoo.data.seg_dataset import Region
 from iiszoo.errors import DatasetError
 
 if TYPE_CHECKING:
-    from iiszoo.data.seg_dataset import FullMasks, Image
+    from iiszoo.data.seg_dataset import FullMasks
 
 _FOLDERS = ("", "images", "data", "JPEGImages", "img")
 _MOST_LAYERS = 256
@@ -74,6 +74,7 @@ class CocoFile(AnnotatedImages):
         folders = [*_FOLDERS, *splits, *(f"images/{name}" for name in splits)]
         self.image_places = list(dict.fromkeys(base / folder for base in bases for folder in folders))
         self._sizes: dict[int, tuple[int, int]] = {}
+        self._found: dict[int, Path] = {}
 
     @cached_property
     def images(self) -> list[CocoImage]:
@@ -95,6 +96,8 @@ class CocoFile(AnnotatedImages):
 
     def image_file(self, i: int) -> Path:
         """Where the image lies, or else would be looked for first."""
+        if i in self._found:
+            return self._found[i]
         image = self.images[i]
         names = [image.name]
         if "\\" in image.spelled:
@@ -102,7 +105,11 @@ class CocoFile(AnnotatedImages):
                 image.spelled
             )  # some archives of Windows unpack to files that have the backslash in their name
         places = [place / name for name in names for place in self.image_places]
-        return next((path for path in places if path.is_file()), places[0])
+        found = next((path for path in places if path.is_file()), None)
+        if found is None:
+            return places[0]
+        self._found[i] = found
+        return found
 
     def annotation_file(self, i: int) -> Path:
         return self.file
@@ -119,9 +126,9 @@ class CocoFile(AnnotatedImages):
         objects = self._objects(i)
         n_layers = 1 + max((region.layer for region, _, _ in objects), default=0)
         layers = np.zeros((n_layers, rows, columns), np.int32)
-        layers[:, _decoded(self.crowds(i))] = -1
+        layers[:, outlines.drawn(self.crowds(i))] = -1
         for region, outline, _ in objects:
-            layers[region.layer][_decoded(outline)] = region.value
+            layers[region.layer][outlines.drawn(outline)] = region.value
         return layers.transpose(1, 2, 0), {
             "classes": {
                 region: annotation.category for region, _, annotation in objects if annotation.category is not None
@@ -191,9 +198,7 @@ class CocoObjects(EvaluationDataset):
         self.name = name
         self.place = source.file
         self.source = source
-        self._lock = threading.Lock()
         self._crowds: tuple[int, RunLengths] | None = None
-        self._image_shape: tuple[int, tuple[int, int] | DatasetError] | None = None
 
     @cached_property
     def _samples(self) -> list[tuple[int, int]]:
@@ -211,28 +216,55 @@ class CocoObjects(EvaluationDataset):
     def __len__(self) -> int:
         return len(self._samples)
 
-    def sample_id(self, i: int) -> str:
+    def sample(self, i: int) -> Sample:
         image, k = self._samples[i]
-        return f"{self.source.image_id(image)}__{k + 1}"
+        id, files = self.source.image_id(image), self.source.files_of(image)
+        return Sample(
+            f"{id}__{k + 1}",
+            id,
+            files,
+            partial(self.source.read_image, image),
+            partial(self._target, image, k),
+            image_file=Path(files[0]),
+            look_at_target=partial(self._look_at, image, k),
+        )
 
-    def image_id(self, i: int) -> str:
-        return self.source.image_id(self._samples[i][0])
-
-    def read_image(self, i: int) -> Image:
-        return self.source.read_image(self._samples[i][0])
-
-    def read_target(self, i: int) -> Target:
+    def annotation(self, i: int) -> Annotation:
+        """What sample i is of, as the file has it."""
         image, k = self._samples[i]
-        object = _decoded(self.source.outline(image, k))
+        return self.source.images[image].annotations[k]
+
+    def image(self, i: int) -> CocoImage:
+        """Sample i's image, as the file has it."""
+        return self.source.images[self._samples[i][0]]
+
+    def _target(self, image: int, k: int) -> Target:
+        object = outlines.drawn(self.source.outline(image, k))
         crowds = self._crowds_of(image)
         if crowds is None:
             return Target(object, None)
-        ignore = _decoded(crowds)
+        ignore = outlines.drawn(crowds)
         ignore &= ~object
         return Target(object, ignore if ignore.any() else None)
 
-    def files_of(self, i: int) -> tuple[str, ...]:
-        return self.source.files_of(self._samples[i][0])
+    def _look_at(self, image: int, k: int) -> SeenTarget:
+        """Of run lengths in place of pixels: they differ where one pixel does."""
+        from pycocotools import mask as rle
+
+        size, outline, crowds = self.source.size(image), self.source.outline(image, k), self._crowds_of(image)
+        content = hashlib.sha256(f"run lengths {size}\n".encode() + outline["counts"])
+        if crowds is not None:
+            covered = outlines.united([outline, crowds], size)["counts"]
+            content.update(b"" if covered == outline["counts"] else b"\nwith ignored " + covered)
+        fault = ""
+        if not rle.area(outline):
+            annotation = self.source.images[image].annotations[k]
+            why = "covers no pixel of the image" if annotation.segmentation else "has no outline"
+            fault = (
+                f"the target is empty, there is nothing to click on: {annotation.label} of image "
+                f"{self.source.images[image].id} {why}"
+            )
+        return SeenTarget(size, content.hexdigest(), fault)
 
     def stamp(self) -> str:
         return self.source.stamp()
@@ -245,38 +277,9 @@ class CocoObjects(EvaluationDataset):
                 self.source.size(image)
             except DatasetError:
                 continue  # said of the image
-            fault = self.inspect(i, with_image=False).fault
+            fault = inspect(self.sample(i), UNSEEN).fault
             if fault is not None:
                 yield fault
-
-    def inspect(self, i: int, *, with_image: bool = True) -> Inspection:
-        """As of every dataset, but that no mask is decoded and an image only once for all its objects."""
-        from pycocotools import mask as rle
-
-        image, k = self._samples[i]
-        files = " and ".join(self.files_of(i))
-        digest, faults, size = "unreadable", [], None
-        try:
-            outline, crowds = self.source.outline(image, k), self._crowds_of(image)
-        except DatasetError as error:
-            faults.append(str(error))
-        else:
-            size = self.source.size(image)
-            digest = _digest(self.sample_id(i), outline, crowds)
-            if not rle.area(outline):
-                annotation = self.source.images[image].annotations[k]
-                why = "covers no pixel of the image" if annotation.segmentation else "has no outline"
-                faults.append(
-                    f"{files}: the target is empty, there is nothing to click on: {annotation.label} of image "
-                    f"{self.source.images[image].id} {why}"
-                )
-        if with_image:
-            shape = self._shape_of(image)
-            if isinstance(shape, DatasetError):
-                faults.append(str(shape))
-            elif size is not None and shape != size:
-                faults.append(file_checks.sizes_differ(files, "image", shape, size))
-        return Inspection(digest, "; ".join(dict.fromkeys(faults)) or None)
 
     def _crowds_of(self, image: int) -> RunLengths | None:
         """None where there are none."""
@@ -286,38 +289,6 @@ class CocoObjects(EvaluationDataset):
         if known is None or known[0] != image:
             known = self._crowds = image, self.source.crowds(image)
         return known[1]
-
-    def _shape_of(self, image: int) -> tuple[int, int] | DatasetError:
-        """Of the decoded image; why there is none."""
-        with self._lock:
-            if self._image_shape is None or self._image_shape[0] != image:
-                try:
-                    shape = self.source.read_image(image).shape
-                    self._image_shape = image, (shape[0], shape[1])
-                except DatasetError as error:
-                    self._image_shape = image, error
-            return self._image_shape[1]
-
-
-def _decoded(mask: RunLengths) -> Any:
-    """bool `(H, W)`, row by row."""
-    import numpy as np
-    from pycocotools import mask as rle
-
-    rows, columns = mask["size"]
-    x, y, width, height = (int(value) for value in rle.toBbox(mask))
-    pixels = np.zeros((rows, columns), bool)
-    box = slice(y, y + height), slice(x, x + width)
-    pixels[box] = rle.decode(mask)[box]  # pycocotools decodes column by column; most of an image lies outside the box
-    return pixels
-
-
-def _digest(sample_id: str, outline: RunLengths, crowds: RunLengths | None) -> str:
-    """Of run lengths in place of pixels: where one pixel differs, they do."""
-    content = hashlib.sha256(f"{sample_id}\n{tuple(outline['size'])}\n".encode())
-    content.update(outline["counts"])
-    content.update(b"" if crowds is None else b"\nignored " + crowds["counts"])
-    return content.hexdigest()
 
 
 def _layers(masks: Sequence[RunLengths], most: int) -> list[int]:

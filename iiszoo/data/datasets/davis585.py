@@ -12,12 +12,14 @@ D585_SP and D585_STM. Upstream takes samples in the order of the file system, he
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iiszoo.cards import DatasetCard
 from iiszoo.data import file_checks, roots
-from iiszoo.data.base import Pair, image_files
+from iiszoo.data.base import Pair, Sample, image_files
 from iiszoo.data.bright_masks import BrightMasks, colours, decode
 from iiszoo.errors import DatasetError
 from iiszoo.file_names import sample_name
@@ -61,12 +63,12 @@ class Davis585(BrightMasks):
         super().__init__(name, place, pairs)
         self.initial = initial
 
-    def read_initial_mask(self, i: int) -> Mask | None:
+    def sample(self, i: int) -> Sample:
         path = self._initial_file(i)
-        return None if path is None else decode(colours(path)).object
-
-    def files_of(self, i: int) -> tuple[str, ...]:
-        return tuple(str(path) for path in self._files(i))
+        if path is None:
+            return super().sample(i)
+        files = tuple(str(path) for path in self._files(i))
+        return replace(super().sample(i), files=files, read_initial_mask=partial(_object_in, path))
 
     def stamp(self) -> str:
         return file_checks.stamp(path for i in range(len(self)) for path in self._files(i))
@@ -82,7 +84,7 @@ class Davis585(BrightMasks):
                     yield str(error)
             if len(set(sizes.values())) > 1:
                 told = ", ".join(f"{path} {rows}x{columns}" for path, (rows, columns) in sizes.items())
-                yield f"image and masks of {self.sample_id(i)} differ in size (rows x columns): {told}"
+                yield f"image and masks of {self.pairs[i].id} differ in size (rows x columns): {told}"
 
     def _files(self, i: int) -> list[Path]:
         pair, initial = self.pairs[i], self._initial_file(i)
@@ -91,3 +93,7 @@ class Davis585(BrightMasks):
     def _initial_file(self, i: int) -> Path | None:
         mask = self.pairs[i].mask
         return mask.with_name(f"init_{self.initial}_{mask.name}") if self.initial else None
+
+
+def _object_in(path: Path) -> Mask:
+    return decode(colours(path)).object

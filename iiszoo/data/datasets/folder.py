@@ -11,17 +11,18 @@ target of them all, or `folder:DIR?objects=values`, a target of each; its id is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iiszoo.cards import DatasetCard
-from iiszoo.data.base import EvaluationDataset, PairedFiles, Target, pair_by_stem
+from iiszoo.data.base import EvaluationDataset, PairedFiles, Sample, Target, pair_by_stem
 from iiszoo.errors import BadOption, DatasetError
 from iiszoo.file_names import escaped
 
 if TYPE_CHECKING:
-    from iiszoo.data.base import Image, Pair
+    from iiszoo.data.base import Pair
     from iiszoo.data.mask_values import Labels
 
 LAYOUTS = (("images", "masks"), ("img", "gt"), ("data_GT", "boundary_GT"))
@@ -96,9 +97,9 @@ class DrawnMasks(PairedFiles):
         for fault in super().check_files():
             faults.add(fault)
             yield fault
-        for i in range(len(self)):
+        for sample in self:
             try:
-                self.read_target(i)
+                sample.read_target()
             except DatasetError as error:
                 if str(error) not in faults:
                     yield str(error)
@@ -106,7 +107,7 @@ class DrawnMasks(PairedFiles):
 
 class EachValue(EvaluationDataset):
     """One sample for each object value of each mask of `source`: `STEM__VALUE`. A mask that has none, or that cannot be
-    read, is one sample, `STEM`, which `inspect` reports. Every mask is read on first use.
+    read, is one sample, `STEM`, which an inspection reports. Every mask is read on first use.
     """
 
     def __init__(self, source: DrawnMasks) -> None:
@@ -130,27 +131,20 @@ class EachValue(EvaluationDataset):
     def __len__(self) -> int:
         return len(self._samples)
 
-    def sample_id(self, i: int) -> str:
-        return self._samples[i][2]
-
-    def image_id(self, i: int) -> str:
-        return self.source.image_id(self._samples[i][0])
-
-    def read_image(self, i: int) -> Image:
-        return self.source.read_image(self._samples[i][0])
-
-    def read_target(self, i: int) -> Target:
-        mask, value, _ = self._samples[i]
+    def sample(self, i: int) -> Sample:
+        mask, value, id = self._samples[i]
+        whole = self.source.sample(mask)
         if value is None:
-            return self.source.read_target(mask)
-        labels = labels_of(self.source.pairs[mask].mask)
-        return Target(labels.values == value, labels.ignore)
-
-    def files_of(self, i: int) -> tuple[str, ...]:
-        return self.source.files_of(self._samples[i][0])
+            return replace(whole, id=id)
+        return replace(whole, id=id, read_target=partial(_target_of, self.source.pairs[mask].mask, value))
 
     def stamp(self) -> str:
         return self.source.stamp()
 
     def check_files(self) -> Iterator[str]:
         return self.source.check_files()
+
+
+def _target_of(path: Path, value: int) -> Target:
+    labels = labels_of(path)
+    return Target(labels.values == value, labels.ignore)

@@ -189,8 +189,9 @@ def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
             {"": rules["name"], "hash": rules["hash"], **{k: v for k, v in rules.items() if k != "name"}}
         ),
         "Dataset": _joined({"": summary["dataset"], "samples": summary["n_samples"]}),
-        "Initial masks": None if start is None else f"mean IoU {100 * start:.1f} %",
         "Fingerprint": known.get("dataset", {}).get("fingerprint"),
+        "Initial masks": None if start is None else f"mean IoU {100 * start:.1f} %",
+        "Their fingerprint": known.get("initial", {}).get("fingerprint"),
         "Left out": "; ".join(summary["skipped"].values()) or None,
         "Device": environment.get("device"),
         "Machine": _joined(environment.get("machine", {})),

@@ -93,7 +93,7 @@ class Album:
 
     def __init__(self, dataset: EvaluationDataset) -> None:
         self._dataset = dataset
-        self._index = {dataset.sample_id(i): i for i in range(len(dataset))}
+        self._index = {sample.id: i for i, sample in enumerate(dataset)}
         self._read: dict[str, tuple[tuple[int, int], str, str]] = {}
 
     def picture(self, trace: Trace) -> Picture:
@@ -113,7 +113,8 @@ class Album:
         i = self._index.get(trace.sample)
         if i is None:
             raise DatasetError(f"dataset {self._dataset.name} has no sample {trace.sample!r} any more; it has changed")
-        image, target = self._dataset.read_image(i), self._dataset.read_target(i).object
+        sample = self._dataset[i]
+        image, target = sample.read_image(), sample.read_target().object
         if image.shape[:2] != target.shape:
             raise DatasetError(f"image and mask of sample {trace.sample!r} differ in size; the dataset has changed")
         return (image.shape[0], image.shape[1]), jpeg(image), outline(target)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from iiszoo.cards import DatasetCard
-from iiszoo.data.base import EvaluationDataset, Inspection
+from iiszoo.data.base import EvaluationDataset
+from iiszoo.data.inspection import UNSEEN, Inspection, file_digest, image_digest, inspect, seen_image
+from iiszoo.engine.grouping import by_image
 from iiszoo.errors import DatasetError
 from iiszoo.file_names import for_hash
 
@@ -21,23 +24,34 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Checked:
-    """A dataset that has been read. `fingerprint` is a sha256 over the ids and masks of all `total` samples; `broken`
-    maps the samples that cannot be used to the reason.
+    """A dataset that has been read.
+
+    `ids` are those of all samples, `groups` their indices by image. `fingerprint` is a sha256 over the ids, images and
+    targets of all samples, `initial` one over the ids and the masks that sessions start from, None where they start
+    from nothing (`iiszoo.data.inspection` has the rule). `broken` maps the samples that cannot be used to the reason.
     """
 
     dataset: EvaluationDataset
-    total: int
+    ids: list[str]
+    groups: list[list[int]]
     fingerprint: str
+    initial: str | None
     broken: dict[str, str]
+
+    @property
+    def total(self) -> int:
+        """The number of samples."""
+        return len(self.ids)
 
 
 def survey(dataset: EvaluationDataset, limit: int | None, progress: Progress) -> Checked:
-    """Read every mask, and the images of the first `limit` samples (None: of all), of which alone faults are told.
+    """Read every mask and hash every image; the images of the first `limit` samples (None: of all), of which alone
+    faults are reported, are decoded too, each once.
 
-    Raises `DatasetError` where there are no samples, or two of one id.
+    Raises `DatasetError` if there are no samples, or two with the same id.
     """
-    total = len(dataset)
-    ids = [dataset.sample_id(i) for i in range(total)]
+    ids = [sample.id for sample in dataset]
+    total = len(ids)
     if total == 0:
         raise DatasetError(
             f"dataset {dataset.name} in {dataset.place} has no samples; `iiszoo show` says what it must hold"
@@ -48,20 +62,40 @@ def survey(dataset: EvaluationDataset, limit: int | None, progress: Progress) ->
             f"dataset {dataset.name} in {dataset.place}: two samples share one id, so that results could not be told "
             f"apart: {', '.join(twice)}; rename their files"
         )
-    fingerprint = hashlib.sha256()
-    broken: dict[str, str] = {}
+    groups = by_image(dataset)
     selected = range(total if limit is None else min(limit, total))
+    hash_file = functools.cache(file_digest)
 
-    def inspect(i: int) -> Inspection:
-        return dataset.inspect(i, with_image=i in selected)
+    def look_at(group: Sequence[int]) -> tuple[str, list[Inspection]]:
+        """The samples of one image."""
+        first = dataset[group[0]]
+        seen = seen_image(first) if any(i in selected for i in group) else UNSEEN
+        return image_digest(first, hash_file), [inspect(dataset[i], seen if i in selected else UNSEEN) for i in group]
 
+    found: dict[int, Inspection] = {}
+    images: dict[int, str] = {}
     with ThreadPoolExecutor(_READERS, "check") as readers:
-        for i, inspection in enumerate(readers.map(inspect, range(total))):
-            fingerprint.update(for_hash(f"{ids[i]} {inspection.digest}\n"))
-            if inspection.fault is not None and i in selected:
-                broken[ids[i]] = inspection.fault
-            progress(i + 1, total)
-    return Checked(dataset, total, fingerprint.hexdigest(), broken)
+        for group, (image, inspections) in zip(groups, readers.map(look_at, groups), strict=True):
+            for i, inspection in zip(group, inspections, strict=True):
+                found[i], images[i] = inspection, image
+                progress(len(found), total)
+    every = [found[i] for i in range(total)]
+    initial = [one.initial or "nothing" for one in every]
+    return Checked(
+        dataset,
+        ids,
+        groups,
+        _joined(f"{id} {images[i]} {every[i].target}" for i, id in enumerate(ids)),
+        _joined(map(" ".join, zip(ids, initial, strict=True))) if any(one.initial for one in every) else None,
+        {ids[i]: fault for i in selected if (fault := every[i].fault) is not None},
+    )
+
+
+def _joined(lines: Iterable[str]) -> str:
+    content = hashlib.sha256()
+    for line in lines:
+        content.update(for_hash(f"{line}\n"))
+    return content.hexdigest()
 
 
 def check(dataset: EvaluationDataset, limit: int | None, skip_broken: bool, progress: Progress) -> Checked:
@@ -85,13 +119,13 @@ def differences(card: DatasetCard, n_samples: int | None, fingerprint: str | Non
     if None not in (n_samples, card.n_samples) and n_samples != card.n_samples:
         found.append(f"{n_samples} samples instead of {card.n_samples}")
     if None not in (fingerprint, card.fingerprint) and fingerprint != card.fingerprint:
-        found.append(f"the masks' fingerprint is {fingerprint}, but that of the published set is {card.fingerprint}")
+        found.append(f"the fingerprint is {fingerprint}, but that of the published set is {card.fingerprint}")
     return found
 
 
 def verify(dataset: EvaluationDataset, card: DatasetCard, progress: Progress) -> int | None:
-    """Hold a dataset that was just fetched against what its card states, samples and masks; the number of samples, None
-    where the card states none: to count them may take long.
+    """Hold a dataset that was just fetched against what its card states, number of samples and fingerprint. Returns the
+    number, None where the card states none: to count them may take long.
 
     Raises `DatasetError` that says in what it differs.
     """

@@ -29,9 +29,11 @@ import filelock
 from iiszoo import files
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.runs import json_values
+from iiszoo.engine.runs.dataset_identity import name_of
 from iiszoo.engine.runs.json_values import list_of, table, table_of, text, tuple_of, whole
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, RunError
+from iiszoo.names import parse_name
 
 _log = logging.getLogger("iiszoo.engine")
 
@@ -228,7 +230,8 @@ _CHECKED_IDENTITY = json_values.record(
         "model": json_values.record({"id": text, "code": text}, {"options": table, "weights": list_of(text)}),
         "protocol": json_values.record({"hash": text}),
         "dataset": json_values.record({"id": text, "n_samples": whole(1, 2**31), "fingerprint": text}),
-    }
+    },
+    {"initial": json_values.record({"what": text, "fingerprint": text})},
 )
 
 
@@ -245,8 +248,9 @@ def read_identity(directory: Path) -> dict[str, Any]:
         rules = ResolvedProtocol.from_json(checked["protocol"])
         if rules.hash != checked["protocol"]["hash"]:
             raise ValueError(f"protocol.hash must be {rules.hash} for its rules")
+        parse_name(name_of(checked))
     except BadOption as error:
-        raise RunError(f"{directory / IDENTITY} is damaged (protocol: {error}); give the run anew") from error
+        raise RunError(f"{directory / IDENTITY} is damaged ({error}); give the run anew") from error
     except ValueError as error:
         raise RunError(f"{directory / IDENTITY} is damaged ({error}); give the run anew") from error
     return checked

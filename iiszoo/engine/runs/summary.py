@@ -9,6 +9,7 @@ from typing import Any
 from iiszoo.engine import metrics
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.runs import store
+from iiszoo.engine.runs.dataset_identity import name_of
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import RunError
 
@@ -25,7 +26,7 @@ def summarise(identity: dict[str, Any], traces: Sequence[Trace], skipped: dict[s
     skipped = {sample: reason for sample, reason in skipped.items() if sample not in done}
     return {
         "model": identity["model"]["id"],
-        "dataset": identity["dataset"]["id"],
+        "dataset": name_of(identity),
         "protocol": identity["protocol"],
         "n_samples": total,
         "n_done": len(traces),

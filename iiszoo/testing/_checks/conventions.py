@@ -6,20 +6,26 @@ so that each finds only its own fault.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+import math
+from dataclasses import replace
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from iiszoo.clicking.loading import load_robot
+from iiszoo.data.base import Target
+from iiszoo.engine.session import Session, run_session
 from iiszoo.loading import load_dataset
-from iiszoo.protocol import Clicks, State, to_tensor
 from iiszoo.testing import scenes
 from iiszoo.testing._checks.assertions import SAME
 from iiszoo.testing.check import Broken, NotApplicable, check
 from iiszoo.testing.scenes import Scene
 from iiszoo.testing.subject import Play, Subject
+
+if TYPE_CHECKING:
+    from iiszoo.data.base import Image, Sample
 
 OFF_DIAGONAL = {
     (16, 48): scenes.RED,
@@ -95,44 +101,39 @@ def negative_click_removes(subject: Subject) -> None:
     after=("repeatable", "image_sizes"),
 )
 def rgb_order(subject: Subject) -> None:
-    given, swapped = (
-        torch.tensor([iou for x, targets in _photographs() for iou in _ious(subject, x[:, order], targets)]).mean()
-        for order in ([0, 1, 2], [2, 1, 0])
-    )
+    given, swapped = (_mean_iou(subject, order) for order in ([0, 1, 2], [2, 1, 0]))
     if swapped > given + RGB_MARGIN:
         raise Broken(
             f"over {N_CLICKS} clicks the mean IoU is {swapped:.3f} with them swapped and {given:.3f} as promised"
         )
 
 
-def _ious(subject: Subject, x: Tensor, targets: list[Tensor]) -> list[float]:
-    """The IoU of each target, bool (1, 1, H, W), after each of `N_CLICKS` clicks of the papers' robot."""
-    robot, threshold = load_robot("ritm"), subject.model.threshold
-    start, ious = subject.start(x), []
-    for target in targets:
-        z: State = start
-        y: Any = start["prev_output"]
-        pcs: Clicks = []
-        ncs: Clicks = []
-        for _ in range(N_CLICKS):
-            pcs, ncs = robot(y, target, pcs, ncs, threshold=threshold)
-            y, z = subject.call(x, z, pcs, ncs)
-            mask = y > threshold
-            ious.append(float((mask & target).sum() / (mask | target).sum()))
-    return ious
+def _mean_iou(subject: Subject, order: list[int]) -> float:
+    """The mean IoU over all clicks on the photographs, with their channels in that order, by the papers' robot."""
+    ious = []
+    for image, samples in _photographs():
+        session = Session(subject.model, image[:, :, order])
+        for sample in samples:
+            steps = run_session(session, "ritm", sample, max_clicks=N_CLICKS, target_iou=math.inf)
+            ious += [step.iou for step in steps]
+    return sum(ious) / len(ious)
 
 
 @cache
-def _photographs() -> list[tuple[Tensor, list[Tensor]]]:
-    """The coloured photographs of `demo` at half their size, float32 (1, 3, H, W), each with its targets."""
-    dataset = load_dataset("demo")
-    found: dict[str, tuple[Tensor, list[Tensor]]] = {}
-    for i in range(len(dataset)):
-        x = to_tensor(dataset.read_image(i))[None, :, ::2, ::2]
-        if not torch.equal(x[:, 0], x[:, 2]):
-            target = torch.from_numpy(dataset.read_target(i).object)[None, None, ::2, ::2]
-            found.setdefault(dataset.image_id(i), (x, []))[1].append(target)
+def _photographs() -> list[tuple[Image, list[Sample]]]:
+    """The colour photographs of `demo` at half their size, each with its samples."""
+    found: dict[str, tuple[Image, list[Sample]]] = {}
+    for sample in load_dataset("demo"):
+        image = sample.read_image()[::2, ::2]
+        if not np.array_equal(image[:, :, 0], image[:, :, 2]):
+            half = Target(sample.read_target().object[::2, ::2], None)
+            _, samples = found.setdefault(sample.image_id, (image, []))
+            samples.append(replace(sample, read_target=partial(_same, half)))
     return list(found.values())
+
+
+def _same(target: Target) -> Target:
+    return target
 
 
 def _two_disks(subject: Subject) -> Play:

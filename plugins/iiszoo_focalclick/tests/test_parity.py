@@ -1,5 +1,5 @@
-"""Whole sessions against upstream's recorded ones, under the synthetic weights of the shared fixtures: each crop
-exactly, probabilities after each click, and the merge with a mask to start from.
+"""Whole sessions against upstream's recorded ones, with the synthetic weights of the shared fixtures: each crop
+exactly, probabilities after each click, and the merge with an initial mask.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from iiszoo import load_model
+from iiszoo import Session, load_model
 from iiszoo.models.zoom import read_box, whole_image
-from iiszoo.protocol import Model, to_tensor
-from iiszoo.testing.replay import replay
+from iiszoo.protocol import Model
 
 NOISE = 2e-3
-"""Of a probability; other CPU kernels change up to 3e-4 (the fixtures' own measurement)."""
+"""For a probability; other CPU kernels change up to 3e-4 (measured by the fixtures)."""
 FAST = "focalclick_segformerB0_S2__sheep"
 RUNS = [
     FAST,
@@ -28,7 +27,7 @@ RUNS = [
 
 @pytest.fixture
 def load(synthetic: Any, stored: Any, model_of: Any, tmp_path: Path) -> Any:
-    """`load(name)`: the model of a recorded run, from a checkpoint of the official form with its weights."""
+    """`load(name)`: the model of a recorded run, from a checkpoint in the official form with its weights."""
 
     def loader(name: str) -> tuple[Model, Any, Any]:
         arrays, meta = stored(name)
@@ -41,14 +40,14 @@ def load(synthetic: Any, stored: Any, model_of: Any, tmp_path: Path) -> Any:
 
 def session(model: Model, image: Any, clicks: Any, infos: Any, mask: Any = None) -> tuple[list[Any], list[Any]]:
     """Give the recorded clicks; crops are compared. Returns (probabilities, masks), each (H, W), after each click."""
-    x = to_tensor(image)[None]
-    start = None if mask is None else torch.from_numpy(mask > 0).float()[None, None]
+    clicked = Session(model, image, initial_mask=None if mask is None else mask > 0)
     probabilities, masks = [], []
-    for (y, z), info in zip(replay(model, x, clicks.tolist(), start), infos, strict=True):
-        assert list(read_box(z["roi"], 0) or whole_image(x.shape[-2:])) == info["global_roi"]
+    for click, info in zip(clicks.tolist(), infos, strict=True):
+        masks.append(clicked.click(*click))
+        z = clicked.state
+        assert list(read_box(z["roi"], 0) or whole_image(image.shape[:2])) == info["global_roi"]
         assert z["focus"].tolist() == [info["focus_roi"]]
         probabilities.append(z["probabilities"][0, 0].numpy())
-        masks.append((y[0][0] > 0.5).numpy())
     return probabilities, masks
 
 

@@ -1,4 +1,4 @@
-"""Whole sessions against upstream's recorded ones, under the synthetic weights of the shared fixtures: each region and
+"""Whole sessions against upstream's recorded ones, with the synthetic weights of the shared fixtures: each region and
 input size exactly, probabilities after each click, and the evaluation with its robot.
 """
 
@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 import torch
 
-from iiszoo import load_model, load_robot
+from iiszoo import Session, load_model, load_robot
 from iiszoo.engine.metrics.definitions import iou
 from iiszoo.models.zoom import from_inclusive, read_box
 from iiszoo.protocol import Clicks, Model, to_tensor
-from iiszoo.testing.replay import replay
 
 NOISE = 2e-3
-"""Of a probability; other CPU kernels change up to 3e-4 (the fixtures' own measurement)."""
+"""For a probability; other CPU kernels change up to 3e-4 (measured by the fixtures)."""
 MODELS = {"ritm_h18s_itermask": "ritm/h18s", "ritm_h18_itermask": "ritm/h18", "ritm_h32_itermask": "ritm/h32"}
 MODELS["ritm_h18_baseline"] = "ritm/h18-baseline"
 
@@ -30,7 +29,7 @@ Load = Callable[..., Model]
 
 @pytest.fixture(scope="module")
 def load(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Load:
-    """`load(stored, **options)`: the model of a fixture from a checkpoint of the official form, with its weights."""
+    """`load(stored, **options)`: the model of a fixture from a checkpoint in the official form, with its weights."""
     recipe = runpy.run_path(str(shared / "parity" / "recipe.py"))
     folder = tmp_path_factory.mktemp("checkpoints")
 
@@ -51,7 +50,7 @@ def meta(stored: Any) -> dict[str, Any]:
 
 
 def options_of(arguments: dict[str, Any]) -> dict[str, Any]:
-    """What a recorded variant's settings are called here."""
+    """The options that correspond to a recorded variant's settings."""
     options: dict[str, Any] = {}
     if "zoom" in arguments:
         size = (arguments["zoom"] or {}).get("target_size")
@@ -76,11 +75,12 @@ def session(model: Model, stored: Any, rois: list[Any], shapes: list[Any], initi
         return network(pictures, positives, negatives)
 
     model.function.network = watched  # type: ignore[attr-defined]
-    start = None if initial is None else torch.from_numpy(initial)[None, None].float() / 255
-    outputs = []
-    for (y, z), roi in zip(replay(model, to_x(stored["image"]), stored["clicks"].tolist(), start), rois, strict=True):
-        assert read_box(z["roi"], 0) == (None if roi is None else from_inclusive(roi))
-        outputs.append(y[0][0])
+    start = None if initial is None else initial.astype(np.float32) / 255
+    session, outputs = Session(model, stored["image"], initial_mask=start), []
+    for click, roi in zip(stored["clicks"].tolist(), rois, strict=True):
+        session.click(*click)
+        assert read_box(session.state["roi"], 0) == (None if roi is None else from_inclusive(roi))
+        outputs.append(session.output[0, 0])
     assert seen == [tuple(shape) for shape in shapes]
     return outputs
 

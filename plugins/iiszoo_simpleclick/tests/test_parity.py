@@ -1,4 +1,4 @@
-"""Whole sessions against upstream's recorded ones, under the synthetic weights of the shared fixtures: each region
+"""Whole sessions against upstream's recorded ones, with the synthetic weights of the shared fixtures: each region
 exactly, probabilities after each click.
 """
 
@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from iiszoo import load_model
+from iiszoo import Session, load_model
 from iiszoo.models.zoom import from_inclusive, read_box
-from iiszoo.protocol import to_tensor
-from iiszoo.testing.replay import replay
 
 NOISE = 2e-3
-"""Of a probability; other CPU kernels change up to 3e-4 (the fixtures' own measurement)."""
+"""For a probability; other CPU kernels change up to 3e-4 (measured by the fixtures)."""
 
 
 @pytest.mark.parametrize(
@@ -38,8 +36,8 @@ def test_a_session_is_upstreams(recorded: Any, name: str, variant: str, tmp_path
     every = 4 if variant else 1
     positions = stored["probs_sample_idx"][::every]
     expected = stored[f"var_{variant}_sample_f32" if variant else "probs_sample_f32"]
-    x = to_tensor(stored["image"])[None]
-    clicks = stored["clicks"].tolist()[: len(rois)]
-    for k, (y, z) in enumerate(replay(model, x, clicks)):
-        assert read_box(z["roi"], 0) == from_inclusive(rois[k])
-        np.testing.assert_allclose(y[0].flatten().numpy()[positions], expected[k], rtol=0, atol=NOISE)
+    session = Session(model, stored["image"])
+    for k, roi in enumerate(rois):
+        session.click(*stored["clicks"][k].tolist())
+        assert read_box(session.state["roi"], 0) == from_inclusive(roi)
+        np.testing.assert_allclose(session.probabilities.flatten()[positions], expected[k], rtol=0, atol=NOISE)

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from iiszoo.cli.report import command
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.grouping import by_image
 from iiszoo.engine.report import charts, page, pictures
 from iiszoo.engine.runs import store, summary
 from iiszoo.engine.runs.trace import Trace, pack_mask
@@ -68,8 +69,8 @@ def session(sample, index, iou, size, **fields):
 def samples():
     """Ids and sizes (rows, columns) of three samples of `demo`, from three images."""
     demo = load_dataset("demo")
-    first = [group[0] for group in demo.groups()[:3]]
-    return [(demo.sample_id(i), demo.read_target(i).object.shape) for i in first]
+    first = [group[0] for group in by_image(demo)[:3]]
+    return [(demo[i].id, demo[i].read_target().object.shape) for i in first]
 
 
 @pytest.fixture

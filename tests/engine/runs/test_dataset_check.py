@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+import iiszoo.data.inspection
+import iiszoo.data.read
 from iiszoo.engine.runs.dataset_check import check, verify
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
@@ -57,9 +59,21 @@ def test_the_fingerprint_is_of_the_whole_dataset_whatever_the_limit(photos):
 
 def test_the_fingerprint_does_not_depend_on_what_is_skipped(photos, place):
     folder = photos(3)
-    before = checked(folder).fingerprint
     (place / "images" / "p1.png").write_bytes(b"torn")
-    assert checked(folder, skip_broken=True).fingerprint == before
+    first, all = checked(folder, limit=1), checked(folder, skip_broken=True)
+    assert (list(first.broken), list(all.broken)) == ([], ["p1"])
+    assert first.fingerprint == all.fingerprint
+
+
+def test_every_image_is_hashed_and_decoded_once_for_all_its_samples(photos, monkeypatch):
+    hashed, decoded = [], []
+    sha256, read_image = iiszoo.data.inspection.sha256, iiszoo.data.read.read_image
+    monkeypatch.setattr("iiszoo.data.inspection.sha256", lambda path: hashed.append(path.name) or sha256(path))
+    monkeypatch.setattr("iiszoo.data.read.read_image", lambda path: decoded.append(path.name) or read_image(path))
+    found = checked(photos(3, objects=2), limit=3)
+    assert sorted(hashed) == ["p0.png", "p1.png", "p2.png"]
+    assert sorted(decoded) == ["p0.png", "p1.png"]
+    assert (found.groups, found.ids[2:4]) == ([[0, 1], [2, 3], [4, 5]], ["p1__0", "p1__1"])
 
 
 def test_every_fault_is_named_at_once(photos, place):
