@@ -1,4 +1,4 @@
-"""`iiszoo new`: the project of a plugin, complete and working, to be changed into one's own."""
+"""`iiszoo new`: writes a complete, working project of a plugin, to start one's own from."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ _PLACES = {
     "model.py": "{package}/model.py",
     "test_model.py": "tests/test_model.py",
 }
-"""Where each file of the template goes."""
+"""The path of each file of the template."""
 
 
 def write(name: str, place: Path) -> list[Path]:
-    """Write the project of a plugin whose family is `name` into the directory `place`; returns its files.
+    """Write the project of a plugin whose family is `name` to the directory `place`; returns its files.
 
-    Raises `BadOption` where the name cannot be used or is taken, or where there is something at `place` already: an
-    empty directory is filled, nothing is ever overwritten.
+    Raises `BadOption` if the name cannot be used or is taken, or if `place` is not empty: nothing is ever overwritten.
     """
     _check_name(name)
     package = f"iiszoo_{name.replace('-', '_')}"
@@ -63,7 +62,7 @@ def write(name: str, place: Path) -> list[Path]:
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise BadOption(
-            f"{name!r} cannot name a plugin: it becomes a model's family and part of a module's name, so write words "
+            f"{name!r} cannot name a plugin: it becomes a model's family and part of a module's name, so use words "
             "of lower-case letters and digits, joined by '-', such as my-model"
         )
     for plugin in plugins.installed():

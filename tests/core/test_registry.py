@@ -156,15 +156,15 @@ def test_a_bare_function_takes_neither_checkpoint_nor_options(tmp_path: Path) ->
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_model(constant, device="cpu").device == "cpu"
-    with pytest.raises(BadOption, match="device 'gpu' is not one that torch knows: cpu, cuda"):
+    with pytest.raises(BadOption, match="device 'gpu' is not one of torch's: cpu, cuda"):
         load_model(constant, device="gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(BadOption, match="device 'cuda' was asked for, but torch finds no such device here"):
+    with pytest.raises(BadOption, match="device 'cuda' is not available: torch finds no such device here"):
         load_model("classic/geocut", device="cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert load_model(constant, device="cuda:1").device == "cuda:1"
-    with pytest.raises(BadOption, match="device 'cuda:2' was asked for, but there are 2 CUDA devices"):
+    with pytest.raises(BadOption, match="device 'cuda:2' is not available: the number of CUDA devices is 2"):
         load_model(constant, device="cuda:2")
 
 

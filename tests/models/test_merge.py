@@ -328,7 +328,7 @@ def test_another_rule_is_refused(model: str) -> None:
 
 
 def test_a_function_takes_no_other_option() -> None:
-    with pytest.raises(BadOption, match="takes neither a checkpoint nor options but progressive_merge"):
+    with pytest.raises(BadOption, match="takes no checkpoint and no option but progressive_merge"):
         load_model(painting, side=3)
 
 

@@ -132,7 +132,7 @@ def test_a_file_of_none_of_the_models_is_said_to_be_that(tmp_path: Path) -> None
 def test_a_truncated_file_is_one_sentence(h18s: Path, tmp_path: Path) -> None:
     file = tmp_path / "cut.pth"
     file.write_bytes(h18s.read_bytes()[:100_000])
-    with pytest.raises(WeightsError, match=r"cut\.pth is truncated or is no PyTorch checkpoint"):
+    with pytest.raises(WeightsError, match=r"cut\.pth is truncated or not a PyTorch checkpoint"):
         load_model("ritm/h18s", checkpoint=file)
 
 
