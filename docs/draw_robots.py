@@ -1,8 +1,8 @@
-"""Draw the pictures of docs/robots.md: where each robot clicks on one and the same prediction.
+"""Draw the pictures of docs/robots.md: where each robot clicks on the same prediction.
 
     python docs/draw_robots.py
 
-The photograph and its target are `camera__man` of the embedded dataset, the prediction is that of classic/geocut after
+The photograph and its target are `camera__man` of the embedded dataset; the prediction is that of classic/geocut after
 one click. False negatives are tinted blue, false positives orange; positive clicks are green, negative ones red.
 """
 
@@ -18,32 +18,32 @@ from numpy.typing import NDArray
 import iiszoo
 from iiszoo.clicking.regions import connected_components
 from iiszoo.clicking.robots import errors
-from iiszoo.engine.inference import to_tensor
+from iiszoo.protocol import to_tensor
 
-PLACE = Path(__file__).parent / "robots"
+FOLDER = Path(__file__).parent / "robots"
 SAMPLE = "camera__man"
 SCALE = 2
-"""Drawn so many times as large as the photograph, so that the dots are round, ..."""
+"""Enlargement of the photograph for drawing, so that the dots are round, ..."""
 SHRINK = 0.6
-"""... and then kept at this part of it."""
+"""... and the scale at which the drawing is saved."""
 
 BLUE, ORANGE, GREEN, RED = (40, 110, 255), (255, 140, 0), (40, 220, 60), (255, 30, 40)
 
-N_PERSONS = 150
-CORRECTED, SESSION, PERSONS = "corrected", "session", "persons"
+N_PEOPLE = 150
+CORRECTED, SESSION, PEOPLE = "corrected", "session", "people"
 ROBOTS = {
-    # clicks in order, each error vanishing as it is clicked; or none of them; or the first clicks of many persons
+    # clicks in order, with each clicked error corrected, or with none; or the first clicks of many people
     "ritm": CORRECTED,
     "center-largest": CORRECTED,
     "gto99": SESSION,
-    "noisy-ritm": PERSONS,
-    "boundary": PERSONS,
-    "random": PERSONS,
-    "random-false": PERSONS,
-    "random-largest": PERSONS,
-    "distance": PERSONS,
+    "noisy-ritm": PEOPLE,
+    "boundary": PEOPLE,
+    "random": PEOPLE,
+    "random-false": PEOPLE,
+    "random-largest": PEOPLE,
+    "distance": PEOPLE,
     "distance-sequential": SESSION,
-    "mix:ritm=0.7,random-false=0.3": PERSONS,
+    "mix:ritm=0.7,random-false=0.3": PEOPLE,
 }
 
 
@@ -52,21 +52,21 @@ def main() -> None:
     sample = next(sample for sample in dataset if sample.id == SAMPLE)
     image, target = sample.read_image(), sample.read_target().object
     output = first_output(image, target)
-    PLACE.mkdir(exist_ok=True)
+    FOLDER.mkdir(exist_ok=True)
     for robot, how in ROBOTS.items():
         prediction = output[0, 0].numpy() > 0.5
         picture = tinted(image, target, prediction)
-        clicks = persons(robot, output, target) if how == PERSONS else session(robot, prediction, target, how)
+        clicks = people(robot, output, target) if how == PEOPLE else session(robot, prediction, target, how)
         for number, (row, col) in enumerate(clicks, 1):
-            dot(picture, row, col, GREEN if target[row, col] else RED, "" if how == PERSONS else str(number))
+            dot(picture, row, col, GREEN if target[row, col] else RED, "" if how == PEOPLE else str(number))
         name = f"{robot.partition(':')[0]}.jpg"
         small = cv2.resize(picture, None, fx=SHRINK, fy=SHRINK, interpolation=cv2.INTER_AREA)
-        cv2.imwrite(str(PLACE / name), small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 75])
+        cv2.imwrite(str(FOLDER / name), small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 75])
         print(f"{name}: {len(clicks)} clicks")
 
 
 def first_output(image: NDArray[np.uint8], target: NDArray[np.bool_]) -> torch.Tensor:
-    """(1, 1, H, W): what the model answers to the first click."""
+    """(1, 1, H, W): the model's output after the first click."""
     model, robot = iiszoo.load_model("classic/geocut"), iiszoo.load_robot("ritm")
     x = to_tensor(image)[None]
     z = model.init_z(x)
@@ -79,7 +79,7 @@ def first_output(image: NDArray[np.uint8], target: NDArray[np.bool_]) -> torch.T
 def session(
     robot: str, prediction: NDArray[np.bool_], target: NDArray[np.bool_], how: str, n: int = 8
 ) -> list[tuple[int, int]]:
-    """`n` clicks, one after another; CORRECTED: each corrects the connected error that it lies on."""
+    """`n` clicks, one after another; CORRECTED: each corrects the connected error it lies on."""
     prediction = prediction.copy()
     generators = [np.random.default_rng(0)]
     pcs, ncs = [], []
@@ -98,8 +98,8 @@ def session(
     return clicks
 
 
-def persons(robot: str, output: torch.Tensor, target: NDArray[np.bool_], n: int = N_PERSONS) -> list[tuple[int, int]]:
-    """The first click of `n` persons."""
+def people(robot: str, output: torch.Tensor, target: NDArray[np.bool_], n: int = N_PEOPLE) -> list[tuple[int, int]]:
+    """The first click of `n` people."""
     generators = [np.random.default_rng(seed) for seed in range(n)]
     outputs, targets = output.expand(n, -1, -1, -1), torch.from_numpy(target).expand(n, 1, -1, -1)
     pcs, ncs = iiszoo.load_robot(robot)(outputs, targets, [], [], generators=generators)

@@ -1,4 +1,4 @@
-"""`python -m iiszoo` is the program `iiszoo`."""
+"""`python -m iiszoo` runs the program `iiszoo`."""
 
 from iiszoo.cli.main import main
 

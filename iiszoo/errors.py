@@ -1,4 +1,4 @@
-"""What a user may see: each error is one sentence that names the thing, the cause and the way out.
+"""Errors for users: each is one sentence that names the thing, the cause and what to do.
 
 The command line prints the sentence and exits with 2; Python callers catch `IISZooError` or one of its kinds.
 """
@@ -12,22 +12,22 @@ from iiszoo.file_names import printable
 
 
 class IISZooError(Exception):
-    """The base of every error that is meant for a user's eyes. Its text is printable, whatever file it names."""
+    """The base of every error meant for users. Its text is printable, whatever file name it contains."""
 
     def __str__(self) -> str:
         return printable(super().__str__())
 
 
 class UnknownId(IISZooError):
-    """No model, dataset, robot or protocol has this id."""
+    """No model, dataset, robot or evaluation protocol has this id."""
 
 
 class BadOption(IISZooError):
-    """An argument that cannot be used: a value out of range, a device that is absent, a module that fails to import."""
+    """An argument that cannot be used: a value out of range, an absent device, a module that fails to import."""
 
 
 class PluginError(IISZooError):
-    """A plugin is broken, or what was asked for belongs to a broken plugin; `__cause__` holds its own error."""
+    """A plugin is broken, or the requested thing belongs to a broken plugin; `__cause__` is the plugin's own error."""
 
 
 class WeightsError(IISZooError):
@@ -35,7 +35,7 @@ class WeightsError(IISZooError):
 
 
 class DatasetError(IISZooError):
-    """A dataset is missing, laid out wrongly, or holds files that cannot be used."""
+    """A dataset is missing, laid out wrongly, or contains files that cannot be used."""
 
 
 class UpstreamError(IISZooError):
@@ -43,7 +43,9 @@ class UpstreamError(IISZooError):
 
 
 class RunError(IISZooError):
-    """A run directory cannot be used: made by another protocol, model, weights or dataset, in use, or damaged."""
+    """A run directory cannot be used: made with another evaluation protocol, model, weights or dataset, in use, or
+    damaged.
+    """
 
 
 class RobotError(IISZooError):
@@ -51,25 +53,26 @@ class RobotError(IISZooError):
 
 
 class ModelError(IISZooError):
-    """A model raised, or its answer breaks the standard format; the message names the model and the sample."""
+    """A model raised, or its output breaks the standard format; the message names the model and the sample."""
 
 
 class WorkerLost(RunError):
-    """A model's process (`iiszoo.remote`) died and another start would not help: no sample's fault, the run ends."""
+    """A model's process (`iiszoo.remote`) died and a restart would not help: no sample is at fault, the run ends."""
 
 
 class WorkerDied(ModelError):
-    """The process that a model runs in (`iiszoo.remote`) died, or did not answer in time; another takes its place."""
+    """The process that a model runs in (`iiszoo.remote`) died or did not answer in time; a new one replaces it."""
 
 
 TEXT_LIMIT = 500
-"""So many characters of an exception's text are repeated in a message, a result or a table."""
+"""Characters of an exception's text that a message, a result or a table repeats."""
 
 
 def text_of(error: BaseException, limit: int = TEXT_LIMIT) -> str:
-    """What an exception says, on one line, at most about `limit` characters, with nothing a terminal would obey.
+    """An exception's text on one line, at most about `limit` characters, without control characters.
 
-    Never raises: code of others may raise exceptions whose own `str()` raises, or returns what is no text.
+    Never raises, although the `str()` of a model's or plugin's exception may raise, or return something that is not a
+    string.
     """
     try:
         text = str.__str__(str(error))
@@ -77,7 +80,7 @@ def text_of(error: BaseException, limit: int = TEXT_LIMIT) -> str:
     except KeyboardInterrupt:
         raise
     except BaseException as second:  # noqa: BLE001  see above
-        return f"(it cannot say what: its str() raises {type(second).__name__})"
+        return f"(no text: its str() raises {type(second).__name__})"
     shown = words[:limit]
     left = len(text) - len(text[: 4 * limit]) + len(words) - len(shown)
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
@@ -85,14 +88,14 @@ def text_of(error: BaseException, limit: int = TEXT_LIMIT) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """`ValueError: what it says` (as `text_of`), to stand within a sentence."""
-    said = text_of(error)
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    """`ValueError: its text` (as `text_of`), for use within a sentence."""
+    text = text_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 @contextmanager
 def raised_as(kind: type[IISZooError], what: str) -> Iterator[None]:
-    """Whatever the code of a plugin or of the user raises in here becomes an error of `kind`; Ctrl-C does not."""
+    """Turn anything that a plugin's or the user's code raises inside into an error of `kind`, except Ctrl-C."""
     try:
         yield
     except (KeyboardInterrupt, IISZooError):

@@ -1,8 +1,8 @@
-"""Names of files as text that any program can print, store and read back. Standard library only.
+"""File names as text that any program can print, store and read back. Standard library only.
 
-A name on disk is bytes; Python holds bytes that are not UTF-8 as lone surrogates, which no UTF-8 file or terminal
-takes. Here such a byte is written `%E9`, and a `%` that would be read as such an escape `%25`: `unescaped` finds the
-name again.
+A name on disk is bytes; Python represents bytes that are not UTF-8 as lone surrogates, which a UTF-8 file or terminal
+does not accept. Here such a byte is written `%E9`, and a `%` that would read as such an escape `%25`; `unescaped`
+restores the name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _UNDECODED = re.compile("[\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """`text` without lone surrogates: valid Unicode. Nothing else changes, so that it does no harm to do it twice."""
+    """`text` without lone surrogates: valid Unicode. Nothing else changes, so applying it twice is harmless."""
     return _UNDECODED.sub(lambda found: _written(found[0]), text)
 
 
@@ -39,15 +39,15 @@ def unescaped(text: str) -> str:
 
 
 def sample_name(name: str) -> str:
-    """A sample's id from the name of its file, the same on every file system: composed (Unicode NFC), and escaped."""
+    """A sample's id from its file name, the same on every file system: composed (Unicode NFC) and escaped."""
     return escaped(composed(name))
 
 
 def composed(name: str) -> str:
-    """The name with composed accents (NFC): macOS writes them decomposed (NFD), and both are one name to a reader."""
+    """The name with composed accents (NFC): macOS decomposes them (NFD), but both read as the same name."""
     return unicodedata.normalize("NFC", name)
 
 
 def for_hash(text: str) -> bytes:
-    """UTF-8, and the same bytes for text with a lone surrogate on every machine."""
+    """The text as UTF-8; a lone surrogate gives the same bytes on every machine."""
     return text.encode("utf-8", "backslashreplace")

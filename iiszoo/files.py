@@ -1,4 +1,4 @@
-"""What is done to files all over iiszoo, each in one way: read, replaced, hashed, locked. No heavy import."""
+"""The one way to read, replace, hash and lock files in iiszoo. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ import filelock
 _CHUNK = 1 << 20  # bytes
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 _LONGEST_PART_NAME = 100
-"""Bytes of a file's name with which the name of its unfinished copy begins, so that this is never too long."""
+"""Bytes of a file's name that the name of its unfinished copy begins with, so that it is never too long."""
 
 
 def read_bytes(path: Path) -> bytes:
     """The content of a regular file. Raises `OSError`, also for a pipe or a device, which might never end."""
     _refuse_all_but_files(os.stat(path), path)
-    # what lay there may have been replaced meanwhile: opening a pipe must not wait for somebody who writes
+    # the file may have been replaced meanwhile: opening a pipe must not wait for a writer
     opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with open(opened, "rb") as file:
         _refuse_all_but_files(os.fstat(opened), path)
@@ -40,8 +40,8 @@ def _refuse_all_but_files(found: os.stat_result, path: Path) -> None:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file that a person may have written: UTF-8, with or without a byte order mark, or UTF-16 with one,
-    as Windows tools save it; the mark is left out, and every line ends in a line feed. Raises `OSError`, or
+    """The text of a file that a person may have written: UTF-8 with or without a byte order mark, or UTF-16 with one,
+    as Windows tools save it. The mark is removed, and every line ends in a line feed. Raises `OSError`, or
     `UnicodeDecodeError` for another encoding.
     """
     content = read_bytes(path)
@@ -50,9 +50,10 @@ def read_text(path: Path) -> str:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader, or a full disk, meets the old one or the new one and never half of it.
+    """Write a text file so that a reader sees the old or the new content, never half of it, even on a full disk.
 
-    It is written beside its place and renamed. Raises `OSError`, leaving the old file and nothing beside it.
+    The text is written to a temporary file beside `path`, which is then renamed. Raises `OSError`; the old file stays,
+    and no temporary file is left.
     """
     begin = path.name.encode("utf-8", "surrogateescape")[:_LONGEST_PART_NAME].decode("utf-8", "ignore")
     fresh = path.with_name(f".{begin}.{uuid.uuid4().hex}.part")
@@ -60,12 +61,12 @@ def replace_text(path: Path, text: str) -> None:
         fresh.write_text(text, "utf-8")
         fresh.replace(path)
     finally:
-        with suppress(OSError):  # then it could not be made either, and that is what the caller must hear
+        with suppress(OSError):  # then it could not be created either, and the caller needs that error
             fresh.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> tuple[str, int]:
-    """The hex digest of a file's bytes, and their number. Raises `OSError`."""
+    """A file's SHA-256 (hex) and its size in bytes. Raises `OSError`."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):
@@ -75,10 +76,10 @@ def sha256(path: Path) -> tuple[str, int]:
 
 
 def lock(path: Path, timeout: float = -1) -> filelock.BaseFileLock:
-    """Take the lock that the file `path` stands for, and return it; it ends with `release()`, or with the process.
+    """Acquire the lock of the file `path` and return it; it ends with `release()` or with the process.
 
-    Waits `timeout` seconds (-1: for ever). Raises `TimeoutError` where another holds it, and `OSError` where the file
-    cannot be made or its file system knows no locks: going on without one would risk what the lock protects.
+    Waits `timeout` seconds (-1: forever). Raises `TimeoutError` if another process holds it, and `OSError` if the file
+    cannot be created or its file system has no locks: going on without one would risk what the lock protects.
     """
     _refuse_without_locks(path)
     taken = filelock.FileLock(path, timeout)
@@ -87,7 +88,7 @@ def lock(path: Path, timeout: float = -1) -> filelock.BaseFileLock:
 
 
 def _refuse_without_locks(path: Path) -> None:
-    """filelock waits for ever where there are no locks, or makes a file that outlives a process that is killed."""
+    """Without locks, filelock waits forever, or creates a file that outlives a killed process."""
     if sys.platform == "win32":
         return
     import fcntl
@@ -104,7 +105,7 @@ def _refuse_without_locks(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock of `path`, whose directory is made. `waiting` is called where another process holds it.
+    """Hold the lock of `path`, whose directory is created. `waiting` is called if another process holds it.
 
     Raises `OSError` as `lock` does, before the body is entered.
     """

@@ -5,7 +5,7 @@ A plugin is a pip package with one entry point in the group `iiszoo`, named afte
     [project.entry-points.iiszoo]
     mymodel = "iiszoo_mymodel"
 
-The module that it names states the version of this contract and implements any of the hooks:
+That module states the version of this contract and implements any of the hooks:
 
     api_version = 1
 
@@ -13,9 +13,9 @@ The module that it names states the version of this contract and implements any 
     def iiszoo_register_models(register):
         register(ModelCard(id="mymodel/small", loader="iiszoo_mymodel.network:load", ...), default=True)
 
-That module must be cheap to import: cards only, no torch, no numpy. Everything heavy lives behind a card's `loader`.
-A hook that raises breaks its own plugin and nothing else. iiszoo's own models, datasets and robots come through the
-same hooks (`iiszoo.builtin`).
+It must be cheap to import: cards only, no torch, no numpy. Everything heavy lives behind a card's `loader`. A hook that
+raises breaks its own plugin and nothing else. iiszoo's own models, datasets and robots use the same hooks
+(`iiszoo.builtin`).
 """
 
 from __future__ import annotations

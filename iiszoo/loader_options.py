@@ -1,4 +1,4 @@
-"""The options of a card's loader: the keywords that its function names beside those that iiszoo itself gives it."""
+"""The options of a card's loader: its keyword parameters, except those that iiszoo itself passes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from iiszoo.errors import BadOption, raised_as
 
 _GIVEN = ("device", "checkpoint", "root", "argument")
-"""What iiszoo itself hands to a loader."""
+"""The keywords that iiszoo itself passes to a loader."""
 
 
 def options_of(loader: Callable[..., Any]) -> dict[str, Any]:
-    """The options that a loader names, with their defaults."""
+    """A loader's options, with their defaults."""
     _, *parameters = _parameters(loader)  # the first is the card
     return {
         parameter.name: parameter.default
@@ -23,9 +23,9 @@ def options_of(loader: Callable[..., Any]) -> dict[str, Any]:
 
 
 def check_options(what: str, loader: Callable[..., Any], options: Mapping[str, Any], common: Iterable[str]) -> None:
-    """Raise `BadOption` for an option that `what` (`"model sam/vit-b"`) does not have, or whose value is not of the
-    kind of its default. `common` are the options that all of its kind have. The loader is not called: it looks at the
-    values itself.
+    """Raise `BadOption` for an option that `what` (`"model sam/vit-b"`) does not have, or for a value that is not true
+    or false if the default is. `common`: options that all models (or all datasets) have. The loader is not called; it
+    checks other values itself.
     """
     known = options_of(loader)
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in _parameters(loader))
@@ -38,7 +38,7 @@ def check_options(what: str, loader: Callable[..., Any], options: Mapping[str, A
 
 
 def _parameters(loader: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters of a loader. Raises `BadOption` if it cannot be called, or does not take the card."""
+    """A loader's parameters. Raises `BadOption` if it cannot be called or does not take the card."""
     with raised_as(BadOption, f"{loader!r:.200} cannot be called as a loader"):
         parameters = [*inspect.signature(loader).parameters.values()]
     if not parameters:

@@ -1,4 +1,4 @@
-"""From the name of a model or a dataset to the loaded thing."""
+"""Loading a model or a dataset by its name."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 def load_model(model: ModelSpec, checkpoint: str | Path | None = None, device: str = "cpu", **options: Any) -> Model:
     """A model of the standard format (`init_z`, `__call__`, `card`).
 
-    `model` is an id (`sam`, `sam/vit-b`), with options (`sam/vit-b?rule=segnext`) or without,
-    `"package.module:function"`, or any callable of the standard format. `checkpoint` is a file of own weights of the
-    same architecture; `options`, and those of the id, go to the card's loader. `progressive_merge`, `"published"` or
-    `"fixed"`, is an option of every model (`iiszoo.models.merge`), and the only one of a bare function.
-    Raises `UnknownId`, `PluginError`, `WeightsError`, or `BadOption` (a device that is absent, an unknown option).
+    `model` is an id (`sam`, `sam/vit-b`), with or without options (`sam/vit-b?rule=segnext`),
+    `"package.module:function"`, or any callable of the standard format. `checkpoint` is a file with your own weights
+    for the same architecture; `options`, and those of the id, go to the card's loader. `progressive_merge`,
+    `"published"` or `"fixed"`, is an option of every model (`iiszoo.models.merge`), and the only one of a bare
+    function. Raises `UnknownId`, `PluginError`, `WeightsError`, or `BadOption` (an absent device, an unknown option).
     """
     return resolve(model, checkpoint, options).load(device)
 
 
 def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationDataset:
-    """A dataset for evaluation: an id, or `id:ARGUMENT` for those that take one (`folder:DIR`).
+    """A dataset for evaluation: an id, or `id:ARGUMENT` if it takes one (`folder:DIR`).
 
-    `?initial=WHAT`, an option of every dataset, says which masks its sessions start from: `masks:DIR`,
-    `coco:FILE` or `perturb:seed=0,iou=0.75-0.85` (`iiszoo.data.initial_masks`). `root` is the dataset's own directory, or one that
-    holds it under its id. Raises `UnknownId`, `BadOption` or `DatasetError`.
+    `?initial=WHAT`, an option of every dataset, names the masks that its sessions start from: `masks:DIR`, `coco:FILE`
+    or `perturb:seed=0,iou=0.75-0.85` (`iiszoo.data.initial_masks`). `root` is the dataset's own directory, or one that
+    contains it under its id. Raises `UnknownId`, `BadOption` or `DatasetError`.
     """
     card, name = resolve_dataset(dataset)
     loader = load_object(card.loader)

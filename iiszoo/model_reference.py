@@ -1,9 +1,9 @@
 """A model, resolved once: what it is, before it is loaded.
 
-`resolve` makes a reference at the door; whoever comes after asks it for the model's `identity()`, lets it `fetch()` the
-weights and `load()` the model, and never reads a name again. A model of this interpreter is known by its card
-(`CardReference`), is a file that `iiszoo train` wrote (`TrainedReference`), a function (`FunctionReference`) or loaded
-already (`LoadedReference`); one of another interpreter is an `iiszoo.remote.RemoteReference`.
+`resolve` is called once per model; all other code takes the reference, asks it for the model's `identity()`, lets it
+`fetch()` the weights and `load()` the model, and never parses a name. A model of this interpreter has a card
+(`CardReference`), is a file that `iiszoo train` wrote (`TrainedReference`), is a function (`FunctionReference`) or is
+already loaded (`LoadedReference`); a model of another interpreter is an `iiszoo.remote.RemoteReference`.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from iiszoo.remote import Interpreter
 
 ModelSpec = str | Callable[..., Any]
-"""An id of the zoo, with options or without (`sam/vit-b?rule=segnext`), `"module:function"`, a callable of the standard
-format, or where a trained network lies: the directory of a run of `iiszoo train`, or its safetensors file."""
+"""An id of the zoo, with or without options (`sam/vit-b?rule=segnext`), `"module:function"`, a callable of the standard
+format, or a trained network: the directory of a run of `iiszoo train`, or its safetensors file."""
 
 Identity = dict[str, Any]
-"""What decides a model's answers: `id`, `code`, `options`, `weights`. `weights` is absent as long as the hash of one is
-not known: upstream states none, and it has not been fetched."""
+"""What determines a model's outputs: `id`, `code`, `options`, `weights`. `weights` is absent while the hash of a
+file is unknown: upstream publishes none, and it has not been fetched."""
 
 Fetching = Callable[[str, int, int | None], None]
-"""Called as `fetching(filename, bytes so far, bytes in all)`."""
+"""Called as `fetching(filename, bytes so far, total bytes)`."""
 
 
 class ModelReference(Protocol):
@@ -50,17 +50,17 @@ class ModelReference(Protocol):
 
     @property
     def name(self) -> str:
-        """The resolved name, with every option that was chosen; what results are filed under."""
+        """The resolved name with every chosen option, under which results are filed."""
 
     @property
     def threshold(self) -> float:
         """The probability above which the model counts a pixel as object, as published."""
 
     def identity(self) -> Identity:
-        """What decides the model's answers, found without loading it."""
+        """What determines the model's outputs, found without loading it."""
 
     def fetch(self, fetching: Fetching | None = None) -> ModelReference:
-        """Bring the weights within reach; the reference whose identity states their hashes.
+        """Fetch the weights; returns the reference whose identity includes their hashes.
 
         Raises `WeightsError`, or `BadOption` for an option that the model does not have.
         """
@@ -75,9 +75,9 @@ def resolve(
     options: Mapping[str, Any] | None = None,
     interpreter: Interpreter | None = None,
 ) -> ModelReference:
-    """The reference of a model. `options` go on top of those in its name; `checkpoint` is a file of own weights.
+    """The reference of a model. `options` override those in its name; `checkpoint` is a file with your own weights.
 
-    Raises `UnknownId`, `PluginError`, or `BadOption` (a checkpoint that does not exist, an option of the wrong form).
+    Raises `UnknownId`, `PluginError`, or `BadOption` (a checkpoint that does not exist, a malformed option).
     """
     options = dict(options or {})
     path = None if checkpoint is None else Path(checkpoint)
@@ -116,7 +116,7 @@ def _of_function(
     merge = options.pop(MERGE, None)
     if checkpoint is not None or options:
         raise BadOption(
-            f"{function_name(function)} is a bare function: it takes neither a checkpoint nor options but {MERGE}"
+            f"{function_name(function)} is a bare function: it takes no checkpoint and no option but {MERGE}"
         )
     if merge is not None:
         check_merge_rule(merge)
@@ -148,7 +148,7 @@ class CardReference:
         return self.card.threshold
 
     def identity(self) -> Identity:
-        """Its code is known by the versions of plugin and core, its weights by their hashes."""
+        """Code is identified by the versions of plugin and core, weights by their hashes."""
         plugin = registry().models.plugin(self.card)
         code = dict.fromkeys([f"{plugin.distribution} {plugin.version}", f"iiszoo {__version__}"])
         identity: Identity = {"id": self.name, "code": ", ".join(code), "options": dict(self.options)}
@@ -178,7 +178,7 @@ class CardReference:
         merge = None if MERGE in options_of(loader) else options.pop(MERGE, None)
         asked = {"checkpoint": self.checkpoint, **options} if self.checkpoint else options
         how = f" with {', '.join(asked)}" if asked else ""
-        with assets.pinning() as pins:  # of weights whose hash nobody states
+        with assets.pinning() as pins:  # hashes that upstream does not publish
             try:
                 loaded = loader(self.card, device=device, checkpoint=self.checkpoint, **options)
             except WeightsError as error:
@@ -252,7 +252,7 @@ class TrainedReference:
 
 @dataclass(frozen=True)
 class FunctionReference:
-    """A function of the standard format, `"module:function"` or the object itself, and how its answers are merged."""
+    """A function of the standard format, `"module:function"` or the object itself, and how its outputs are merged."""
 
     function: str | Callable[..., Any]
     merge: Any = None
@@ -266,8 +266,8 @@ class FunctionReference:
         return 0.5
 
     def identity(self) -> Identity:
-        """A function that can be imported by its name is known by the hash of the file that defines it; any other
-        only by itself, so that no later process takes its results for another's.
+        """A function that can be imported by name is identified by the hash of the file that defines it; any other only
+        by the object itself, so that no later process reuses its results.
         """
         return {"id": self.name, "code": _code_of(self.function), "options": self._options(), "weights": []}
 
@@ -282,12 +282,12 @@ class FunctionReference:
         function = load_object(self.function) if isinstance(self.function, str) else self.function
         name = function_name(self.function)
         if inspect.isclass(function):
-            with raised_as(ModelError, f"model {name} cannot be made"):
+            with raised_as(ModelError, f"model {name} cannot be created"):
                 function = function()
         if not callable(function):
             raise BadOption(f"{name} is not callable, so it cannot be a model")
         model = as_model(function, name=name, device=device)
-        _ = model.ragged  # raises if the function cannot say it
+        _ = model.ragged  # raises if the attribute cannot be read
         return _at_threshold(model if self.merge is None else merging(model, self.merge), threshold)
 
     def _options(self) -> dict[str, Any]:
@@ -296,7 +296,7 @@ class FunctionReference:
 
 @dataclass(frozen=True)
 class LoadedReference:
-    """A model that the caller has loaded; `origin` is what it was made of."""
+    """A model that the caller has loaded; `origin` identifies it."""
 
     model: Model
     origin: CardReference | FunctionReference | TrainedReference
@@ -343,7 +343,7 @@ def _code_of(function: str | Callable[..., Any]) -> str:
         spec = importlib.util.find_spec(module)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # the package that holds the module is imported, and may raise anything
+    except BaseException as error:  # the parent package is imported, and may raise anything
         if isinstance(function, str):
             raise BadOption(f"model {function!r} cannot be imported: {one_line(error)}") from error
         spec = None

@@ -2,8 +2,8 @@
 
     sam/vit-b?rule=segnext          folder:photos?initial=perturb:seed=0,iou=0.75-0.85          noisy-ritm:sigma=0.3
 
-In an argument or a value (the name of a directory, say) `%3F` stands for `?`, `%26` for `&`, and `%E9` for a byte that
-is not UTF-8 (`iiszoo.file_names`). A value that reads as a number, `true` or `false` is one.
+In an argument or a value (such as a directory's name) `%3F` stands for `?`, `%26` for `&`, and `%E9` for a byte that is
+not UTF-8 (`iiszoo.file_names`). A value that reads as a number, `true` or `false` becomes one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from iiszoo.file_names import escaped, printable, unescaped
 
 @dataclass(frozen=True)
 class Name:
-    """A parsed name; `str(name)` is its one canonical spelling, options in alphabetical order."""
+    """A parsed name; `str(name)` is its canonical spelling, options in alphabetical order."""
 
     id: str
     argument: str = ""
@@ -31,7 +31,7 @@ class Name:
         return f"{whole}?{'&'.join(options)}" if options else whole
 
     def with_options(self, options: Mapping[str, Any]) -> Name:
-        """The name with `options` on top of its own."""
+        """The name with `options` added; they override its own."""
         return replace(self, options={**self.options, **options})
 
     def without(self, option: str) -> Name:

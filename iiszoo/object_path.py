@@ -1,4 +1,4 @@
-"""`"package.module:name"`: how cards and people name Python objects that are imported only when they are wanted."""
+"""`"package.module:name"`: the name of a Python object that is imported only when needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from iiszoo.trained_file import named_file
 
 
 def load_object(path: str) -> Any:
-    """Import what `"package.module:name"` names. Raises `BadOption` if that cannot be done."""
+    """Import the object that `"package.module:name"` names. Raises `BadOption` if that fails."""
     module, _, name = path.partition(":")
     with raised_as(BadOption, f"{path!r} cannot be imported"):
         imported = import_module(module)
@@ -27,7 +27,7 @@ def is_function(model: str | Callable[..., Any]) -> bool:
     """Whether this is a callable or names one (`module:function`); otherwise it is an id of the zoo, or names the file
     of a trained network.
 
-    Raises `BadOption` for the name of a file, with the name that its module has.
+    Raises `BadOption` for a file name; the message gives the module's name instead.
     """
     if not isinstance(model, str):
         return True
@@ -48,7 +48,7 @@ def function_name(function: str | Callable[..., Any]) -> str:
 
 def _refuse_file(name: str) -> None:
     file, colon, function = name.rpartition(":")
-    if not colon or "/" in function or "\\" in function:  # a drive's letter stands before a colon too
+    if not colon or "/" in function or "\\" in function:  # a drive letter is followed by a colon, too
         file, function = name, ""
     folder, slash, last = file.replace("\\", "/").rpartition("/")
     if not (last.endswith(".py") or file.startswith((".", "/", "~")) or "\\" in file or (slash and function)):
@@ -56,7 +56,7 @@ def _refuse_file(name: str) -> None:
     module = last.removesuffix(".py")
     if not module.isidentifier():
         raise BadOption(
-            f"model {name!r} names a file, and no module can be called {module!r}; rename the file to a word of "
+            f"model {name!r} names a file, but {module!r} is not a valid module name; rename the file to a word of "
             "letters, digits and '_', and name the model MODULE:FUNCTION"
         )
     there = f" and put its folder on Python's path: PYTHONPATH={folder or '/'}" if slash and folder != "." else ""

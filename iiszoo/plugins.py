@@ -1,14 +1,14 @@
-"""Finding plugins, each by itself, so that a broken one never breaks the tool.
+"""Finding plugins, each in isolation, so that a broken one never breaks the tool.
 
-Every entry point of the group `iiszoo` is loaded, its `api_version` checked and its hooks called into a staging list;
-only a plugin that got through all of it is committed. Whatever goes wrong is kept with the plugin (`Plugin.error`,
-`Plugin.traceback`), reported by `iiszoo plugins`, and raised when something of that plugin is asked for.
+Every entry point of the group `iiszoo` is loaded, its `api_version` checked and its hooks called into a staging list; a
+plugin is committed only if all of this succeeds. A failure is recorded with the plugin (`Plugin.error`,
+`Plugin.traceback`), reported by `iiszoo plugins`, and raised when something of that plugin is requested.
 
-`IISZOO_PLUGINS=a,b` selects entry points by name (built-ins are always there); `IISZOO_STRICT_PLUGINS=1` raises the
-first failure at once.
+`IISZOO_PLUGINS=a,b` selects entry points by name (the built-ins are always loaded); `IISZOO_STRICT_PLUGINS=1` raises
+the first failure at once.
 
-Ctrl-C stops the program also while a plugin is imported. A KeyboardInterrupt that a plugin raises by itself, without a
-SIGINT to this process, breaks the plugin, as any other exception does. What a plugin prints goes to stderr.
+Ctrl-C stops the program even while a plugin is imported. A KeyboardInterrupt that a plugin raises itself, without a
+SIGINT to this process, breaks the plugin like any other exception. What a plugin prints goes to stderr.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ Kind = Literal["model", "dataset", "robot"]
 KINDS: dict[Kind, type] = {"model": ModelCard, "dataset": DatasetCard, "robot": RobotCard}
 
 SLOW_SECONDS = 5.0
-"""A plugin that takes longer to import is named on stderr: it is what a person waits for."""
+"""A plugin that takes longer to import is named on stderr, so that the user knows what the wait is for."""
 
 _TRACEBACK = 20_000
-"""Characters of a traceback's end that are kept."""
+"""Characters of a traceback that are kept, from its end."""
 
 
 @dataclass
 class Plugin:
-    """One entry point: where it comes from, what it registered, or why it could not.
+    """One entry point: where it comes from, what it registered, or why it failed.
 
     `import_seconds` covers loading the module and calling its hooks.
     """
@@ -73,17 +73,17 @@ class Plugin:
         return f"{self.name} ({self.distribution} {self.version})"
 
     def claims(self) -> set[tuple[Kind, str]]:
-        """The (kind, family) pairs that no other plugin may also register."""
+        """The (kind, family) pairs that no other plugin may register."""
         return {(kind_of(card), card.family) for card in self.cards}
 
     def break_with(self, error: BaseException) -> None:
-        """Record `error`. What had been staged stays readable, so that asking for it can name this plugin."""
+        """Record `error`. Staged cards are kept, so that a request for one can name this plugin."""
         if os.environ.get("IISZOO_STRICT_PLUGINS") == "1":
             raise PluginError(self.failure(error)) from error
         self.error = error
         try:
             self.traceback = "".join(traceback.format_exception(error))[-_TRACEBACK:]
-        except Exception:  # noqa: BLE001  the exception is of others, and its attributes may raise
+        except Exception:  # noqa: BLE001  the plugin's exception may have attributes that raise
             self.traceback = one_line(error)
 
     def failure(self, error: BaseException) -> str:
@@ -97,7 +97,7 @@ def kind_of(card: Card) -> Kind:
 
 @cache
 def installed() -> tuple[Plugin, ...]:
-    """The built-ins first, then every selected plugin by name, broken ones included. Found once a process."""
+    """The built-ins first, then every selected plugin by name, broken ones included. Found once per process."""
     builtin = Plugin(BUILTIN, "iiszoo.builtin", "iiszoo", iiszoo.__version__)
     _load(builtin, lambda: import_module(builtin.module))
     if builtin.error is not None:
@@ -113,7 +113,7 @@ def installed() -> tuple[Plugin, ...]:
 
 @dataclass(frozen=True)
 class _Found:
-    """An entry point, and its distribution; `load` raises where the distribution's entry points cannot be read."""
+    """An entry point and its distribution; `load` raises if the distribution's entry points cannot be read."""
 
     name: str
     value: str
@@ -123,9 +123,9 @@ class _Found:
 
 
 def _found() -> Iterator[_Found]:
-    """The entry points of all distributions, each read by itself: one whose files are damaged breaks no other.
+    """The entry points of all distributions, each read separately: one with damaged files breaks no other.
 
-    Of two distributions with one name the first on `sys.path` counts, as it is what is imported.
+    Of two distributions with the same name the first on `sys.path` counts, because it is the one that is imported.
     """
     seen = set()
     for distribution in distributions():
@@ -137,7 +137,7 @@ def _found() -> Iterator[_Found]:
             seen.add(key)
         try:
             points = [(p.name, p.value, p.load) for p in distribution.entry_points if p.group == _GROUP]
-        except Exception as error:  # noqa: BLE001  the reader stumbles over what is malformed in many ways
+        except Exception as error:  # noqa: BLE001  malformed files raise many kinds of errors
             points = [(p, value, _raiser(name, error)) for p, value in _legible(distribution, error)]
         for point, value, load in points:
             yield _Found(point, value, *_stated(distribution, name, version), load)
@@ -146,18 +146,18 @@ def _found() -> Iterator[_Found]:
 def _raiser(distribution: str, error: Exception) -> Callable[[], Any]:
     def load() -> Any:
         raise PluginError(
-            f"the file entry_points.txt of {distribution} cannot be read ({one_line(error)}); install it anew"
+            f"the file entry_points.txt of {distribution} cannot be read ({one_line(error)}); reinstall it"
         ) from error
 
     return load
 
 
 def _legible(distribution: Distribution, error: Exception) -> list[tuple[str, str]]:
-    """Name and value of what seem to be iiszoo's entry points, in a file that cannot be read as what it should be."""
+    """Name and value of what look like iiszoo's entry points in a malformed file."""
     try:
         raw = error.object if isinstance(error, UnicodeDecodeError) else None
         text = distribution.read_text("entry_points.txt") or "" if raw is None else raw.decode("utf-8", "replace")
-    except Exception:  # noqa: BLE001  nothing in it can be read, and most distributions are not iiszoo's
+    except Exception:  # noqa: BLE001  nothing is legible, and most distributions do not concern iiszoo
         return []
     _, ours, rest = text.replace("\0", "").partition(f"[{_GROUP}]")
     section = rest.partition("[")[0]
@@ -170,7 +170,7 @@ _UNKNOWN = "unknown distribution"
 
 
 def _named(distribution: Distribution) -> tuple[str, str]:
-    """Name and version as the directory's name has them: no file need be read, or be readable, for that."""
+    """Name and version from the directory's name, which needs no readable file."""
     stem = os.path.basename(str(getattr(distribution, "_path", "")))
     name, _, rest = stem.removesuffix(".dist-info").removesuffix(".egg-info").partition("-")
     if name and stem.endswith((".dist-info", ".egg-info")):
@@ -179,10 +179,10 @@ def _named(distribution: Distribution) -> tuple[str, str]:
 
 
 def _stated(distribution: Distribution, name: str, version: str) -> tuple[str, str]:
-    """Name and version as the distribution's METADATA states them; those given where it does not."""
+    """Name and version from the distribution's METADATA, else `name` and `version`."""
     try:
         return str(distribution.metadata["Name"] or name), str(distribution.metadata["Version"] or version)
-    except Exception:  # noqa: BLE001  absent, not UTF-8, malformed: it is still known by its directory
+    except Exception:  # noqa: BLE001  absent, not UTF-8, malformed: the directory still names it
         return name, version
 
 
@@ -214,15 +214,15 @@ def _load(plugin: Plugin, load: Any) -> None:
             plugin.break_with(error)
     finally:
         plugin.import_seconds = time.perf_counter() - start
-    if ctrl_c.pressed:  # whatever the plugin has made of it
+    if ctrl_c.pressed:  # whatever the plugin did with the exception
         raise KeyboardInterrupt
 
 
 class _CtrlC:
-    """Notes whether SIGINT comes while this is entered; what else it does stays as it was.
+    """Notes whether SIGINT arrives inside the `with` block, and passes it on.
 
-    So a person's Ctrl-C is told apart from a KeyboardInterrupt that a plugin raises by itself. Only the main thread
-    gets signals: elsewhere there is nothing to note.
+    This distinguishes the user's Ctrl-C from a KeyboardInterrupt that a plugin raises itself. Only the main thread gets
+    signals; in others there is nothing to note.
     """
 
     def __init__(self) -> None:
@@ -246,12 +246,12 @@ class _CtrlC:
 
 @contextmanager
 def _watched(plugin: Plugin) -> Iterator[None]:
-    """Name the plugin on stderr where this takes long, while it does."""
+    """Name the plugin on stderr, during the block, if it takes long."""
 
-    def tell() -> None:
+    def warn() -> None:
         click.echo(f"plugin {plugin.label} takes more than {SLOW_SECONDS:g} s to import ...", err=True)
 
-    timer = threading.Timer(SLOW_SECONDS, tell)
+    timer = threading.Timer(SLOW_SECONDS, warn)
     timer.daemon = True
     timer.start()
     try:
@@ -268,8 +268,8 @@ def _check_api_version(module: ModuleType) -> None:
         )
     if version != hookspecs.API_VERSION:
         raise PluginError(
-            f"module {module.__name__} is written for api_version {version!r}, this iiszoo has "
-            f"{hookspecs.API_VERSION}; install a release of the plugin or of iiszoo that fits"
+            f"module {module.__name__} is written for api_version {version!r}, but this iiszoo has "
+            f"{hookspecs.API_VERSION}; install a matching release of the plugin or of iiszoo"
         )
 
 
@@ -280,7 +280,7 @@ def _call_hooks(plugin: Plugin, module: ModuleType) -> None:
     caller = pluggy.PluginManager("iiszoo")
     caller.add_hookspecs(hookspecs)
     caller.register(module, name=plugin.name)
-    caller.check_pending()  # a hook that iiszoo does not know is a spelling mistake, not a wish
+    caller.check_pending()  # an unknown hook is a misspelt one
     staged_commands = click.Group("staged")
     caller.hook.iiszoo_register_models(register=_stager(plugin, "model"))
     caller.hook.iiszoo_register_datasets(register=_stager(plugin, "dataset"))
@@ -290,7 +290,7 @@ def _call_hooks(plugin: Plugin, module: ModuleType) -> None:
 
 
 def _checked_commands(commands: dict[str, Any]) -> dict[str, click.Command]:
-    """The commands, each of which `iiszoo --help` can show. Raises `PluginError` that names the one that is wrong."""
+    """The commands, if `iiszoo --help` can show each. Raises `PluginError`, naming the command that is wrong."""
     for name, command in commands.items():
         if not isinstance(name, str) or not re.fullmatch(r"[^\W_][\w.-]*", name):
             raise PluginError(f"a command cannot be called {name!r:.80}; use letters, digits, '-', '_' and '.'")
@@ -301,9 +301,9 @@ def _checked_commands(commands: dict[str, Any]) -> dict[str, click.Command]:
         try:
             sound = isinstance(command.get_short_help_str(), str) and isinstance(command.hidden, bool)
         except Exception as error:
-            raise PluginError(f"the help of command {name!r} cannot be had: {one_line(error)}") from error
+            raise PluginError(f"the help of command {name!r} cannot be read: {one_line(error)}") from error
         if not sound:
-            raise PluginError(f"command {name!r}: help must be a text, and hidden True or False")
+            raise PluginError(f"command {name!r}: help must be a string, and hidden True or False")
     return commands
 
 
@@ -329,7 +329,7 @@ def _stager(plugin: Plugin, kind: Kind) -> Any:
 
 
 def _refuse_double_claims(plugins: list[Plugin]) -> None:
-    """Two plugins that claim one family are both refused, by name; only the built-ins keep theirs."""
+    """Refuse, by name, all plugins that claim the same family or command; only the built-ins keep theirs."""
     sound = [plugin for plugin in plugins if plugin.error is None]
     claims: dict[tuple[str, str], list[Plugin]] = {}
     for plugin in sound:

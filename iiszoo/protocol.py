@@ -7,11 +7,11 @@
 | `x`   | image: float32 `(B, 3, H, W)`, RGB in [0, 1]; for a ragged model also a list of B tensors `(3, H_i, W_i)` |
 | `y`   | probability of object: float32 `(B, 1, H, W)` in [0, 1]; for a list x a list of `(1, H_i, W_i)`           |
 | `z`   | state: dict of values indexable by batch element (a tensor with leading axis B, or a list of length B)   |
-| `pcs` | positive clicks, nested lists `[interaction][batch element][click]`, a click being `(row, col)` in pixels |
+| `pcs` | positive clicks, nested lists `[interaction][batch element][click]`, a click is `(row, col)` in pixels    |
 | `ncs` | negative clicks, likewise                                                                                |
 
-A model is a pure function: it changes none of its arguments and keeps nothing between calls. `z["prev_output"]` is
-the previous output; whoever starts from an existing mask puts it there before the first call.
+A model is a pure function: it changes none of its arguments and keeps nothing between calls. `z["prev_output"]` is the
+previous output; to start from an existing mask, put it there before the first call.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ State = dict[str, Any]
 
 
 class Robot(Protocol):
-    """A simulated user: returns new click lists, one interaction longer than those it was given.
+    """A simulated user: returns new click lists, one interaction longer than the given ones.
 
     `outputs` float32 `(B, 1, H, W)` in [0, 1]; `targets` `(B, 1, H, W)` in {0, 1}; `ignore` bool `(B, 1, H, W)`, pixels
-    that count neither way; `generators`, one `numpy.random.Generator` for each element. A pixel is object where
-    `outputs > threshold`. `samples`, the elements' sample ids, let a robot play what was recorded for a sample; most
-    make nothing of them. An element with nothing left to click gets no click in this interaction.
+    that count neither way; `generators`, one `numpy.random.Generator` per element. A pixel is object where `outputs >
+    threshold`. `samples`, the elements' sample ids, let a robot replay clicks recorded for a sample; most ignore them.
+    An element with nothing left to click gets no click in this interaction.
     """
 
     def __call__(
@@ -68,7 +68,7 @@ class Robot(Protocol):
 class Model:
     """A model of the standard format; what `as_model` and `load_model` return.
 
-    `card` is None for a bare function. `checkpoint` and `options` are what the loader was asked for.
+    `card` is None for a bare function. `checkpoint` and `options` are those given to the loader.
     """
 
     def __init__(self, function: Callable[..., Any], name: str, card: ModelCard | None, device: str) -> None:
@@ -81,9 +81,9 @@ class Model:
 
     @property
     def ragged(self) -> bool:
-        """Whether one call takes images of different sizes. A bare function may say so by an attribute `ragged`.
+        """Whether one call takes images of different sizes. A bare function may declare it by an attribute `ragged`.
 
-        Raises `ModelError` where that attribute cannot be had.
+        Raises `ModelError` if that attribute cannot be read.
         """
         if self.card:
             return self.card.ragged
@@ -92,7 +92,7 @@ class Model:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise ModelError(f"model {self.name} cannot say whether it is ragged: {one_line(error)}") from error
+            raise ModelError(f"model {self.name}: its attribute ragged cannot be read: {one_line(error)}") from error
 
     @property
     def threshold(self) -> float:
@@ -102,7 +102,9 @@ class Model:
         return self.card.threshold if self.card else float(getattr(self.function, "threshold", 0.5))
 
     def init_z(self, x: Images) -> State:
-        """The state before the first interaction, with `prev_output` zero: the work that the image alone decides."""
+        """The state before the first interaction, with `prev_output` zero; does the work that depends only on the
+        image.
+        """
         init_z = getattr(self.function, "init_z", None)
         made = init_z(x) if init_z is not None else {}
         if not isinstance(made, dict):
@@ -125,8 +127,8 @@ class Model:
     def at_threshold(self, threshold: float) -> Model:
         """The model for a run whose masks are `y > threshold`.
 
-        Only a function that turns its answers into masks itself, as progressive merge does, needs to know: it says so
-        by a method `at_threshold(threshold)` that returns the function for that threshold.
+        Only a function that turns its outputs into masks itself, as progressive merge does, needs the threshold: its
+        method `at_threshold(threshold)` returns the function for that threshold.
         """
         try:
             at_threshold = getattr(self.function, "at_threshold", None)
@@ -155,7 +157,7 @@ def as_model(
     if name is None:
         try:
             name = str(getattr(function, "__name__", type(function).__name__))
-        except Exception:  # noqa: BLE001  a `__getattr__` of others may raise anything
+        except Exception:  # noqa: BLE001  the function's `__getattr__` may raise anything
             name = type(function).__name__
     return Model(function, name, card, device)
 
@@ -167,7 +169,7 @@ def to_tensor(image: NDArray[np.uint8], device: str = "cpu") -> Tensor:
 
 
 def to_output(mask: NDArray[np.bool_] | NDArray[np.float32], device: str = "cpu") -> Tensor:
-    """A mask, bool or probabilities (H, W), as the output of one element that says just that: float32 (1, 1, H, W)."""
+    """A mask, bool or probabilities (H, W), as the output for one element: float32 (1, 1, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(mask))[None, None].to(device, torch.float32)
 
 
@@ -189,12 +191,12 @@ def empty_output(x: Images) -> Outputs:
 
 
 def batch_size(x: Images) -> int:
-    """B."""
+    """B, the number of images."""
     return len(x)
 
 
 def join(elements: Sequence[Any]) -> Any:
-    """One batched value from its elements: a tensor where all are dense, of one shape, type and device, else a list."""
+    """One batched value from its elements: a tensor if all are dense, of one shape, type and device, else a list."""
     first = elements[0]
     if is_dense(first) and all(
         is_dense(e) and e.shape == first.shape and e.dtype == first.dtype and e.device == first.device for e in elements
@@ -206,8 +208,8 @@ def join(elements: Sequence[Any]) -> Any:
 def stack(zs: Sequence[State]) -> State:
     """Join the states of several batches, all with the same entries, into one, in order.
 
-    A value becomes a tensor where the elements allow it, else a list, so that what a model sees depends on the elements
-    alone and not on how they came together.
+    A value becomes a tensor if the elements allow it, else a list, so that what a model sees depends only on the
+    elements, not on how they were batched.
     """
     keys = zs[0].keys()
     if any(z.keys() != keys for z in zs):
@@ -216,13 +218,13 @@ def stack(zs: Sequence[State]) -> State:
 
 
 def split(z: State) -> list[State]:
-    """Part a state of B elements into B states of one; `stack(split(z))` is z again.
+    """Split a state of B elements into B states of one; `stack(split(z))` is z again.
 
-    Raises `ModelError` that names an entry which cannot be indexed by the batch elements.
+    Raises `ModelError`, naming the entry that cannot be indexed by batch element.
     """
     first = next(iter(z.values()), None)
     if first is None:
-        raise ModelError("a state without any entry cannot be parted: it holds no prev_output")
+        raise ModelError("an empty state cannot be split: it has no prev_output")
     n = len(first) if isinstance(first, list) or (isinstance(first, Tensor) and first.dim()) else 1
     check_state(z, n)
     return [{key: join([value[b]]) for key, value in z.items()} for b in range(n)]
@@ -252,7 +254,7 @@ def clicks_of(clicks: Clicks, b: int) -> list[Click]:
 def check_state(z: State, n: int, name: str = "unknown") -> None:
     """Raise `ModelError`, naming model and entry, unless z has entries, each indexable by its n batch elements."""
     if not z:
-        raise ModelError(f"model {name}: z must hold prev_output, but it has no entry")
+        raise ModelError(f"model {name}: z must contain prev_output, but it is empty")
     for key, value in z.items():
         if not isinstance(value, list | Tensor) or (isinstance(value, Tensor) and value.dim() == 0) or len(value) != n:
             raise ModelError(
@@ -262,14 +264,14 @@ def check_state(z: State, n: int, name: str = "unknown") -> None:
 
 
 def check_output(y: Any, x: Images, name: str) -> None:
-    """Raise `ModelError`, naming the model, unless y is what the standard format promises for x."""
+    """Raise `ModelError`, naming the model, unless y has the standard format for x."""
     check_batch(y, x, name)
     for b, image in enumerate(x):
         check_element(y[b], tuple(image.shape[-2:]), name)
 
 
 def check_batch(y: Any, x: Images, name: str) -> None:
-    """Raise `ModelError` unless y is a tensor or a list, as x is, with one output for each image."""
+    """Raise `ModelError` unless y is a tensor or a list, like x, with one output per image."""
     if not isinstance(y, list | Tensor) or (isinstance(y, Tensor) and y.dim() == 0) or len(y) != len(x):
         raise ModelError(f"model {name} must return {len(x)} outputs in y, not {_describe(y)}")
     if isinstance(x, list) != isinstance(y, list):
@@ -305,7 +307,7 @@ def _check_storage(y: Tensor, name: str) -> None:
 
 
 def is_dense(value: Any) -> bool:
-    """Whether this is a tensor with a value at every place: neither sparse nor nested."""
+    """Whether this is a tensor with a value at every position: neither sparse nor nested."""
     return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_nested
 
 

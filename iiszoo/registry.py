@@ -1,4 +1,4 @@
-"""From an id to its card; an unknown id is answered with what comes near it."""
+"""Finding the card of an id; the error for an unknown id suggests similar ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CardType = TypeVar("CardType", ModelCard, DatasetCard, RobotCard)
 
 
 class Shelf(Generic[CardType]):
-    """All cards of one kind, with the plugin that each came from."""
+    """All cards of one kind, with the plugin that registered each."""
 
     def __init__(self, kind: plugins.Kind, installed: tuple[plugins.Plugin, ...]) -> None:
         self.kind = kind
@@ -52,7 +52,7 @@ class Shelf(Generic[CardType]):
     def resolve(self, name: str) -> CardType:
         """The card of an id; a family's name resolves to its default, or to its only variant.
 
-        Raises `PluginError`, from the plugin's own error, where the id belongs to a broken plugin, else `UnknownId`.
+        Raises `PluginError`, caused by the plugin's own error, if the id belongs to a broken plugin, else `UnknownId`.
         """
         if name in self._cards:
             return self._cards[name]
@@ -86,7 +86,7 @@ class Shelf(Generic[CardType]):
 
 
 def _some(names: list[str]) -> str:
-    """The names, within the bounds of a sentence."""
+    """The first 40 names, and the number of the others."""
     left = len(names) - 40
     return ", ".join(names[:40]) + (f" and {left} more" if left > 0 else "")
 
@@ -110,7 +110,7 @@ def registry() -> Registry:
 def resolve_model(model: str) -> tuple[ModelCard, Name]:
     """The card of a model's name, and the name with the card's own id (`sam?rule=segnext` is `sam/vit-b?rule=segnext`).
 
-    Raises `UnknownId`, `PluginError`, or `BadOption` if the name is not of the form `id?option=value`.
+    Raises `UnknownId`, `PluginError`, or `BadOption` if the name does not have the form `id?option=value`.
     """
     return _resolve(registry().models, model)
 

@@ -1,4 +1,4 @@
-"""Chance that can be repeated: one generator for each sample, seeded by what it is for."""
+"""Repeatable randomness: one generator per sample and purpose."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def generator_for(sample_id: str, purpose: str, seed: int) -> np.random.Generator:
-    """The one source of randomness of a sample's robot, or of what else `purpose` names: it depends on nothing else."""
+    """The random generator of a sample for `purpose`, such as its robot; it depends on nothing but these arguments."""
     import numpy as np
 
     digest = hashlib.sha256(for_hash(f"{sample_id}\n{purpose}\n{seed}")).digest()

@@ -1,11 +1,13 @@
-"""Where the time of a click goes: shared by the families' speed scripts."""
+"""How the time of a click is spent; shared by the families' speed scripts."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,17 @@ import torch
 from torch import nn
 
 import iiszoo
+from iiszoo.data import Target
 from iiszoo.models.synthetic_weights import about, normal
-from iiszoo.protocol import Model, to_tensor
+from iiszoo.protocol import Model
 from iiszoo.testing import load_synthetic
 
 OWN = {"scale": about(1), "pos_embed": normal(0.02)}
-"""How entries are drawn that the families' networks name themselves."""
+"""How entries with the families' own names are drawn."""
 
 
 class Stopwatch:
-    """A function whose calls are timed: `seconds` of the last one, and `size`, the shape of what it was given first."""
+    """A function whose calls are timed: `seconds` of the last call, and `size`, the shape of its first argument."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function, self.seconds, self.size = function, 0.0, torch.Size()
@@ -35,9 +38,15 @@ class Stopwatch:
         self.seconds = time.perf_counter() - began
         return answer
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.function, name)
+
+    def at_threshold(self, threshold: float) -> Stopwatch:
+        return self  # the model's own threshold is used, and the watch must stay
+
 
 class Watch:
-    """The stopwatches of a model: `inside`, round its networks alone; `outside`, round click maps and networks."""
+    """The stopwatches of a model: `inside` time the networks alone, `outside` click maps and networks."""
 
     def __init__(self) -> None:
         self.inside: list[Stopwatch] = []
@@ -57,14 +66,14 @@ def main(
 ) -> None:
     """The command line of a family's script.
 
-    `empty` builds the network of a model id without any weights; `attach` puts stopwatches round a model's parts.
+    `empty` builds the untrained network of a model id; `attach` puts stopwatches around a model's parts.
     """
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--model", default=default, help="default: %(default)s")
     parser.add_argument("--clicks", type=int, default=6, help="of each session; default: %(default)s")
     parser.add_argument("--sessions", type=int, default=6, help="default: %(default)s")
     parser.add_argument("--size", type=int, nargs=2, default=[281, 400], help="images are cut to H W; default: 281 400")
-    parser.add_argument("--checkpoint", type=Path, help="default: synthetic weights, which take as long")
+    parser.add_argument("--checkpoint", type=Path, help="default: synthetic weights, which are as fast")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.checkpoint:
@@ -77,33 +86,32 @@ def main(
 
 
 def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int, size: Sequence[int]) -> None:
-    """Sessions of the robot on the embedded dataset, its images cut to `size`.
+    """Run sessions of the robot on the embedded dataset, its images cut to `size`.
 
-    Prints medians over all clicks but each session's first.
+    Prints medians over all clicks except each session's first.
     """
-    call, robot, dataset = Stopwatch(model), iiszoo.load_robot("ritm"), iiszoo.load_dataset("demo")
+    call = model.function = Stopwatch(model.function)
     rows, sizes = [], []
-    with torch.no_grad():
-        for sample in dataset[:n_sessions]:
-            cut = np.s_[-size[0] :, -size[1] :]  # the objects lie rather low
-            x = to_tensor(sample.read_image()[cut])[None]
-            target = torch.from_numpy(sample.read_target().object[cut])[None, None].float()
-            z = model.init_z(x)
-            y, pcs, ncs = z["prev_output"], [], []
-            for k in range(n_clicks):
-                pcs, ncs = robot(y, target, pcs, ncs, threshold=model.threshold)
-                y, z = call(x, z, pcs, ncs)
-                if k:
-                    network, encoded = (sum(w.seconds for w in part) for part in (watch.inside, watch.outside))
-                    rows.append((call.seconds, encoded - network, network))
-                    sizes.append(watch.inside[0].size)
+    for sample in iiszoo.load_dataset("demo")[:n_sessions]:
+        cut = np.s_[-size[0] :, -size[1] :]  # the objects are in the lower part
+        image, target = sample.read_image()[cut], Target(sample.read_target().object[cut], None)
+        smaller = dataclasses.replace(sample, read_image=partial(same, image), read_target=partial(same, target))
+        for k, _ in enumerate(iiszoo.run_session(model, "ritm", smaller, max_clicks=n_clicks, target_iou=math.inf)):
+            if k:
+                network, encoded = (sum(w.seconds for w in part) for part in (watch.inside, watch.outside))
+                rows.append((call.seconds, encoded - network, network))
+                sizes.append(watch.inside[0].size)
     commonest = max(set(sizes), key=sizes.count)
     total, maps, within = 1e3 * np.array([row for row, size in zip(rows, sizes, strict=True) if size == commonest]).T
     rest = total - maps - within
     print(f"{model.name}: {len(total)} clicks with an input of {' x '.join(map(str, commonest))}")
-    for name, taken in (("a click", total), ("network", within), ("click maps", maps), ("crop, paste, rest", rest)):
+    for name, taken in (("per click", total), ("network", within), ("click maps", maps), ("crop, paste, rest", rest)):
         print(f"  {name:18} {np.median(taken):8.2f} ms  {100 * np.median(taken / total):6.2f} %")
     print(f"  outside the network: {100 * np.median((maps + rest) / within):.2f} % of its time")
+
+
+def same(thing: Any) -> Any:
+    return thing
 
 
 def attach_click_model(model: Model, watch: Watch) -> None:

@@ -1,9 +1,9 @@
-"""How much faster `disk` is than RITM's way over whole maps, and whether its maps are the same bits.
+"""How much faster `disk` is than RITM's computation over whole maps, and whether its maps are bit-identical.
 
     python benchmarks/speed/encodings.py [--cases N] [--seed S]
 
-Maps of 480x854 with 10 to 20 clicks, on the CPU with one thread; times are CPU times. RITM's way (`DistMaps` of
-`isegm/model/ops.py`) is `full_map_disks` of `tests/clicking/plain_rules.py`. Exit code 1 where a map differs.
+Maps of 480x854 with 10 to 20 clicks, on the CPU with one thread; times are CPU times. RITM's computation (`DistMaps` of
+`isegm/model/ops.py`) is `full_map_disks` of `tests/clicking/plain_rules.py`. Exit code 1 if a map differs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RADIUS = 5
 
 
 def random_clicks(rng: np.random.Generator) -> tuple[MapClicks, MapClicks]:
-    """(pcs, ncs) of one element, a click an interaction; every other time between pixels, as in a zoomed image."""
+    """(pcs, ncs) of one element, one click per interaction; half of the time between pixels, as in a zoomed image."""
     pcs: MapClicks = []
     ncs: MapClicks = []
     whole = rng.random() < 0.5
@@ -71,7 +71,7 @@ def main() -> int:
     n_same = 0
     todo = iter([random_clicks(rng) for _ in range(arguments.cases)])
     done = 0
-    while chunk := list(itertools.islice(todo, 20)):  # by turns, so that a slow spell of the machine meets both
+    while chunk := list(itertools.islice(todo, 20)):  # alternating, so that a slow phase of the machine affects both
         whole = [timed(full_map_disks, as_points(pcs, ncs)) for pcs, ncs in chunk]
         disks = [timed(disk, pcs, ncs) for pcs, ncs in chunk]
         for (whole_time, wanted), (disk_time, maps) in zip(whole, disks, strict=True):
@@ -80,12 +80,12 @@ def main() -> int:
             done += 1
 
     ratio = seconds[:, 0].sum() / seconds[:, 1].sum()
-    print(f"{arguments.cases} maps, disk is {ratio:.1f}x faster by the sum of times")
+    print(f"{arguments.cases} maps, disk is {ratio:.1f}x as fast by total time")
     for column, name in enumerate(("full maps", "disk")):
         ms = 1000 * seconds[:, column]
         p50, p95 = np.percentile(ms, [50, 95])
         print(f"  {name:9}  sum {ms.sum():8.1f} ms  p50 {p50:7.3f} ms  p95 {p95:7.3f} ms")
-    print(f"  the same bits: {n_same} of {arguments.cases}")
+    print(f"  bit-identical: {n_same} of {arguments.cases}")
     return 0 if n_same == arguments.cases else 1
 
 

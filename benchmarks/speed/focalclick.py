@@ -1,9 +1,9 @@
-"""Where the time of a click goes in FocalClick: click maps, both networks, and the crops, focus and paste round them.
+"""How the time of a click is spent in FocalClick: click maps, both networks, and crops, focus and paste around them.
 
     python benchmarks/speed/focalclick.py [--model ID] [--size H W] [--clicks N] [--sessions N] [--checkpoint FILE]
 
-One thread, crops of 256 x 256. Upstream took 50, 120 and 450 ms of CPU a click for segformerb0-s1, segformerb0-s2 and
-segformerb3-s2 at 281 x 400.
+One thread, crops of 256 x 256. Upstream took 50, 120 and 450 ms of CPU time per click for segformerb0-s1,
+segformerb0-s2 and segformerb3-s2 at 281 x 400.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What a click of gto99/resnet50 costs, and what it saves to standardise the weights once and not at every click.
+"""The cost of a click of gto99/resnet50, and the gain of standardising the weights once instead of at every click.
 
     python benchmarks/speed/gto99.py [--clicks N] [--rounds R] [--size H W]
 
-Sessions on a cut of an embedded photograph, on one CPU thread; times are CPU times. The same network with weights that
-are standardised at every click, as upstream does it, runs by turns with the one that is used. What a click costs does
-not depend on the weights: they are synthetic, so nothing is fetched.
+Sessions on a cut of an embedded photograph, on one CPU thread; times are CPU times. The network that standardises its
+weights at every click, as in upstream, alternates with the one that iiszoo uses. The cost of a click does not depend on
+the weights: they are random, so nothing is fetched.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Times = dict[str, list[float]]
 
 
 def photograph(size: tuple[int, int]) -> torch.Tensor:
-    """x (1, 3, H, W): the upper left part of an embedded photograph, repeated where `size` is larger."""
+    """x (1, 3, H, W): the upper left part of an embedded photograph, repeated if `size` is larger."""
     pixels = to_tensor(iiszoo.load_dataset("demo")[0].read_image())
     rows, cols = (torch.arange(n) % have for n, have in zip(size, pixels.shape[1:], strict=True))
     return pixels[None, :, rows][..., cols]
@@ -52,7 +52,7 @@ def timed(name: str, function: Callable[..., Any], times: Times) -> Callable[...
 
 
 def session(model: Gto99, x: torch.Tensor, n_clicks: int, times: Times) -> None:
-    """Clicks in random places, every third one negative."""
+    """Clicks at random positions, every third one negative."""
     rng = np.random.default_rng(0)
     z = timed("image", model.init_z, times)(x)
     pcs: Any = []
@@ -92,9 +92,9 @@ def main() -> None:
     for name, times in measured.items():
         ms = {part: 1e3 * float(np.median(found)) for part, found in times.items()}
         rest = ms["click"] - ms["network"] - ms["click maps"]
-        print(f"  weights standardised {name}: {ms['click']:.0f} ms a click")
+        print(f"  weights standardised {name}: {ms['click']:.0f} ms per click")
         print(f"    network {ms['network']:.0f}, click maps {ms['click maps']:.0f}, rest {rest:.0f}")
-        print(f"    and {ms['image']:.0f} ms an image")
+        print(f"    and {ms['image']:.0f} ms per image")
 
 
 if __name__ == "__main__":

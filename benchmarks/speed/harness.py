@@ -1,13 +1,13 @@
-"""The harness against a plain loop written from the published protocol, on the same samples, in one run.
+"""The harness against a plain loop written from the published evaluation protocol, on the same samples, in one run.
 
     python benchmarks/speed/harness.py [--samples N] [--rounds N] [--root DIR]
 
-The plain loop is what a reader of RITM's protocol would write: one image at a time; two full-image precise distance
-transforms a click; IoU by numpy on full masks; the model's call, and nothing beside it. Ours is `pipeline.run`, as
-`iiszoo bench` uses it. Three models cost the same in both loops: one that answers at once (every session takes all its
-clicks), one that answers at once by painting a disc (sessions end, sizes of errors vary), and one that sleeps 10 ms a
-call, alone and with five sessions a call. One thread for torch and OpenCV. Rounds alternate between the two loops; the
-figures are medians over rounds and their ratio. "ideal" is the ratio of a loop that does nothing but sleep.
+The plain loop is what a reader of RITM's evaluation protocol would write: one image at a time; two precise distance
+transforms of the full image per click; IoU by numpy on full masks; the model's call, and nothing else. Ours is
+`pipeline.run`, as `iiszoo bench` uses it. Three models cost the same in both loops: one that answers immediately (every
+session takes all its clicks), one that paints a disc (sessions end, error sizes vary), and one that sleeps 10 ms per
+call, with one and with five sessions per call. One thread for torch and OpenCV. Rounds alternate between the two loops;
+the figures are medians over rounds and their ratio. "ideal" is the ratio of a loop that does nothing but sleep.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ Answer = Callable[[np.ndarray, list[tuple[int, int, bool]]], np.ndarray]
 
 
 def nothing(previous: np.ndarray, clicks: list[tuple[int, int, bool]]) -> np.ndarray:
-    """A null model: no object anywhere, whatever is clicked."""
+    """A null model: no object anywhere, whatever the clicks."""
     return previous
 
 
 def painted(previous: np.ndarray, clicks: list[tuple[int, int, bool]]) -> np.ndarray:
-    """Paint a disc round the newest click: nearly free, and its errors have all sizes."""
+    """Paint a disc around the newest click: nearly free, and its errors have all sizes."""
     row, col, positive = clicks[-1]
     answer = previous.copy()
     cv2.circle(answer, (col, row), 35, 1.0 if positive else 0.0, -1)
@@ -55,7 +55,7 @@ def painted(previous: np.ndarray, clicks: list[tuple[int, int, bool]]) -> np.nda
 
 
 def slowly(previous: np.ndarray, clicks: list[tuple[int, int, bool]]) -> np.ndarray:
-    """10 ms for a call, painting included, as a GPU would take, while the CPU is free."""
+    """10 ms per call, painting included, with an idle CPU, as on a GPU."""
     until = time.perf_counter() + CALL_SECONDS
     answer = painted(previous, clicks)
     time.sleep(max(0.0, until - time.perf_counter()))
@@ -63,7 +63,7 @@ def slowly(previous: np.ndarray, clicks: list[tuple[int, int, bool]]) -> np.ndar
 
 
 class Batched:
-    """The same answers in the standard format; a call sleeps once however many sessions are in it."""
+    """The same answers in the standard format; a call sleeps once, however many sessions it has."""
 
     ragged = True
 
@@ -82,7 +82,7 @@ class Batched:
 
 
 class Synthetic(EvaluationDataset):
-    """Blobs on noise at 480 x 854, the size of DAVIS's frames; made in memory, so that nothing is read."""
+    """Blobs on noise at 480 x 854, the size of DAVIS's frames; created in memory, so that nothing is read."""
 
     name = "synthetic 480x854"
     place = Path()
@@ -113,11 +113,11 @@ def plain_click(target: np.ndarray, wrong: np.ndarray, ignore: np.ndarray | None
 
 
 def plain_loop(dataset: EvaluationDataset, samples: list[int], answer: Answer) -> list[list]:
-    """Every sample's clicks, by the published protocol, one after the other."""
+    """Every sample's clicks, by the published evaluation protocol, one after another."""
     sessions = []
     for i in samples:
         image = dataset[i].read_image()
-        to_tensor(image)  # what a model would be given
+        to_tensor(image)  # a model's input
         target, ignore = dataset[i].read_target()
         prediction = np.zeros(target.shape, np.float32)
         clicked = np.zeros(target.shape, bool)
@@ -137,7 +137,7 @@ def plain_loop(dataset: EvaluationDataset, samples: list[int], answer: Answer) -
 
 
 def our_loop(dataset: EvaluationDataset, samples: list[int], model: Batched, batch_size: int) -> list[list]:
-    """The same by `pipeline.run`."""
+    """The same with `pipeline.run`."""
     traces: list[Trace] = []
     wanted = set(samples)
     groups = [[i for i in group if i in wanted] for group in by_image(dataset)]
@@ -197,9 +197,7 @@ def main() -> None:
                 f"{our_median:>8.2f}{ratio:>7.1f}{ideal:>7}{f'{same}/{len(samples)}':>9}",
                 flush=True,
             )
-    print(
-        "same: sessions with the very same clicks; others differ where OpenCV's float distances break a tie otherwise"
-    )
+    print("same: sessions with identical clicks; others differ if OpenCV's float distances break a tie differently")
 
 
 if __name__ == "__main__":

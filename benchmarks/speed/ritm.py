@@ -1,9 +1,8 @@
-"""Where the time of a click goes in RITM: click maps, network, and zoom-in, flip and paste round it.
+"""How the time of a click is spent in RITM: click maps, network, and zoom-in, flip and paste around it.
 
     python benchmarks/speed/ritm.py [--model ID] [--size H W] [--clicks N] [--sessions N] [--checkpoint FILE]
 
-One thread; the crop's longest side is 400 pixels, and it goes through the network with its mirror image, as one batch
-of two.
+One thread; the crop's longest side is 400 pixels, and the network gets it with its mirror image as one batch of two.
 """
 
 from __future__ import annotations

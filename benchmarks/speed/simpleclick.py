@@ -1,4 +1,4 @@
-"""Where the time of a click goes in SimpleClick: click maps, network, and zoom-in, flip and paste round it.
+"""How the time of a click is spent in SimpleClick: click maps, network, and zoom-in, flip and paste around it.
 
     python benchmarks/speed/simpleclick.py [--model ID] [--size H W] [--clicks N] [--sessions N] [--checkpoint FILE]
 

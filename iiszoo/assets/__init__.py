@@ -1,14 +1,13 @@
-"""Files that are fetched, verified and kept: the weights of models, and the archives that datasets are unpacked from.
+"""Files that are fetched, verified and cached: weights of models, and archives of datasets.
 
 A model's loader needs one line:
 
     file = checkpoint or iiszoo.assets.fetch(card)
 
-Weights lie at `<cache>/weights/<family>/<filename>`, archives, while they are needed, at
+Weights are at `<cache>/weights/<family>/<filename>`, archives, until they are unpacked, at
 `<cache>/archives/<dataset>/<filename>`; the cache is `IISZOO_CACHE`, else the user's cache directory.
-`IISZOO_OFFLINE=1` makes no connection. What concerns weights raises `iiszoo.errors.WeightsError`, what concerns
-archives `iiszoo.errors.DatasetError`, and nothing else that is meant for a user. Importing this package imports
-neither torch nor numpy.
+`IISZOO_OFFLINE=1` forbids connections. Errors for users are `iiszoo.errors.WeightsError` for weights and
+`iiszoo.errors.DatasetError` for archives. Importing this package imports neither torch nor numpy.
 """
 
 from __future__ import annotations

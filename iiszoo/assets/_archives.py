@@ -1,4 +1,4 @@
-"""The archives that a dataset is unpacked from: fetched as weights are, and removed once they are unpacked."""
+"""The archives of a dataset: fetched like weights, and removed once unpacked."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from iiszoo.errors import DatasetError
 
 
 def archive_path(card: DatasetCard, archive: Archive) -> Path:
-    """Where an archive lies until it is unpacked: `<cache>/archives/<dataset>/<filename>`."""
+    """The path of an archive until it is unpacked: `<cache>/archives/<dataset>/<filename>`."""
     return _stored(card, archive).place
 
 
 def fetch_archive(card: DatasetCard, archive: Archive, *, progress: Progress | None = None) -> Path:
-    """The verified archive, downloaded first where it is missing or wrong. `progress(done, total)` is in bytes.
+    """The verified archive, downloaded first if it is missing or wrong. `progress(done, total)` is in bytes.
 
     Raises `DatasetError`.
     """
@@ -27,7 +27,7 @@ def fetch_archive(card: DatasetCard, archive: Archive, *, progress: Progress | N
 
 
 def check_archive(card: DatasetCard, archive: Archive, file: Path) -> None:
-    """Refuse a file of the user's own that is not the archive which the card describes. Raises `DatasetError`."""
+    """Refuse a user's file that is not the archive that the card describes. Raises `DatasetError`."""
     stored = _stored(card, archive)
     wanted = _ledger.expected(stored)
     if wanted.sha256 is None and wanted.size is None:
@@ -38,20 +38,20 @@ def check_archive(card: DatasetCard, archive: Archive, file: Path) -> None:
         raise DatasetError(f"{file} cannot be read: {error.strerror}") from error
     if complaint is not None:
         raise DatasetError(
-            f"{file} is refused as {stored.name}: {complaint}; if it is the dataset all the same, unpack it yourself "
-            f"and run `iiszoo data add {card.id} DIR`"
+            f"{file} cannot be used as {stored.name}: {complaint}; if it is the dataset nevertheless, unpack it "
+            f"yourself and run `iiszoo data add {card.id} DIR`"
         )
 
 
 def remove_archive(card: DatasetCard, archive: Archive) -> None:
-    """Delete an archive that is needed no longer; its pinned hash is kept."""
+    """Delete an archive that is no longer needed; its pinned hash is kept."""
     _stored(card, archive).place.unlink(missing_ok=True)
 
 
 def set_archive_aside(card: DatasetCard, archive: Archive) -> Path:
-    """Rename an archive that has turned out not to hold the dataset, so that it is fetched anew; its new path.
+    """Rename an archive that does not contain the dataset, so that it is fetched again; returns its new path.
 
-    A hash that was pinned when it was downloaded is forgotten. Raises OSError.
+    The hash pinned at its download is removed. Raises OSError.
     """
     stored = _stored(card, archive)
     if archive.sha256 is None:

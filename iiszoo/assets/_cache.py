@@ -1,4 +1,4 @@
-"""Where the cache lies, and whether connections may be made."""
+"""The directory of the cache, and whether connections are allowed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import platformdirs
 
 
 def cache_root() -> Path:
-    """The directory under which iiszoo keeps what it fetches: `IISZOO_CACHE`, else the user's cache directory."""
+    """The directory in which iiszoo keeps what it fetches: `IISZOO_CACHE`, else the user's cache directory."""
     chosen = os.environ.get("IISZOO_CACHE")
     return Path(chosen).expanduser().absolute() if chosen else Path(platformdirs.user_cache_dir("iiszoo"))
 

@@ -19,22 +19,22 @@ from iiszoo.assets import _format
 from iiszoo.errors import WeightsError
 
 MOST_NAMES = 1000
-"""So many classes and functions that are none of torch's may a checkpoint name; torch's reader goes through all of them
-at each use of one, so that a file of many would take hours."""
+"""Classes and functions outside torch that a checkpoint may name. torch's reader goes through all of them at each
+use of one, so that a file with many would take hours."""
 
 MOST_LOOKS = 20_000_000
-"""So often may torch's reader go past such a name in all."""
+"""How many such names torch's reader may go through in total."""
 
 _allowing = threading.Lock()
-"""torch keeps the names that a file may hold in one place for the whole process."""
+"""torch keeps the allowed names in one list for the whole process."""
 
 _CALLS = {"GLOBAL", "REDUCE", "NEWOBJ", "BUILD"}
 
 
 class Inert:
-    """What stands in a loaded checkpoint for an object, a class or a function that is neither tensor nor plain value.
+    """Replaces, in a loaded checkpoint, an object, a class or a function that is neither a tensor nor a plain value.
 
-    Whatever the file would have it made of or called with is dropped.
+    Its arguments and its state in the file are dropped.
     """
 
     def __new__(cls, *arguments: Any, **named: Any) -> Inert:
@@ -50,11 +50,12 @@ class Inert:
 def load_checkpoint(file: str | Path, *, map_location: Any = "cpu") -> Any:
     """What `torch.save` wrote to `file`: tensors, numbers, strings and containers; for anything else an `Inert` object.
 
-    Checkpoints of the field hold classes of their code base beside the weights. Such a class is never imported and
-    nothing that a file names is called: torch's own restricted reader does the work (`torch.load(weights_only=True)`),
-    and is told of each name that it does not know to put an `Inert` in its place. A safetensors file is read too.
+    Checkpoints of the field contain classes of their code base beside the weights. Such a class is never imported and
+    nothing that a file names is called: torch's own restricted reader (`torch.load(weights_only=True)`) puts an `Inert`
+    in place of every name that it does not know. A safetensors file is read too.
 
-    Raises `WeightsError` where the file is absent, truncated, no checkpoint, or names what only an attack would.
+    Raises `WeightsError` if the file is absent, truncated, not a checkpoint, or names something that only an attack
+    would.
     """
     file = Path(file)
     found = _recognised(file)
@@ -65,18 +66,18 @@ def load_checkpoint(file: str | Path, *, map_location: Any = "cpu") -> Any:
     names, calls = _names(file)
     if len(names) > MOST_NAMES or len(names) * calls > MOST_LOOKS:
         raise WeightsError(
-            f"checkpoint {file} is not loaded: beside tensors it names {len(names)} classes and functions, in {calls} "
-            "places, which is more than weights have use for; save its state_dict alone"
+            f"checkpoint {file} is not loaded: besides tensors it names {len(names)} classes and functions, in {calls} "
+            "places, more than weights need; save only its state_dict"
         )
     try:
         with _allowing, _quiet(), torch.serialization.safe_globals([(Inert, name) for name in sorted(names)]):
             return torch.load(file, map_location=map_location, weights_only=True)
-    except Exception as error:  # damage shows as RuntimeError, EOFError, KeyError, ... wherever the reader stumbles
+    except Exception as error:  # damage causes RuntimeError, EOFError, KeyError, ... in the reader
         raise _unreadable(file, error, names) from error
 
 
 def _recognised(file: Path) -> _format.Format:
-    """The format of a file of weights. Raises `WeightsError`, which says what a file is that is none."""
+    """The format of a weights file. Raises `WeightsError` for any other file, saying what it is."""
     if file.is_dir():
         raise WeightsError(f"checkpoint {file} is a directory, not a file; give a file that torch.save wrote")
     if not file.exists():
@@ -89,11 +90,11 @@ def _recognised(file: Path) -> _format.Format:
         raise WeightsError(f"checkpoint {file} cannot be read: {error.strerror or error}") from error
     if found.whole is False:
         raise WeightsError(
-            f"checkpoint {file} is truncated or is no PyTorch checkpoint: it begins as {found.name}, but does not end "
-            "so; give another, or fetch it again"
+            f"checkpoint {file} is truncated or not a PyTorch checkpoint: it begins like {found.name}, but does not "
+            "end like one; give another, or fetch it again"
         )
     if found.family not in ("torch", "safetensors"):
-        raise WeightsError(f"checkpoint {file} is no PyTorch checkpoint: it is {found.name}; {found.way_out}")
+        raise WeightsError(f"checkpoint {file} is not a PyTorch checkpoint: it is {found.name}; {found.way_out}")
     return found
 
 
@@ -114,10 +115,10 @@ def _load_safetensors(file: Path, map_location: Any) -> Any:
 
 
 def _names(file: Path) -> tuple[set[str], int]:
-    """The classes and functions that a checkpoint's pickles name, but those that the process allows, and how many
+    """The classes and functions that a checkpoint's pickles name, except those that the process allows, and how many
     operations use a name.
 
-    The pickles are taken apart, not run. Of a damaged one: what comes before the damage.
+    The pickles are parsed, not run. Of a damaged one: what precedes the damage.
     """
     names: set[str] = set()
     calls = 0
@@ -142,29 +143,29 @@ def _operations(file: Path) -> Iterator[tuple[Any, Any, Any]]:
         with open(file, "rb") as opened:
             for _ in range(5):  # magic number, version of the format, machine, content, names of the storages
                 yield from pickletools.genops(opened)
-    except Exception:  # noqa: BLE001  torch's reader stumbles over the same, and says so
+    except Exception:  # noqa: BLE001  torch's reader meets the same error, and reports it
         return
 
 
 def _full_names(module: str, name: str = "") -> set[str]:
-    """The full name of a GLOBAL, as it is and as Python 3 calls what has that name in Python 2: torch's reader replaces
-    some of them.
+    """The full name of a GLOBAL, as written and as Python 3 calls what has that name in Python 2: torch's reader
+    replaces some of them.
     """
     now = NAME_MAPPING.get((module, name)) or (IMPORT_MAPPING.get(module, module), name)
     return {f"{module}.{name}", ".".join(now)}
 
 
 def _allowed() -> set[str]:
-    """What this process allows torch's reader to make."""
+    """The names that this process allows torch's reader to use."""
     import torch
 
-    theirs = torch.serialization.get_safe_globals()
-    return {each[1] if isinstance(each, tuple) else f"{each.__module__}.{each.__qualname__}" for each in theirs}
+    allowed = torch.serialization.get_safe_globals()
+    return {each[1] if isinstance(each, tuple) else f"{each.__module__}.{each.__qualname__}" for each in allowed}
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """torch's warnings about a file's form are for who wrote it."""
+    """Silence torch's warnings about a file's format, which are for its author."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -174,17 +175,17 @@ def _unreadable(file: Path, error: Exception, names: set[str]) -> WeightsError:
     blocked = re.search(r"unsupported GLOBAL (\S+) whose module \S+ is blocked", str(error))
     if blocked:
         return WeightsError(
-            f"checkpoint {file} is not loaded: it names {blocked[1]}, which weights have no use for; get it elsewhere"
+            f"checkpoint {file} is not loaded: it names {blocked[1]}, which weights do not need; get it elsewhere"
         )
     if re.search(r"Can only (SETITEM|append|extend)", str(error), re.IGNORECASE):
         return WeightsError(
-            f"checkpoint {file} is not loaded: beside tensors it holds a dict or a list of a class of its own, which "
-            "cannot be read without that class; save its state_dict alone"
+            f"checkpoint {file} is not loaded: besides tensors it contains a dict or a list of a class of its own, "
+            "which cannot be read without that class; save only its state_dict"
         )
     if isinstance(error, pickle.UnpicklingError) and any(name.startswith("torch.nn.modules.") for name in names):
         return WeightsError(
-            f"checkpoint {file} holds a whole network, pickled with its classes, which are not run here; save its "
-            "state_dict() alone, where its code is"
+            f"checkpoint {file} contains a whole network, pickled with its classes, which are not run here; save only "
+            "its state_dict(), with its code installed"
         )
     operand = re.search(r"Unsupported operand (\d+)", str(error))
     if operand:
@@ -193,13 +194,13 @@ def _unreadable(file: Path, error: Exception, names: set[str]) -> WeightsError:
             f"{operand[1]}); save it with torch.save and its default pickle_protocol"
         )
     return WeightsError(
-        f"checkpoint {file} is truncated or is no PyTorch checkpoint ({_cause(error)}); give another, or fetch it again"
+        f"checkpoint {file} is truncated or not a PyTorch checkpoint ({_cause(error)}); give another, or fetch it again"
     )
 
 
 def _cause(error: Exception) -> str:
-    """What torch says, without its advice to trust the file or to file an issue."""
+    """torch's message, without its advice to trust the file or to file an issue."""
     text = re.split(r"WeightsUnpickler error:", str(error))[-1]
     advice = r"Weights only load failed|file an issue|report a bug|Check the documentation|weights_only|you trust"
-    said = [line.strip() for line in text.splitlines() if line.strip() and not re.search(advice, line)]
-    return (said[0] if said else type(error).__name__)[:200]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not re.search(advice, line)]
+    return (lines[0] if lines else type(error).__name__)[:200]

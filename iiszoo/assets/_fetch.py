@@ -1,4 +1,4 @@
-"""Getting a file into its place in the cache: downloaded, verified, under a lock; or copied from the user's own."""
+"""Putting a file into the cache: downloaded and verified under a lock, or copied from the user's own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ _log = logging.getLogger("iiszoo.assets")
 
 
 class Downloader(Protocol):
-    """Completes `part` from `url`; whether the source said where it ends. Raises `SourceFailed` or `WriteFailed`."""
+    """Completes `part` from `url`; returns whether the source stated its length. Raises `SourceFailed` or
+    `WriteFailed`.
+    """
 
     def __call__(self, url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> bool: ...
 
@@ -37,11 +39,12 @@ _SCHEMES: dict[str, Downloader] = {
 
 
 def fetch(stored: Stored, *, progress: Progress | None = None) -> Path:
-    """The verified file, downloaded first where it is missing or is not what is wanted. Raises `stored.error`.
+    """The verified file, downloaded first if it is missing or wrong. Raises `stored.error`.
 
-    A file found wrong is replaced only by a good one, and is set aside then, not deleted.
+    A wrong file is replaced only by a good one, and is then set aside, not deleted.
     """
-    # A file in place is whole (it got there by a rename): it can be checked without a lock, in a read-only cache too.
+    # A file in the cache is complete (it was renamed into place): it can be checked without a lock, even in a read-only
+    # cache.
     if complaint_in_place(stored) is None:
         return stored.place
     with _locked(stored):
@@ -53,7 +56,7 @@ def fetch(stored: Stored, *, progress: Progress | None = None) -> Path:
 
 
 def add(stored: Stored, file: Path) -> Path:
-    """Copy `file` to its place, verified. Raises `stored.error`; the cache is then as before."""
+    """Copy `file` into the cache, verified. Raises `stored.error`, leaving the cache unchanged."""
     place = stored.place
     with _locked(stored):
         wanted = _ledger.expected(stored)
@@ -66,7 +69,7 @@ def add(stored: Stored, file: Path) -> Path:
                 raise SourceFailed(complaint)
             _put_in_place(stored, copy, found, file.absolute().as_uri())
         except SourceFailed as error:
-            raise stored.error(f"{file} is refused as {stored.name}: {error}") from error
+            raise stored.error(f"{file} cannot be used as {stored.name}: {error}") from error
         except (WriteFailed, OSError) as error:
             raise _disk_error(stored, error) from error
         finally:
@@ -75,7 +78,7 @@ def add(stored: Stored, file: Path) -> Path:
 
 
 def complaint_in_place(stored: Stored, *, rehash: bool = False) -> str | None:
-    """What is wrong with the file in the cache ("" where there is none), or None where it is good."""
+    """What is wrong with the file in the cache ("" if there is none), or None if it is good."""
     place = stored.place
     if not place.is_file():
         return ""
@@ -88,16 +91,16 @@ def complaint_in_place(stored: Stored, *, rehash: bool = False) -> str | None:
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
     if complaint is None:
-        if wanted.sha256 is None and not _pinned_when_loaded(stored):  # put there by hand: it must stay what it is
+        if wanted.sha256 is None and not _pinned_when_loaded(stored):  # put there by hand: it must not change
             _pin_if_possible(stored, found, None)
         _ledger.remember(stored, found)
     return complaint
 
 
 def pin_loaded(stored: Stored) -> None:
-    """Pin the hash of a file that a model has just loaded, unless the card states it or it is pinned.
+    """Pin the hash of a file that a model has just loaded, unless the card states it or it is already pinned.
 
-    A cache that cannot be written to is no reason to fail: its owner pins.
+    A read-only cache is not an error: its owner pins.
     """
     if _ledger.expected(stored).sha256 is not None:
         return
@@ -109,7 +112,7 @@ def pin_loaded(stored: Stored) -> None:
 
 
 def remove(stored: Stored) -> bool:
-    """Delete the file, what was begun of it, and the hash that was pinned; whether any of these was there.
+    """Delete the file, its partial download and its pinned hash; returns whether any of these existed.
 
     Raises `stored.error`.
     """
@@ -129,9 +132,9 @@ def remove(stored: Stored) -> bool:
 
 
 def _complaint(stored: Stored, file: Path, found: Found, wanted: Expected, *, ended: bool = True) -> str | None:
-    """What is wrong with `file`, or None where it is good as far as anybody can tell. Raises OSError.
+    """What is wrong with `file`, or None if no fault is found. Raises OSError.
 
-    Where nobody states a hash, its bytes must at least be of the format that it is called by.
+    If no hash is known, its bytes must at least have the format that its name states.
     """
     complaint = _ledger.complaint(stored, found, wanted)
     if complaint is None:
@@ -141,19 +144,19 @@ def _complaint(stored: Stored, file: Path, found: Found, wanted: Expected, *, en
 
 
 def _pinned_when_loaded(stored: Stored) -> bool:
-    """Weights are pinned when a model has loaded them; an archive at once, as it is removed when it is unpacked."""
+    """Weights are pinned when a model has loaded them; an archive at once, because it is removed once unpacked."""
     return isinstance(stored.download, Weights)
 
 
 def _download(stored: Stored, complaint: str, progress: Progress | None) -> None:
-    """Try each url in order; the caller holds the lock. `complaint` says what is wrong with what lies there now."""
+    """Try each url in order; the caller holds the lock. `complaint` says what is wrong with the file in the cache."""
     place = stored.place
     wanted = _ledger.expected(stored)
     part = _part.part_of(place)
     causes = []
     urls = [url for url in stored.download.urls if not is_offline() or url.startswith("file:")]
     if place.exists() and urls:
-        _log.warning("%s is fetched anew: %s", place, complaint)
+        _log.warning("%s is fetched again: %s", place, complaint)
     for url in urls:
         if progress is None:
             _log.warning("fetching %s from %s", stored.name, url)
@@ -174,10 +177,10 @@ def _download(stored: Stored, complaint: str, progress: Progress | None) -> None
 
 
 def _try(stored: Stored, url: str, part: Path, wanted: Expected, progress: Progress | None) -> Found:
-    """Download from one url and verify. Raises `SourceFailed`, after a mismatch with nothing left of the bad part."""
+    """Download from one url and verify. Raises `SourceFailed`; after a mismatch the bad part is removed."""
     scheme = url.partition(":")[0].lower()
     if scheme not in _SCHEMES:
-        raise SourceFailed(f"urls of this kind are not known ({', '.join(_SCHEMES)} are)")
+        raise SourceFailed(f"urls of this kind are not supported ({', '.join(_SCHEMES)} are)")
     continued = _part.length(part) > 0
     ended = _SCHEMES[scheme](url, part, wanted=wanted, progress=progress)
     found = _ledger.examine(part)
@@ -185,16 +188,18 @@ def _try(stored: Stored, url: str, part: Path, wanted: Expected, progress: Progr
     if complaint is None:
         return found
     _part.discard(part)
-    if continued:  # the fault may lie with what was there before: only a download from zero tells
+    if continued:  # the earlier bytes may be at fault: only a download from zero shows
         return _try(stored, url, part, wanted, progress)
     raise SourceFailed(complaint)
 
 
 def _put_in_place(stored: Stored, part: Path, found: Found, url: str) -> None:
-    """Rename the verified `part` to its place; of an archive whose hash nobody states, pin it. Raises OSError."""
+    """Rename the verified `part` to its path in the cache; pin the hash of an archive for which none is known. Raises
+    OSError.
+    """
     place = stored.place
     with open(part, "rb+") as file:
-        os.fsync(file.fileno())  # what is renamed must have arrived on the disk, not just its name
+        os.fsync(file.fileno())  # the content must be on disk before the name
     if _ledger.expected(stored).sha256 is None and not _pinned_when_loaded(stored):
         _ledger.pin(stored, found, url)
     if place.exists() and _ledger.examine(place) != found:
@@ -213,7 +218,7 @@ def _pin_if_possible(stored: Stored, found: Found, url: str | None) -> None:
 
 @contextmanager
 def _locked(stored: Stored) -> Iterator[None]:
-    """Hold the lock of one file, so that it is fetched once however many processes want it."""
+    """Hold the lock of one file, so that it is fetched once however many processes need it."""
     place = stored.place
     with ExitStack() as held:
         try:

@@ -1,7 +1,7 @@
-"""What a file is, by its bytes: the format of weights that its name promises, or something that stands in its place.
+"""What a file is, by its bytes: weights of the format that its name states, or something else.
 
-Nobody states the hash of many weights files. What a dead link, a quota, a clone without git-lfs or a cut connection
-leaves in their place is recognised here, before it is taken for weights.
+Many weights files have no published hash. What a dead link, a quota, a clone without git-lfs or a cut connection leaves
+in their place is recognised here, before it is loaded as weights.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Literal
 Weights = Literal["torch", "safetensors", "onnx"]
 Family = Weights | Literal["placeholder", "text"]
 
-_HEAD = 4096  # bytes that are looked at
+_HEAD = 4096  # bytes that are examined
 _TORCH_LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-"""How a file begins that `torch.save` wrote before zip archives: torch's magic number, pickled."""
+"""The beginning of a file that `torch.save` wrote before zip archives: torch's magic number, pickled."""
 
 _WANTED: dict[str, Weights] = {
     ".pth": "torch",
@@ -29,8 +29,8 @@ _WANTED: dict[str, Weights] = {
 _TEXTS = {".json", ".txt", ".yaml", ".yml", ".toml", ".csv", ".xml", ".py", ".md"}
 _NAMES: dict[Weights, str] = {"torch": "a PyTorch file", "safetensors": "a safetensors file", "onnx": "an ONNX model"}
 _UNPACK = "unpack it, and give the file inside"
-_ITSELF = "download the file itself, in a browser if need be"
-_EXPORT = "give the file that torch.save wrote of the network's state_dict()"
+_ITSELF = "download the file itself, in a browser if necessary"
+_EXPORT = "give a file that torch.save wrote, with the network's state_dict()"
 
 _SIGNATURES = (
     (b"\x1f\x8b", "a gzip archive", _UNPACK),
@@ -39,7 +39,7 @@ _SIGNATURES = (
     (b"\x28\xb5\x2f\xfd", "a zstandard archive", _UNPACK),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
     (b"Rar!\x1a\x07", "a RAR archive", _UNPACK),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes them", _EXPORT),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes it", _EXPORT),
     (b"\x93NUMPY", "a numpy array", _EXPORT),
     (b"GGUF", "a GGUF file", _EXPORT),
     (b"%PDF-", "a PDF document", _ITSELF),
@@ -54,9 +54,9 @@ _SIGNATURES = (
 class Format:
     """What a file is.
 
-    `name`: in words, with an article. `family`: the format of weights, or that it is text or stands in a file's place;
-    None for anything else. `way_out`: what to do about one that is no weights. `whole`: whether the bytes tell that
-    nothing is missing at the end (None: they do not say).
+    `name`: in words, with an article. `family`: the format of weights, "text", or "placeholder" for something in a
+    file's place; None for anything else. `way_out`: what to do about a file that is not weights. `whole`: whether the
+    bytes show that nothing is missing at the end (None: they do not show it).
     """
 
     name: str
@@ -88,14 +88,14 @@ def format_of(file: Path) -> Format:
         return _safetensors(file, length, size)
     if re.match(rb"\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42]", head):  # ir_version, and another field of ModelProto
         return Format("an ONNX model", "onnx", _EXPORT)
-    return _text(head) or Format("of a kind that is not known", way_out=_EXPORT)
+    return _text(head) or Format("of an unknown kind", way_out=_EXPORT)
 
 
 def complaint(filename: str, file: Path, *, ended: bool = True) -> str | None:
-    """Why `file` cannot be the weights (or the archive) called `filename`, whose hash nobody states; None if it may be.
+    """Why `file` cannot be the weights (or the archive) called `filename`, which has no known hash; None if it may be.
 
-    `ended`: whether the source said how long the file is; else a file whose bytes do not tell either is refused, as
-    nobody would notice that half of it is missing. Raises OSError.
+    `ended`: whether the source stated the file's length; if not, a file whose bytes do not show it either is refused,
+    because nobody would notice a missing half. Raises OSError.
     """
     suffix = PurePath(filename).suffix.lower()
     wanted = _WANTED.get(suffix)
@@ -104,21 +104,21 @@ def complaint(filename: str, file: Path, *, ended: bool = True) -> str | None:
         return f"it is {found.name}, not {_NAMES[wanted]}"
     if wanted is None and (found.family == "placeholder" or (found.family == "text" and suffix not in _TEXTS)):
         return f"it is {found.name}, not the file"
-    if wanted is not None and found.whole is False:  # an archive is looked at more closely when it is unpacked
+    if wanted is not None and found.whole is False:  # an archive is checked further when it is unpacked
         return f"it is {found.name} that is cut off or damaged"
     if wanted is not None and not ended and found.whole is None:
-        return "the server does not say how long the file is, so that nobody knows whether all of it has come"
+        return "the server does not state the file's length, so a truncated download would go unnoticed"
     return None
 
 
 def placeholder(file: Path) -> str | None:
-    """What stands in a file's place, in words (a web page, ...); None where it may be a file. Raises OSError."""
+    """What is in a file's place, in words (a web page, ...); None if it may be the file. Raises OSError."""
     found = format_of(file)
     return found.name if found.family in ("placeholder", "text") else None
 
 
 def _text(head: bytes) -> Format | None:
-    """What kind of text it is; None for bytes that are none."""
+    """The kind of text; None for bytes that are not text."""
     plain = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if re.match(rb"version https?://(git-lfs|git-media|hawser)\b", plain):
         return Format(
@@ -161,7 +161,7 @@ def _zip(file: Path) -> Format:
 
 
 def _safetensors(file: Path, length: int, size: int) -> Format:
-    """The index says where the last tensor ends, which is where the file ends."""
+    """The index states where the last tensor ends, which is where the file ends."""
     import json
 
     if size < 8 + length:

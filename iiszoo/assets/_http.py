@@ -1,7 +1,7 @@
-"""Downloads over HTTP that go on where they stopped.
+"""HTTP downloads that resume.
 
-A part is continued (`Range`) only where a mixture of two files would be noticed: the server can be asked whether its
-file is still the same one (`If-Range`), or the sha256 of the whole is known.
+A part is resumed (`Range`) only if a mixture of two files would be noticed: the server can be asked whether its file is
+still the same one (`If-Range`), or the sha256 of the whole is known.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from iiszoo.assets._ledger import Expected
 from iiszoo.assets._part import CHUNK, Origin, Progress, SourceFailed
 
 STALL_SECONDS = 30.0
-"""A server that is silent for so long is given up, as if it had cut the connection."""
+"""A server that is silent for this long is treated as if it had cut the connection."""
 
 TRIES = 5
-"""So many tries in a row may fail before the next url is taken; one that brings `WORTHWHILE` bytes ends the row."""
+"""This many failed tries in a row, and the next url is taken; one that brings `WORTHWHILE` bytes ends the row."""
 
 WORTHWHILE = 1024 * 1024  # bytes
-PAUSE_SECONDS = 0.5  # before the second try in a row that failed; twice as long before each further one
+PAUSE_SECONDS = 0.5  # after the second failed try in a row; twice as long after each further one
 
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
@@ -39,16 +39,16 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server says that it sends: the first byte of it, and the file that it belongs to."""
+    """What the server announces: the first byte that it sends, and the file that this belongs to."""
 
     start: int
     source: Origin
 
 
 def download(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> bool:
-    """Complete `part` from `url`, in as many requests as it takes; whether the server said where it ends.
+    """Complete `part` from `url`, in as many requests as needed; returns whether the server stated the file's length.
 
-    Raises `SourceFailed`, with what came so far left in `part`, or `WriteFailed`.
+    Raises `SourceFailed`, keeping in `part` what was received, or `WriteFailed`.
     """
     failures = 0
     started = farthest = _part.length(part)
@@ -64,12 +64,12 @@ def download(url: str, part: Path, *, wanted: Expected, progress: Progress | Non
                 raise SourceFailed(cause) from error
         except (urllib.error.URLError, TimeoutError) as error:
             cause = _reason(error)
-            # No way to the server at all: another url is better than another try, unless it has worked just now.
+            # The server cannot be reached: another url is better than another try, unless it has just worked.
             if farthest == started and _part.length(part) <= farthest:
                 raise SourceFailed(cause) from error
         except (http.client.HTTPException, OSError) as error:
             cause = _reason(error)
-        # Counted from the farthest point, so that a server whose file changes at each request cannot go on for ever.
+        # Counted from the farthest point, so that a server whose file changes at each request cannot go on forever.
         gained = max(0, _part.length(part) - farthest)
         farthest += gained
         failures = 1 if gained >= WORTHWHILE else failures + 1
@@ -80,7 +80,7 @@ def download(url: str, part: Path, *, wanted: Expected, progress: Progress | Non
 
 
 def _request(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> bool:
-    """One request, from where `part` ends; whether the server said where the file ends, by a length or as chunks.
+    """One request, from the end of `part`; returns whether the server stated the end, by a length or by chunks.
 
     Raises `Interrupted`, `SourceFailed`, `WriteFailed` or urllib's errors.
     """
@@ -100,7 +100,7 @@ def _request(url: str, part: Path, *, wanted: Expected, progress: Progress | Non
             raise
         error.close()
         if error.headers.get("Content-Range", "").replace(" ", "") == f"bytes*/{have}":
-            return True  # all of it is here already
+            return True  # already complete
         _part.discard(part)
         raise Interrupted(f"the server cannot resume at byte {have}") from error
     with response:
@@ -114,13 +114,13 @@ def _request(url: str, part: Path, *, wanted: Expected, progress: Progress | Non
     got = _part.length(part)
     if total is not None and got < total:
         raise Interrupted(f"the connection was cut after {got} of {total} bytes")
-    if response.length:  # of a range of a file whose size the server does not know
+    if response.length:  # a range of a file whose size the server does not know
         raise Interrupted(f"the connection was cut {response.length} bytes before the end")
     return total is not None or bounded
 
 
 def _resumable(url: str, part: Path, wanted: Expected) -> tuple[int, str | None]:
-    """From which byte to go on, and the validator for `If-Range`; (0, None) starts from zero."""
+    """The byte to resume at, and the validator for `If-Range`; (0, None) starts from zero."""
     have = _part.length(part)
     source = _part.origin(part)
     if not have or (source is not None and source.size is not None and have > source.size):
@@ -131,7 +131,7 @@ def _resumable(url: str, part: Path, wanted: Expected) -> tuple[int, str | None]
 
 
 def _answer(url: str, status: int, headers: Message) -> Answer:
-    """Read a response's headers. Raises `SourceFailed` where it is no part of the file."""
+    """Read a response's headers. Raises `SourceFailed` if it is not a part of the file."""
     if headers.get_content_type() == "text/html":
         raise SourceFailed("the server answers with a web page instead of the file")
     if headers.get("Content-Encoding", "identity") != "identity":
@@ -148,7 +148,7 @@ def _answer(url: str, status: int, headers: Message) -> Answer:
 
 
 def _check(answer: Answer, part: Path, have: int, source: Origin | None, wanted: Expected) -> None:
-    """Refuse an answer that does not continue `part`, which is then discarded, or is of a size that cannot be right."""
+    """Refuse an answer that does not continue `part`, which is then discarded, or that has the wrong size."""
     now = answer.source
     if wanted.size is not None and now.size is not None and now.size != wanted.size:
         raise SourceFailed(f"the file there has {now.size} bytes, but {wanted.size} are expected")
@@ -165,7 +165,7 @@ def _check(answer: Answer, part: Path, have: int, source: Origin | None, wanted:
 def _differ(before: Origin, now: Origin) -> bool:
     if None not in (before.size, now.size) and before.size != now.size:
         return True
-    if before.url != now.url:  # mirrors have tags and dates of their own
+    if before.url != now.url:  # mirrors have their own tags and dates
         return False
     pairs = ((before.etag, now.etag), (before.last_modified, now.last_modified))
     return any(None not in pair and pair[0] != pair[1] for pair in pairs)
@@ -185,7 +185,7 @@ def _reason(error: object) -> str:
     if isinstance(error, urllib.error.URLError) and not isinstance(error.reason, str):
         error = error.reason
     if isinstance(error, TimeoutError):
-        return f"nothing came for {STALL_SECONDS:g} s"
+        return f"no data for {STALL_SECONDS:g} s"
     if isinstance(error, http.client.IncompleteRead):
         return "the connection was cut"
     if isinstance(error, OSError) and error.strerror:

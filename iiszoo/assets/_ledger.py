@@ -1,9 +1,8 @@
-"""A shelf's bookkeeping: which hash a file must have, and which files have been seen to have it.
+"""The records of a shelf: which hash a file must have, and which files were verified.
 
-`pins.json` holds the hash of each file for which upstream publishes none, from when a model has first loaded it (an
-archive: from when it was downloaded). It is worth keeping: it is what tells a changed file from the old one.
-`verified.json` holds hash, size and time of files that were hashed, so that gigabytes are not read again at each use;
-it may be deleted at any time.
+`pins.json` contains the hash of each file for which upstream publishes none, as a model first loaded it (an archive: as
+it was downloaded). Keep it: it distinguishes a changed file from the old one. `verified.json` contains hash, size and
+time of files that were hashed, so that gigabytes are not read again at each use; it may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ HashOrigin = Literal["card", "pin", "file"]
 
 @dataclass(frozen=True)
 class Expected:
-    """What a file must be: hash (hex) and size (bytes), None where unknown; `origin` says who states the hash."""
+    """What a file must be: hash (hex) and size (bytes), None if unknown; `origin` is the source of the hash."""
 
     sha256: str | None
     size: int | None
@@ -52,7 +51,7 @@ def pins_file(shelf: Path) -> Path:
 
 
 def expected(stored: Stored) -> Expected:
-    """What the card states, else what was pinned. Raises `stored.error` where `pins.json` cannot be read."""
+    """What the card states, else what was pinned. Raises `stored.error` if `pins.json` cannot be read."""
     stated = stored.download
     if stated.sha256 is not None:
         return Expected(stated.sha256, stated.size, "card")
@@ -63,14 +62,14 @@ def expected(stored: Stored) -> Expected:
 
 
 def pin_of(stored: Stored) -> Pin | None:
-    """The pinned hash of a file, if there is one. Raises `stored.error` where `pins.json` cannot be read."""
+    """The pinned hash of a file, if there is one. Raises `stored.error` if `pins.json` cannot be read."""
     try:
         entry = _entries(pins_file(stored.shelf)).get(stored.key)
         return None if entry is None else Pin(**entry)
     except (OSError, ValueError, TypeError) as error:
         raise stored.error(
             f"the pinned hashes in {pins_file(stored.shelf)} cannot be read: {error}; repair that file, or remove it "
-            "to pin anew"
+            "to pin again"
         ) from error
 
 
@@ -81,21 +80,22 @@ def pin(stored: Stored, found: Found, url: str | None) -> None:
 
 
 def unpin(stored: Stored) -> None:
-    """Forget the hash of a file, which has turned out not to be the one that is wanted. Raises OSError."""
+    """Remove the pinned hash of a file that proved to be the wrong one. Raises OSError."""
     if pins_file(stored.shelf).exists():
         _put(pins_file(stored.shelf), stored.key, None)
 
 
 def complaint(stored: Stored, found: Found, wanted: Expected) -> str | None:
-    """What is wrong with a file, with both hashes, or None where it is the right one."""
+    """What is wrong with a file, with both hashes, or None if it is the right one."""
     if wanted.sha256 is not None and found.sha256 != wanted.sha256:
         sizes = f" ({found.size} bytes instead of {wanted.size})" if wanted.size not in (None, found.size) else ""
-        wrong = f"its sha256 is {found.sha256}, but {wanted.sha256}"
+        wrong = f"its sha256 is {found.sha256}, but"
         if wanted.origin == "card":
-            return f"{wrong} is what the card states{sizes}"
+            return f"{wrong} the card states {wanted.sha256}{sizes}"
         pins = pins_file(stored.shelf)
         return (
-            f"{wrong} is pinned in {pins}{sizes}; if upstream has changed the file, {stored.forget} to forget that hash"
+            f"{wrong} {wanted.sha256} is pinned in {pins}{sizes}; if upstream has changed the file, {stored.forget} to "
+            "remove that hash"
         )
     if wanted.size is not None and found.size != wanted.size:
         return f"it has {found.size} bytes, but the card states {wanted.size}"
@@ -108,15 +108,15 @@ def examine(file: Path) -> Found:
 
 
 def is_remembered(stored: Stored, wanted: Expected) -> bool:
-    """Whether the file in place was verified before against the same hash, or is the one that was found while nobody
-    states a hash, and was not touched since (size, time).
+    """Whether the file in the cache was already verified against the same hash (or hashed, if none is known), and has
+    not changed since (size, time).
     """
     found = remembered(stored)
     return found is not None and wanted.sha256 in (None, found.sha256) and wanted.size in (None, found.size)
 
 
 def remembered(stored: Stored) -> Found | None:
-    """What the file in place was found to be when it was hashed, if it was not touched since (size, time)."""
+    """What the file in the cache was when it was hashed, if it has not changed since (size, time)."""
     try:
         state = stored.place.stat()
         entry = _entries(_verified_file(stored.shelf))[stored.key]
@@ -128,8 +128,8 @@ def remembered(stored: Stored) -> Found | None:
 
 
 def remember(stored: Stored, found: Found, url: str | None = None) -> None:
-    """Note that the file in place was hashed, and where it came from. A cache that cannot be written to is no reason
-    to fail: it is hashed again.
+    """Note that the file in the cache was hashed, and where it came from. A read-only cache is not an error: the file
+    is hashed again.
     """
     try:
         state = stored.place.stat()
@@ -140,7 +140,7 @@ def remember(stored: Stored, found: Found, url: str | None = None) -> None:
 
 
 def remembered_url(stored: Stored) -> str | None:
-    """Where the file in place came from, if that was noted."""
+    """Where the file in the cache came from, if that was noted."""
     try:
         return _entries(_verified_file(stored.shelf))[stored.key]["url"]  # type: ignore[no-any-return]
     except (OSError, ValueError, TypeError, KeyError):
@@ -157,7 +157,7 @@ def _entries(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     if not isinstance(entries, dict):
-        raise ValueError("it does not hold a table of files")
+        raise ValueError("it does not contain a table of files")
     return entries
 
 

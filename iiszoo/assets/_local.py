@@ -1,4 +1,4 @@
-"""`file:` urls: a file of this machine, copied."""
+"""`file:` urls: a file on this machine, copied."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from iiszoo.assets._part import Origin, Progress, SourceFailed
 
 
 def download(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> bool:
-    """Copy the file to `part`; True: its length was known. Raises `SourceFailed` or `WriteFailed`."""
+    """Copy the file to `part`; returns True: its length is known. Raises `SourceFailed` or `WriteFailed`."""
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
         raise SourceFailed(f"it names the host {parts.netloc!r}; a local file is written file:///PATH")

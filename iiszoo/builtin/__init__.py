@@ -1,4 +1,6 @@
-"""What iiszoo brings itself, registered through the same hooks as any plugin. Cards only: nothing heavy is imported."""
+"""iiszoo's own models, datasets and robots, registered through the same hooks as any plugin's. Cards only: nothing
+heavy is imported.
+"""
 
 from __future__ import annotations
 

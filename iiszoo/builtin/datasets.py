@@ -65,7 +65,7 @@ def _ndd20(id: str, part: str, n_samples: int) -> DatasetCard:
     return DatasetCard(
         id=id,
         loader="iiszoo.data.datasets.ndd20:load",
-        summary=f"NDD20: dolphins {waters} the water, all of an image as one target, {part} of 2201 images",
+        summary=f"NDD20: dolphins {waters} the water, all in an image as one target, {part} of 2201 images",
         licence="CC BY-NC-SA 4.0",
         layout=(
             f"{waters.upper()}/*.jpg, {waters.upper()}_LABELS.json (polylines of the VGG Image Annotator, filled); of "
@@ -112,18 +112,18 @@ DATASETS = (
         loader="iiszoo.data.datasets.davis:load",
         summary="DAVIS: 345 frames of the videos of DAVIS 2016, all objects of a frame as one target",
         licence="none stated for this selection; frames and masks are those of DAVIS 2016",
-        layout="img/NAME.*, gt/NAME.* with the same stem (object is what is not zero)",
+        layout="img/NAME.*, gt/NAME.* with the same stem (object where not zero)",
         homepage="https://github.com/SamsungLabs/ritm_interactive_segmentation (DAVIS.zip)",
         paper="Perazzi et al., A Benchmark Dataset and Evaluation Methodology for VOS, CVPR 2016",
         n_samples=345,
     ),
-    _davis585("davis585", "from nothing"),
+    _davis585("davis585", "from scratch"),
     _davis585("davis585-sp", "from a mask of superpixels to be corrected"),
     _davis585("davis585-stm", "from a video model's mask to be corrected"),
     DatasetCard(
         id="coco_mval",
         loader="iiszoo.data.datasets.coco_mval:load",
-        summary="COCO_MVal: 800 objects of COCO's validation images, one an image",
+        summary="COCO_MVal: 800 objects of COCO's validation images, one per image",
         licence="none stated for this selection; COCO: annotations CC BY 4.0, images under Flickr's terms",
         layout="img/NAME.jpg, gt/NAME.png (object where the first channel is above 128)",
         homepage="https://github.com/SamsungLabs/ritm_interactive_segmentation (COCO_MVal.zip)",
@@ -139,7 +139,7 @@ DATASETS = (
         summary="PASCAL VOC 2012: 3417 objects on the 1449 validation images of its segmentation challenge",
         licence="photographs under Flickr's terms; none stated for the annotations",
         layout=(
-            "JPEGImages/NAME.jpg, SegmentationObject/NAME.png (each grey an object, 220 ignored), "
+            "JPEGImages/NAME.jpg, SegmentationObject/NAME.png (each grey value an object, 220 ignored), "
             "ImageSets/Segmentation/val.txt (names), SegmentationClass/NAME.png for training by class: the archive's "
             "VOCdevkit/VOC2012"
         ),
@@ -161,8 +161,8 @@ DATASETS = (
         layout=(
             "FILE.json with images, annotations (polygons or run lengths; crowds are ignored) and categories; images "
             "by file name in the JSON file's directory, in images/, data/, JPEGImages/ or img/, in a folder (or one in "
-            "images/) called as the JSON file or as what follows an underscore of its name (val2017/ of "
-            "instances_val2017.json), or the same one directory above; with --root DIR, from DIR"
+            "images/) named like the JSON file or the part of its name after an underscore (val2017/ for "
+            "instances_val2017.json), or in these one directory above; with --root DIR, in DIR"
         ),
         takes_argument=True,
     ),
@@ -172,11 +172,11 @@ DATASETS = (
         summary="your own images and masks, paired by file name: folder:DIR",
         licence="yours",
         layout=(
-            "DIR/images and DIR/masks (or img and gt, or data_GT and boundary_GT), one mask an image with the same "
+            "DIR/images and DIR/masks (or img and gt, or data_GT and boundary_GT), one mask per image with the same "
             "stem, or several as STEM__OBJECT; a mask's object is its one value that is not 0; 255 beside values of at "
-            "most 127 is ignored, and 128 beside 255 alone; a mask of several objects needs folder:DIR?objects=values, "
-            "a target of each value, or folder:DIR?objects=all, one of them all; a ? in DIR is written %3F; files of "
-            "any common kind, depth and colour: docs/datasets.md"
+            "most 127 is ignored, and 128 beside only 255; a mask of several objects needs folder:DIR?objects=values, "
+            "a target per value, or folder:DIR?objects=all, one target of all; a ? in DIR is written %3F; files of "
+            "any common format, depth and colour: docs/datasets.md"
         ),
         takes_argument=True,
     ),

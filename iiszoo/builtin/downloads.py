@@ -1,9 +1,8 @@
-"""Where the archives of the built-in datasets can be had, and what a whole copy of them is known by.
+"""Urls of the built-in datasets' archives, and fingerprints of complete copies.
 
-Kept apart from the cards (`iiszoo.builtin.datasets`), which say what a dataset is: addresses change more often. Where
-no sha256 is stated, none is published that we know of; the first download's is pinned, and the contents are verified.
-None stands here of `davis585`: FocalClick's authors share it in a Google Drive folder, whose files have no fixed
-address.
+Separate from the cards (`iiszoo.builtin.datasets`), because urls change more often. An archive without a sha256 has
+none published that we know of; the first download's is pinned, and the contents are verified. `davis585` has no archive
+here: FocalClick's authors share it in a Google Drive folder, whose files have no fixed url.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import replace
 from iiszoo.cards import Archive, DatasetCard
 
 # The README of RITM (SamsungLabs/ritm_interactive_segmentation) links these releases. The files on Google Drive have
-# the same names and sizes; the authors of RClicks (emb-ai/rclicks) share them since the releases were found gone.
+# the same names and sizes; the authors of RClicks (emb-ai/rclicks) share them because the releases are gone.
 _RELEASE = "https://github.com/saic-vul/fbrs_interactive_segmentation/releases/download/v1.0/"
 
 ARCHIVES: dict[str, tuple[Archive, ...]] = {
@@ -33,7 +32,7 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
         ),
     ),
     # Addresses: torchvision 0.29, torchvision/datasets/voc.py, and VOC's own page. Hash:
-    # torchvision/prototype/datasets/_builtin/voc.py. Size: what that server answered to others, in public logs.
+    # torchvision/prototype/datasets/_builtin/voc.py. Size: as that server reported it, in public logs.
     "pascal_voc": (
         Archive(
             "VOCtrainval_11-May-2012.tar",
@@ -45,9 +44,9 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
             size=1_999_639_040,
         ),
     ),
-    # RITM's README asks for these annotations beside LVIS's images, which are COCO's; the second address is that of a
-    # university course. Images: COCO's download page; hashes: torchvision/prototype/datasets/_builtin/coco.py; sizes:
-    # public download scripts.
+    # RITM's README combines these annotations with LVIS's images, which are COCO's; the second url is a university
+    # course's. Images: COCO's download page; hashes: torchvision/prototype/datasets/_builtin/coco.py; sizes: public
+    # download scripts.
     "coco_lvis": (
         Archive(
             "cocolvis_annotation.tar.gz",
@@ -74,16 +73,16 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
     # Newcastle University's repository (doi 10.25405/data.ncl.c.4982342), as wildlife-datasets fetches it.
     "ndd20": (Archive("NDD20.zip", ("https://data.ncl.ac.uk/ndownloader/files/22774175",)),),
 }
-"""By the id of the dataset whose directory it is."""
+"""By the id of the dataset whose directory they are unpacked to."""
 
 FINGERPRINTS = {
     "grabcut": "ab40d40f2dcc6c18d804e00ef65d4ccb993274defaad8465e6c7ed2aca4e2d86",
     "berkeley": "a90906b2803f85fb52d96485b0d5e48dcc2ca6a532dca93a09fd8f17e09cba08",
 }
-"""By dataset id, computed by `iiszoo data check --full` on copies that equal the published files hash by hash."""
+"""By dataset id, computed by `iiszoo data check --full` on copies whose files have the published hashes."""
 
 
 def complete(card: DatasetCard) -> DatasetCard:
-    """The card with what is known here of its archives and its fingerprint."""
+    """The card with its archives and fingerprint from this module."""
     archives = ARCHIVES.get(card.root_id, card.archives)
     return replace(card, archives=archives, fingerprint=FINGERPRINTS.get(card.id, card.fingerprint))

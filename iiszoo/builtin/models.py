@@ -42,7 +42,7 @@ MODELS = (
     ModelCard(
         id="classic/geocut",
         loader="iiszoo.models.classic.geocut:load_geocut",
-        summary="geodesic distances, colour models and a min-cut from the clicks; the floor that others must beat",
+        summary="geodesic distances, colour models and a min-cut from the clicks; the baseline that others must beat",
         licence="MIT",
         paper="after Boykov and Jolly, ICCV 2001, and Bai and Sapiro, ICCV 2007",
         prompts=("clicks", "mask"),

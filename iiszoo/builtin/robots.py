@@ -23,13 +23,13 @@ ROBOTS = (
     RobotCard(
         id="gto99",
         loader="iiszoo.clicking.robots:load",
-        summary="center-largest exactly as its authors' code clicks: earlier clicks are not avoided",
+        summary="center-largest exactly as in its authors' code: earlier clicks are not avoided",
         paper=_GTO99,
     ),
     RobotCard(
         id="noisy-ritm",
         loader="iiszoo.clicking.robots:load_noisy_ritm",
-        summary="a less exact person: the point of ritm, displaced inside the same error; noisy-ritm:sigma=0.5",
+        summary="a less precise person: ritm's point, displaced within the same error; noisy-ritm:sigma=0.5",
         takes_argument=True,
     ),
     RobotCard(
@@ -61,7 +61,7 @@ ROBOTS = (
     RobotCard(
         id="distance-sequential",
         loader="iiszoo.clicking.robots:load",
-        summary="as distance, keeping away from earlier clicks too",
+        summary="like distance, but also away from earlier clicks",
     ),
     RobotCard(
         id="mix",

@@ -1,18 +1,19 @@
 """The error pixel farthest from the border of its error, by exact squared Euclidean distance, without a distance map.
 
-The RITM robot needs the maxima of two distance maps, and where the greater one is first reached. Two whole maps answer
-that and 800,000 questions that nobody asked. Here instead:
+The RITM robot needs only the maxima of two distance maps and the first pixel that reaches the greater one. So, instead
+of two whole maps:
 
 1. One pass over the masks finds the bounding box and the size of the false negatives and of the false positives. They
-   bound the distances from above: the error with the higher bound is searched first, the other only if it can win yet.
+   bound the distances from above: the error with the higher bound is searched first, the other only if it can still
+   win.
 2. Two passes over the bounding box, down and up, give `g`: the distance of each pixel to the nearest pixel of its own
-   column that is not such an error. Integers, vectorised over the columns.
+   column that is not such an error; integers, vectorised over the columns.
 3. The squared distance of pixel (r, c) is the minimum over all columns c' of (c - c')^2 + g(r, c')^2 (the row pass of
-   Felzenszwalb and Huttenlocher, "Distance transforms of sampled functions", 2012). It is worked out only for pixels
-   that can beat the best so far: rows and pixels are sifted by `g` first, and a column c' that rules one pixel out
-   rules out all within sqrt(best - g(r, c')^2) of it, which are jumped over.
+   Felzenszwalb and Huttenlocher, "Distance transforms of sampled functions", 2012). It is computed only for pixels that
+   can beat the best so far: rows and pixels are first filtered by `g`, and a column c' that rules out one pixel rules
+   out all within sqrt(best - g(r, c')^2) of it, which are skipped.
 
-All distances are integers: OpenCV's float transform breaks ties by its rounding errors and is no reference here.
+All distances are integers: OpenCV's float transform breaks ties by rounding errors, so it is not the reference.
 """
 
 from __future__ import annotations
@@ -37,20 +38,20 @@ def farthest_error(
     ignore: NDArray[np.uint8] | None,
     clicked: NDArray[np.int64],
 ) -> tuple[int, int, int]:
-    """The error pixel farthest from the border of its error, with ties broken as RITM's clicker breaks them.
+    """The error pixel farthest from the border of its error, with ties broken as in RITM's clicker.
 
     Args:
-        target, prediction: (H, W) uint8, C-contiguous; object is what is not 0.
+        target, prediction: (H, W) uint8, C-contiguous; object where not 0.
         ignore: (H, W) uint8, not 0 where a pixel counts neither way; or None.
         clicked: (n, 2) int64 rows (row, column): pixels that cannot be chosen. They do not change any distance.
 
     Returns:
-        (row, column, squared distance), Python ints; (-1, -1, 0) where nothing can be chosen. A false positive wins a
-        tie against a false negative; among equals the first pixel in row-major order wins.
+        (row, column, squared distance), Python ints; (-1, -1, 0) if no pixel can be chosen. A false positive wins a tie
+        against a false negative; among equals the first pixel in row-major order wins.
     """
     height, width = target.shape
-    # A distance along a column is at most (H + 1) / 2, as there is a border at both ends; and there must be room for
-    # one more. Small types because most of the time goes into moving these arrays.
+    # A distance along a column is at most (H + 1) / 2, as there is a border at both ends; the type must also fit one
+    # more. Types are small because most of the time goes into moving these arrays.
     dtype = _UINT8 if height < 509 else _UINT16 if height < 131_069 else _UINT32
     in_columns = np.zeros((2, width), _UINT16 if height < 509 else _UINT32)
     n_bytes = height * width * dtype.itemsize
@@ -65,11 +66,11 @@ _spare: list[NDArray[np.uint8]] = []
 
 
 def borrow(n_bytes: int) -> NDArray[np.uint8]:
-    """`n_bytes` or more of uninitialised memory, uint8, to be given back.
+    """`n_bytes` or more of uninitialised memory, uint8; return it with `give_back`.
 
-    Fresh memory of an image's size comes from the operating system page by page, which takes as long as the whole
-    search: so it is kept for the next call. Safe in threads and in nested calls: what is lent is not in the list, and
-    list.pop and list.append are atomic.
+    The operating system supplies fresh memory of an image's size page by page, which takes as long as the whole search,
+    so it is kept for the next call. Safe in threads and nested calls: borrowed memory is not in the list, and list.pop
+    and list.append are atomic.
     """
     try:
         memory = _spare.pop()
@@ -79,17 +80,17 @@ def borrow(n_bytes: int) -> NDArray[np.uint8]:
 
 
 def give_back(memory: NDArray[np.uint8]) -> None:
-    """Memory that an exception keeps from being given back is merely lost to the next call."""
+    """Keep `memory` for the next `borrow`; if an exception prevents this call, the memory is simply not reused."""
     _spare.append(memory)
 
 
-# Below, `g` is an unsigned array (h, w) over the bounding box of one error, and `needed` a squared distance: nothing
-# less is looked for. Several loops are written apart, or on slices, because that is what the compiler vectorises.
+# Below, `g` is an unsigned array (h, w) over the bounding box of one error, and `needed` the least squared distance of
+# interest. Some loops are split, or work on slices, because the compiler vectorises that form.
 
 
 @njit(nogil=True)
 def _count(target: Array, prediction: Array, ignore: Array | None, in_columns: Array, in_rows: Array) -> None:
-    """Fill `in_columns` (2, W), zeros before: how many pixels of each error; and `in_rows` (2, H): 1 where any."""
+    """Fill `in_columns` (2, W), initially zeros, with each error's pixel counts and `in_rows` (2, H) with 1 if any."""
     height, width = target.shape
     fn_columns, fp_columns = in_columns[0], in_columns[1]
     for r in range(height):
@@ -118,7 +119,7 @@ def _count(target: Array, prediction: Array, ignore: Array | None, in_columns: A
 
 @njit(nogil=True)
 def _extent(counts: Array) -> tuple[int, int, int]:
-    """(first, last, total): where the first and the last value above 0 are, -1 where there is none, and the sum."""
+    """(first, last, total): the indices of the first and the last value above 0 (-1 if there is none), and the sum."""
     first, last, total = -1, -1, 0
     for i in range(counts.shape[0]):
         if counts[i] > 0:
@@ -131,12 +132,12 @@ def _extent(counts: Array) -> tuple[int, int, int]:
 
 @njit(nogil=True)
 def _upper_bound(height: int, width: int, count: int) -> int:
-    """No pixel of an error of `count` pixels in a box of that size has a greater squared distance; 0 for no error."""
+    """An upper bound on the squared distances of an error of `count` pixels in a box of that size; 0 for no error."""
     if count == 0:
         return 0
-    # No error touches the box from outside: half of the shorter side, rounded up, is the most there can be.
+    # No error continues outside the box, so a distance is at most half of the shorter side, rounded up.
     half = (min(height, width) + 1) // 2
-    # A distance d takes every pixel closer than d; as unit squares these cover a disk of radius d - sqrt(1/2).
+    # At distance d every pixel closer than d is an error; as unit squares these cover a disk of radius d - sqrt(1/2).
     radius = math.sqrt(count / math.pi) + 0.70711
     return min(half * half, int(radius * radius) + 1)
 
@@ -145,13 +146,13 @@ def _upper_bound(height: int, width: int, count: int) -> int:
 def _column_distances(
     target: Array, prediction: Array, ignore: Array | None, error: int, top: int, left: int, g: Array, row_max: Array
 ) -> None:
-    """Fill `g` (h, w), whose corner is at (`top`, `left`) of the masks, and the maxima of its rows, `row_max` (h,)."""
+    """Fill `g` (h, w), whose corner is at (`top`, `left`) of the masks, and its row maxima, `row_max` (h,)."""
     height, width = g.shape
     if error == _FALSE_POSITIVE:
         target, prediction = prediction, target
     one = g.dtype.type(1)
     zero = g.dtype.type(0)
-    # Downwards a run may outgrow the type: it stops at the maximum, and there the distance upwards is the lesser one.
+    # Downwards a run may exceed the type: it stops at the maximum, where the distance upwards is the smaller one.
     almost = g.dtype.type(np.iinfo(g.dtype).max - 1)
     run = np.zeros(width, g.dtype)
     for i in range(height):
@@ -168,7 +169,7 @@ def _column_distances(
                 run[c] = min(run[c], almost) + one if (t[c] != 0) & (p[c] == 0) & (void[c] == 0) else zero
                 row[c] = run[c]
 
-    # Below the last row lies the border. It is done apart: one loop for it and the others takes ten times as long.
+    # The border lies below the last row, which is handled apart: one loop for all rows takes ten times as long.
     row = g[height - 1]
     row_max[height - 1] = 0
     for c in range(width):
@@ -208,7 +209,7 @@ def _root_up(square: int) -> int:
 
 @njit(nogil=True)
 def _square_at(row: Array, c: int, enough: int) -> int:
-    """The squared distance at column c of a row of `g`; if it is less than `enough`, anything less than `enough`."""
+    """The squared distance at column c of a row of `g`; if below `enough`, any value below `enough`."""
     width = row.shape[0]
     square = int(row[c]) * int(row[c])
     k = 1
@@ -223,7 +224,7 @@ def _square_at(row: Array, c: int, enough: int) -> int:
 
 @njit(nogil=True)
 def _lower_bound(g: Array, row_max: Array, needed: int, clicked: Array, top: int, left: int) -> int:
-    """`needed`, or the greatest squared distance on a coarse grid, if that is more."""
+    """The greater of `needed` and the greatest squared distance on a coarse grid."""
     height, width = g.shape
     step = max(8, int(row_max.max()) // 4)
     for r in range(step // 2, height, step):
@@ -240,10 +241,10 @@ def _lower_bound(g: Array, row_max: Array, needed: int, clicked: Array, top: int
 
 @njit(nogil=True)
 def _sift_row(row: Array, needed: int, span: int, maybe: Array) -> bool:
-    """Whether any column of a row of `g` stands up to five of the columns that could rule it out.
+    """Whether any column of a row of `g` survives a test against five of the columns that could rule it out.
 
-    Those that do are marked in `maybe`, at index column - `span`. The five are the column itself, the two `span` away
-    and the two half as far. In noise hardly any column is left for the search proper, which is not vectorised.
+    Survivors are marked in `maybe`, at index column - `span`. The five are the column itself, the two `span` away and
+    the two half as far. In noise hardly any column is left for the actual search, which is not vectorised.
     """
     n = row.shape[0] - 2 * span
     half = (span + 1) // 2
@@ -268,27 +269,27 @@ def _sift_row(row: Array, needed: int, span: int, maybe: Array) -> bool:
 
 @njit(nogil=True)
 def _search_row(row: Array, needed: int, clicked: Array, r: int, left: int, maybe: Array) -> tuple[int, int]:
-    """(square, column) of the first maximum, not clicked, of a row of `g`; (0, -1) if it is less than `needed` (>= 1).
+    """(square, column) of the first unclicked maximum of a row of `g`; (0, -1) if it is below `needed` (>= 1).
 
-    The row begins at (`r`, `left`) of the image; beyond both its ends lies the border. `maybe` (w,) uint8 is scratch.
+    The row begins at (`r`, `left`) of the image; the border lies beyond both its ends. `maybe` (w,) uint8 is scratch.
     """
     width = row.shape[0]
     best, best_c = 0, -1
-    # Column c + k or c - k rules c out if k^2 + g^2 < needed. Up to k = span one with g = 0 does, and so the border.
+    # Column c + k or c - k rules out c if k^2 + g^2 < needed. With g = 0, as at the border, it does for k <= span.
     span = _root(needed - 1)
     if 2 * span >= width or not _sift_row(row, needed, span, maybe):
         return best, best_c
     first = span
     c = first
     while c < width - span:
-        if c < span:  # which has grown
+        if c < span:  # span has grown
             c = span
             continue
         if not maybe[c - first]:
             c += 1
             continue
-        # What rules c out also rules out what is within sqrt(needed - 1 - g^2) of it. The nearest such column on the
-        # left, or the farthest on the right, lets us jump the farthest.
+        # A column that rules out c also rules out all columns within sqrt(needed - 1 - g^2) of it. The nearest such
+        # column on the left, or the farthest on the right, gives the longest jump.
         jump = -1
         for k in range(span + 1):
             d = int(row[c - k])
@@ -314,15 +315,15 @@ def _search_row(row: Array, needed: int, clicked: Array, r: int, left: int, mayb
 
 @njit(nogil=True)
 def _search(g: Array, row_max: Array, needed: int, clicked: Array, top: int, left: int) -> tuple[int, int, int]:
-    """(square, row, column) of the first maximum in row-major order that is not clicked and is `needed` (>= 1) or more.
+    """(square, row, column) of the first unclicked maximum in row-major order of at least `needed` (>= 1).
 
-    (0, -1, -1) where there is none. The corner of `g` is at (`top`, `left`) of the image, whose row and column it is.
+    (0, -1, -1) if there is none. The corner of `g` is at (`top`, `left`) of the image; row and column are the image's.
     """
     height, width = g.shape
     needed = _lower_bound(g, row_max, needed, clicked, top, left)
     maybe = np.empty(width, np.uint8)
     best, best_r, best_c = 0, -1, -1
-    # The row with the greatest column distance goes first: the better the best so far, the more rows are passed over.
+    # The row with the greatest column distance comes first: the better the best so far, the more rows are skipped.
     start = int(np.argmax(row_max))
     for turn in range(height + 1):
         r = start if turn == 0 else turn - 1
@@ -344,7 +345,7 @@ def _search(g: Array, row_max: Array, needed: int, clicked: Array, top: int, lef
 def _farthest_error(
     target: Array, prediction: Array, ignore: Array | None, clicked: Array, in_columns: Array, memory: Array
 ) -> tuple[int, int, int]:
-    """`farthest_error`; `in_columns` (2, W) holds zeros; `memory` (H * W,) has the type of `g`."""
+    """`farthest_error`; `in_columns` (2, W) is all zeros; `memory` (H * W,) has the dtype of `g`."""
     height = target.shape[0]
     in_rows = np.empty((2, height), np.uint8)
     _count(target, prediction, ignore, in_columns, in_rows)
@@ -360,7 +361,7 @@ def _farthest_error(
     first = _FALSE_NEGATIVE if bounds[_FALSE_NEGATIVE] > bounds[_FALSE_POSITIVE] else _FALSE_POSITIVE
     best, best_r, best_c = 0, -1, -1
     for error in (first, 1 - first):
-        # Equal maxima make a negative click: a false positive wins with as much, a false negative needs more.
+        # Equal maxima give a negative click: a false positive wins a tie, a false negative needs more.
         needed = max(1, best if error == _FALSE_POSITIVE else best + 1)
         if bounds[error] < needed:
             continue

@@ -1,24 +1,24 @@
 """Encodings: clicks as maps that a network can read, one or more for the positive clicks, as many for the negative.
 
-| encoding    | a pixel's value, d being the distance to the nearest click of the kind | no click | channels | from  |
+| encoding    | value of a pixel at distance d from the nearest click of that kind     | no click | channels | from  |
 |-------------|------------------------------------------------------------------------|----------|----------|-------|
 | `disk`      | 1 where d <= radius, else 0                                            | 0        | 2        | RITM  |
 | `distance`  | tanh(2 d / radius)                                                     | 1        | 2        | RITM  |
-| `gaussian`  | exp(-d^2 / (2 (s L)^2)), one map for each s                            | 0        | 2 x 3    | GTO99 |
+| `gaussian`  | exp(-d^2 / (2 (s L)^2)), one map per s                                 | 0        | 2 x 3    | GTO99 |
 | `euclidean` | min(d, 255)                                                            | 255      | 2        | DIOS  |
 
-The positive maps come first, then the negative ones; a network that wants them the other way round gets
-`encoding(ncs, pcs, ...)`. Each encoding can be had in three ways:
+Positive maps come first, then negative ones; a network that expects the reverse order gets `encoding(ncs, pcs, ...)`.
+Each encoding can be computed in three ways:
 
     >>> pcs, ncs, size = [[[(3, 4)]], [[]]], [[[]], [[(20, 30)]]], (32, 48)  # one sample, two interactions
-    >>> maps = disk(pcs, ncs, size)  # of all clicks
-    >>> newest = disk(*last_interaction(pcs, ncs), size)  # of the last interaction only
+    >>> maps = disk(pcs, ncs, size)  # all clicks
+    >>> newest = disk(*last_interaction(pcs, ncs), size)  # the last interaction only
     >>> before = disk(pcs[:1], ncs[:1], size)
-    >>> torch.equal(maps, disk(*last_interaction(pcs, ncs), size, onto=before))  # of all, given the maps before
+    >>> torch.equal(maps, disk(*last_interaction(pcs, ncs), size, onto=before))  # all clicks, from earlier maps
     True
 
-The first and the third give the same bits, on one device and with the same further arguments. Only on a device without
-float64 (mps) the last bit of `distance` and `gaussian` may differ.
+The first and the third are bit-identical on the same device with the same other arguments, except that on a device
+without float64 (mps) the last bit of `distance` and `gaussian` may differ.
 """
 
 from __future__ import annotations
@@ -30,15 +30,17 @@ import torch
 from torch import Tensor
 
 MapClick = tuple[float, float]
-"""(row, col) in pixels of the map. Pixel centres are whole numbers; clicks need not be: in a zoom they are not."""
+"""(row, col) in pixels of the map. Pixel centres are whole numbers; clicks need not be, for example in a zoom."""
 MapClicks = Sequence[Sequence[Sequence[MapClick]]]
 """Indexed [interaction][batch element][click]."""
 
 
 def last_interaction(pcs: MapClicks, ncs: MapClicks) -> tuple[MapClicks, MapClicks]:
-    """(pcs, ncs) of the last interaction alone; empty where there was none. ValueError if they differ in length."""
+    """(pcs, ncs) of the last interaction alone; empty if there was none. ValueError if they differ in length."""
     if len(pcs) != len(ncs):
-        raise ValueError(f"pcs holds {len(pcs)} interactions and ncs {len(ncs)}: which is the last cannot be told")
+        raise ValueError(
+            f"pcs has {len(pcs)} interactions and ncs {len(ncs)}: both need the same number to find the last one"
+        )
     return pcs[-1:], ncs[-1:]
 
 
@@ -53,27 +55,27 @@ def disk(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """Disks round all clicks: 1 where the distance to a click is at most `radius`, 0 elsewhere, clipped at the image.
+    """Disks around all clicks: 1 where the distance to a click is at most `radius`, 0 elsewhere, clipped to the image.
 
     Args:
-        pcs, ncs: positive and negative clicks of all interactions, (row, col) in pixels of the map, unrounded or not.
-            Of a click beyond the map there is the part of its disk that reaches in; but one with both coordinates below
-            0 is left out, as upstream writes "no click" that way.
+        pcs, ncs: positive and negative clicks of all interactions, (row, col) in pixels of the map, rounded or not.
+            A click outside the map contributes the part of its disk inside it; a click with both coordinates below 0
+            is left out, as upstream encodes "no click" that way.
         size: (H, W) of the maps, for example `x.shape[-2:]`.
-        radius: in pixels, 0 or more. A pixel belongs to the disk where d^2 <= radius^2, in float32.
-        onto: maps of the interactions before, of the same encoding, (B, 2, H, W). The clicks are added to them, in a
-            new tensor.
-        batch_size: B, needed only where neither `pcs` and `ncs` nor `onto` tell.
-        device, dtype: of the maps. If not given those of `onto`, else the CPU and float32.
+        radius: in pixels, 0 or more. A pixel belongs to the disk if d^2 <= radius^2, in float32.
+        onto: maps of earlier interactions, of the same encoding, (B, 2, H, W). The clicks are added to them, in a new
+            tensor.
+        batch_size: B, needed only if it does not follow from `pcs`, `ncs` or `onto`.
+        device, dtype: of the maps; by default those of `onto`, else the CPU and float32.
 
     Returns:
-        Tensor (B, 2, H, W) of 0 and 1: positive, negative. The same bits as upstream's.
+        Tensor (B, 2, H, W) of 0 and 1: positive, negative. Bit-identical to upstream's.
 
-    ValueError where the batch size is not known or not the same everywhere, and where `onto` has another shape.
+    ValueError if the batch size is unknown or inconsistent, or if `onto` has another shape.
 
     Source: `DistMaps` with `use_disks` (`isegm/model/ops.py`; its `norm_radius * spatial_scale` is `radius`) of RITM
-    (arXiv 2102.06583), SamsungLabs/ritm_interactive_segmentation at b9b4460. It takes the distance of every pixel to
-    every click; here only the pixels in a square round each click are looked at.
+    (arXiv 2102.06583), SamsungLabs/ritm_interactive_segmentation at b9b4460. Upstream computes the distance of every
+    pixel to every click; this looks only at the pixels in a square around each click.
     """
     height, width = size
     maps = _maps_before(pcs, ncs, size, 2, 0, onto, batch_size, device, dtype)
@@ -83,7 +85,7 @@ def disk(
         return maps
 
     at = torch.tensor(points, dtype=torch.float32, device=maps.device)
-    # Every row and column within `radius` of a click; it may lie half a pixel away from the middle of the square.
+    # Every row and column within `radius` of a click, which may be half a pixel off the centre of the square.
     reach = math.ceil(radius) + 1
     offsets = torch.arange(-reach, reach + 1, device=maps.device)
     pixels = at.round().long()[:, :, None] + offsets  # (N, 2, S): rows, columns
@@ -112,13 +114,13 @@ def distance(
     """tanh(2 d / radius), d being the distance to the nearest click: 0 on a click, almost 1 far away; 1 without clicks.
 
     Args:
-        radius: in pixels, above 0: where the value is tanh(2) = 0.964. Upstream's default is 260.
-        The others: as for `disk`; clicks beyond the map count with their distance.
+        radius: in pixels, above 0: the distance at which the value is tanh(2) = 0.964. Upstream's default is 260.
+        The others: as for `disk`, except that clicks outside the map count at their distance.
 
     Returns:
-        Tensor (B, 2, H, W) in [0, 1]: positive, negative. Equal to upstream's up to the rounding of float32.
+        Tensor (B, 2, H, W) in [0, 1]: positive, negative. Equal to upstream's up to float32 rounding.
 
-    ValueError as for `disk`, and where `radius` is not above 0.
+    ValueError as for `disk`, and if `radius` is not above 0.
 
     Source: `DistMaps` without `use_disks` (`isegm/model/ops.py`; its `norm_radius * spatial_scale` is `radius`) of RITM
     (arXiv 2102.06583), SamsungLabs/ritm_interactive_segmentation at b9b4460.
@@ -126,7 +128,7 @@ def distance(
     if not radius > 0:
         raise ValueError(f"the radius of distance maps must be above 0, not {radius}")
     maps = _maps_before(pcs, ncs, size, 2, 1, onto, batch_size, device, dtype)
-    # Distances are divided before they are squared, as upstream does it.
+    # Distances are divided before they are squared, as upstream does.
     return _add_nearest(maps, pcs, ncs, radius, [lambda squares: squares.sqrt().mul_(2).tanh_()], torch.minimum)
 
 
@@ -144,19 +146,19 @@ def gaussian(
 ) -> Tensor:
     """exp(-d^2 / (2 (s L)^2)), d being the distance to the nearest click: 1 on a click, 0 far away and without clicks.
 
-    A click that has become several pixels (a trimap that was resized) is several clicks.
+    A click that has become several pixels (in a resized trimap) counts as several clicks.
 
     Args:
-        scales, length: s and L; each s makes one map with a standard deviation of s * L pixels, above 0.
+        scales, length: s and L; each s gives one map with a standard deviation of s * L pixels, above 0.
         onto: as for `disk`, but (B, 2 * len(scales), H, W).
-        The others: as for `disk`; clicks beyond the map count with their distance.
+        The others: as for `disk`, except that clicks outside the map count at their distance.
 
     Returns:
         Tensor (B, 2 * len(scales), H, W) in [0, 1]: the positive maps in the order of `scales`, then the negative ones.
-        Upstream's channels are the other way round, 0-2 negative and 3-5 positive: `gaussian(ncs, pcs, size)`. Equal to
-        them up to the rounding of float32.
+        Upstream's channels are in the reverse order, 0-2 negative and 3-5 positive: `gaussian(ncs, pcs, size)`, equal
+        to them up to float32 rounding.
 
-    ValueError as for `disk`, and where a standard deviation is not above 0.
+    ValueError as for `disk`, and if a standard deviation is not above 0.
 
     Source: `trimap_transform` (`networks/transforms.py`) of Getting to 99% Accuracy in Interactive Segmentation (arXiv
     2003.07932), MarcoForte/DeepInteractiveSegmentation at ddd7426.
@@ -180,7 +182,7 @@ def euclidean(
 ) -> Tensor:
     """The distance to the nearest click in pixels, truncated at 255: 0 on a click; 255 everywhere without clicks.
 
-    Args: as for `disk`; clicks beyond the map count with their distance.
+    Args: as for `disk`, except that clicks outside the map count at their distance.
 
     Returns:
         Tensor (B, 2, H, W) in [0, 255]: positive, negative.
@@ -204,12 +206,12 @@ def _maps_before(
     device: torch.device | str | None,
     dtype: torch.dtype | None,
 ) -> Tensor:
-    """What the clicks are drawn onto, (B, n_channels, H, W), contiguous: a copy of `onto`, or `no_click` everywhere."""
+    """The maps to draw on, (B, n_channels, H, W), contiguous: a copy of `onto`, or `no_click` everywhere."""
     shape = (_batch_size(pcs, ncs, batch_size, onto), n_channels, *size)
     if onto is None:
         return torch.full(shape, no_click, dtype=dtype or torch.float32, device=device)
     if onto.shape != shape:
-        raise ValueError(f"onto must hold maps of shape {shape}, not {tuple(onto.shape)}")
+        raise ValueError(f"onto must have shape {shape}, not {tuple(onto.shape)}")
     maps = torch.empty(shape, dtype=dtype or onto.dtype, device=onto.device if device is None else device)
     return maps.copy_(onto)
 
@@ -221,9 +223,9 @@ def _batch_size(pcs: MapClicks, ncs: MapClicks, batch_size: int | None, onto: Te
     if onto is not None:
         sizes.add(len(onto))
     if len(sizes) > 1:
-        raise ValueError(f"clicks (or the maps in onto) are of batches of different sizes: {sorted(sizes)}")
+        raise ValueError(f"pcs, ncs, onto and batch_size disagree on the batch size: {sorted(sizes)}")
     if not sizes:
-        raise ValueError("without any interaction the clicks do not tell the batch size: give batch_size")
+        raise ValueError("the batch size is unknown without any interaction; give batch_size")
     return sizes.pop()
 
 
@@ -247,8 +249,8 @@ def _add_nearest(
 ) -> Tensor:
     """Write the values of the clicks into `maps` (B, 2 * len(curves), H, W) and return it.
 
-    A curve makes the values of one map from squared distances in units of `unit` pixels, given in float64 if the device
-    has it; it returns a new tensor. `nearer` picks of two values that of the nearer click.
+    A curve maps squared distances in units of `unit` pixels (in float64 if the device has it) to the values of one map,
+    in a new tensor. `nearer` picks the value of the nearer click out of two.
     """
     by_plane = _by_plane(pcs, ncs, len(maps))
     planes = [plane for plane, clicks in enumerate(by_plane) if clicks]
@@ -256,10 +258,10 @@ def _add_nearest(
         return maps
     planes.sort(key=lambda plane: -len(by_plane[plane]))
     squares = _squares([by_plane[plane] for plane in planes], (maps.shape[2], maps.shape[3]), unit, maps.device)
-    # Two neighbouring float32 squares are too far apart for errors of float64 to swap their values, so that a curve
-    # which is rounded to float32 is monotone to the last bit. Hence the nearest click's value is the extreme of all
-    # clicks' values, and maps drawn onto earlier ones have the bits of those of all clicks. Nor does a bit depend on
-    # where in memory a pixel lies: float32 functions may differ in it between vectors and their scalar remainder.
+    # Two neighbouring float32 squares are too far apart for float64 errors to swap their values, so a curve rounded to
+    # float32 is monotone to the last bit. Hence the nearest click's value is the extreme of all clicks' values, and
+    # maps drawn onto earlier ones are bit-identical to those of all clicks. Nor does a bit depend on a pixel's position
+    # in memory: float32 functions may differ there between vectors and their scalar remainder.
     exact = squares if squares.device.type == "mps" else squares.double()
     layers = maps.view(len(by_plane), len(curves), *maps.shape[2:])
     index = torch.tensor(planes, device=maps.device)
@@ -274,13 +276,13 @@ def _squares(
 ) -> Tensor:
     """Squared distances to the nearest click in units of `unit` pixels: float32 (P, H, W).
 
-    Each plane has a click, and none has more than the one before. Two tensors of the result's size are held, however
+    Each plane has a click, and none has more than the one before it. Memory: two tensors of the result's size, however
     many clicks there are.
     """
     numbers = range(len(by_plane[0]))
     rounds = [[clicks[k] for clicks in by_plane if len(clicks) > k] for k in numbers]  # the k-th click of each plane
     at = torch.tensor([click for clicks in rounds for click in clicks], dtype=torch.float32, device=device)
-    # A tensor, as CUDA multiplies by the reciprocal of a number instead of dividing.
+    # A tensor, because CUDA multiplies by the reciprocal of a Python number instead of dividing.
     divisor = torch.tensor(unit, dtype=torch.float32, device=device)
     rows, columns = (
         (torch.arange(n, dtype=torch.float32, device=device) - at[:, axis, None]).div_(divisor).square_()

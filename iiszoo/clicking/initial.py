@@ -1,4 +1,4 @@
-"""The clicks that a training session begins with, drawn from the target before there is any prediction.
+"""The initial clicks of a training session, drawn from the target before there is a prediction.
 
     >>> import torch
     >>> targets = torch.ones(2, 1, 32, 48)
@@ -7,9 +7,9 @@
     (1, 2, True)
 
 Each function takes `targets`, (B, 1, H, W) in {0, 1}, bool, integer or float, on any device, and returns `(pcs, ncs)`
-of the standard format: `[interaction][element][click]`. `ignore`, bool (B, 1, H, W), marks pixels that get no click;
-`generators` are as for robots: one numpy Generator for each element, or None. An element's clicks depend on no other
-element. ValueError where shapes or counts disagree.
+in the standard format: `[interaction][element][click]`. `ignore`, bool (B, 1, H, W), marks pixels that get no click;
+`generators` are as for robots: one numpy Generator per element, or None. An element's clicks do not depend on other
+elements. ValueError if shapes or counts disagree.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def jittered_grid(
 ) -> tuple[Clicks, Clicks]:
     """One interaction: a click in each cell of a grid of `n_rows` x `n_cols`, at a pixel drawn uniformly from the cell.
 
-    So the clicks are uniform over the image, and none of its parts is left out. They are positive and negative as the
-    target is there. A cell that holds no pixel (a grid finer than the image), or ignored ones only, gets no click.
+    The clicks cover the whole image evenly; a click is positive if it lies on the target. A cell without pixels (a grid
+    finer than the image), or with ignored ones only, gets no click.
     """
 
     def draw(target: Mask, void: Mask | None, b: int, rng: np.random.Generator) -> Points:
@@ -68,20 +68,20 @@ def multi_point(
     ignore: Tensor | None = None,
     generators: Generators = None,
 ) -> tuple[Clicks, Clicks]:
-    """One interaction: several positive clicks on the object, several negative ones beside it, as RITM begins training.
+    """One interaction: several positive clicks on the object and several negative ones off it, as RITM starts training.
 
     Args:
-        others: (B, 1, H, W), not 0 where there is an object other than the target. Where an element has none, its
-            background takes their place.
-        max_points: the number of positive clicks is k of 1 ... `max_points`, with a probability proportional to
-            `gamma`^(k - 1); that of negative ones k of 0 ... `max_points`, proportional to `gamma`^k.
-        shares: with these probabilities, one choice a click, a negative click is drawn from the background (all that is
-            not the target), from `others`, from the border band. A choice without pixels gives no click.
+        others: (B, 1, H, W), not 0 on objects other than the target. If an element has none, its background is used
+            instead.
+        max_points: the number of positive clicks is k in 1 ... `max_points`, with a probability proportional to
+            `gamma`^(k - 1); that of negative ones is k in 0 ... `max_points`, proportional to `gamma`^k.
+        shares: the probabilities with which each negative click is drawn from the background (all that is not the
+            target), from `others`, or from the border band. A choice without pixels gives no click.
 
-    Positive clicks are drawn uniformly from the target; nine times of ten (one choice an element) from the target
-    eroded three times by a square of 3 x 3, if that leaves more than 10 pixels. The border band is what lies around the
-    target, up to ceil(0.1 sqrt(area)) pixels away along rows and columns. Clicks may coincide. An element without a
-    target gets negative clicks only.
+    Positive clicks are drawn uniformly from the target; in nine of ten cases (one choice per element) from the target
+    eroded three times by a 3 x 3 square, if that leaves more than 10 pixels. The border band surrounds the target, up
+    to ceil(0.1 sqrt(area)) pixels away along rows and columns. Clicks may coincide. An element without a target gets
+    negative clicks only.
 
     Source: `MultiPointSampler` (`isegm/data/points_sampler.py`) of SamsungLabs/ritm_interactive_segmentation at
     b9b4460, for one object, without its hierarchies of parts.
@@ -114,7 +114,7 @@ def _interaction(
     generators: Generators,
     draw: Callable[[Mask, Mask | None, int, np.random.Generator], Points],
 ) -> tuple[Clicks, Clicks]:
-    """The points that `draw(target, ignored, b, rng)` gives for each element, by what the target is there."""
+    """The points of `draw(target, ignored, b, rng)` for each element, split into positive and negative clicks."""
     if targets.dim() != 4 or targets.shape[1] != 1:
         raise ValueError(f"targets must have shape (B, 1, H, W), not {tuple(targets.shape)}")
     if ignore is not None and ignore.shape != targets.shape:
@@ -159,7 +159,7 @@ def border_band(target: Mask) -> Mask:
 
 
 def _draw(mask: Mask, n: int, rng: np.random.Generator) -> Points:
-    """`n` pixels of the mask, each drawn uniformly; none where the mask is empty."""
+    """`n` pixels of the mask, each drawn uniformly; none if the mask is empty."""
     candidates = np.flatnonzero(mask)
     if not candidates.size:
         return []

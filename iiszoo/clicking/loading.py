@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def load_robot(robot: str) -> Robot:
-    """A robot (simulated user): an id, or `id:argument` for those that take one (`noisy-ritm:sigma=0.3`).
+    """The robot (simulated user) of a name: an id, or `id:argument` if the robot takes one (`noisy-ritm:sigma=0.3`).
 
     Raises `UnknownId`, or `BadOption` if the argument cannot be used.
     """
@@ -27,7 +27,7 @@ def load_robot(robot: str) -> Robot:
 
 
 def robot_version(robot: str) -> int:
-    """The version of a robot's clicks: its card's, or that of the loaded robot if it is made of others (`mix`).
+    """The version of a robot's clicks: its card's, or the loaded robot's if it combines others (`mix`).
 
     Raises as `load_robot`.
     """
@@ -35,5 +35,5 @@ def robot_version(robot: str) -> int:
     if not card.takes_argument and not name.argument:
         return card.version
     loaded = load_robot(robot)
-    with raised_as(RobotError, f"robot {card.id} cannot tell its version"):
+    with raised_as(RobotError, f"robot {card.id} has no usable version"):
         return int(getattr(loaded, "version", card.version))

@@ -1,4 +1,4 @@
-"""`mix`: a person who is now like one robot, now like another."""
+"""`mix`: a person who clicks now like one robot, now like another."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from iiszoo.protocol import Clicks, Robot
 
 
 class Mix:
-    """A robot that is at every call, for every element anew, one of `robots`, with a probability proportional to its
-    weight. ValueError unless there is a weight above 0 for each robot.
+    """A robot that acts, in every call and for every element, as one of `robots`, drawn in proportion to its weight.
+
+    ValueError unless there is a weight above 0 for each robot.
     """
 
     version = 1
@@ -42,7 +43,7 @@ class Mix:
         samples: Sequence[str] | None = None,
         **rest: Any,
     ) -> tuple[Clicks, Clicks]:
-        """As the robots are called."""
+        """Called as any robot; see `single_sample`."""
         new_pcs: Clicks = [[]]
         new_ncs: Clicks = [[]]
         for b in range(len(outputs)):
@@ -66,14 +67,14 @@ class Mix:
 
 
 def load(card: RobotCard, argument: str = "") -> Mix:
-    """The mix that `ROBOT=WEIGHT,ROBOT=WEIGHT,...` names. Raises `BadOption` or `UnknownId`.
+    """The mix given by `ROBOT=WEIGHT,ROBOT=WEIGHT,...`. Raises `BadOption` or `UnknownId`.
 
-    Its version changes with that of any of its robots.
+    Its version changes when that of any of its robots does.
     """
     usage = f"{card.id}:ROBOT=WEIGHT,ROBOT=WEIGHT, such as {card.id}:ritm=0.7,random-false=0.3"
     weights = numbers(argument, usage)
     if not weights:
-        raise BadOption(f"robot {card.id!r} needs robots to choose from; write {usage}")
+        raise BadOption(f"robot {card.id!r} has no robots to choose from; write {usage}")
     for robot, weight in weights.items():
         if weight <= 0:
             raise BadOption(f"robot {card.id!r}: the weight of {robot} must be above 0, not {weight:g}; write {usage}")

@@ -1,8 +1,8 @@
-"""Regions of a mask: its connected components, how deep they are, and what lies along their borders.
+"""Regions of a mask: its connected components, their depth, and the bands along their borders.
 
-Masks are bool arrays (H, W). Distances are Euclidean, between pixel centres, exact: their squares are integers. The
-distance of a pixel *in* a mask is that to the nearest pixel outside it, so that it is 1 at least; beyond the image
-everything is outside.
+Masks are bool arrays (H, W). Distances are Euclidean, between pixel centres, and exact: their squares are integers. The
+distance of a pixel *in* a mask is that to the nearest pixel outside the mask, so it is at least 1; everything beyond
+the image counts as outside.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ class InscribedCircle(NamedTuple):
 
 
 def connected_components(mask: Mask, connectivity: Connectivity = 4) -> tuple[NDArray[np.int32], int]:
-    """Labels int32 (H, W), 0 outside the mask, and how many there are: 1, 2, ... in row-major order of first pixels.
+    """Labels int32 (H, W), 0 outside the mask, and their number; numbered 1, 2, ... in row-major order of first pixels.
 
-    With connectivity 4 pixels touch along an edge, with 8 at a corner too.
+    With connectivity 4, pixels touch along an edge; with 8, at a corner too.
     """
     labels, n = ndimage.label(mask, ndimage.generate_binary_structure(2, 1 if connectivity == 4 else 2))
     return labels, int(n)
 
 
 def largest_component(mask: Mask, connectivity: Connectivity = 4) -> Mask:
-    """The component with most pixels, of equal ones the first in row-major order; nothing where the mask is empty."""
+    """The largest component, of equally large ones the first in row-major order; empty if the mask is empty."""
     labels, n = connected_components(mask, connectivity)
     if n == 0:
         return np.zeros_like(mask)
@@ -51,9 +51,9 @@ def largest_component(mask: Mask, connectivity: Connectivity = 4) -> Mask:
 
 
 def clicked_components(mask: Mask, points: Iterable[Any], connectivity: Connectivity = 4) -> Mask:
-    """The components that hold one of the points, each (row, col) in whole pixels; nothing if none does.
+    """The components that contain one of the points, each (row, col) in whole pixels; empty if none does.
 
-    IndexError for a point beyond the mask.
+    IndexError for a point outside the mask.
     """
     filled = mask.astype(np.uint8, order="C")
     for row, col in points:
@@ -76,21 +76,21 @@ def squared_distances(mask: Mask) -> NDArray[np.int64]:
 
 
 def inscribed_circle(mask: Mask) -> InscribedCircle | None:
-    """The pixel deepest inside the mask, the first in row-major order, and its distance; None for an empty mask."""
+    """The deepest pixel of the mask (of several, the first in row-major order) and its distance; None if empty."""
     nothing = np.zeros(mask.shape, np.uint8)
     row, col, square = farthest_error(np.ascontiguousarray(mask).view(np.uint8), nothing, None, _NO_CLICKS)
     return InscribedCircle(row, col, math.sqrt(square)) if row >= 0 else None
 
 
 def inner_border_band(mask: Mask, width: float) -> Mask:
-    """The pixels of the mask at most `width` pixels away from its outside."""
+    """The pixels of the mask at most `width` pixels from its outside."""
     squares = squared_distances(mask)
     band: Mask = mask & (squares <= width**2)
     return band
 
 
 def outer_border_mask(mask: Mask, width: float) -> Mask:
-    """The pixels outside the mask that are at most `width` pixels away from it."""
+    """The pixels outside the mask at most `width` pixels from it."""
     if not mask.any():
         return np.zeros_like(mask)
     border: Mask = ~mask & (_squares_to_zero(~mask) <= width**2)
@@ -98,10 +98,10 @@ def outer_border_mask(mask: Mask, width: float) -> Mask:
 
 
 def safe_erosion(mask: Mask, width: float, keep: float = 0.7) -> Mask:
-    """The mask without what is at most `width` pixels away from its outside; less, where too little would be left.
+    """The mask without the pixels at most `width` pixels from its outside; eroded less if too little would be left.
 
-    The greatest width up to `width` is taken that leaves more than `keep` of the area; where not even the outermost
-    pixels can go the mask stays as it is.
+    The greatest width up to `width` that leaves more than `keep` of the area is used; if even removing the outermost
+    pixels leaves too little, the mask stays as it is.
     """
     squares = squared_distances(mask)
     values, counts = np.unique(squares[mask], return_counts=True)
@@ -111,10 +111,10 @@ def safe_erosion(mask: Mask, width: float, keep: float = 0.7) -> Mask:
 
 
 def safe_dilation(mask: Mask, width: float, grow: float = 1.3) -> Mask:
-    """The mask with what is at most `width` pixels away from it; less, where it would grow too much.
+    """The mask and the pixels at most `width` pixels from it; dilated less if it would grow too much.
 
-    The greatest width up to `width` is taken with which the area stays below `grow` times what it was; where not even
-    the nearest pixels can be added the mask stays as it is.
+    The greatest width up to `width` that keeps the area below `grow` times the original is used; if even adding the
+    nearest pixels exceeds it, the mask stays as it is.
     """
     if not mask.any():
         return mask.copy()
@@ -126,8 +126,8 @@ def safe_dilation(mask: Mask, width: float, grow: float = 1.3) -> Mask:
 
 
 def _squares_to_zero(mask: Mask) -> NDArray[np.int64]:
-    """Squared distance of every pixel to the nearest one that is False, of which there must be one."""
-    # scipy tells *which* pixel is nearest; the distance to it is computed here, in integers.
+    """Squared distance of every pixel to the nearest False pixel; there must be one."""
+    # scipy gives the index of the nearest pixel; the distance to it is computed here, in integers.
     nearest = ndimage.distance_transform_edt(mask, return_distances=False, return_indices=True)
     squares: NDArray[np.int64] = ((nearest.astype(np.int64) - np.indices(mask.shape)) ** 2).sum(axis=0)
     return squares

@@ -1,4 +1,4 @@
-"""From a rule for a single sample, on numpy masks, to a robot of the standard format, on batches of tensors.
+"""Turns a rule for a single sample, on numpy masks, into a robot of the standard format, on batches of tensors.
 
 >>> @single_sample
 ... def first_error(target, prediction, ignore, clicks, rng):
@@ -31,37 +31,37 @@ Rule = Callable[..., Points]
 def single_sample(rule: Rule, *, draws: bool = True) -> Callable[..., tuple[Clicks, Clicks]]:
     """Decorator: a robot of the standard format from a rule for a single sample.
 
-    The rule is called as `rule(target, prediction, ignore, clicks, rng, **options)` and returns the pixels that it
-    clicks next, `[(row, col)]`, or `[]` where there is nothing to click. Whether a click is positive is not for the
-    rule to say: it is what the target is at that pixel.
+    The rule is called as `rule(target, prediction, ignore, clicks, rng, **options)` and returns the pixels to click
+    next, `[(row, col)]`, or `[]` if there is nothing to click. The rule does not decide whether a click is positive:
+    that is the value of the target at the pixel.
 
-    - `target`, `prediction`: (H, W) bool arrays; a pixel is predicted as object where the output exceeds the threshold.
+    - `target`, `prediction`: (H, W) bool arrays; a pixel is predicted as object if the output exceeds the threshold.
     - `ignore`: (H, W) bool array, True where a pixel counts neither way, or None.
     - `clicks`: all earlier clicks of the sample, positive and negative, oldest first.
-    - `rng`: the sample's own `numpy.random.Generator`; where the caller gave none, one that is seeded from torch's
-      default generator. None for a rule without chance, decorated with `partial(single_sample, draws=False)`.
-    - `options`: whatever keywords the caller gave beyond those of the standard format.
+    - `rng`: the sample's own `numpy.random.Generator`; if the caller gives none, one seeded from torch's default
+      generator. None for a deterministic rule, decorated with `partial(single_sample, draws=False)`.
+    - `options`: the caller's keywords beyond those of the standard format.
 
-    The arrays may share memory with the caller's tensors and with the next call's: a rule neither writes into them nor
-    keeps them.
+    The arrays may share memory with the caller's tensors and with the next call's: a rule must neither modify nor keep
+    them.
 
     The robot is called as
     `robot(outputs, targets, pcs, ncs, n_points=1, *, ignore=None, generators=None, threshold=0.5, samples=None,
     **options)`:
 
     - `outputs`: float tensor (B, 1, H, W) of probabilities, on any device; object is `outputs > threshold`, compared in
-      the tensor's own type.
+      the tensor's own dtype.
     - `targets`: bool, integer or float tensor (B, 1, H, W) in {0, 1}. A contiguous bool or uint8 tensor on the CPU is
       not copied.
     - `pcs`, `ncs`: earlier clicks, `[interaction][element][click]`.
-    - `n_points`: how many clicks each element gets. They are placed one after another: the rule is called again with
-      those placed so far among the earlier ones, until it has nothing more to click.
+    - `n_points`: the number of clicks per element. They are placed one after another: the rule is called again with the
+      clicks placed so far among the earlier ones, until it has nothing more to click.
     - `ignore`: bool tensor (B, 1, H, W), or None.
-    - `generators`: one for each element, or None.
-    - `samples`: the elements' sample ids, or None; no rule sees them.
+    - `generators`: one per element, or None.
+    - `samples`: the elements' sample ids, or None; rules do not see them.
 
-    It returns `(pcs, ncs)`: new lists, one interaction longer. Its arguments stay as they are, and no element has any
-    influence on another. ValueError where shapes or counts disagree, and where a rule clicks outside the image.
+    It returns `(pcs, ncs)`: new lists, one interaction longer. The arguments are not modified, and elements do not
+    influence each other. ValueError if shapes or counts disagree, or if a rule clicks outside the image.
     """
 
     def robot(
@@ -102,20 +102,20 @@ def single_sample(rule: Rule, *, draws: bool = True) -> Callable[..., tuple[Clic
 
 
 def by_polarity(points: Points, target: Mask) -> tuple[list[Click], list[Click]]:
-    """Part `points` into (positives, negatives): positive is what lies on the object of `target` (H, W) bool."""
+    """Split `points` into (positives, negatives): positive are those on the object of `target` (H, W) bool."""
     positives = [(int(row), int(col)) for row, col in points if target[row, col]]
     negatives = [(int(row), int(col)) for row, col in points if not target[row, col]]
     return positives, negatives
 
 
 def generator(generators: Sequence[np.random.Generator | None] | None, b: int) -> np.random.Generator:
-    """The generator of element `b`; where there is none, one that is seeded from torch's default generator."""
+    """The generator of element `b`; if there is none, one seeded from torch's default generator."""
     given = None if generators is None else generators[b]
     return np.random.default_rng(int(torch.randint(2**62, ()))) if given is None else given
 
 
 def as_masks(tensor: Tensor) -> Mask:
-    """(B, 1, H, W) bool: not zero. Shares memory with a contiguous bool or uint8 tensor on the CPU."""
+    """(B, 1, H, W) bool, True where not zero. Shares memory with a contiguous bool or uint8 tensor on the CPU."""
     array = tensor.detach().cpu().numpy()
     if array.dtype == np.uint8 and array.size and array.max() <= 1:
         array = array.view(np.bool_)  # its bytes are those of a bool array
@@ -161,26 +161,26 @@ def _check(
     if generators is not None and len(generators) != shape[0]:
         raise ValueError(f"{len(generators)} generators were given for {shape[0]} elements")
     if len(pcs) != len(ncs):
-        raise ValueError(f"pcs holds {len(pcs)} interactions, ncs {len(ncs)}")
+        raise ValueError(f"pcs has {len(pcs)} interactions, ncs {len(ncs)}")
     for clicks in (pcs, ncs):
         for interaction in clicks:
             if len(interaction) != shape[0]:
-                raise ValueError(f"an interaction holds clicks of {len(interaction)} elements, outputs of {shape[0]}")
+                raise ValueError(f"an interaction has clicks of {len(interaction)} elements, outputs has {shape[0]}")
 
 
 def _above(outputs: Tensor, threshold: float, memory: NDArray[np.uint8]) -> Mask:
-    """`outputs > threshold` (B, 1, H, W) bool on the CPU, compared in the outputs' own type. In `memory` or not."""
+    """`outputs > threshold` (B, 1, H, W) bool on the CPU, compared in the outputs' own dtype; it may use `memory`."""
     outputs = outputs.detach()
     if outputs.dtype is torch.float32 and outputs.device.type == "cpu":
-        # One thread of numpy compares six times as fast as one of torch.
+        # On one thread numpy compares six times as fast as torch.
         above = memory[: outputs.numel()].view(np.bool_).reshape(outputs.shape)
         np.greater(outputs.numpy(), np.float32(threshold), out=above)
         return above
-    # Compared where they are: a mask is a quarter of what would have to be copied from a GPU.
+    # Compared on their device: a mask is a quarter of the bytes to copy from a GPU.
     on_device: Mask = (outputs > threshold).contiguous().cpu().numpy()
     return on_device
 
 
 def copied(clicks: Clicks) -> Clicks:
-    """New lists, down to each element's; clicks themselves are never changed."""
+    """New lists down to each element's; the clicks themselves are immutable."""
     return [[list(element) for element in interaction] for interaction in clicks]

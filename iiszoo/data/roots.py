@@ -61,7 +61,7 @@ def register(card: DatasetCard, directory: Path) -> None:
     try:
         with files.locked(file.with_name(f"{file.name}.lock")):
             entries = {**registered(), card.root_id: str(directory.resolve())}
-            if card.shares_root:
+            if card.root_id != card.id:
                 entries.pop(card.id, None)  # it would be looked at first
             files.replace_text(file, json.dumps(entries, indent=2, sort_keys=True) + "\n")
     except OSError as error:

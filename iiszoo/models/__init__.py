@@ -1,6 +1,6 @@
-"""Models that need no upstream code: the weight-free `classic` family, and predictor parts that families share.
+"""Models that need no upstream code: the weight-free `classic` family, and predictor parts shared by families.
 
-`progressive_merge` protects what a click does not touch; `ProgressiveMerge` gives it to any model. Nothing heavy is
+`progressive_merge` protects what a click does not touch; `ProgressiveMerge` adds it to any model. Nothing heavy is
 imported until it is used.
 """
 

@@ -1,8 +1,8 @@
-"""A family's checkpoints: read, told apart, and put into a network.
+"""A family's checkpoints: read, identified, and loaded into a network.
 
-What training scripts write round a state dict is taken off here, for every family: the dicts that it lies in, and the
-prefixes that wrappers put before every name (`module.` of DataParallel, `model.` of Lightning). Whatever was taken off,
-names and shapes must be the network's, all of them and no other.
+Whatever training scripts wrap around a state dict is removed here, for every family: enclosing dicts, and the prefixes
+that wrappers add to every name (`module.` of DataParallel, `model.` of Lightning). What remains must match the network:
+all its names and shapes, and no others.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ USUAL = (
     "state", "params", "weights", "module", "generator", "student", "ema", "model_ema", "ema_model", "ema_state_dict",
     "model_ema_state_dict", "state_dict_ema", "params_ema", "shadow", "teacher",
 )  # fmt: skip
-"""The keys under which training scripts save a state dict; where several fit the first is taken, so that weights that
-were trained go before their moving average."""
+"""The keys under which training scripts save a state dict; if several fit, the first is used, so trained weights take
+precedence over their moving average."""
 
 _WRAPPERS = ({"_orig_mod"}, {"_orig_mod", "module"})
-"""Steps of a name that `torch.compile` and DataParallel put before a part of a network."""
+"""Parts of a dotted name that `torch.compile` and DataParallel add before a submodule."""
 
 _DEPTH, _MOST_DICTS, _MOST_PREFIXES, _MOST_NAMED = 3, 200, 8, 3
 
@@ -39,8 +39,10 @@ _log = logging.getLogger("iiszoo.models")
 
 @dataclass(frozen=True)
 class Found:
-    """A state dict in a checkpoint: `state`, by the network's names as far as they are; `taken_off`: what lay round it,
-    in words, "" for nothing worth a word; `differences`: how it is not the network's, in words, "" where it fits.
+    """A state dict in a checkpoint.
+
+    `state`: its entries, under the network's names as far as they match; `taken_off`: in words, what was wrapped around
+    it, "" if nothing worth reporting; `differences`: in words, how it differs from the network's, "" if it fits.
     """
 
     file: Path
@@ -49,9 +51,9 @@ class Found:
     differences: str
 
     def put_into(self, network: nn.Module, model: str) -> None:
-        """Assign the weights (they are not copied: a network takes its memory once), and say what was taken off.
+        """Assign the weights without copying, so that they take memory only once, and log what was removed.
 
-        Raises `WeightsError` where the state dict is not that of the network.
+        Raises `WeightsError` if the state dict does not match the network.
         """
         if self.differences:
             raise WeightsError(f"checkpoint {self.file} does not fit {model}: {self.what_differs()}")
@@ -60,7 +62,7 @@ class Found:
 
     def say(self) -> None:
         if self.taken_off:
-            _log.warning("checkpoint %s: taken is the state dict %s", self.file, self.taken_off)
+            _log.warning("checkpoint %s: using the state dict %s", self.file, self.taken_off)
 
     def what_differs(self) -> str:
         return f"its state dict ({self.taken_off}): {self.differences}" if self.taken_off else self.differences
@@ -69,12 +71,12 @@ class Found:
 def load_network(
     model: str, file: str | Path, networks: Mapping[str, Callable[[], Network]], unused: frozenset[str] = frozenset()
 ) -> Network:
-    """The network of a model id with the weights of `file`, strictly: every entry, and no other; for inference.
+    """The network of a model id with the weights of `file`, for inference; strict: every entry, and no others.
 
-    `networks` builds the networks of the family, by model id. `file` holds a state dict, as `find_state_dict` finds
-    one. Entries called as in `unused` may be there and are passed over.
+    `networks` builds the family's networks, by model id. `file` contains a state dict, as `find_state_dict` finds it.
+    Entries named in `unused` may be present and are ignored.
 
-    Raises `WeightsError`, which says so where the file is another model's of the family or of none.
+    Raises `WeightsError`, which states whether the file fits another model of the family or none.
     """
     content = assets.load_checkpoint(file)
     network = _empty(networks[model])
@@ -87,10 +89,10 @@ def load_network(
             and not find_state_dict(content, file, _empty(build).state_dict(), other, unused).differences
         )
         if others:
-            raise WeightsError(f"checkpoint {file} holds the weights of {others}, not of {model}; use --model {others}")
+            raise WeightsError(f"checkpoint {file} has the weights of {others}, not of {model}; use --model {others}")
         family = model.partition("/")[0]
         raise WeightsError(
-            f"checkpoint {file} is of none of {family}'s models: {found.what_differs()}; give a file of {model}"
+            f"checkpoint {file} does not fit any {family} model: {found.what_differs()}; give a file of {model}"
         )
     found.put_into(network, model)
     return network.float().eval().requires_grad_(False)
@@ -103,13 +105,13 @@ def find_state_dict(
     model: str,
     unused: Collection[str] = frozenset(),
 ) -> Found:
-    """The state dict in what `file` holds that is that of a network, or is nearest to it.
+    """The state dict in `content`, the content of `file`, that fits a network or comes nearest to it.
 
-    `wanted`: the network's own state dict, of which names, shapes and types count. The file's may lie in dicts, under
-    whatever keys, and all its names may share prefixes, or `torch.compile` and DataParallel may have put theirs before
-    some; it is tried as it is first. Entries called as in `unused` are left out.
+    `wanted`: the network's own state dict, of which names, shapes and types count. The file's may be nested in dicts,
+    under any keys; all its names may share prefixes, and `torch.compile` and DataParallel may have added theirs to
+    some. It is first tried unchanged. Entries named in `unused` are left out.
 
-    Raises `WeightsError` where there is no state dict at all, or two that fit and no way to tell which one is meant.
+    Raises `WeightsError` if there is no state dict at all, or if several fit and it is unclear which one is meant.
     """
     file = Path(file)
     fitting: list[tuple[tuple[str, ...], Found]] = []
@@ -127,18 +129,17 @@ def find_state_dict(
     if len(fitting) > 1 and fitting[0][0] and fitting[0][0][0] not in USUAL:
         names = " and under ".join(_key(".".join(path)) for path, _ in fitting[:_MOST_NAMED])
         raise WeightsError(
-            f"checkpoint {file} holds several state dicts that fit {model}, under {names}; save the one that is meant "
-            "alone"
+            f"checkpoint {file} has several state dicts that fit {model}, under {names}; save only the one to use"
         )
     if fitting:
         return fitting[0][1]
     if nearest is None:
-        raise WeightsError(f"checkpoint {file} holds no state dict, names with tensors: {_instead(content, model)}")
+        raise WeightsError(f"checkpoint {file} has no state dict (names with tensors): {_instead(content, model)}")
     return nearest[1]
 
 
 def differences(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
-    """How a state dict is not that of a network, in a few words; "" where names, shapes and types are its own."""
+    """How a state dict differs from a network's, in a few words; "" if names, shapes and types match."""
     missing = [name for name in wanted if name not in state]
     foreign = [name for name in state if name not in wanted]
     unlike = [
@@ -153,11 +154,11 @@ def differences(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> st
 
 
 def _unlike(value: Tensor, wanted: Tensor) -> str:
-    """How an entry cannot be the network's; "" where it can."""
+    """How an entry does not fit the network's; "" if it does."""
     if value.shape != wanted.shape:
         return f"has the shape {tuple(value.shape)}, not {tuple(wanted.shape)}"
     if value.is_meta:
-        return "holds no values, as it was saved on the meta device"
+        return "has no values: it was saved on the meta device"
     if value.layout != torch.strided or value.is_quantized:
         return "is a sparse or quantized tensor"
     if value.is_floating_point() != wanted.is_floating_point() or value.is_complex():
@@ -166,13 +167,13 @@ def _unlike(value: Tensor, wanted: Tensor) -> str:
 
 
 def _empty(build: Callable[[], Network]) -> Network:
-    """A network without memory behind its weights."""
+    """A network on the meta device: its weights take no memory."""
     with torch.device("meta"):
         return build()
 
 
 def _state_dicts(content: Any) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
-    """Every state dict in a checkpoint and the keys that lead to it: the outer ones first, and of those the usual."""
+    """Every state dict in a checkpoint and the keys that lead to it; outer ones first, usual keys before others."""
     level: list[tuple[tuple[str, ...], Any]] = [((), content)]
     seen = 0
     for _ in range(_DEPTH + 1):
@@ -195,19 +196,19 @@ def _of_optimizer(key: str) -> bool:
 
 
 def _without_wrappers(state: dict[str, Tensor]) -> Iterator[tuple[dict[str, Tensor], str]]:
-    """A state dict as it is, then without what wrappers may have put before its names; and what that is, in words."""
+    """A state dict unchanged, then without what wrappers may have added to its names; each with what was removed."""
     yield from _without_prefixes(state, "")
     for steps in _WRAPPERS:
         names = [".".join(step for step in name.split(".") if step not in steps) for name in state]
         if names != [*state] and len({*names}) == len(names):
-            said = " and ".join(f"{step!r}" for step in sorted(steps))
+            removed = " and ".join(f"{step!r}" for step in sorted(steps))
             yield from _without_prefixes(
-                dict(zip(names, state.values(), strict=True)), f"without the steps {said} of its names"
+                dict(zip(names, state.values(), strict=True)), f"without the parts {removed} of its names"
             )
 
 
-def _without_prefixes(state: dict[str, Tensor], said: str) -> Iterator[tuple[dict[str, Tensor], str]]:
-    yield state, said
+def _without_prefixes(state: dict[str, Tensor], removed: str) -> Iterator[tuple[dict[str, Tensor], str]]:
+    yield state, removed
     taken = ""
     for _ in range(_MOST_PREFIXES):
         firsts = {name.partition(".")[0] for name in state}
@@ -216,36 +217,36 @@ def _without_prefixes(state: dict[str, Tensor], said: str) -> Iterator[tuple[dic
         taken += f"{firsts.pop()}."
         state = {name.partition(".")[2]: value for name, value in state.items()}
         prefix = f"without the prefix {_key(taken)} that all its names share"
-        yield state, f"{said}, {prefix}" if said else prefix
+        yield state, f"{removed}, {prefix}" if removed else prefix
 
 
 def _taken_off(path: tuple[str, ...], off: str) -> str:
-    """In words; a state dict under "state_dict" is as usual as one alone."""
+    """In words; a state dict under "state_dict" is not worth reporting."""
     under = f"under {_key('.'.join(path))}" if path not in ((), ("state_dict",)) else ""
     return ", ".join(part for part in (under, off) if part)
 
 
 def _instead(content: Any, model: str) -> str:
-    """What a checkpoint without a state dict holds, and what to do about it."""
-    way_out = f"give a file of {model}"
+    """What a checkpoint without a state dict contains, and what to do about it."""
+    advice = f"give a file of {model}"
     if isinstance(content, assets.Inert):
-        what = "a whole network, or another object, pickled with its class"
-        return f"it holds {what}; save its state_dict() alone, or {way_out}"
+        what = "a whole network or another object, pickled with its class"
+        return f"it is {what}; save only its state_dict(), or {advice}"
     if not isinstance(content, Mapping):
-        return f"it holds {_kind(content)}; {way_out}"
+        return f"it is {_kind(content)}; {advice}"
     if not content:
-        return f"it is an empty dict; {way_out}"
+        return f"it is an empty dict; {advice}"
     whole = [key for key, value in content.items() if isinstance(value, assets.Inert) and key in USUAL]
     if whole:
-        return f"it holds under {_key(whole[0])} a whole network, pickled with its class; save its state_dict() alone"
+        return f"{_key(whole[0])} is a whole network, pickled with its class; save only its state_dict()"
     if "param_groups" in content or any(isinstance(key, str) and _of_optimizer(key) for key in content):
-        return f"it holds the state of an optimizer only; save the network's state_dict(), or {way_out}"
+        return f"it has only the state of an optimizer; save the network's state_dict(), or {advice}"
     others = [key for key, value in content.items() if not isinstance(value, Tensor)]
     kinds = _listed([f"{_key(key)} ({_kind(content[key])})" for key in others])
-    holds = "beside tensors it holds" if len(others) < len(content) else "it holds"
-    if not others:  # names that are no strings
-        return f"its keys are no names, such as {_key(next(iter(content)))}; {way_out}"
-    return f"{holds} {kinds}; save the network's state_dict() alone, or {way_out}"
+    has = "besides tensors it has" if len(others) < len(content) else "it has"
+    if not others:  # keys that are not strings
+        return f"its keys are not names, for example {_key(next(iter(content)))}; {advice}"
+    return f"{has} {kinds}; save only the network's state_dict(), or {advice}"
 
 
 def _kind(value: Any) -> str:
@@ -261,7 +262,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _name(name: str) -> str:
-    """A name of a file's, which may hold anything, within a sentence."""
+    """A name from a file, which may contain anything, made safe to print."""
     shown = name if name.isprintable() and name else repr(name)
     return shown if len(shown) <= 80 else f"{shown[:77]}..."
 

@@ -1,14 +1,14 @@
-"""From a network to a model of the standard format: zoom-in, flip averaging, sigmoid, paste.
+"""Turns a network into a model of the standard format: zoom-in, flip averaging, sigmoid, paste.
 
-RITM and SimpleClick differ in their networks and in the parameters here, not in the predictor: `BasePredictor` of
+RITM and SimpleClick differ in their networks and in the parameters here, but share the predictor: `BasePredictor` of
 SamsungLabs/ritm_interactive_segmentation at b9b4460 (`isegm/inference/predictors/base.py`), which SimpleClick (f33112e)
-took over unchanged. Its BRS variants, which tune the network at each click, are not here.
+uses unchanged. Its BRS variants, which tune the network at each click, are not implemented.
 
 | entry of z    | meaning                                                                                          |
 |---------------|--------------------------------------------------------------------------------------------------|
-| `prev_output` | the answer before, or a mask to start from: a channel of the network's input, never binarised    |
-| `roi`         | int64 (B, 4): the region that was zoomed in on; see `iiszoo.models.zoom.read_box`                |
-| `answered`    | bool (B,): whether `prev_output` follows a click, so that it says where to zoom                  |
+| `prev_output` | the previous output, or an initial mask: a channel of the network's input, never binarised       |
+| `roi`         | int64 (B, 4): the region zoomed in on; see `iiszoo.models.zoom.read_box`                         |
+| `answered`    | bool (B,): whether `prev_output` follows a click, so that it determines the zoom                 |
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from iiszoo.protocol import Clicks, Images, Outputs, State, clicks_of, empty_out
 
 Network = Callable[[Tensor, list[list[Point]], list[list[Point]]], Tensor]
 """(pictures, positive clicks, negative clicks) -> logits (N, 1, h, w). Pictures: float32 (N, 3 or 4, h, w), RGB in
-[0, 1] and, for a network that reads them, the previous probabilities; clicks: of each picture, in its pixels."""
+[0, 1] and, for a network that reads them, the previous probabilities; clicks: per picture, in its pixels."""
 
 
 def draw_disks(pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]], radius: float) -> Tensor:
-    """The clicks of N pictures (N, C, h, w) as disks (N, 2, h, w), positive and negative; see `disk`."""
+    """The clicks on N pictures (N, C, h, w) as disks (N, 2, h, w), positive and negative; see `disk`."""
     size = (int(pictures.shape[-2]), int(pictures.shape[-1]))
     return disk([positives], [negatives], size, radius, device=pictures.device, dtype=pictures.dtype)
 
@@ -51,7 +51,7 @@ def draw_disks(pictures: Tensor, positives: list[list[Point]], negatives: list[l
 @dataclass(frozen=True)
 class OnDisks:
     """A `Network` from one that reads clicks as disks of `radius` pixels: `network(image, maps)`, image (N, 3, h, w),
-    maps (N, 2 or 3, h, w) = previous probabilities, where it reads them, positive disks, negative disks.
+    maps (N, 2 or 3, h, w) = previous probabilities (if the network reads them), positive disks, negative disks.
     """
 
     network: Callable[[Tensor, Tensor], Tensor]
@@ -63,12 +63,12 @@ class OnDisks:
 
 
 CPU_BATCH = 4
-"""Larger batches are no faster on a CPU and take memory; beyond 8 pictures torch also picks other kernels, whose last
-bits differ, and an element's answer should not depend on its neighbours."""
+"""Larger batches are not faster on a CPU and take memory; beyond 8 pictures torch also picks other kernels, whose last
+bits differ, and an element's output must not depend on its neighbours."""
 
 
 class Sight(NamedTuple):
-    """What the network is shown of one session: image and previous probabilities (3 or 4, h, w), its clicks."""
+    """The network's input for one session: image and previous probabilities (3 or 4, h, w), clicks."""
 
     picture: Tensor
     positives: list[Point]
@@ -76,14 +76,14 @@ class Sight(NamedTuple):
 
 
 class ClickModel:
-    """A pure function of its arguments, of images of any size in one call; all that it keeps is the network.
+    """A pure function of its arguments that takes images of any sizes in one call; it stores only the network.
 
     Args:
-        network: see `Network`; it answers at the size that it is given.
+        network: see `Network`; its output has the size of its input.
         zoom: None shows the network the whole image at its own size at each click.
         flip: average the logits with those of the mirrored input.
         with_prev_mask: whether the network reads the previous probabilities.
-        click_limit: the network sees the first so many clicks only; the zoom sees all.
+        click_limit: the network sees only this many clicks, the first ones; the zoom sees all.
 
     An element without any click keeps its previous output.
     """
@@ -104,7 +104,7 @@ class ClickModel:
         self.with_prev_mask, self.click_limit = with_prev_mask, click_limit
 
     def init_z(self, x: Images) -> State:
-        """Nothing that the image decides: an empty output and no ROI."""
+        """An empty output and no ROI; nothing depends on the image's content."""
         return {
             "prev_output": empty_output(x),
             "roi": no_boxes(len(x)),
@@ -112,7 +112,7 @@ class ClickModel:
         }
 
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
-        """One interaction. Sessions whose sights have one size go through the network together."""
+        """One interaction. Sessions whose network inputs have the same size share a call of the network."""
         outputs, rois, answered = list(z["prev_output"]), z["roi"].clone(), z["answered"].clone()
         sights: dict[int, Sight] = {}
         for b in range(len(x)):
@@ -145,7 +145,7 @@ class ClickModel:
         return roi, Sight(crop(picture, roi, target), *(to_crop(points, roi, target) for points in seen))
 
     def _probabilities(self, sights: list[Sight]) -> Tensor:
-        """(N, 1, h, w) of N sights of one size."""
+        """(N, 1, h, w) for N sights of the same size."""
         pictures = torch.stack([sight.picture for sight in sights])
         positives = [sight.positives for sight in sights]
         negatives = [sight.negatives for sight in sights]
@@ -161,7 +161,7 @@ class ClickModel:
 
 
 def _alike(sights: dict[int, Sight]) -> list[list[int]]:
-    """The elements that go through the network together: of one size, and on a CPU at most `CPU_BATCH`."""
+    """The elements that share a call of the network: of the same size, and on a CPU at most `CPU_BATCH`."""
     by_size: dict[torch.Size, list[int]] = defaultdict(list)
     for b, sight in sights.items():
         by_size[sight.picture.shape].append(b)
@@ -170,7 +170,7 @@ def _alike(sights: dict[int, Sight]) -> list[list[int]]:
 
 
 def _first_clicks(pcs: Clicks, ncs: Clicks, b: int, limit: int | None) -> tuple[list[Point], list[Point]]:
-    """The first `limit` clicks of element `b`, (positive, negative); in an interaction the positive ones come first."""
+    """The first `limit` clicks of element `b`, (positive, negative); within an interaction positive ones come first."""
     kinds: tuple[list[Point], list[Point]] = ([], [])
     for positives, negatives in zip(pcs, ncs, strict=True):
         for clicks, kind in ((positives[b], kinds[0]), (negatives[b], kinds[1])):

@@ -1,12 +1,11 @@
 """HRNet (arXiv 1908.07919) with an OCR head (arXiv 1909.11065), as RITM and FocalClick use it to segment one object.
 
-The image is brought to a quarter of its size by the stem. From there on up to four branches run side by side at 1/4,
-1/8, 1/16 and 1/32, with `width`, 2, 4 and 8 times `width` channels; after every block each branch receives all others.
-At the end all are brought to 1/4 and concatenated: 15 `width` channels.
+The stem reduces the image to a quarter of its size. From there, up to four branches run in parallel at 1/4, 1/8, 1/16
+and 1/32, with 1, 2, 4 and 8 times `width` channels; after every block each branch receives all others. At the end all
+are resized to 1/4 and concatenated: 15 `width` channels.
 
-Clicks enter where RITM (arXiv 2102.06583, section 3.1, "Conv1S") found it best: maps of them are embedded by
-`click_branch` and added to the output of the stem's first convolution, so that weights trained without clicks can be
-used.
+Clicks enter where RITM (arXiv 2102.06583, section 3.1, "Conv1S") found it best: `click_branch` embeds their maps, and
+the result is added to the output of the stem's first convolution, so that weights trained without clicks can be used.
 
 Parameter names are the official ones: those of SamsungLabs/ritm_interactive_segmentation at b9b4460
 (`isegm/model/modeling/hrnet_ocr.py`), which alibaba/ClickSEG at d61a76b shares.
@@ -27,12 +26,12 @@ STEM_CHANNELS = 64
 
 
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    """x (N, C, h, w) at `size` (H, W): bilinear, corner pixels on corner pixels, as everywhere in these networks."""
+    """x (N, C, h, w) at `size` (H, W): bilinear with aligned corners, as everywhere in these networks."""
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=True)
 
 
 def click_branch(n_maps: int) -> nn.Sequential:
-    """The embedding of click maps (N, n_maps, h, w), as features to be added in the stem (N, 64, ceil(h/2), ceil(w/2)).
+    """Embeds click maps (N, n_maps, h, w) as features to add in the stem (N, 64, ceil(h/2), ceil(w/2)).
 
     RITM's "Conv1S" branch: `maps_transform` of `isegm/model/is_model.py` at b9b4460, with `use_leaky_relu`.
     """
@@ -49,13 +48,13 @@ def _conv_bn_relu(in_channels: int, out_channels: int, stride: int = 1) -> nn.Se
 
 
 def _halving(in_channels: int, out_channels: int, times: int) -> nn.Sequential:
-    """Stride-2 convolutions; the last one changes the number of channels and has no ReLU: a sum follows."""
+    """Stride-2 convolutions; the last one changes the number of channels and has no ReLU, as a sum follows."""
     steps = [_conv_bn_relu(in_channels, in_channels, stride=2) for _ in range(times - 1)]
     return nn.Sequential(*steps, nn.Sequential(*conv_bn(in_channels, out_channels, stride=2)))
 
 
 class Scale(nn.Module):
-    """Multiplication by the absolute value of one learnt number."""
+    """Multiplication by the absolute value of one learned number."""
 
     def __init__(self, start: float) -> None:
         super().__init__()
@@ -66,7 +65,7 @@ class Scale(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Residual block 1x1, 3x3, 1x1, with four times as many channels out as inside."""
+    """Residual block 1x1, 3x3, 1x1; its output has four times as many channels as its inner layers."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
@@ -100,7 +99,7 @@ class BasicBlock(nn.Module):
 
 
 class Fusion(nn.ModuleList):
-    """What branch number `target` becomes: the sum of all branches, each brought to its size and channels."""
+    """The new branch number `target`: the sum of all branches, each converted to its size and channels."""
 
     def __init__(self, channels: Sequence[int], target: int) -> None:
         super().__init__()
@@ -109,7 +108,7 @@ class Fusion(nn.ModuleList):
                 self.append(_halving(n, channels[target], times=target - branch))
             elif branch == target:
                 self.append(nn.Identity())
-            else:  # fewer channels first, then larger: cheaper than the other way round
+            else:  # reduce channels before enlarging: cheaper than the reverse
                 self.append(nn.Sequential(*conv_bn(n, channels[target], kernel_size=1)))
         self.target = target
 
@@ -124,7 +123,7 @@ class Fusion(nn.ModuleList):
 
 
 class MultiResolutionBlock(nn.Module):
-    """Each branch by itself through its residual blocks, then the exchange between all branches."""
+    """Residual blocks on each branch, then the exchange between all branches."""
 
     def __init__(self, channels: Sequence[int], n_blocks: int) -> None:
         super().__init__()
@@ -137,7 +136,7 @@ class MultiResolutionBlock(nn.Module):
 
 
 class Transition(nn.ModuleList):
-    """From one stage to the next: the branches with its channels, and one more at half the smallest size."""
+    """From one stage to the next: the branches with new numbers of channels, and one more at half the smallest size."""
 
     def __init__(self, before: Sequence[int], after: Sequence[int]) -> None:
         super().__init__()
@@ -153,7 +152,7 @@ class HRNet(nn.Module):
     """The backbone.
 
     Args:
-        width: channels of the branch at a quarter of the image's size: 18 or 32 in the published models.
+        width: channels of the branch at a quarter of the image's size; 18 or 32 in the published models.
         small: the variant with fewer blocks, "HRNet-W18-Small-V2", called h18s.
     """
 
@@ -189,21 +188,21 @@ class HRNet(nn.Module):
 
 
 class Segmentation(NamedTuple):
-    """What `HRNetOCR` says of an image; all at a quarter of its size, h/4 and w/4 rounded up."""
+    """The output of `HRNetOCR`, all at a quarter of the image's size; h/4 and w/4 are rounded up."""
 
     logits: Tensor
     """(N, 1, h/4, w/4): of the object."""
     aux_logits: Tensor
-    """(N, 1, h/4, w/4): the coarse segmentation by the backbone alone, OCR's soft object region."""
+    """(N, 1, h/4, w/4): the backbone's own coarse segmentation, OCR's soft object region."""
     features: Tensor
-    """(N, 2 ocr_width, h/4, w/4): from which `logits` are read."""
+    """(N, 2 ocr_width, h/4, w/4): the input of the last layer, which gives `logits`."""
 
 
 class HRNetOCR(HRNet):
     """HRNet with the OCR head, for one class: the object.
 
     Args:
-        width, small: of `HRNet`.
+        width, small: see `HRNet`.
         ocr_width: channels of OCR's keys; its features have twice as many.
     """
 

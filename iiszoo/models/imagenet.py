@@ -1,4 +1,4 @@
-"""ImageNet's statistics, by which most networks want their images normalised."""
+"""ImageNet's statistics, with which most networks normalise their images."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ STD = (0.229, 0.224, 0.225)
 
 def normalise(image: Tensor) -> Tensor:
     """(image - mean) / std; image float (N, 3, h, w) or (3, h, w), RGB in [0, 1]."""
-    # constants in float32 also for an image in float64: so are upstream's
+    # float32 constants even for a float64 image, as upstream's are
     mean, std = (torch.tensor(values, dtype=torch.float32).view(3, 1, 1).to(image) for values in (MEAN, STD))
     return image.sub(mean).div_(std)

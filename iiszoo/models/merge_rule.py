@@ -1,4 +1,4 @@
-"""The option `progressive_merge`, which every model has: the rule by which its answers are merged (`merge.py`)."""
+"""The option `progressive_merge`, which every model has: the rule by which its outputs are merged (`merge.py`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RULES = ("published", "fixed")
 
 
 def check_merge_rule(rule: Any) -> None:
-    """Raise `BadOption` unless `rule` is one by which answers can be merged."""
+    """Raise `BadOption` unless `rule` is one of `RULES`."""
     if rule not in RULES:
         raise BadOption(
             f"option {MERGE} must be {' or '.join(map(repr, RULES))}, not {rule!r}; leave it out for no merge"

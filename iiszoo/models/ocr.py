@@ -1,9 +1,9 @@
 """Object-contextual representations (OCR, arXiv 1909.11065): each pixel's features, joined by those of its object.
 
-1. *Soft object regions*: a coarse score map for each class, `(N, K, h, w)`.
-2. `gather_objects`: one vector for each class, the mean of the pixels' features weighted by the region.
-3. `ObjectAttention`: each pixel asks which objects it belongs to and receives a mixture of their vectors.
-4. `ObjectContext`: pixel features and received context, mixed by one convolution.
+1. *Soft object regions*: a coarse score map per class, `(N, K, h, w)`.
+2. `gather_objects`: one vector per class, the mean of the pixels' features weighted by the region.
+3. `ObjectAttention`: each pixel attends to the objects and receives a mixture of their vectors.
+4. `ObjectContext`: pixel features and context, mixed by one convolution.
 
 Parameter names are the official ones: those of SamsungLabs/ritm_interactive_segmentation at b9b4460,
 `isegm/model/modeling/ocr.py`.
@@ -24,14 +24,14 @@ def conv_bn(in_channels: int, out_channels: int, kernel_size: int = 3, stride: i
 
 
 def gather_objects(pixels: Tensor, regions: Tensor) -> Tensor:
-    """Object vectors (N, C, K, 1): the pixels' features (N, C, h, w) averaged by softmax of `regions` (N, K, h, w) over
-    the pixels."""
+    """Object vectors (N, C, K, 1): the pixels' features (N, C, h, w) weighted by the softmax of `regions` (N, K, h, w)
+    over the pixels."""
     weights = regions.flatten(2).softmax(dim=2)
     return torch.matmul(pixels.flatten(2), weights.transpose(1, 2)).unsqueeze(3)
 
 
 def _pointwise(*channels: int) -> list[nn.Module]:
-    """1x1 convolutions from each number of channels to the next, each with batch norm and ReLU."""
+    """1x1 convolutions from each number of channels to the next, each followed by batch norm and ReLU."""
     layers: list[nn.Module] = []
     for before, after in pairwise(channels):
         conv, norm = conv_bn(before, after, kernel_size=1)
@@ -40,7 +40,7 @@ def _pointwise(*channels: int) -> list[nn.Module]:
 
 
 class ObjectAttention(nn.Module):
-    """What each pixel receives from the objects: scaled dot-product attention, pixels ask and objects answer."""
+    """The context of each pixel: scaled dot-product attention with pixels as queries, objects as keys and values."""
 
     def __init__(self, channels: int, key_channels: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class ObjectAttention(nn.Module):
 
     def forward(self, pixels: Tensor, objects: Tensor) -> Tensor:
         """Pixels (N, C, h, w), objects (N, C, K, 1) -> context (N, C, h, w)."""
-        # softmax over one object is 1: asking changes nothing, but for what batch norms learn of it in training
+        # softmax over one object is 1: attention changes nothing, except what batch norms learn from it in training
         if objects.shape[2] == 1 and not self.training:
             answer: Tensor = self.f_up(self.f_down(objects))
             return answer.expand(-1, -1, *pixels.shape[2:])
@@ -64,7 +64,7 @@ class ObjectAttention(nn.Module):
 
 
 class ObjectContext(nn.Module):
-    """Pixel features augmented by the features of the objects that they belong to. Channels in = channels out."""
+    """Pixel features augmented by the features of their objects. Channels in = channels out."""
 
     def __init__(self, channels: int, key_channels: int, dropout: float = 0.05) -> None:
         super().__init__()

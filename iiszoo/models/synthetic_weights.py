@@ -1,20 +1,20 @@
-"""Deterministic synthetic weights: a network can be run, timed and compared where its checkpoint is not at hand.
+"""Deterministic synthetic weights: run, time and compare a network without its checkpoint.
 
-Each entry of a state dict is drawn from its own name and shape, so that the same network gets the same weights whoever
-builds it, in whatever order, on any machine: 64 bits of the name's SHA-256 seed numpy's Philox generator, which draws
-standard normal numbers in float64; these are scaled by the kind of entry, and rounded to float32 at the end. Nothing is
-trained: what such a network answers means nothing, except that two implementations of it must agree.
+Each entry of a state dict is drawn from its own name and shape, so the same network gets the same weights in any
+implementation, in any order, on any machine: 64 bits of the name's SHA-256 seed numpy's Philox generator, which draws
+standard normal numbers in float64; these are scaled by the kind of entry and finally rounded to float32. Nothing is
+trained: the output is meaningless, except that two implementations of a network must agree.
 
 | entry                                  | value, z being its standard normal numbers              |
 |----------------------------------------|---------------------------------------------------------|
-| of an integer type                     | 0                                                       |
+| integer type                           | 0                                                       |
 | `running_mean`, `running_var`          | 0.1 z, 1 + 0.1 abs(z)                                   |
-| `weight` of one axis (a norm's)        | 1 + 0.1 z                                               |
-| `weight` of more (a layer's)           | z / sqrt(fan in), of a convolution times `conv_gain`    |
+| `weight` with one axis (a norm's)      | 1 + 0.1 z                                               |
+| `weight` with more axes (a layer's)    | z / sqrt(fan in), times `conv_gain` for a convolution   |
 | `bias`                                 | 0.05 z                                                  |
-| what a network names itself            | as `own` says                                           |
+| names of the network's own             | as defined in `own`                                     |
 
-Names of the last kind are a family's own, so whoever makes weights for it passes them:
+Names of the last kind are specific to a family, so the caller passes them:
 
     >>> own = {"gamma": about(0.1), "tokens.*.weight": normal(0.5), "stencil": None}
     >>> state = {"block.gamma": torch.empty(2), "tokens.0.weight": torch.empty(1, 2), "stencil": torch.ones(3)}
@@ -36,23 +36,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 Draw = Callable[[NDArray[Any]], NDArray[Any]]
-"""From an entry's standard normal numbers, float64 of its shape, to its values."""
+"""Maps an entry's standard normal numbers, float64 of its shape, to its values."""
 Own = Mapping[str, Draw | None]
-"""By the end of an entry's name, whole parts of it, with `*` for anything: how it is drawn; None leaves it as it is."""
+"""How entries are drawn, by the end of their names (whole parts, `*` matches anything); None leaves them unchanged."""
 
 
 def normal(deviation: float) -> Draw:
-    """Round 0, as embeddings and biases are."""
+    """Around 0, as embeddings and biases are."""
     return lambda z: deviation * z
 
 
 def about(value: float) -> Draw:
-    """Within some ten percent of `value`, as learnt scales are."""
+    """Within about ten percent of `value`, as learned scales are."""
     return lambda z: value * (1 + 0.1 * z)
 
 
 def fill(network: nn.Module, conv_gain: float = 1.0, own: Own | None = None) -> nn.Module:
-    """The network with synthetic weights in all entries that `own` does not leave out; it is changed, and returned.
+    """Fill all entries of the network that `own` does not leave out with synthetic weights, in place; returns it.
 
     `conv_gain`, `own`, KeyError: as for `synthetic_weights`.
     """
@@ -61,10 +61,10 @@ def fill(network: nn.Module, conv_gain: float = 1.0, own: Own | None = None) -> 
 
 
 def synthetic_weights(state: Mapping[str, Tensor], conv_gain: float = 1.0, own: Own | None = None) -> dict[str, Tensor]:
-    """By name, float32 of the entry's shape, int64 zeros for counters; of `state` only names, shapes and types count.
+    """Weights by name, float32 of the entry's shape, int64 zeros for counters; only names, shapes and types matter.
 
-    `conv_gain` scales the weights of convolutions; `own` says how entries are drawn that the network names itself, and
-    goes before torch's own names. KeyError for a name of neither.
+    `conv_gain` scales the weights of convolutions; `own` defines how entries with names of the network's own are drawn,
+    and takes precedence over torch's names. KeyError for a name in neither.
     """
     weights = {}
     for name, value in state.items():

@@ -1,10 +1,10 @@
-"""Zoom-in: show the network a crop round the object instead of the whole image.
+"""Zoom-in: show the network a crop around the object instead of the whole image.
 
 From f-BRS (arXiv 2001.10331) and RITM (arXiv 2102.06583): `isegm/inference/transforms/zoom_in.py` and
 `isegm/utils/misc.py` of SamsungLabs/ritm_interactive_segmentation at b9b4460. SimpleClick (f33112e) uses the same code,
 FocalClick (ClickSEG d61a76b) the same rules with other parameters.
 
-The parts are pure functions; who uses them keeps a session's region of interest (ROI), a `Box`, in its state `z`.
+The parts are pure functions; a model keeps a session's region of interest (ROI), a `Box`, in its state `z`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Point = tuple[float, float]
 
 
 class Box(NamedTuple):
-    """Rows `top` to `bottom` and columns `left` to `right` of an image, in pixels, without `bottom` and `right`."""
+    """Rows `top` to `bottom` and columns `left` to `right` of an image, in pixels; `bottom`, `right` are exclusive."""
 
     top: int
     bottom: int
@@ -42,7 +42,7 @@ class Box(NamedTuple):
         return self.height <= 0 or self.width <= 0
 
     def clip(self, bounds: Box) -> Box:
-        """The part that lies in `bounds`; empty if they do not overlap."""
+        """The part inside `bounds`; empty if they do not overlap."""
         return Box(
             max(self.top, bounds.top),
             min(self.bottom, bounds.bottom),
@@ -63,8 +63,8 @@ def whole_image(size: Sequence[int]) -> Box:
 
 
 def bounding_box(mask: Tensor) -> Box | None:
-    """The smallest box that holds all pixels of `mask` bool (H, W); None if there are none."""
-    # the greatest of 0 and 1 is "any", ten times as fast as torch's
+    """The smallest box that contains all pixels of `mask` bool (H, W); None if there are none."""
+    # the maximum of 0 and 1 is "any", ten times as fast as torch's
     rows, columns = (mask.view(torch.uint8).amax(axis).nonzero()[:, 0] for axis in (1, 0))
     if not len(rows):
         return None
@@ -72,20 +72,20 @@ def bounding_box(mask: Tensor) -> Box | None:
 
 
 def expand(first: float, last: float, factor: float, least: float = 0) -> tuple[float, float]:
-    """The ends of the pixels `first` to `last`, their number grown by `factor`, and to `least`, about their middle.
+    """The ends of the range `first` to `last`, lengthened by `factor`, and to at least `least`, about its centre.
 
-    Unrounded: upstream rounds them otherwise for a ROI than for a focus crop.
+    Unrounded: upstream rounds them differently for a ROI and for a focus crop.
     """
     middle, half = 0.5 * (first + last), 0.5 * max(factor * (last - first + 1), least)
     return middle - half, middle + half
 
 
 _NO_BOX = (-1, -1, -1, -1)
-"""Of an element that has no box yet."""
+"""Marks an element without a box."""
 
 
 def no_boxes(n: int) -> Tensor:
-    """The boxes of n elements that have none, as an entry of the state: int64 (n, 4)."""
+    """An entry of the state for n elements without a box: int64 (n, 4)."""
     return torch.tensor(_NO_BOX).repeat(n, 1)
 
 
@@ -105,16 +105,16 @@ class Zoom:
     """When to zoom, on what, and how far. The defaults are RITM's.
 
     Attributes:
-        target: what a crop is resized to: its longest side in pixels, or (height, width) whatever its aspect.
-        skip_clicks: with at most so many clicks the network sees the whole image. -1: the first crop is the whole
-            image, resized; until there is an object, likewise.
-        expansion: factor on the sides of the object's bounding box, about its middle.
-        min_crop: least side of a crop before it is cut off at the image's border, in pixels.
-        keep_iou: a ROI is kept while it holds all positive clicks and its overlap with the one that would be chosen
-            now is at least so much. `math.inf`: choose anew at each click.
-        threshold: a pixel is object where its previous probability is above this.
+        target: the size of a resized crop: its longest side in pixels, or (height, width) whatever its aspect.
+        skip_clicks: with at most this many clicks the network sees the whole image. -1: the crop is the whole image,
+            resized, at the first click and until there is an object.
+        expansion: factor on the sides of the object's bounding box, about its centre.
+        min_crop: least side of a crop before it is clipped to the image, in pixels.
+        keep_iou: a ROI is kept as long as it contains all positive clicks and its overlap with the ROI that would be
+            chosen now is at least this. `math.inf`: choose anew at each click.
+        threshold: a pixel is object if its previous probability is above this.
 
-    ValueError for `skip_clicks` 0, under which upstream answers a click twice: no published setting does.
+    ValueError for `skip_clicks` 0, at which upstream answers a click twice; no published setting uses it.
     """
 
     target: int | tuple[int, int] = 400
@@ -126,7 +126,7 @@ class Zoom:
 
     def __post_init__(self) -> None:
         if self.skip_clicks < -1 or self.skip_clicks == 0:
-            raise ValueError(f"Zoom.skip_clicks must be -1, or 1 and more, not {self.skip_clicks}")
+            raise ValueError(f"Zoom.skip_clicks must be -1, or 1 or more, not {self.skip_clicks}")
 
 
 def next_roi(
@@ -139,11 +139,11 @@ def next_roi(
 ) -> tuple[Box | None, bool]:
     """The session's ROI at this interaction, and whether the network sees it (else it sees the whole image).
 
-    `roi` is the one before, None for none; `previous` (H, W) the probabilities after the interaction before, None at
-    the first; `positives` the positive clicks so far, `n_clicks` the number of all clicks, `size` (H, W).
+    `roi` is the previous ROI, None if there is none; `previous` (H, W) the probabilities after the last interaction,
+    None at the first; `positives` the positive clicks so far, `n_clicks` the number of all clicks, `size` (H, W).
 
-    The network may see the whole image although there is a ROI: when the object vanished from `previous`. Upstream then
-    squeezes the answer for the whole image into that ROI, and the published figures hold whatever came of it.
+    The network may see the whole image although there is a ROI, if the object vanished from `previous`. Upstream then
+    squeezes the answer for the whole image into that ROI, and the published figures include the effect.
     """
     if n_clicks <= zoom.skip_clicks:
         return roi, False
@@ -161,7 +161,7 @@ def next_roi(
 
 def object_roi(mask: Tensor, positives: Sequence[Point], expansion: float, min_crop: int) -> Box | None:
     """The ROI of an object: the bounding box of `mask` bool (H, W) and of the positive clicks, expanded about its
-    middle, at least `min_crop` pixels high and wide, and cut off at the image's border; None if the mask is empty.
+    centre, at least `min_crop` pixels high and wide, and clipped to the image; None if the mask is empty.
     """
     found = bounding_box(mask)
     if found is None:
@@ -170,13 +170,13 @@ def object_roi(mask: Tensor, positives: Sequence[Point], expansion: float, min_c
     for axis, (start, end) in enumerate((found[:2], found[2:])):
         clicked = [int(click[axis]) for click in positives]
         first, last = expand(min([start, *clicked]), max([end - 1, *clicked]), expansion, min_crop)
-        # Python's round: halves go to the even neighbour, as upstream.
+        # Python's round: halves go to the even neighbour, as in upstream.
         ends += [round(first), round(last)]
     return from_inclusive(ends).clip(whole_image(mask.shape))
 
 
 def holds(roi: Box, points: Sequence[Point]) -> bool:
-    """Whether all points lie in the ROI, its last row and column left out, as upstream has it."""
+    """Whether all points lie in the ROI without its last row and column, as in upstream."""
     return all(roi.top <= row < roi.bottom - 1 and roi.left <= col < roi.right - 1 for row, col in points)
 
 
@@ -191,7 +191,7 @@ def _segment_iou(one: tuple[int, int], other: tuple[int, int]) -> float:
 
 
 def crop_size(roi: Box, target: int | tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of a ROI's crop for the network: `target`, or with the longest side `target`, each 1 or more."""
+    """(height, width) of a ROI's crop for the network: `target`, or its longest side `target`; each at least 1."""
     if isinstance(target, tuple):
         return target
     scale = target / max(roi.height, roi.width)
@@ -199,7 +199,7 @@ def crop_size(roi: Box, target: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def cut(values: Tensor, box: Box) -> Tensor:
-    """The view (..., h, w) of `values` (..., H, W) that the box shows."""
+    """The box of `values` (..., H, W), a view (..., h, w)."""
     return values[..., box.top : box.bottom, box.left : box.right]
 
 
@@ -214,9 +214,9 @@ def crop(image: Tensor, box: Box, size: tuple[int, int]) -> Tensor:
 
 
 def to_crop(points: Sequence[Point], box: Box, size: tuple[int, int]) -> list[Point]:
-    """Points of the image as points of the box's crop of `size`, unrounded; those outside the box lie outside the crop.
+    """Points of the image in the box's crop of `size`, unrounded; points outside the box lie outside the crop.
 
-    They are scaled by size / box, although the pixels are scaled by (size - 1) / (box - 1): so does upstream.
+    They are scaled by size / box, although the pixels are scaled by (size - 1) / (box - 1), as in upstream.
     """
     return [(size[0] * (row - box.top) / box.height, size[1] * (col - box.left) / box.width) for row, col in points]
 

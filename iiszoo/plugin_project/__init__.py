@@ -1,4 +1,4 @@
-"""`iiszoo new`: the project of a plugin, complete and working: an example to be changed, or a trained network."""
+"""`iiszoo new`: writes a complete, working project of a plugin: an example to start from, or a trained network."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PLACES = {
     "model.py": "{package}/model.py",
     "test_model.py": "tests/test_model.py",
 }
-"""Where each file of the template goes."""
+"""The path of each file of the template."""
 _TRAINED = {
     "pyproject.toml": "pyproject.toml",
     "trained_README.md": "README.md",
@@ -43,12 +43,12 @@ _TRAINED = {
 
 
 def write(name: str, place: Path, trained: str = "") -> list[Path]:
-    """Write the project of a plugin whose family is `name` into the directory `place`; returns its files.
+    """Write the project of a plugin whose family is `name` to the directory `place`; returns its files.
 
     `trained`: the directory of a training run, or its safetensors file, whose network becomes the plugin's model.
 
-    Raises `WeightsError` where there is no such network, and `BadOption` where the name cannot be used or is taken, or
-    where there is something at `place` already: an empty directory is filled, nothing is ever overwritten.
+    Raises `WeightsError` if there is no such network, and `BadOption` if the name cannot be used or is taken, or if
+    `place` is not empty: nothing is ever overwritten.
     """
     _check_name(name)
     package = f"iiszoo_{name.replace('-', '_')}"
@@ -131,7 +131,7 @@ def _tuple(names: list[str]) -> str:
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise BadOption(
-            f"{name!r} cannot name a plugin: it becomes a model's family and part of a module's name, so write words "
+            f"{name!r} cannot name a plugin: it becomes a model's family and part of a module's name, so use words "
             "of lower-case letters and digits, joined by '-', such as my-model"
         )
     for plugin in plugins.installed():

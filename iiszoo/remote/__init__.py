@@ -1,4 +1,4 @@
-"""Models that live in another interpreter, with its own torch, numpy and mmcv: `iiszoo bench --python PATH`.
+"""Models that run in another interpreter, with its own torch, numpy and mmcv: `iiszoo bench --python PATH`.
 
     from iiszoo.model_reference import resolve
     from iiszoo.remote import Interpreter
@@ -6,8 +6,8 @@
     model = resolve("mymodule:function", interpreter=Interpreter("../old-env/bin/python")).load()
     y, z = model(x, model.init_z(x), pcs, ncs)
 
-`worker.py` is the other side, and says what it needs and how the two talk; `process.py` keeps a worker, `model.py`
-makes a model of the standard format of it.
+`worker.py` runs in the other interpreter, and documents what it needs and its messages; `process.py` runs a worker;
+`model.py` makes it a model of the standard format.
 """
 
 from iiszoo.remote.model import Parcel, RemoteFunction, RemoteReference, report_of

@@ -1,7 +1,7 @@
-"""Messages over a socket: JSON objects in the frames of `multiprocessing.connection`, each sent and read in time.
+"""Messages over a socket: JSON objects in the frames of `multiprocessing.connection`, sent and read within time limits.
 
-The other side may be any program that a user names by mistake: it may send what is no message, a part of one, or too
-much. Nothing here waits longer than it is given, or takes more memory than `LIMIT`.
+The peer may be any program that a user names by mistake: it may send something that is not a message, a part of one, or
+too much. Nothing here waits longer than its time limit, or takes more memory than `LIMIT`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import Any
 from iiszoo.errors import one_line
 
 LIMIT = 64 * 2**20
-"""Bytes of a message; arrays are no part of it."""
+"""Bytes of a message; arrays are not part of it."""
 REST_SECONDS = 60.0
-"""For the rest of a message whose first bytes have come, where nothing else bounds it."""
+"""For the rest of a message that has begun, if nothing else limits it."""
 _GLANCE_SECONDS = 1.0
-"""How often it is looked whether somebody who is waited for is still there."""
+"""How often a wait checks that the peer is still there."""
 
 
 class Garbled(Exception):
-    """What came is not a message; says why."""
+    """The received bytes are not a message; the text says why."""
 
 
 def send(sock: socket.socket, message: dict[str, Any], seconds: float) -> None:
-    """Raises `TimeoutError` where it is not taken in `seconds`, `OSError` where nobody is there to take it."""
+    """Raises `TimeoutError` if the peer does not take it within `seconds`, `OSError` if the peer is gone."""
     data = json.dumps(message).encode()
     head = struct.pack("!i", len(data)) if len(data) <= 0x7FFFFFFF else struct.pack("!iQ", -1, len(data))
     sock.settimeout(seconds)
@@ -37,10 +37,10 @@ def send(sock: socket.socket, message: dict[str, Any], seconds: float) -> None:
 
 
 def receive(sock: socket.socket, seconds: float | None, alive: Callable[[], bool]) -> dict[str, Any]:
-    """The next message. `seconds`: for the whole of it; None: however long it takes to begin.
+    """The next message. `seconds`: for the whole of it; None: no limit until it begins.
 
-    Raises `TimeoutError`, `Garbled`, or `EOFError` where the other side has gone, also where it is not `alive` and what
-    it had started holds its end open.
+    Raises `TimeoutError`, `Garbled`, or `EOFError` if the peer is gone, even if it is not `alive` while a process that
+    it started keeps the socket open.
     """
     end = math.inf if seconds is None else time.monotonic() + seconds
     first = _exactly(sock, 1, end, alive)
@@ -53,9 +53,9 @@ def receive(sock: socket.socket, seconds: float | None, alive: Callable[[], bool
     try:
         message = json.loads(_exactly(sock, size, end, alive))
     except (ValueError, RecursionError) as error:
-        raise Garbled(f"no JSON: {one_line(error)}") from error
+        raise Garbled(f"not JSON: {one_line(error)}") from error
     if not isinstance(message, dict):
-        raise Garbled(f"a {type(message).__name__} in the place of an object")
+        raise Garbled(f"a {type(message).__name__} instead of an object")
     return message
 
 
@@ -66,7 +66,7 @@ def _exactly(sock: socket.socket, size: int, end: float, alive: Callable[[], boo
         if left <= 0:
             raise TimeoutError
         sock.settimeout(min(_GLANCE_SECONDS, left))
-        was_alive = alive()  # asked before the read: what was sent before a death is still read
+        was_alive = alive()  # checked before the read: what was sent before a death is still read
         try:
             chunk = sock.recv(min(size - len(data), 1 << 20))
         except TimeoutError:

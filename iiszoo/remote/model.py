@@ -27,15 +27,17 @@ from iiszoo.remote.process import Died, Failed, Interpreter, Process
 _log = logging.getLogger(__name__)
 
 DEATHS_IN_A_ROW = 5
-"""So many deaths of a worker without one answered click between them end a run: another start would not help."""
+"""This many deaths of a worker in a row, without one answered click between them, end a run: another start would not
+help.
+"""
 
 
 class Parcel:
-    """One entry of one session's state: made by the worker, and not to be looked into here.
+    """One entry of one session's state: made by the worker, and opaque here.
 
-    `data` is its bytes (uint8), by which a new worker gets it again; None where it could not be turned into bytes.
-    It is immutable: a copy is the parcel itself, and two of the same bytes are equal. The worker lets its own copy go
-    when this object is garbage.
+    `data` is its bytes (uint8), from which a new worker restores it; None if it could not be turned into bytes. It is
+    immutable: a copy is the parcel itself, and two with the same bytes are equal. The worker drops its own copy when
+    this object is garbage.
     """
 
     __hash__ = None  # type: ignore[assignment]  # equal by bytes
@@ -62,12 +64,12 @@ class Parcel:
 
 
 class RemoteFunction:
-    """`init_z` and the call of a model that lives in a worker of `interpreter`.
+    """`init_z` and the call of a model that runs in a worker of `interpreter`.
 
-    Images and outputs cross over at each call, through shared memory. A state's other entries stay with the worker: z
-    holds a list of `Parcel`s for each. When the worker dies, the call at which it died raises `WorkerDied`; the next
-    one starts another, which is given the states that it needs: nobody else's session is lost. It can be called from
-    several threads (one is served at a time), pickled, and used after a fork: each process gets a worker of its own.
+    Images and outputs go through shared memory at each call. A state's other entries stay in the worker: z contains a
+    list of `Parcel`s for each. When the worker dies, that call raises `WorkerDied`; the next one starts another worker,
+    which gets the states that it needs, so no other session is lost. It can be called from several threads (one is
+    served at a time), pickled, and used after a fork: each process gets its own worker.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class RemoteFunction:
         }
         self._begin()
         began = time.monotonic()
-        loaded = self._start(None)  # it may fetch weights, and a person waits for it
+        loaded = self._start(None)  # no time limit: it may fetch weights
         self._load_seconds = time.monotonic() - began
         self.name = loaded["name"]
         self.ragged: bool = loaded["ragged"]
@@ -110,7 +112,7 @@ class RemoteFunction:
         self._begin()
 
     def init_z(self, x: Images) -> State:
-        """The state of the other side; raises `ModelError` (`WorkerDied`), as the call does."""
+        """The worker's state; raises `ModelError` (`WorkerDied`), as the call does."""
         with self._lock:
             reply = self._ask(lambda process: ("init_z", {"x": _put(process, x)}))
             with self._understood():
@@ -143,37 +145,37 @@ class RemoteFunction:
 
     @contextmanager
     def _understood(self) -> Iterator[None]:
-        """While a reply is read: one that makes no sense ends the worker as its death does."""
+        """While a reply is read: a malformed one ends the worker as its death does."""
         try:
             yield
         except Exception as error:
             assert self._process is not None
             self._process.end()
             what = str(error) if isinstance(error, Garbled) else one_line(error)
-            raise self._died(Died(f"answers what is not iiszoo's protocol ({what})")) from error
+            raise self._died(Died(f"answers with something other than iiszoo's protocol ({what})")) from error
 
     def _ask(self, request: Callable[[Process], tuple[str, dict[str, Any]]]) -> dict[str, Any]:
         process = self._running()
         try:
             process.begin()
-            do, what = request(process)
+            do, arguments = request(process)
             drop = [self._dropped.popleft() for _ in range(len(self._dropped))]
             process.known.difference_update(drop)
-            reply = process.ask(do, what, drop, self.interpreter.timeout)
+            reply = process.ask(do, arguments, drop, self.interpreter.timeout)
         except Failed as failed:
-            said = failed.text if failed.kind == "FormatError" else f"raised {failed} (in {self.interpreter.python})"
-            raise ModelError(f"model {self.name} {said}") from failed.__cause__
+            what = failed.text if failed.kind == "FormatError" else f"raised {failed} (in {self.interpreter.python})"
+            raise ModelError(f"model {self.name} {what}") from failed.__cause__
         except Died as died:
             raise self._died(died) from None
         return reply
 
     def _running(self) -> Process:
-        """The worker, or a new one where there is none to be used."""
+        """The worker, or a new one if there is no usable one."""
         if self._process is None or not self._process.usable:
             try:
                 self._start(max(self.interpreter.timeout, 3 * self._load_seconds))
             except IISZooError as error:
-                raise WorkerLost(f"{error}; what was done is kept, the same command goes on from here") from error
+                raise WorkerLost(f"{error}; what was done is kept, and the same command continues from here") from error
         assert self._process is not None
         return self._process
 
@@ -191,21 +193,21 @@ class RemoteFunction:
         message = f"the worker of model {self.name} ({self.interpreter.python}) {died}"
         if self._deaths >= DEATHS_IN_A_ROW:
             return WorkerLost(
-                f"{message}; that was the {DEATHS_IN_A_ROW}th time without an answered click between, so the run ends "
-                "here: what was done is kept, the same command goes on"
+                f"{message}; that was the {DEATHS_IN_A_ROW}th death without an answered click in between, so the run "
+                "ends: what was done is kept, and the same command continues from here"
             )
-        _log.warning("%s; another one is started", message)
+        _log.warning("%s; a new one is started", message)
         return WorkerDied(message)
 
     def _again(self, process: Process, parts: Sequence[Parcel]) -> dict[str, Any]:
-        """What of these the worker does not have: it is not the one that made them."""
+        """Those of the parcels that the worker does not have, because another one made them."""
         again = {}
         for part in parts:
             if part.id not in process.known:
                 if part.data is None:
                     raise WorkerDied(
-                        f"the state of this session lived in a worker of model {self.name} that has died, and it holds "
-                        "what cannot be pickled"
+                        f"the state of this session was in a worker of model {self.name} that died, and it contains "
+                        "an object that cannot be pickled"
                     )
                 again[part.id] = {"kind": part.kind, "place": process.put(part.data)}
         process.known.update(again)
@@ -238,10 +240,10 @@ class RemoteFunction:
 
 @dataclass(frozen=True)
 class RemoteReference:
-    """A model that lives in another interpreter (`iiszoo.model_reference.ModelReference`).
+    """A model that runs in another interpreter (`iiszoo.model_reference.ModelReference`).
 
-    `model` names it there: `module:function`, or an id if iiszoo is installed there too. `known` is what that
-    interpreter says of it.
+    `model` is its name there: `module:function`, or an id if iiszoo is installed there too. `known` is what that
+    interpreter reports of it.
     """
 
     model: str
@@ -259,10 +261,10 @@ class RemoteReference:
         """
         if not isinstance(model, str):
             raise BadOption(
-                "a model of another interpreter (--python) is named there: as module:function, or by its id"
+                "a model of another interpreter (--python) must be given by name: module:function, or an id"
             )
         if is_function(model) and (checkpoint is not None or options):
-            raise BadOption(f"{model} is a bare function: it takes neither a checkpoint nor options")
+            raise BadOption(f"{model} is a bare function: it takes no checkpoint and no options")
         unknown = cls(model, interpreter, checkpoint, options, {})
         return replace(unknown, known=unknown._identify(fetch=False))
 
@@ -278,7 +280,7 @@ class RemoteReference:
         return dict(self.known["identity"])
 
     def fetch(self, fetching: object = None) -> RemoteReference:
-        """The weights are brought to the other side; it does not report its progress."""
+        """Fetch the weights in the other interpreter, which does not report its progress."""
         return replace(self, known=self._identify(fetch=True))
 
     def load(self, device: str = "cpu", threshold: float | None = None) -> Model:
@@ -307,7 +309,7 @@ class RemoteReference:
 
 
 def report_of(model: Model) -> dict[str, Any] | None:
-    """What the interpreter that a model lives in says of itself and its versions; None for a model of this one."""
+    """The report of the interpreter that a model runs in, with its versions; None for a model of this one."""
     return model.function.report if isinstance(model.function, RemoteFunction) else None
 
 
@@ -316,7 +318,7 @@ def _started(interpreter: Interpreter) -> Process:
         return Process(interpreter.python)
     except Died as died:
         raise BadOption(
-            f"--python {interpreter.python} cannot be used, it needs Python >= 3.7 and numpy: {died}"
+            f"--python {interpreter.python} cannot be used; it needs Python >= 3.7 and numpy, but it {died}"
         ) from None
 
 
@@ -329,15 +331,15 @@ def _loaded(
     interpreter: Interpreter,
     wanted: dict[str, type],
 ) -> dict[str, Any]:
-    """The reply to a request about the model as a whole, with an entry of the `wanted` type by each name; a failure
-    says what iiszoo's own error there says.
+    """The reply to a request about the model as a whole, with an entry of the `wanted` type by each name. An error of
+    iiszoo's own there is raised here with its text.
     """
     try:
         reply = process.ask(do, what, [], timeout)
         lacking = [key for key, kind in wanted.items() if not isinstance(reply.get(key), kind)]
         if lacking or (do == "identify" and not isinstance(reply["identity"].get("id"), str)):
             process.end()
-            raise Died(f"answers what is not iiszoo's protocol (no {(lacking or ['identity'])[0]})")
+            raise Died(f"answers with something other than iiszoo's protocol (no {(lacking or ['identity'])[0]})")
         return reply
     except Failed as failed:
         process.end()

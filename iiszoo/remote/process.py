@@ -1,4 +1,4 @@
-"""A worker process of another interpreter: started, asked, and ended, whatever happens to it."""
+"""A worker process in another interpreter: started, sent requests, and ended, whatever happens to it."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from iiszoo.remote import messages, worker
 from iiszoo.remote.messages import Garbled
 
 _TAIL = 5
-"""Lines of a dead worker's last words that a message repeats."""
+"""Lines of a dead worker's last output that a message repeats."""
 _START_SECONDS = 60.0
-"""For an interpreter to start and to import numpy, which can take long on a network's disk."""
+"""For an interpreter to start and to import numpy, which can take long on a network disk."""
 
 _LINE = 300
-"""Characters of such a line, its last ones."""
+"""Characters of such a line that are kept, from its end."""
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """Where models run: `python`, the path or name of a Python >= 3.7 with numpy; `timeout`, the seconds after which a
-    model call that has not been answered counts as hanging. Raises `BadOption` where there is no such program.
+    """Where models run: `python`, the path or name of a Python >= 3.7 with numpy; `timeout`, the seconds after which an
+    unanswered model call counts as hanging. Raises `BadOption` if there is no such program.
     """
 
     python: str
@@ -53,11 +53,11 @@ class Interpreter:
 
 
 class Died(Exception):
-    """The worker is no more; says how it ended."""
+    """The worker has ended; the text says how."""
 
 
 class Failed(Exception):
-    """The worker lives and says what went wrong: `kind`, the exception's class there, and its text."""
+    """The worker is alive and reports an error: `kind`, the exception's class there, and its text."""
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(f"{kind}: {text}" if text else kind)
@@ -65,20 +65,20 @@ class Failed(Exception):
 
 
 class RemoteTraceback(Exception):
-    """What the worker's traceback said: the cause of a `Failed`."""
+    """The worker's traceback: the cause of a `Failed`."""
 
 
 class Process:
-    """A running worker. It ends with this object, with this process, or when an answer does not come.
+    """A running worker. It ends with this object, with this process, or when a reply does not come.
 
-    It hears no Ctrl-C of the terminal (a session of its own). Nothing that it shares has a name that could be left
-    behind: memory and pipe are handed down as open files.
+    It does not get the terminal's Ctrl-C (it has its own session). Nothing that it shares has a name that could be left
+    behind: memory and socket are inherited as open files.
     """
 
     def __init__(self, python: str) -> None:
         self._owner = os.getpid()
         self.known: set[str] = set()
-        """The entries of states that it has."""
+        """The ids of the state entries that it has."""
         self._last_words: deque[str] = deque(maxlen=_TAIL)
         ours, theirs = socket.socketpair()
         self._pipe = ours
@@ -103,45 +103,45 @@ class Process:
         self._reader = threading.Thread(target=_listen, args=(self._process.stdout, self._last_words), daemon=True)
         self._reader.start()
         try:
-            spoken = self._receive(_START_SECONDS, f"did not say hello within {_START_SECONDS:g} s").get("protocol")
+            spoken = self._receive(_START_SECONDS, f"did not start within {_START_SECONDS:g} s").get("protocol")
             if spoken != worker.PROTOCOL:
-                raise Died(f"speaks version {spoken!r:.80} of the protocol, not {worker.PROTOCOL}")
+                raise Died(f"uses version {spoken!r:.80} of the protocol, not {worker.PROTOCOL}")
         except BaseException:
             self.end()
             raise
 
     @property
     def usable(self) -> bool:
-        """Whether it was not ended, and belongs to this process, not to the one that this is a fork of."""
+        """Whether it has not been ended, and was started by this process rather than by the parent of this fork."""
         return self._end.alive and self._owner == os.getpid()
 
     def begin(self) -> None:
-        """Begin a new request: what was put for another is forgotten."""
+        """Begin a new request, dropping the arrays of an earlier one."""
         self._out.clear()
 
     def put(self, array: Any) -> dict[str, Any]:
-        """Lay a numpy array into the next request. Raises `OSError` where there is no memory left."""
+        """Add a numpy array to the next request. Raises `OSError` if no memory is left."""
         return self._out.put(array)
 
     def get(self, place: dict[str, Any]) -> Any:
-        """A numpy array of the last reply. Raises `Garbled` where there is none at that place."""
+        """A numpy array of the last reply. Raises `Garbled` if there is none at `place`."""
         try:
             at, shape, dtype = place["at"], place["shape"], np.dtype(place["dtype"])
             sound = all(type(n) is int and n >= 0 for n in (at, *shape)) and dtype.kind in "biufc"
             end = at + dtype.itemsize * math.prod(shape)
             sound = sound and end <= os.fstat(self._in.file.fileno()).st_size
         except (LookupError, TypeError, ValueError) as error:
-            raise Garbled("a place where no array lies") from error
+            raise Garbled("a position without an array") from error
         if not sound:
-            raise Garbled("a place where no array lies")
+            raise Garbled("a position without an array")
         return self._in.get(place)
 
     def ask(self, do: str, what: dict[str, Any], drop: list[str], timeout: float | None) -> dict[str, Any]:
         """Send a request and wait for its reply. Raises `Died`, or `Failed` with the worker's own error.
 
-        An interruption ends the worker: its reply would be taken for that of the next request.
+        An interruption ends the worker, because its reply would be taken for the next request's.
         """
-        late = "did not finish an answer that it had begun"
+        late = "did not finish an answer that it began"
         if timeout is not None:
             late = f"did not answer within {timeout:g} s (--python-timeout)"
         try:
@@ -159,7 +159,7 @@ class Process:
         return reply
 
     def end(self) -> None:
-        """Kill it and all that it started."""
+        """Kill it and every process that it started."""
         self._end()
 
     def _send(self, request: dict[str, Any], seconds: float) -> None:
@@ -181,31 +181,31 @@ class Process:
             raise Died(self._how_it_ended()) from None
 
     def _garbled(self, what: str) -> Died:
-        return Died(f"answers what is not iiszoo's protocol ({what}){self._words()}")
+        return Died(f"answers with something other than iiszoo's protocol ({what}){self._words()}")
 
     def _how_it_ended(self) -> str:
         try:
             code = self._process.wait(5)
         except subprocess.TimeoutExpired:
             self._end()
-            return f"has hung up, and goes on without answering{self._words()}"
+            return f"closed the connection, and goes on without answering{self._words()}"
         self._end()
         self._reader.join(1)
         if code >= 0:
             return f"ended with exit code {code}{self._words()}"
-        memory = ", which is often a lack of memory" if -code == signal.SIGKILL else ""
+        memory = ", often for lack of memory" if -code == signal.SIGKILL else ""
         with suppress(ValueError):  # a signal without a name
             return f"was killed by {signal.Signals(-code).name}{memory}{self._words()}"
         return f"was killed by signal {-code}{self._words()}"
 
     def _words(self) -> str:
-        """What the worker printed last, within a sentence."""
+        """The worker's last output, for use within a sentence."""
         words = " / ".join(line for line in list(self._last_words) if line)
-        return f"; it last said: {words}" if words else ""
+        return f"; its last output: {words}" if words else ""
 
 
 def _listen(words: IO[bytes], last_words: deque[str]) -> None:
-    """Keep the last lines; of a line without an end too, no more than its last characters are kept in memory."""
+    """Keep the last lines; even of an endless line only the last characters are kept in memory."""
     rest = b""
     with words:
         while chunk := words.read1(1 << 16):  # type: ignore[attr-defined]
@@ -235,7 +235,7 @@ def _kill(process: subprocess.Popen[bytes], owner: int, shared: Sequence[Any]) -
 
 
 def _shared_memory() -> int:
-    """An open file of memory that has no name, so that no kind of death leaves it behind."""
+    """An open, unnamed file in memory, which no kind of death leaves behind."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("iiszoo")
     with tempfile.TemporaryFile() as file:

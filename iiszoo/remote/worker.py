@@ -1,13 +1,13 @@
-"""The other side of `--python`: this file alone is run, by its path, in the interpreter that the user names.
+"""The worker of `--python`: only this file is run, by its path, in the interpreter that the user names.
 
-It needs Python >= 3.7 and numpy there, and of iiszoo nothing. Where torch is installed a model gets and gives tensors,
-as the standard format says; where it is not, numpy arrays of the same shapes and types. A model that is named by its
-id, and not as `module:function`, needs iiszoo and its plugin there.
+It needs Python >= 3.7 and numpy there, and nothing of iiszoo. If torch is installed, a model takes and returns tensors,
+as the standard format says; if not, numpy arrays of the same shapes and types. A model that is named by its id, not as
+`module:function`, needs iiszoo and its plugin there.
 
-The talk (version `PROTOCOL`): a message is a JSON object, framed by `multiprocessing.connection`; every request has one
-reply. Arrays do not go through the pipe: they lie in a file of shared memory, one for each direction, that is written
-anew with every message (`Area`), and a message says where. What the model prints goes to this process's own stdout and
-stderr, which are no part of the talk.
+The protocol (version `PROTOCOL`): a message is a JSON object, framed by `multiprocessing.connection`; every request has
+one reply. Arrays do not go through the socket: they are in a file of shared memory, one per direction, rewritten with
+every message (`Area`), and the message says where. What the model prints goes to this process's own stdout and stderr,
+which are not part of the protocol.
 
 | request                                      | reply                                                         |
 |----------------------------------------------|---------------------------------------------------------------|
@@ -17,10 +17,10 @@ stderr, which are no part of the talk.
 | `init_z`: x                                  | `prev_output`, `z`                                            |
 | `call`: x, z, again, pcs, ncs                | `y`, `prev_output`, `z`                                       |
 
-A request may also `drop` entries of states. A reply is `{"error": {"type", "text", "traceback"}}` where it failed.
+A request may also `drop` entries of states. If it fails, the reply is `{"error": {"type", "text", "traceback"}}`.
 
-States: the model's z stays here, parted by entry and batch element, each part under an id that the other side knows it
-by; a new part's bytes are sent over once, so that a fresh process can be given them (`again`) after this one has died.
+States: the model's z stays here, split by entry and batch element, each part under an id that the client knows; a new
+part's bytes are sent once, so that a new worker can be given them (`again`) after this one has died.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from typing import Any
 import numpy as np
 
 PROTOCOL = 1
-"""Version of the talk; both sides are this very file, so that they differ only where one of two copies is stale."""
+"""Version of the protocol; client and worker use this same file, so they differ only if one of two copies is stale."""
 
 LIBRARIES = (
     "iiszoo", "torch", "torchvision", "numpy", "opencv-python", "mmcv", "mmcv-full", "timm", "segment-anything",
@@ -56,7 +56,7 @@ LIBRARIES = (
 
 
 class Area:
-    """A file of shared memory that one side writes and the other reads; it grows to the largest message."""
+    """A file of shared memory that one process writes and the other reads; it grows to the largest message."""
 
     def __init__(self, fd: int) -> None:
         self.file = open(fd, "r+b", buffering=0)  # noqa: SIM115  lives as long as the process
@@ -67,7 +67,7 @@ class Area:
         self.end = 0
 
     def put(self, array: Any) -> dict[str, Any]:
-        """Append an array to the message; returns where it lies. Raises `OSError` where there is no room."""
+        """Append an array to the message; returns its position. Raises `OSError` if there is no room."""
         array = np.asarray(array, order="C")
         place = {"at": self.end, "shape": list(array.shape), "dtype": array.dtype.str}
         self.file.seek(self.end)
@@ -78,7 +78,7 @@ class Area:
         return place
 
     def get(self, place: dict[str, Any]) -> Any:
-        """A copy of the array that lies there. Raises `EOFError` where the file is shorter."""
+        """A copy of the array at `place`. Raises `EOFError` if the file is shorter."""
         array = np.empty(place["shape"], np.dtype(place["dtype"]))
         self.file.seek(place["at"])
         left = _bytes_of(array)
@@ -95,7 +95,7 @@ def _bytes_of(array: Any) -> Any:
 
 
 class Host:
-    """The model, and the entries of all states that the other side still knows."""
+    """The model, and the entries of all states that the client still has."""
 
     def __init__(self, inbox: Area, outbox: Area) -> None:
         self.inbox, self.outbox = inbox, outbox
@@ -115,7 +115,7 @@ class Host:
         return reply
 
     def identify(self, model: str, checkpoint: str | None, options: dict[str, Any], fetch: bool) -> dict[str, Any]:
-        """What decides the model's answers, and its threshold, without loading it; `fetch`: its weights first."""
+        """What determines the model's outputs, and its threshold, without loading it; `fetch`: its weights first."""
         if is_function(model):
             return {"identity": {"id": model, "code": _code_of(model), "options": {}, "weights": []}, "threshold": 0.5}
         reference = self._reference(model, checkpoint, options)
@@ -135,11 +135,11 @@ class Host:
         threads: int,
         threshold: float | None,
     ) -> dict[str, Any]:
-        """The model, told the threshold of the run where it wants to know (`iiszoo.protocol.Model.at_threshold`)."""
+        """Load the model, at the run's threshold if it has `at_threshold` (`iiszoo.protocol.Model.at_threshold`)."""
         if importlib.util.find_spec("torch") is not None:
             self.torch = importlib.import_module("torch")
             self.torch.set_num_threads(threads)
-            self.torch.empty(0, device=device)  # raises where there is no such device
+            self.torch.empty(0, device=device)  # raises if there is no such device
             self._array = self.torch.Tensor
         elif device != "cpu":
             raise ValueError(f"device {device!r} needs torch, which is not installed there")
@@ -199,7 +199,7 @@ class Host:
         return self.torch.no_grad() if self.torch is not None else contextlib.nullcontext()
 
     def _values(self, packed: Any) -> Any:
-        """A tensor, or a list of them, on the model's device; arrays where there is no torch."""
+        """A tensor, or a list of them, on the model's device; arrays if there is no torch."""
         if isinstance(packed, list):
             return [self._values(one) for one in packed]
         array = self.inbox.get(packed)
@@ -239,7 +239,7 @@ class Host:
         return {"prev_output": packed, "z": entries}
 
     def _join(self, elements: list[Any]) -> Any:
-        """One batched value from its elements, as `iiszoo.protocol.join`."""
+        """One batched value from its elements, like `iiszoo.protocol.join`."""
         first = elements[0]
         if isinstance(first, self._array) and all(
             isinstance(e, self._array) and e.shape == first.shape and e.dtype == first.dtype for e in elements
@@ -264,12 +264,12 @@ class Host:
         return {"id": name, "new": self._pack(element)}
 
     def _pack(self, element: Any) -> dict[str, Any] | None:
-        """An entry's bytes; None where it cannot be turned into bytes, and so cannot outlive this process."""
+        """An entry's bytes; None if it cannot be turned into bytes, and so cannot outlive this process."""
         if self.torch is not None and isinstance(element, self._array):
             with contextlib.suppress(TypeError, RuntimeError):  # types and layouts that numpy does not have
                 place = self.outbox.put(element.detach().cpu().numpy())
                 return {"kind": f"tensor on {element.device}", "place": place}
-            element = element.clone()  # of a part of a batch, pickle would write the whole
+            element = element.clone()  # for a part of a batch, pickle would write the whole batch
         try:
             data = pickle.dumps(element, 4)
         except Exception:  # noqa: BLE001  a class may raise anything when it is pickled
@@ -284,7 +284,7 @@ class Host:
 
 
 class FormatError(Exception):
-    """An answer that breaks the standard format; the sentence begins behind "model NAME"."""
+    """An output that breaks the standard format; the text follows "model NAME"."""
 
 
 def _clicks(clicks: Any) -> Any:
@@ -292,7 +292,7 @@ def _clicks(clicks: Any) -> Any:
 
 
 def is_function(model: str) -> bool:
-    """Whether this is `module:function`, and no id (as `iiszoo.object_path.is_function`)."""
+    """Whether this is `module:function`, not an id (like `iiszoo.object_path.is_function`)."""
     return re.match(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", model) is not None
 
 
@@ -316,11 +316,11 @@ def _code_of(model: str) -> str:
 
 
 def _iiszoo(part: str, model: str) -> Any:
-    """A module of the iiszoo that is installed here, which need not be the one that this file came from."""
+    """A module of the iiszoo installed here, which may differ from the one that this file belongs to."""
     if importlib.util.find_spec("iiszoo") is None:
         raise ModuleNotFoundError(
-            f"model {model!r} is found by its id only where iiszoo and the model's plugin are installed, and "
-            f"{sys.executable} has no iiszoo; install them there, or name a function as module:function"
+            f"model {model!r} cannot be found by its id: {sys.executable} has no iiszoo; install iiszoo and the "
+            "model's plugin there, or name a function as module:function"
         )
     return importlib.import_module(f"iiszoo.{part}")
 
@@ -328,13 +328,13 @@ def _iiszoo(part: str, model: str) -> Any:
 def _version(distribution: str) -> str | None:
     try:
         return str(importlib.import_module("importlib.metadata").version(distribution))
-    except ImportError:  # not installed; or Python 3.7, whose standard library cannot tell
+    except ImportError:  # not installed; or Python 3.7, whose standard library has no such module
         version = getattr(sys.modules.get(distribution), "__version__", None)
         return None if version is None else str(version)
 
 
 def _listen(connection: Connection, requests: queue.Queue[Any]) -> None:
-    """Take requests in. Where the other side has gone, nobody is left to end this process and what it started."""
+    """Receive requests. If the client is gone, nothing else would end this process and those that it started."""
     try:
         while True:
             requests.put(json.loads(connection.recv_bytes()))
@@ -343,12 +343,12 @@ def _listen(connection: Connection, requests: queue.Queue[Any]) -> None:
 
 
 def _described(error: BaseException) -> dict[str, str]:
-    """An exception within bounds; its own methods may raise anything."""
+    """An exception, shortened; its own methods may raise anything."""
     kind = type(error).__name__
     try:
         text = " ".join(str(error)[:2000].split())
     except BaseException as second:  # noqa: BLE001  see above
-        text = f"(it cannot say what: its str() raises {type(second).__name__})"
+        text = f"(no text: its str() raises {type(second).__name__})"
     try:
         lines = traceback.format_exc()[-20000:]
     except BaseException:  # noqa: BLE001
@@ -357,7 +357,7 @@ def _described(error: BaseException) -> dict[str, str]:
 
 
 def main(connection: Connection, inbox: Area, outbox: Area) -> None:
-    """Serve until the other side hangs up."""
+    """Serve until the client closes the connection."""
     requests: queue.Queue[Any] = queue.Queue()
     threading.Thread(target=_listen, args=(connection, requests), daemon=True).start()
     connection.send_bytes(json.dumps({"protocol": PROTOCOL}).encode())

@@ -1,4 +1,4 @@
-"""What tests of models need: the conformance kit, and weights that are made, not trained.
+"""For tests of models: the conformance kit, and synthetic weights.
 
     >>> @iiszoo.testing.parametrize_checks("classic/*", expected_failures={"many_clicks": "it reads 24 clicks at most"})
     ... def test_conformance(check):
@@ -8,8 +8,8 @@
     ...     if name in ("card_complete", "loads"):  # or all of them
     ...         check()
 
-The checks, and the defect that each of them is there for: `docs/conformance.md`. This module imports neither torch nor
-pytest until something of it is used.
+`docs/conformance.md` lists the checks and the defect that each catches. This module imports neither torch nor pytest
+until something of it is used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a check is: a promise of the standard format, the defect that breaks it, and where to look for that."""
+"""A check: a promise of the standard format, the defect that breaks it, and where to look for the defect."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ class CheckFailed(AssertionError):
 
 
 class Broken(Exception):
-    """Raised by a check: what was found in the place of what its promise says."""
+    """Raised by a check: what was found instead of what it promises."""
 
 
 class NotApplicable(Exception):
-    """Raised by a check that does not concern this model, or cannot be made here; the message says why."""
+    """Raised by a check that does not concern this model, or cannot run here; the message says why."""
 
 
 @dataclass(frozen=True)
 class Check:
     """One named check.
 
-    `promise` is a clause that holds for every sound model, `catches` the defect of the field that it is there for,
-    `look` where that defect sits. Tier 1 holds for any model, with untrained weights too; tier 2 needs weights that
-    mean something. `after` names the checks without which this one says nothing: where one of those has not passed, it
-    is skipped.
+    `promise` is a clause that holds for every sound model, `catches` the common defect that breaks it, `look` where to
+    find that defect. Tier 1 holds for any model, even with untrained weights; tier 2 needs meaningful weights. `after`
+    names the checks without which this one is meaningless: if one of those has not passed, it is skipped.
     """
 
     name: str
@@ -45,7 +44,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a check: `message` is empty where it passed, else the failure, or why it was skipped."""
+    """The outcome of a check: `message` is empty if it passed, else the failure, or why it was skipped."""
 
     check: str
     tier: int
@@ -55,7 +54,7 @@ class Outcome:
 
 
 CHECKS: dict[str, Check] = {}
-"""Every check by name, in the order in which they run; filled by `iiszoo.testing._checks`."""
+"""Every check by name, in running order; filled by `iiszoo.testing._checks`."""
 
 
 def check(

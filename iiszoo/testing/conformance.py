@@ -1,4 +1,4 @@
-"""Running the checks over a model, one after another or one by one."""
+"""Running the checks on a model, all or one by one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def subject_of(
     tolerance: float = TOLERANCE,
     timeout: float = TIMEOUT,
 ) -> Subject:
-    """What `checks` runs on. Raises `UnknownId`, `PluginError` or `BadOption` for an id that cannot be used."""
+    """The model as `checks` takes it. Raises `UnknownId`, `PluginError` or `BadOption` for an id that cannot be
+    used.
+    """
     if isinstance(model, str) and not is_function(model):
         resolve(model, checkpoint)
     return Subject(Origin(model, Path(checkpoint) if checkpoint else None), trained, tolerance, timeout)
@@ -44,16 +46,16 @@ def checks(
     """Every check of a model, by name: `for name, check in checks(model): check()`.
 
     Args:
-        model: an id, `"module:function"`, a callable of the standard format, or a factory, which called without
-            arguments returns one (with a card: `as_model(..., card=card)`); a factory may take `device`.
-        checkpoint: a file of weights for an id, in the place of the card's own.
-        trained: whether the weights mean something, so that the checks of tier 2 hold; for an id True also fetches the
-            card's weights. None: where the model has no weights to be trained.
-        tolerance: the largest difference in probability between answers that other kernels computed: of a batch, a
-            thread, another process. On CUDA twenty times that.
-        timeout: seconds that another process, with its start and loading, or a thread may take for one session.
+        model: an id, `"module:function"`, a callable of the standard format, or a factory, which returns one when
+            called without arguments (with a card: `as_model(..., card=card)`); a factory may take `device`.
+        checkpoint: a file of weights for an id, instead of the card's own.
+        trained: whether the weights are meaningful, so that the checks of tier 2 apply; for an id True also fetches the
+            card's weights. None: yes if the model has no weights to train.
+        tolerance: the largest allowed difference in probability between outputs computed by different kernels: in a
+            batch, a thread, another process. Twenty times that on CUDA.
+        timeout: seconds for one session in a thread or in another process, its start and loading included.
 
-    A check returns None where it passed, or in a sentence why it does not apply here. It raises `CheckFailed`.
+    A check returns None if it passes, or a sentence that says why it does not apply here. It raises `CheckFailed`.
     """
     subject = subject_of(model, checkpoint=checkpoint, trained=trained, tolerance=tolerance, timeout=timeout)
     for name in CHECKS:
@@ -61,13 +63,13 @@ def checks(
 
 
 def outcomes(subject: Subject) -> Iterator[Outcome]:
-    """What comes of every check, in order, each as soon as it is known; nothing is raised for a failure."""
+    """The outcome of every check, in order, each as soon as it is known; a failure raises nothing."""
     for name in CHECKS:
         yield outcome(subject, name)
 
 
 def outcome(subject: Subject, name: str) -> Outcome:
-    """What comes of one check, and before it of those that it comes after; each is made once."""
+    """The outcome of one check, after those that it depends on; each runs once."""
     if name not in subject.outcomes:
         began = time.perf_counter()
         status, message = _made(subject, CHECKS[name])
@@ -80,11 +82,11 @@ def _made(subject: Subject, check: Check) -> tuple[Status, str]:
         for name in check.after:
             earlier = outcome(subject, name)
             if earlier.status == "failed":
-                raise NotApplicable(f"it says nothing where {name} fails")
+                raise NotApplicable(f"it is meaningless because {name} fails")
             if earlier.status == "skipped":
                 raise NotApplicable(earlier.message)
         if check.tier == 2 and not subject.meaningful:
-            raise NotApplicable("it needs weights that mean something: --weights (trained=True) says that they do")
+            raise NotApplicable("it needs meaningful weights: --weights (trained=True) says that they are")
         check.run(subject)
     except NotApplicable as reason:
         return "skipped", str(reason)
@@ -92,7 +94,7 @@ def _made(subject: Subject, check: Check) -> tuple[Status, str]:
         return "failed", _sentence(subject, check, str(found))
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001  a model may raise anything, and scripts leave
+    except BaseException as error:  # noqa: BLE001  a model may raise anything, SystemExit too
         return "failed", _sentence(subject, check, raised(error))
     return "passed", ""
 

@@ -1,12 +1,12 @@
-"""Golden tests: a session of fixed clicks on an embedded image, against figures that were stored when it was right.
+"""Golden tests: a session of fixed clicks on an embedded image, compared with figures stored when it was right.
 
 >>> from iiszoo import load_model
 >>> from iiszoo.testing import golden
 >>> file = Path("golden.json")  # beside the test: Path(__file__).with_name("golden.json")
 >>> clicks = [(240, 200, True), (60, 60, False)]
->>> os.environ["IISZOO_GOLDEN"] = "write"  # once, and again after a change that is wanted: stores the figures
+>>> os.environ["IISZOO_GOLDEN"] = "write"  # once, and after an intended change: stores the figures
 >>> golden.compare(load_model("classic/grabcut"), file, "grabcut", clicks)
->>> del os.environ["IISZOO_GOLDEN"]  # from then on: compares with them
+>>> del os.environ["IISZOO_GOLDEN"]  # from then on: compares with these
 >>> golden.compare(load_model("classic/grabcut"), file, "grabcut", clicks)
 """
 
@@ -24,23 +24,23 @@ from iiszoo import Session, load_dataset
 from iiszoo.protocol import Model
 
 IMAGE = "camera__man"
-"""Which sample of the dataset `demo`; its image is 480 pixels high and 448 wide."""
+"""A sample of the dataset `demo`; its image is 480 pixels high and 448 wide."""
 
 
 def compare(
     model: Model, file: Path, name: str, clicks: Sequence[tuple[int, int, bool]], tolerance: float = 5e-3
 ) -> None:
-    """AssertionError unless the session's figures are those that `file` holds under `name`.
+    """Raise AssertionError unless the session's figures are those in `file` under `name`.
 
-    `clicks`: (row, col, positive). `tolerance`: of a probability and of a mask's share of the image; CPUs differ in the
-    last digits of a network. Regions of interest must be the same.
+    `clicks`: (row, col, positive). `tolerance`: for a probability and for the mask's share of the image; CPUs differ in
+    the last digits of a network. Regions of interest must be equal.
     """
     stored = json.loads(file.read_text("utf-8")) if file.exists() else {}
     found = figures_of(model, clicks)
     if os.environ.get("IISZOO_GOLDEN") == "write":
         file.write_text(json.dumps({**stored, name: found}, indent=1) + "\n", "utf-8")
         return
-    assert name in stored, f"{file} holds no figures of {name}; IISZOO_GOLDEN=write stores them"
+    assert name in stored, f"{file} has no figures of {name}; IISZOO_GOLDEN=write stores them"
     for k, (ours, expected) in enumerate(zip(found, stored[name], strict=True)):
         where = f"{name}, click {k + 1}"
         assert ours["roi"] == expected["roi"], f"{where}: region {ours['roi']} instead of {expected['roi']}"

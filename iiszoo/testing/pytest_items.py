@@ -1,4 +1,6 @@
-"""The checks as tests of pytest, one item a check. Nothing is registered with pytest: a plugin's tests import this."""
+"""The checks as pytest tests, one item per check. Nothing is registered with pytest: a plugin's tests import this
+module.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ class Item:
     """One check of one model, called by the test that it is a parameter of: passes, skips with a reason, or fails."""
 
     running: Subject | None = None
-    """Whose checks run now: only one model is kept loaded."""
+    """The subject whose checks run now: only one model stays loaded."""
 
     def __init__(self, subject: Subject, check: str) -> None:
         self.subject, self.check = subject, check
@@ -46,7 +48,7 @@ def parametrize_checks(
     tolerance: float = TOLERANCE,
     timeout: float = TIMEOUT,
 ) -> pytest.MarkDecorator:
-    """Give a test function its argument `check`, once for each check of each model; it has to call it.
+    """Parametrize a test function with `check`, once per check and model; the test must call it.
 
     Args:
         models: ids, patterns of ids (`"focalclick/*"`), `"module:function"`, models, factories (see
@@ -55,12 +57,15 @@ def parametrize_checks(
             fails the test, so that the list stays true.
         checkpoint, trained, tolerance, timeout: as for `iiszoo.testing.checks`.
 
-    Raises `UnknownId` for an id or pattern that nothing matches, `BadOption` for an expected failure of no known name.
+    Raises `UnknownId` for an id or pattern that nothing matches, `BadOption` for an expected failure with an unknown
+    name.
     """
     expected = dict(expected_failures or {})
     for name, reason in expected.items():
         if name not in CHECKS:
-            raise BadOption(f"expected_failures names {name!r}, which is no check; checks: {', '.join(CHECKS)}")
+            raise BadOption(
+                f"expected_failures names {name!r}, which is not a check; the checks are {', '.join(CHECKS)}"
+            )
         if not reason.strip():
             raise BadOption(f"expected_failures gives no reason for {name}; say why the model fails it")
     several = [models] if isinstance(models, str) or callable(models) else models

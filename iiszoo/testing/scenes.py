@@ -1,4 +1,4 @@
-"""The pictures that the checks show, and the clicks that they make: small, synthetic, always the same."""
+"""The images and clicks of the checks: small, synthetic, always the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from iiszoo.protocol import Clicks, Images
 
 RED, YELLOW, BROWN = (0.9, 0.2, 0.15), (0.9, 0.8, 0.1), (0.6, 0.35, 0.1)
 SIDES = (96, 128)
-"""Height and width of the ordinary sessions: multiples of 32, so that odd sizes are a check of their own."""
+"""Height and width of the ordinary sessions: multiples of 32, because odd sizes have their own check."""
 
 Disk = tuple[int, int, int, tuple[float, float, float]]
 """Row and column of its centre, radius, colour."""
@@ -29,7 +29,7 @@ class Scene:
 
 
 def picture(height: int, width: int, *disks: Disk, seed: int = 0) -> Tensor:
-    """Float32 (3, height, width) in [0, 1]: disks of one colour each on blue-grey ground with a little noise."""
+    """Float32 (3, height, width) in [0, 1]: disks of one colour each on a blue-grey background with a little noise."""
     random = np.random.Generator(np.random.Philox(seed))
     ground = np.array([0.3, 0.4, 0.55])[:, None, None]
     planes = ground + 0.06 * (random.random((3, height, width)) - 0.5)
@@ -42,7 +42,7 @@ def picture(height: int, width: int, *disks: Disk, seed: int = 0) -> Tensor:
 
 @cache
 def session(k: int) -> Scene:
-    """One of three sessions of two interactions, with images of one size (`SIDES`); no two click alike."""
+    """One of three sessions of two interactions, with images of one size (`SIDES`) and different clicks."""
     disks: tuple[tuple[Disk, ...], ...] = (
         ((40, 80, 20, RED),),
         ((60, 30, 18, YELLOW), (30, 95, 15, BROWN)),

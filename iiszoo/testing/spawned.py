@@ -1,4 +1,4 @@
-"""The program that `spawned_process` starts: makes a model as it is told to, and runs the first session.
+"""The program that the check `spawned_process` starts: it loads a model as requested, and runs the first session.
 
 `python -m iiszoo.testing.spawned DIR` reads DIR/request and writes DIR/answer, a pickled pair: ("outputs", arrays),
 ("raised", a sentence), or ("unreachable", why the request could not be read).
@@ -23,7 +23,7 @@ REQUEST, ANSWER = "request", "answer"
 
 @dataclass(frozen=True)
 class Request:
-    """What the other process is to make, and with how many threads of torch."""
+    """The model that the other process loads, and its number of torch threads."""
 
     origin: Origin
     n_threads: int

@@ -1,4 +1,4 @@
-"""The model that is checked: where it comes from, whether its weights mean anything, and the runs that checks share."""
+"""The model under check: where it comes from, whether its weights are meaningful, and the runs that checks share."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from iiszoo.testing.values import fresh
 from iiszoo.trained_file import named_file
 
 ModelOrFactory = str | Callable[..., Any]
-"""An id, `module:function`, a model (any callable of the standard format), or a factory: called without arguments, it
-returns a model. A factory that takes `device` is also asked for one on CUDA."""
+"""An id, `module:function`, a model (any callable of the standard format), or a factory, which returns a model when
+called without arguments. A factory that takes `device` is also asked for one on CUDA."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """All that a process needs to make the model, its own or another that this is pickled to."""
+    """All that a process needs to load the model: this one, or another that this object is pickled to."""
 
     what: ModelOrFactory
     checkpoint: Path | None = None
 
     @property
     def named(self) -> bool:
-        """Whether it is an id, so that a card stands behind it before anything is loaded."""
+        """Whether it is an id, whose card is known before anything is loaded."""
         return isinstance(self.what, str) and not is_function(self.what) and not self.is_file
 
     @property
@@ -49,16 +49,16 @@ class Origin:
         return isinstance(self.what, str) and named_file(self.what) is not None
 
     def load(self, device: str = "cpu") -> Model:
-        """The model on `device`. Raises what its loader raises, `NotApplicable` where it cannot be made there."""
+        """The model on `device`. Raises what its loader raises, `NotApplicable` if it cannot be loaded there."""
         if isinstance(self.what, str) and (self.named or self.is_file):
             return load_model(self.what, self.checkpoint, device)
         if self.checkpoint is not None:
-            raise BadOption(f"{label(self.what)} is no id of a model, so it takes no checkpoint")
+            raise BadOption(f"{label(self.what)} is not an id of a model, so it takes no checkpoint")
         what = load_object(self.what) if isinstance(self.what, str) else self.what
         if not is_factory(what):
             if isinstance(what, Model) and device != what.device:
                 raise NotApplicable(
-                    f"it was given loaded, on {what.device}; give its id, or a factory that takes device"
+                    f"it is already loaded, on {what.device}; give its id, or a factory that takes device"
                 )
             return as_model(what, label(self.what), device=device)
         if "device" in inspect.signature(what).parameters:
@@ -69,15 +69,17 @@ class Origin:
 
 
 def is_factory(what: Callable[..., Any]) -> bool:
-    """Whether `what` is to be called, without arguments, to get a model; else it is one itself.
+    """Whether `what`, called without arguments, returns a model; else it is a model itself.
 
-    Raises `BadOption` where, by its parameters, it can be neither.
+    Raises `BadOption` if its parameters allow neither.
     """
     if isinstance(what, Model) or (not inspect.isclass(what) and _takes(what, 4)):
         return False
     if _takes(what, 0):
         return True
-    raise BadOption(f"{label(what)} is neither a model, of (x, z, pcs, ncs), nor a factory, of no argument")
+    raise BadOption(
+        f"{label(what)} is neither a model, called with (x, z, pcs, ncs), nor a factory, called without arguments"
+    )
 
 
 def _takes(what: Callable[..., Any], n_arguments: int) -> bool:
@@ -100,7 +102,7 @@ def label(what: ModelOrFactory) -> str:
 
 @dataclass(frozen=True)
 class Play:
-    """A session as it went: the state before the first click, and y and z of each interaction."""
+    """A session that was run: the state before the first click, and y and z of each interaction."""
 
     start: State
     outputs: list[Outputs]
@@ -111,9 +113,9 @@ class Play:
 class Subject:
     """One model under check.
 
-    `trained`: whether its weights mean something; None: they do where it has none to be trained. `tolerance`: how far
-    two answers may lie apart that different kernels computed, in probability. `timeout`: how long another process,
-    with its start and loading the model, or a thread may take for a session, in seconds.
+    `trained`: whether its weights are meaningful; None: yes if it has none to train. `tolerance`: the allowed
+    difference in probability between two outputs that different kernels computed. `timeout`: seconds for a session in a
+    thread or in another process, its start and loading the model included.
     """
 
     origin: Origin
@@ -136,20 +138,20 @@ class Subject:
 
     @cached_property
     def model(self) -> Model:
-        """The model, loaded once, on the CPU. `NotApplicable` where its weights are not at hand."""
+        """The model, loaded once, on the CPU. Raises `NotApplicable` if its weights are not in the cache."""
         if self.origin.named and self.origin.checkpoint is None and not self.trained:
             card, _ = resolve_model(str(self.origin.what))
             missing = [file.filename for file in card.weights if assets.status(card, file).state != "present"]
             if missing:
                 raise NotApplicable(
                     f"its weights are not in the cache ({', '.join(missing)}): --weights (trained=True) fetches them, "
-                    "--checkpoint FILE (checkpoint=) gives others, synthetic ones too"
+                    "--checkpoint FILE (checkpoint=) uses others, even synthetic ones"
                 )
         return self.origin.load()
 
     @property
     def meaningful(self) -> bool:
-        """Whether the answers can be expected to make sense."""
+        """Whether the outputs can be expected to make sense."""
         if self.trained is not None:
             return self.trained
         if self.origin.is_file:
@@ -158,7 +160,7 @@ class Subject:
         return not files or (self.origin.checkpoint is None and all(file.ships for file in files))
 
     def release(self) -> None:
-        """Let go of the model and of its runs; what came of the checks is kept."""
+        """Free the model and its runs; the outcomes of the checks are kept."""
         self.__dict__.pop("model", None)
         self._plays.clear()
 
@@ -185,7 +187,7 @@ class Subject:
         return self.once("together", scenes.all_sessions)
 
     def once(self, key: object, scene: Callable[[], Scene]) -> Play:
-        """The session of a scene, played when it is first asked for under `key`."""
+        """The session of a scene, run when first requested under `key`."""
         if key not in self._plays:
             self._plays[key] = self.play(scene())
         return self._plays[key]
@@ -206,7 +208,7 @@ def play(model: Model, scene: Scene) -> Play:
 def raised(error: BaseException) -> str:
     """`it raised ValueError: ... at file.py:12`: the innermost line that is neither the kit's, torch's nor Python's."""
     places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    file, line = ([place for place in places if _is_the_models(place[0])] or places or [("an unknown place", 0)])[-1]
+    file, line = ([place for place in places if _is_the_models(place[0])] or places or [("an unknown file", 0)])[-1]
     return f"it raised {one_line(error)} at {file}:{line}"
 
 

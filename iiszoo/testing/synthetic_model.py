@@ -1,4 +1,4 @@
-"""A model of an id with synthetic weights, as its own loader makes it of a checkpoint."""
+"""A model of an id with synthetic weights, loaded by its own loader from a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from iiszoo.protocol import Model
 def load_synthetic(
     model: str, network: nn.Module, device: str = "cpu", *, conv_gain: float = 1.0, own: Own | None = None
 ) -> Model:
-    """The model of an id, with options or without, as its loader makes it of a checkpoint with synthetic weights.
+    """The model of an id, with or without options, loaded by its own loader from a checkpoint with synthetic weights.
 
-    `network`: what the checkpoint is one of; it is filled. `conv_gain`, `own`: as for `fill`.
+    `network`: the network of the checkpoint; it is filled. `conv_gain`, `own`: as for `fill`.
     """
     with TemporaryDirectory() as folder:
         checkpoint = Path(folder) / "synthetic.pth"

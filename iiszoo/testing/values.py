@@ -1,4 +1,4 @@
-"""Copying and comparing what goes into a model and comes out of it."""
+"""Copying and comparing the inputs and outputs of a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from iiszoo.protocol import Outputs
 
 
 def fresh(value: Any) -> Any:
-    """A copy that shares no tensor, array or container with `value`; what else it holds stays the same object."""
+    """A copy that shares no tensor, array or container with `value`; any other object in it stays the same object."""
     if isinstance(value, Tensor):
         return value.detach().clone()
     if isinstance(value, np.ndarray):
@@ -46,7 +46,7 @@ def change(before: Any, after: Any, name: str) -> str | None:
 
 
 def difference(one: Outputs, other: Outputs) -> float:
-    """The largest difference between two answers, element by element; infinite where their sizes or a NaN differ."""
+    """The largest difference between two outputs, element by element; infinite if their sizes or a NaN differ."""
     if len(one) != len(other):
         return float("inf")
     return max(_difference(a, b) for a, b in zip(one, other, strict=True))

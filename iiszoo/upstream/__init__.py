@@ -1,16 +1,16 @@
-"""Code that others published as a repository, not as a package: cloned at one commit and imported under a private name.
+"""Published code that is a repository, not a package: cloned at one commit and imported under a private name.
 
-Most models of interactive segmentation are forks of one code base, each importable as `isegm` only. Here any number of
+Most models of interactive segmentation are forks of one code base, each importable only as `isegm`. Here any number of
 them live in one process:
 
     source = Source("https://github.com/SamsungLabs/ritm_interactive_segmentation", "b9b4460...", "MIT")
     clone(source)                          # -> directory of its files
-    load(source).import_module("isegm")    # -> its package, which others know as `_iiszoo_upstream....isegm`
+    load(source).import_module("isegm")    # -> its package, `_iiszoo_upstream....isegm` in sys.modules
     isegm_model(source, "checkpoint.pth")  # -> its predictor in the standard format
 
-Clones lie at `<cache>/upstream/<repository>/<commit>`; see `iiszoo.assets` for the cache. `IISZOO_OFFLINE=1` makes no
-connection. What goes wrong and is meant for a user raises `iiszoo.errors.UpstreamError`. A clone's code is run as it
-is: use repositories that you trust. Importing this package imports neither torch nor numpy.
+Clones are at `<cache>/upstream/<repository>/<commit>`; see `iiszoo.assets` for the cache. `IISZOO_OFFLINE=1` forbids
+connections. Errors for users are `iiszoo.errors.UpstreamError`. A clone's code is run as it is: use repositories that
+you trust. Importing this package imports neither torch nor numpy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bringing the files of one commit of a repository into the cache."""
+"""Cloning the files of one commit of a repository into the cache."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from iiszoo.upstream._manifest import Manifest
 _log = logging.getLogger("iiszoo.upstream")
 
 PICTURES = ("*.gif", "*.png", "*.jpg", "*.jpeg", "*.svg", "*.pdf", "*.mp4", "*.avi", "*.mov", "*.webm", "*.ipynb")
-"""What a repository shows, and its code can do without: left out where a server does not hand all files over."""
+"""Files that a repository's code does not need: left out if a server does not provide all files."""
 
 
 def clone(source: Source) -> Path:
-    """The directory that holds the files of `source.commit`, fetched with git first where the cache lacks them.
+    """The directory of the files of `source.commit`, fetched with git first if the cache lacks them.
 
-    Only that commit is asked for, without its history, submodules and LFS files; a mirror that git was told of by
-    `url.<base>.insteadOf` is used, also where it lacks pictures or other commits. A repository on this machine is
-    read even with `IISZOO_OFFLINE=1`. The files are compared with git's hashes of them at each call.
+    Only that commit is requested, without its history, submodules and LFS files. A mirror that git's
+    `url.<base>.insteadOf` names is used, even if it lacks pictures or other commits. A repository on this machine is
+    read even with `IISZOO_OFFLINE=1`. The files are compared with git's hashes at each call.
 
-    Raises `UpstreamError` where `source.repo` is no address of a repository or `source.commit` no full commit hash,
-    where the repository cannot be fetched or has no such commit, and where the files in the cache are not those of the
-    commit.
+    Raises `UpstreamError` if `source.repo` is not the address of a repository or `source.commit` not a full commit
+    hash, if the repository cannot be fetched or does not have the commit, and if the files in the cache are not those
+    of the commit.
     """
     there = place(source)
     if not there.is_dir():
@@ -46,37 +46,38 @@ def clone(source: Source) -> Path:
 
 
 def place(source: Source) -> Path:
-    """Where a clone lies, or would lie: `<cache>/upstream/<repository>/<commit>`, its files in `files`.
+    """The path of a clone, present or not: `<cache>/upstream/<repository>/<commit>`, its files in `files`.
 
-    Raises `UpstreamError` where `source.repo` is no address of a repository, or `source.commit` no full commit hash.
+    Raises `UpstreamError` if `source.repo` is not the address of a repository, or `source.commit` not a full commit
+    hash.
     """
     _check_address(source.repo)
     if not isinstance(source.commit, str) or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", source.commit):
         raise UpstreamError(
             f"repository {source.repo} cannot be cloned at {source.commit!r}: a Source names its commit by the full "
-            "hash, 40 hex digits in lower case (`git rev-parse COMMIT` prints it), as a shorter one is not for ever"
+            "hash, 40 lower-case hex digits (`git rev-parse COMMIT` prints it); a shorter one may become ambiguous"
         )
     return cache_root() / "upstream" / repository_name(source) / source.commit
 
 
 def source_of(card: ModelCard) -> Source:
-    """The card's upstream. Raises `UpstreamError` where it names none."""
+    """The card's upstream. Raises `UpstreamError` if it names none."""
     if card.upstream is None:
-        raise UpstreamError(f"model {card.id} names no upstream repository on its card, so there is nothing to clone")
+        raise UpstreamError(f"the card of model {card.id} names no upstream repository, so there is nothing to clone")
     return card.upstream
 
 
 def repository_name(source: Source) -> str:
     """The last part of the repository's address, in letters, digits and `_`."""
     last = re.split(r"[/:\\]", source.repo.rstrip("/\\"))[-1].removesuffix(".git")
-    return re.sub(r"\W", "_", last, flags=re.ASCII)[:100] or "repository"  # a file system takes 255 and a suffix
+    return re.sub(r"\W", "_", last, flags=re.ASCII)[:100] or "repository"  # file systems allow 255, suffix included
 
 
 def _check_address(repo: object) -> None:
     """Raise `UpstreamError` unless it is an address that git fetches from by itself, or an absolute path.
 
-    A path that depends on where somebody stands is none, nor is what git would take for an option, or hand to a
-    program: `ext::COMMAND`, `fd::17`.
+    A relative path is not one, nor is anything that git would take for an option, or pass to a program: `ext::COMMAND`,
+    `fd::17`.
     """
     problem = _problem(repo)
     if problem:
@@ -88,30 +89,30 @@ def _check_address(repo: object) -> None:
 
 
 def _problem(repo: object) -> str:
-    """Why it is no address of a repository; "" where it is one."""
+    """Why it is not the address of a repository; "" if it is one."""
     if not isinstance(repo, str):
-        return f"it is of type {type(repo).__name__}, not a text"
+        return f"it is of type {type(repo).__name__}, not a string"
     if not repo.strip():
         return "it is empty"
     if re.search(r"[\x00-\x1f\x7f]", repo):
-        return "it holds a control character"
+        return "it contains a control character"
     try:
         os.fsencode(repo)
     except UnicodeEncodeError:
-        return "it holds a character that cannot be encoded"
+        return "it contains a character that cannot be encoded"
     if repo.startswith("-"):
         return "git would take it for an option"
     if re.match(r"[\w+.-]*::", repo):
-        return f"the transport {repo.partition('::')[0]}:: is not one of those that are used"
+        return f"the transport {repo.partition('::')[0]}:: is not supported"
     if Path(repo).is_absolute():
         return "it is the root of the file system" if Path(repo) == Path(Path(repo).anchor) else ""
     scheme, colon, rest = repo.partition(":")
     if colon and (scheme == "file" or rest.startswith("//")):
         if scheme not in PROTOCOLS:
-            return f"the transport {scheme} is not one of those that are used"
+            return f"the transport {scheme} is not supported"
         host, _, path = rest.removeprefix("//").partition("/")
         if scheme == "file" and not re.match(r"(//(localhost)?)?/", rest):
-            return "a file: address is followed by an absolute path"
+            return "a file: address needs an absolute path"
         if scheme != "file" and (not host or host.rpartition("@")[2].startswith("-")):
             return "it names no host"
         return "" if path.strip("/ ") else "it names no path"
@@ -121,7 +122,7 @@ def _problem(repo: object) -> str:
 
 
 def manifest(source: Source) -> Manifest | None:
-    """What the cache's clone consists of, unchecked; None where there is no clone. Raises `UpstreamError`."""
+    """The contents of the cached clone, unchecked; None if there is no clone. Raises `UpstreamError`."""
     there = place(source)
     return _manifest(source, there) if there.is_dir() else None
 
@@ -135,8 +136,8 @@ def _check(source: Source, there: Path) -> None:
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise UpstreamError(
-            f"the clone of {source.repo} is not commit {source.commit[:8]} any more: {wrong[0]}{more}; "
-            f"remove {there} to have it cloned anew"
+            f"the clone of {source.repo} is no longer commit {source.commit[:8]}: {wrong[0]}{more}; "
+            f"remove {there} to have it cloned again"
         )
 
 
@@ -146,21 +147,20 @@ def _manifest(source: Source, there: Path) -> Manifest:
     except (OSError, ValueError, TypeError) as error:
         raise UpstreamError(
             f"the clone of {source.repo} in {there} is damaged: its manifest.json cannot be read; remove {there} to "
-            "have it cloned anew"
+            "have it cloned again"
         ) from error
     if found.commit != source.commit:
-        raise UpstreamError(f"{there} holds commit {found.commit}; remove it to have {source.repo} cloned anew")
+        raise UpstreamError(f"{there} contains commit {found.commit}; remove it to have {source.repo} cloned again")
     return found
 
 
 def _fetch(source: Source, there: Path) -> None:
-    """Clone beside the place and rename: whoever interrupts it leaves nothing that looks like a clone.
+    """Clone into a directory beside `there` and rename it: an interruption leaves nothing that looks like a clone.
 
-    Each attempt has a directory of its own: of a process that was killed, git may live on for a moment and go on
-    writing to the old one.
+    Each attempt has its own directory: if the process is killed, its git may go on writing to the old one for a moment.
     """
     part = there.with_name(f"{there.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
-    for stale in there.parent.glob(f"{there.name}.*part"):  # nobody's: the caller holds the lock
+    for stale in there.parent.glob(f"{there.name}.*part"):  # abandoned: the caller holds the lock
         shutil.rmtree(stale, ignore_errors=True)
     try:
         checked_out = _checked_out(source, part, there)
@@ -186,7 +186,7 @@ def _fetch(source: Source, there: Path) -> None:
 
 
 def _checked_out(source: Source, part: Path, there: Path) -> Manifest:
-    """Bring the commit's files into `part / "files"`, and say which they are. Raises `GitFailed`, `UpstreamError`."""
+    """Write the commit's files to `part / "files"`; returns which they are. Raises `GitFailed`, `UpstreamError`."""
     git = _empty(part)
     address = git("ls-remote", "--get-url", "--", source.repo).strip()  # after url.<base>.insteadOf; no connection
     objects = _objects_here(address)
@@ -209,14 +209,14 @@ def _checked_out(source: Source, part: Path, there: Path) -> Manifest:
 
 
 def _empty(part: Path) -> Repository:
-    """A repository without anything, whatever was there (of an attempt that failed)."""
+    """An empty repository, in place of what a failed attempt left."""
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     return Repository(part / "git", part / "files")
 
 
 def _from_objects(source: Source, part: Path, objects: Path) -> Manifest:
-    """From a repository on this machine: its objects are read where they lie, and nothing is asked for."""
+    """From a repository on this machine: its objects are read in place, and nothing is requested."""
     git = _empty(part)
     (git.git_dir / "objects" / "info" / "alternates").write_text(f"{objects}\n", "utf-8")
     _require_commit(git, source)
@@ -226,8 +226,8 @@ def _from_objects(source: Source, part: Path, objects: Path) -> Manifest:
 
 
 def _requests(commit: str) -> list[tuple[str, ...]]:
-    """What to ask a server for, the least first: the commit, and its files when they are checked out; with its files
-    at once, where single files are not handed out; all branches and tags, where single commits are not.
+    """What to request from a server, the least first: the commit, with its files at checkout; with its files at once,
+    if single files are refused; all branches and tags, if single commits are refused.
     """
     branches = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
     return [
@@ -250,7 +250,7 @@ def _fetched(source: Source, part: Path, what: tuple[str, ...]) -> Manifest:
 
 
 def _objects_here(address: str) -> Path | None:
-    """The directory of objects of a repository on this machine, which needs no transport; None for any other."""
+    """The objects directory of a repository on this machine, which needs no transport; None for any other."""
     path = re.sub(r"^file:(//[^/]*)?", "", address)
     local = Path(url2pathname(path) if path != address else address).absolute()
     for git_dir in (local, local / ".git", local.parent / f"{local.name}.git"):
@@ -265,14 +265,14 @@ def _require_commit(git: Repository, source: Source) -> None:
     except GitFailed:
         kind = ""
     if kind != "commit":
-        raise GitFailed("it has no such commit")
+        raise GitFailed("it does not have this commit")
 
 
 def _absent(git: Repository, commit: str) -> list[str]:
-    """The files that a partial mirror on this machine does not have. Raises `GitFailed` where one of them is code."""
+    """The files that a partial mirror on this machine lacks. Raises `GitFailed` if one of them is code."""
     files = _listed(git, commit)
-    told = git("cat-file", "--batch-check", stdin="".join(f"{hash}\n" for hash in files.values()))
-    missing = {line.split()[0] for line in told.splitlines() if line.endswith(" missing")}
+    report = git("cat-file", "--batch-check", stdin="".join(f"{hash}\n" for hash in files.values()))
+    missing = {line.split()[0] for line in report.splitlines() if line.endswith(" missing")}
     absent = [name for name, hash in files.items() if hash in missing]
     code = [name for name in absent if name.endswith(".py")]
     if code:
@@ -281,7 +281,7 @@ def _absent(git: Repository, commit: str) -> list[str]:
 
 
 def _check_out(git: Repository, commit: str, left_out: list[str]) -> None:
-    """`left_out`: patterns, as of a .gitignore, of what need not be there."""
+    """`left_out`: patterns, as in a .gitignore, of files that are not needed."""
     git("config", "core.sparseCheckout", "true" if left_out else "false")
     patterns = "".join(f"{pattern}\n" for pattern in ("/*", *(f"!{each}" for each in left_out)))
     (git.git_dir / "info" / "sparse-checkout").write_text(patterns, "utf-8", "surrogateescape")
@@ -289,7 +289,7 @@ def _check_out(git: Repository, commit: str, left_out: list[str]) -> None:
 
 
 def _written(git: Repository, source: Source) -> Manifest:
-    """What was checked out, each file compared with its hash in the commit. Raises `GitFailed` where it is another."""
+    """What was checked out, each file compared with its hash in the commit. Raises `GitFailed` if one differs."""
     head = git("rev-parse", "HEAD").strip()
     if head != source.commit:
         raise GitFailed(f"the checkout is of commit {head}")
@@ -303,19 +303,19 @@ def _written(git: Repository, source: Source) -> Manifest:
     found = Manifest(source.repo, source.commit, there, absent)
     wrong = found.differences(git.files)
     if wrong:
-        raise GitFailed(f"of the checked out files {wrong[0]}")
+        raise GitFailed(f"after the checkout {wrong[0]}")
     return found
 
 
 def _listed(git: Repository, commit: str) -> dict[str, str]:
-    """Path -> hash of each file of a commit; submodules are none."""
+    """Path -> hash of each file of a commit, without submodules."""
     entries = [entry.partition("\t") for entry in git("ls-tree", "-r", "-z", commit).split("\0") if entry]
     return {name: head.split()[2] for head, _, name in entries if head.split()[1] == "blob"}
 
 
 @contextmanager
 def _locked(there: Path, source: Source) -> Iterator[None]:
-    """Hold the lock of one clone, so that it is made once however many processes want it."""
+    """Hold the lock of one clone, so that it is made once however many processes need it."""
     with ExitStack() as held:
         try:
             held.enter_context(

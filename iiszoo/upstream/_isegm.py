@@ -1,13 +1,13 @@
-"""A fork of isegm in the standard format: its own network and its own predictor, as they are in its repository.
+"""A fork of isegm in the standard format: its own network and its own predictor, unchanged.
 
-isegm is the code base of RITM (SamsungLabs/ritm_interactive_segmentation, b9b4460) and its many forks; what is used of
-it is `isegm.inference.predictors.get_predictor` and `isegm.inference.clicker`.
+isegm is the code base of RITM (SamsungLabs/ritm_interactive_segmentation, b9b4460) and its many forks; of it,
+`isegm.inference.predictors.get_predictor` and `isegm.inference.clicker` are used.
 
 | entry of z    | meaning                                                                                          |
 |---------------|--------------------------------------------------------------------------------------------------|
-| `prev_output` | the answer before, or a mask to start from, which the predictor gets as its previous mask        |
+| `prev_output` | the last output, or a mask to start from, given to the predictor as its previous mask            |
 | `memory`      | list of B: what the predictor remembers (`iiszoo.upstream._memory`), None before the first click |
-| `roi`         | int64 (B, 4): the region that was zoomed in on; see `iiszoo.models.zoom.read_box`                |
+| `roi`         | int64 (B, 4): the region that is zoomed in on; see `iiszoo.models.zoom.read_box`                 |
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ def isegm_model(
     """The predictor of a fork of isegm at one commit, in the standard format.
 
     Args:
-        source: the repository and the full hash of the commit, such as a card's `upstream`; it is cloned first where
-            the cache lacks it.
-        checkpoint: a file that the fork's training has saved. Of what it names only classes of the clone are made. None
-            gives an untrained network.
-        brs_mode: "NoBRS", or what else the fork's `get_predictor` knows ("f-BRS-B", "FocalClick", ...).
+        source: the repository and the full hash of the commit, such as a card's `upstream`; it is cloned first if the
+            cache lacks it.
+        checkpoint: a file that the fork's training saved. Of the classes that it names, only the clone's network
+            classes are instantiated. None gives an untrained network.
+        brs_mode: "NoBRS", or another mode of the fork's `get_predictor` ("f-BRS-B", "FocalClick", ...).
         zoom_in: the parameters of the fork's `ZoomIn`, as `{"target_size": 600}`; True: its defaults; False: no zoom.
-        threshold: the probability above which a pixel is object; the BRS modes tune the network by it.
-        build: `build(namespace)` returns the network, where the checkpoint has no config that says how to make it.
+        threshold: the probability above which a pixel is object; the BRS modes use it to tune the network.
+        build: `build(namespace)` returns the network, if the checkpoint has no config that says how to build it.
         options: further arguments of the fork's `get_predictor` (`with_flip`, `predictor_params`, `infer_size`, ...).
 
     Raises `UpstreamError` (clone, imports, network), `WeightsError` (checkpoint), `BadOption` (an unknown option).
@@ -66,10 +66,10 @@ def isegm_model(
 
 
 class IsegmModel:
-    """A pure function of its arguments, of images of any size in one call; all that it keeps is the network.
+    """A pure function of its arguments, for images of any size in one call; it keeps only the network.
 
-    Each call makes a fresh predictor for each session, and gives it what the session's last one remembered. Sessions
-    are answered one after another. An element without any click keeps its previous output.
+    Each call makes a fresh predictor per session, and restores what the session's last one remembered. Sessions are
+    answered one after another. An element without any click keeps its previous output.
 
     `network` is the clone's; `settings` are what its `get_predictor` is called with, beside network and device.
     """
@@ -84,10 +84,10 @@ class IsegmModel:
         for name in settings:
             if name not in known:
                 raise BadOption(f"get_predictor of {namespace} has no option {name!r}; it has {', '.join(known)}")
-        self._predictor()  # a brs_mode or a parameter that it does not know is told at once
+        self._predictor()  # an unknown brs_mode or parameter is reported at once
 
     def init_z(self, x: Images) -> State:
-        """Nothing that the image decides."""
+        """The initial state; no work depends on the image alone."""
         return {"prev_output": empty_output(x), "memory": [None] * len(x), "roi": no_boxes(len(x))}
 
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
@@ -131,7 +131,9 @@ class IsegmModel:
 
 
 def _in_order(pcs: Clicks, ncs: Clicks, b: int) -> list[tuple[int, int, bool]]:
-    """All clicks of element `b` as (row, col, positive), oldest first; in an interaction the positive ones first."""
+    """All clicks of element `b` as (row, col, positive), oldest first; within an interaction the positive ones
+    first.
+    """
     return [
         (row, col, positive)
         for interaction in zip(pcs, ncs, strict=True)
@@ -141,9 +143,9 @@ def _in_order(pcs: Clicks, ncs: Clicks, b: int) -> list[tuple[int, int, bool]]:
 
 
 def _picture(image: Tensor) -> np.ndarray[Any, Any]:
-    """(H, W, 3): uint8, as upstream reads it from a file, where the image is of 8 bits, else float32 in [0, 1].
+    """(H, W, 3): uint8, as upstream reads it from a file, if the image has 8 bits, else float32 in [0, 1].
 
-    Upstream's `ToTensor` divides the former by 255, and takes the latter as it is.
+    Upstream's `ToTensor` divides the former by 255 and keeps the latter as it is.
     """
     planes = image.permute(1, 2, 0).contiguous().cpu()
     bytes_ = (planes * 255).round().to(torch.uint8)
@@ -151,7 +153,9 @@ def _picture(image: Tensor) -> np.ndarray[Any, Any]:
 
 
 def _previous_mask(predictor: Any, previous: Tensor) -> dict[str, Tensor]:
-    """Hand over a previous mask that is not the predictor's own; what `get_prediction` needs to be given for that."""
+    """Give the predictor a previous mask that is not its own; returns the arguments that `get_prediction` needs for
+    that.
+    """
     if hasattr(predictor, "set_prev_mask"):
         predictor.set_prev_mask(previous[0].cpu().numpy())
         return {}

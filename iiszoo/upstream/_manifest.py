@@ -1,4 +1,4 @@
-"""What a clone consists of: git's own hash of each file, against which the files in the cache are checked."""
+"""The contents of a clone: git's own hash of each file, against which the files in the cache are checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GENERATED = {"__pycache__"}
 
 @dataclass(frozen=True)
 class Manifest:
-    """The files of a commit: `files` path -> git's hash of it; `absent` those that the checkout did without."""
+    """The files of a commit: `files`, path -> git's hash; `absent`, those that the checkout left out."""
 
     repo: str
     commit: str
@@ -28,11 +28,11 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
-        """Raises `OSError`, or `ValueError` or `TypeError` where that is no manifest."""
+        """Raises `OSError`, or `ValueError` or `TypeError` if it is not a manifest."""
         return cls(**json.loads(path.read_text("utf-8")))
 
     def differences(self, folder: Path) -> list[str]:
-        """What is not as it was committed, in words: `isegm/a.py is missing`, `... is changed`, `... was added`."""
+        """What differs from the commit, in words: `isegm/a.py is missing`, `... is changed`, `... was added`."""
         found = _files(folder)
         wrong = [
             f"{name} is {'missing' if name not in found else 'changed'}"
@@ -43,7 +43,7 @@ class Manifest:
 
 
 def _files(folder: Path) -> set[str]:
-    """All files below, symbolic links as such, by their path with slashes."""
+    """All files below `folder`, symbolic links as such, by their path with slashes."""
     found: set[str] = set()
     for directory, subdirectories, names in os.walk(folder):
         subdirectories[:] = [name for name in subdirectories if name not in _GENERATED]

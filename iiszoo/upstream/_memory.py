@@ -1,7 +1,7 @@
-"""What a predictor of a clone remembers between clicks, taken out of it as plain values and put into a fresh one.
+"""What a clone's predictor remembers between clicks, read as plain values and restored into a fresh one.
 
-A predictor's own `get_states` leaves out things (those of the BRS predictors the previous prediction, FocalClick's
-predictor has none at all); so each plain value among its attributes, and among those of its parts, is taken.
+A predictor's own `get_states` is incomplete (the BRS predictors' lacks the previous prediction, FocalClick's predictor
+has none at all); so every plain value among its attributes, and among those of its parts, is read.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Memory = dict[str, Any]
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.ndarray, np.generic, Tensor, torch.device, torch.dtype)
 _IMAGE = "original_image"
-"""The attribute under which isegm's predictors keep the image, which each of them is given anew."""
+"""The attribute in which isegm's predictors keep the image; each one is given the image again."""
 
 
 def remember(thing: Any, prefix: str, within: tuple[Any, ...] = ()) -> Memory:
     """The plain values of an object of the clone; `prefix` begins the module names of the clone's classes.
 
-    Networks, functions and other objects are left out: a fresh predictor has its own. `within`: the objects that this
-    one is a part of, which a part may know in turn.
+    Networks, functions and other objects are left out: a fresh predictor has its own. `within`: the objects that
+    contain this one, to which a part may refer back.
     """
     memory: Memory = {}
     within = (*within, thing)
@@ -42,7 +42,9 @@ def remember(thing: Any, prefix: str, within: tuple[Any, ...] = ()) -> Memory:
 
 
 def recall(thing: Any, memory: Memory, prefix: str) -> None:
-    """Give an object what another of its kind remembered; arrays are copied, so that the memory stays as it is."""
+    """Restore into an object what another of its kind remembered; arrays are copied, so that the memory does not
+    change.
+    """
     for name, value in memory.items():
         part = vars(thing).get(name)
         if isinstance(value, dict) and _is_part(part, prefix):

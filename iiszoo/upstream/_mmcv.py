@@ -1,4 +1,4 @@
-"""The classes of mmcv that forks of isegm do use, for those who do not have it."""
+"""The classes of mmcv that forks of isegm use, if mmcv is not installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from iiszoo.errors import UpstreamError
 
 
 class BaseModule(nn.Module):
-    """`mmcv.runner.BaseModule` (mmcv 1.x): a module that notes how its weights would be initialised."""
+    """`mmcv.runner.BaseModule` (mmcv 1.x): a module that stores how its weights would be initialised."""
 
     def __init__(self, init_cfg: Any = None) -> None:
         super().__init__()
@@ -19,10 +19,10 @@ class BaseModule(nn.Module):
 
 
 class ConvModule(nn.Module):
-    """`mmcv.cnn.ConvModule` (mmcv 1.x) in its common form: convolution, batch norm, ReLU; the latter two can be absent.
+    """`mmcv.cnn.ConvModule` (mmcv 1.x) in its common form: convolution, batch norm, ReLU; the last two are optional.
 
     Its entries in a state dict are `conv.*` and `bn.*`, as in mmcv. The convolution is a `torch.nn.Conv2d`, with a bias
-    where there is no norm. `UpstreamError` for other norms and activations.
+    if there is no norm. Raises `UpstreamError` for other norms and activations.
     """
 
     def __init__(

@@ -1,14 +1,14 @@
-"""Importing a clone under a private name, as often and beside as many others as one likes.
+"""Importing a clone under a private name, several times and beside any number of others.
 
 A clone's modules are called `_iiszoo_upstream.<repository>_<commit8>.<their own name>`, in `sys.modules` and in the
-`__module__` of their classes. Inside them, `import isegm.model` and all other ways of naming a module of the clone by
-its own name mean the private one.
+`__module__` of their classes. Inside the clone, `import isegm.model`, and any other use of a module's own name, means
+the private module.
 
-That is done by giving each module `__builtins__` of its own, in which `__import__` is ours; Python looks there for
-every import statement of that module, also within functions and `exec`, and for a call of `__import__`. Rewriting the
-import statements in the source instead would leave out names that are only known at run time (`isegm` itself reads
-class names from checkpoints and imports their modules), and would show other code in tracebacks than there is on disk.
-Relative imports need nothing: Python resolves them from the private name.
+For that, each module has its own `__builtins__` with iiszoo's `__import__`; Python looks there for every import
+statement of the module, also within functions and `exec`, and for calls of `__import__`. Rewriting the import
+statements in the source would miss names that are known only at run time (`isegm` itself reads class names from
+checkpoints and imports their modules), and tracebacks would show other code than the files on disk. Relative imports
+need nothing: Python resolves them from the private name.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from iiszoo.upstream import _shims
 from iiszoo.upstream._clone import clone, repository_name
 
 PRIVATE = "_iiszoo_upstream"
-"""The package, of no file, that holds all clones."""
+"""The package, without a file, that contains all clones."""
 
 _lock = threading.RLock()
 _namespaces: dict[str, Namespace] = {}
 
 
 def load(source: Source) -> Namespace:
-    """The namespace of a commit's code, cloned first where the cache lacks it; the same one at each call.
+    """The namespace of a commit's code, cloned first if the cache lacks it; the same object at each call.
 
     Nothing of the clone is imported yet. Raises `UpstreamError` as `clone` does.
     """
@@ -58,8 +58,8 @@ def private_name(source: Source) -> str:
 class Namespace:
     """The modules of one clone.
 
-    `name` is the private package that holds them, `root` the directory of the clone, `shims_used` the names that it
-    was given because the installed libraries no longer have them (`iiszoo.upstream._shims`), so far.
+    `name` is the private package that contains them, `root` the directory of the clone, `shims_used` the names it was
+    given so far because the installed libraries no longer have them (`iiszoo.upstream._shims`).
     """
 
     def __init__(self, name: str, root: Path, source: Source) -> None:
@@ -83,9 +83,9 @@ class Namespace:
         setattr(sys.modules[PRIVATE], name.rpartition(".")[2], package)
 
     def import_module(self, name: str) -> ModuleType:
-        """A module of the clone by its own name, as `isegm.inference.clicker`.
+        """A module of the clone by its own name, such as `isegm.inference.clicker`.
 
-        Raises `UpstreamError` where it cannot be imported: absent, or in need of a package that is not installed.
+        Raises `UpstreamError` if it cannot be imported: it is absent, or needs a package that is not installed.
         """
         try:
             return importlib.import_module(f"{self.name}.{name}")
@@ -97,22 +97,23 @@ class Namespace:
                 f"{name} of {self} cannot be imported: it needs the module {missing}, which is not installed; "
                 f"`pip install` the package that provides it"
             ) from error
-        except (Exception, SystemExit) as error:  # code of others may raise anything
+        except (Exception, SystemExit) as error:  # the clone's code may raise anything
             raise UpstreamError(f"{name} of {self} cannot be imported: {one_line(error)}") from error
 
     def search_path(self) -> list[str]:
-        """Where modules of the clone are looked for: its root, and what its code put into `sys.path` of its own files.
+        """The directories searched for the clone's modules: its root, and those of its own that its code added to
+        `sys.path`.
 
-        The clone sees a `sys.path` of its own, so nothing that it puts there reaches others.
+        The clone sees its own `sys.path`, so what it adds there does not affect other code.
         """
         inside = [path for path in self._proxies["sys"].path if Path(path).is_relative_to(self.root)]
         return list(dict.fromkeys([str(self.root), *inside]))
 
     def owns(self, top: str) -> bool:
-        """Whether `import top` in the clone means something of the clone: a module or a package of its search path.
+        """Whether `import top` in the clone means the clone's own module or package on its search path.
 
-        As in Python a plain directory is a package too, if it holds Python files and the standard library has no such
-        name. An installed package of the same name is not asked: the clone comes first.
+        As in Python a plain directory is a package too, if it contains Python files and the standard library has no
+        such name. An installed package of the same name does not count: the clone comes first.
         """
         for directory in map(Path, self.search_path()):
             if (directory / f"{top}.py").is_file() or (directory / top / "__init__.py").is_file():
@@ -146,7 +147,7 @@ class Namespace:
         return self._seen(found)
 
     def _seen(self, module: ModuleType) -> ModuleType:
-        """A module of others as the clone sees it."""
+        """A library's module as the clone sees it."""
         name = getattr(module, "__name__", "")
         if name not in self._proxies and name in _shims.NAMES:
             self._proxies[name] = _shims.Proxy(module, _shims.NAMES[name], self.shims_used)
@@ -157,7 +158,7 @@ class Namespace:
         return self._import(importlib.util.resolve_name(name, package), fromlist=("__name__",))
 
     def _file_spec(self, name: str, location: Any = None, **options: Any) -> ModuleSpec | None:
-        """`importlib.util.spec_from_file_location`: a file of the clone is run as the clone's modules are."""
+        """`importlib.util.spec_from_file_location`: a file of the clone is run like the clone's modules."""
         if location is not None and Path(location).is_relative_to(self.root) and str(location).endswith(".py"):
             options.setdefault("loader", Loader(name, str(location), self))
         return importlib.util.spec_from_file_location(name, location, **options)
@@ -167,7 +168,7 @@ class Namespace:
 
 
 class Loader(SourceFileLoader):
-    """Runs a file of a clone with the builtins of its namespace, and leaves no compiled files among the clone's own."""
+    """Runs a file of a clone with the builtins of its namespace, and writes no compiled files into the clone."""
 
     def __init__(self, name: str, path: str, namespace: Namespace) -> None:
         super().__init__(name, path)
@@ -185,7 +186,7 @@ class Loader(SourceFileLoader):
 
 
 class _Finder(MetaPathFinder):
-    """Finds the modules of all clones; of other names it knows nothing."""
+    """Finds the modules of all clones, and no others."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -204,10 +205,10 @@ class _Finder(MetaPathFinder):
 
 
 def _add_private_package() -> None:
-    """The package of no file that holds all clones, and the finder of what is in it."""
+    """Add the package that contains all clones, and the finder of its modules."""
     with _lock:
         if PRIVATE not in sys.modules:
-            package = ModuleType(PRIVATE, "Code cloned by iiszoo.upstream, one package for each repository and commit.")
+            package = ModuleType(PRIVATE, "Code cloned by iiszoo.upstream, one package per repository and commit.")
             package.__path__ = []
             sys.modules[PRIVATE] = package
         if not any(isinstance(finder, _Finder) for finder in sys.meta_path):

@@ -1,8 +1,8 @@
-"""The network of a checkpoint of isegm: `{"state_dict": ..., "config": ...}`, or a state dict alone.
+"""The network of an isegm checkpoint: `{"state_dict": ..., "config": ...}`, or a state dict alone.
 
-`config` names the network's class and says what it was made with (`isegm/utils/serialization.py` of
-SamsungLabs/ritm_interactive_segmentation at b9b4460). Its names are words, not orders: the network's class must be one
-of the clone, and a class among its parameters one of the clone or of `torch.nn`; nothing else is imported for them.
+`config` names the network's class and its parameters (`isegm/utils/serialization.py` of
+SamsungLabs/ritm_interactive_segmentation at b9b4460). These names are not trusted: the network's class must be one of
+the clone, and a class among its parameters one of the clone or of `torch.nn`; nothing else is imported for them.
 """
 
 from __future__ import annotations
@@ -25,35 +25,36 @@ Build = Callable[[Namespace], nn.Module]
 
 
 def clone_network(namespace: Namespace, checkpoint: str | Path | None, build: Build | None) -> nn.Module:
-    """The clone's network with the weights of `checkpoint`, for inference; untrained where that is None.
+    """The clone's network with the weights of `checkpoint`, for inference; untrained if that is None.
 
-    `build(namespace)` makes the network where there is no config that says how; it goes before a config. Raises
-    `WeightsError` for a checkpoint that cannot be used, and `UpstreamError` where the network cannot be made.
+    `build(namespace)` builds the network if no config says how; it takes precedence over a config. Raises
+    `WeightsError` for a checkpoint that cannot be used, and `UpstreamError` if the network cannot be built.
     """
     content = None if checkpoint is None else assets.load_checkpoint(checkpoint)
     config = content.get("config") if isinstance(content, Mapping) else None
     if checkpoint is not None:
-        find_state_dict(content, checkpoint, {}, str(namespace))  # there is one, at least
+        find_state_dict(content, checkpoint, {}, str(namespace))  # raises if there is none
     if build is None and isinstance(config, Mapping):
         build = partial(_from_config, config=config)
     if build is None:
+        cause = "there is no checkpoint" if checkpoint is None else f"{checkpoint} does not say how"
         raise UpstreamError(
-            f"the network of {namespace} cannot be made: {checkpoint or 'no checkpoint'} does not say how; give "
-            "`build`, a function that takes the namespace and returns the network"
+            f"the network of {namespace} cannot be built: {cause}; give `build`, a function that takes the namespace "
+            "and returns the network"
         )
     try:
         network = build(namespace)
     except (UpstreamError, WeightsError):
         raise
-    except Exception as error:  # code of others may raise anything
-        raise UpstreamError(f"the network of {namespace} cannot be made: {one_line(error)}") from error
+    except Exception as error:  # the clone's code may raise anything
+        raise UpstreamError(f"the network of {namespace} cannot be built: {one_line(error)}") from error
     if checkpoint is not None:
         _fill(network, content, checkpoint, namespace)
     return network.requires_grad_(False).eval()
 
 
 def _from_config(namespace: Namespace, config: Mapping[str, Any]) -> nn.Module:
-    """As `load_model` of upstream: what was specified is passed on, and what differs from the class's default now."""
+    """Like upstream's `load_model`: passes on what was specified, and what differs from the class's current default."""
     cls = _class_named(namespace, str(config["class"]), of_clone=True)
     defaults = _defaults(cls)
     arguments = {}
@@ -69,9 +70,9 @@ def _from_config(namespace: Namespace, config: Mapping[str, Any]) -> nn.Module:
 
 def _class_named(namespace: Namespace, path: str, *, of_clone: bool) -> type[nn.Module]:
     module, _, name = path.rpartition(".")
-    # a checkpoint that was written by a clone here names the private module
+    # a checkpoint written by a clone here names the private module
     module = re.sub(rf"^{re.escape(namespace.name.rpartition('.')[0])}\.\w+\.", "", module)
-    # below a package only: beside it lie scripts, which would run when they are imported
+    # only within a package: beside it are scripts, which would run when imported
     if "." in module and namespace.owns(module.partition(".")[0]):
         found = getattr(namespace.import_module(module), name, None)
     else:
@@ -80,7 +81,7 @@ def _class_named(namespace: Namespace, path: str, *, of_clone: bool) -> type[nn.
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         where = "the clone" if of_clone else "the clone or of torch.nn"
         raise WeightsError(
-            f"the checkpoint's config names {path}, which is no network class of {where}: it is not used"
+            f"the checkpoint's config names {path}, which is not a network class of {where}; it is not used"
         )
     return found
 
@@ -101,7 +102,7 @@ def _fill(network: nn.Module, content: Any, checkpoint: str | Path, namespace: N
     found = find_state_dict(content, checkpoint, network.state_dict(), str(namespace))
     if found.differences:
         raise WeightsError(
-            f"checkpoint {checkpoint} is not of the network of {namespace}: {found.what_differs()}; give the "
+            f"checkpoint {checkpoint} does not fit the network of {namespace}: {found.what_differs()}; give the "
             "checkpoint of this model"
         )
     network.load_state_dict(found.state)

@@ -1,7 +1,7 @@
-"""What a clone is given in place of names that libraries have dropped since it was written.
+"""Replacements for names that libraries have removed since a clone was written.
 
-A clone sees them through modules of its own that stand before the real ones; nobody else does, and where the installed
-library still has a name, the clone gets that.
+A clone sees them through its own modules in front of the real ones; no other code does. If the installed library still
+has a name, the clone gets that.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ NAMES: dict[str, dict[str, Any]] = {
         for name in ("Callable", "Hashable", "Iterable", "Iterator", "Mapping", "MutableMapping", "Sequence", "Set")
     },
 }
-"""Module -> removed name -> `module:name` of what a clone gets for it."""
+"""Module -> removed name -> `module:name` of its replacement."""
 
 MODULES: dict[str, dict[str, str]] = {
     "torch._six": {  # removed in torch 1.13
@@ -66,7 +66,7 @@ MODULES: dict[str, dict[str, str]] = {
     "mmcv.runner": {"BaseModule": "iiszoo.upstream._mmcv:BaseModule"},
     "mmcv.runner.base_module": {"BaseModule": "iiszoo.upstream._mmcv:BaseModule"},
 }
-"""Removed module -> what it holds, likewise. For a package of `IMPORTED_ONLY`, what of it is more than a name."""
+"""Removed module -> its names, likewise. For a package of `IMPORTED_ONLY`: its names that work."""
 
 IMPORTED_ONLY = {
     "IPython": "IPython",
@@ -75,7 +75,7 @@ IMPORTED_ONLY = {
     "mmcv": "mmcv",
     "torch.utils.tensorboard": "tensorboard",
 }
-"""What forks import at the top of files and seldom use -> the module that it needs. Where that is not installed, a
+"""Modules that forks import at the top of files and seldom use -> the module needed. If that is not installed, a
 clone can import anything from there, subclass it and decorate with it. Using it later raises `UpstreamError`."""
 
 _state = threading.local()
@@ -84,7 +84,7 @@ _state = threading.local()
 class Proxy(ModuleType):
     """A module as a clone sees it: the real one's names, then `names` (values, or `module:name` strings).
 
-    What the clone sets on it stays on it. Names that were served from `NAMES` are noted in `used`.
+    What the clone sets on it stays on it. Names taken from `NAMES` are recorded in `used`.
     """
 
     def __init__(self, module: ModuleType, names: Mapping[str, Any], used: set[str]) -> None:
@@ -111,7 +111,7 @@ def resolved(path: str) -> Any:
 
 
 def stand_in(name: str, missing: str, leaf: bool, used: set[str]) -> Any:
-    """What a clone gets for `import name` when the module `missing` was not found; None where there is nothing.
+    """What a clone gets for `import name` if the module `missing` was not found; None if there is nothing.
 
     `leaf`: the module `name` itself is wanted (`from name import ...`), else its top package.
     """
@@ -121,7 +121,7 @@ def stand_in(name: str, missing: str, leaf: bool, used: set[str]) -> Any:
             return _absent(name) if leaf else _absent(module) if module == needed else import_module(_top(name))
     if leaf and name in MODULES and (name == missing or name.startswith(f"{missing}.")):
         used.add(name)
-        given = ModuleType(name, "Given by iiszoo in place of a module that was removed.")
+        given = ModuleType(name, "Provided by iiszoo in place of a removed module.")
         vars(given).update({key: resolved(path) for key, path in MODULES[name].items()})
         return given
     return None
@@ -133,7 +133,7 @@ def _top(name: str) -> str:
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """While a module of a clone is being run in this thread, what is absent may be called."""
+    """While a module of a clone runs in this thread, absent names may be called."""
     _state.depth = getattr(_state, "depth", 0) + 1
     try:
         yield
@@ -142,7 +142,9 @@ def importing() -> Iterator[None]:
 
 
 class _Absent(ABCMeta):
-    """The type of what is not installed: any attribute is absent likewise; it is a class, so it can be a base."""
+    """The type of names that are not installed: their attributes are absent, too; they are classes, so they can be
+    bases.
+    """
 
     def __getattr__(cls, name: str) -> Any:
         if "absent" not in vars(cls) or name.startswith("__"):
@@ -156,7 +158,7 @@ class _Absent(ABCMeta):
         if not getattr(_state, "depth", 0):
             needed = next(needed for module, needed in IMPORTED_ONLY.items() if path.startswith(module))
             raise UpstreamError(
-                f"this part of the clone uses {path}, and the module {needed} is not installed; `pip install` the "
+                f"this part of the clone uses {path}, but the module {needed} is not installed; `pip install` the "
                 "package that provides it"
             )
         if len(args) == 1 and not kwargs and callable(args[0]) and "absent" not in vars(args[0]):

@@ -1,7 +1,7 @@
-"""Synthetic weights under which a network of isegm answers to clicks, so that a comparison has something to compare.
+"""Synthetic weights with which a network of isegm responds to clicks, so that a comparison means something.
 
-With weights that are only drawn, a mask is all or nothing and nothing is ever zoomed in on. So the last layer, where it
-is a 1x1 convolution to one channel, is fitted to one image with one click: object in a disc round it, and nowhere else.
+With randomly drawn weights a mask is all or nothing, and nothing is ever zoomed in on. So the last layer, if it is a
+1x1 convolution to one channel, is fitted to one image with one click: object in a disc around it, and nowhere else.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ OWN = {
     "rel_pos_w": normal(0.02),
     "gamma": about(0.1),
 }
-"""How entries are drawn that forks of isegm name themselves: constant stencils, the learnt scale of the click maps,
+"""How to draw entries that forks of isegm name themselves: constant stencils, the learnt scale of the click maps,
 embeddings of transformers, and the scale of a residual branch.
 """
 _LOGIT = 2.0
 _RADIUS = 0.2
-"""Of the disc, as a part of the crop's shorter side."""
+"""Of the disc, as a fraction of the crop's shorter side."""
 _RIDGE = 1e-3
 
 
 def write_synthetic_checkpoint(upstream: IsegmModel, image: Tensor, file: Path) -> None:
     """Give upstream's network synthetic weights, fitted to `image` float32 (3, H, W), and write them to `file`.
 
-    Raises `UpstreamError` where the network has an entry of no known kind.
+    Raises `UpstreamError` if the network has an entry of an unknown kind.
     """
     network = upstream.network
     try:
         weights = synthetic_weights(network.state_dict(), CONV_GAIN, OWN)
     except KeyError as error:
         raise UpstreamError(
-            f"no synthetic weights can be made for the network of {upstream.namespace}: {error} is an entry of no "
-            "known kind; give a checkpoint"
+            f"no synthetic weights can be made for the network of {upstream.namespace}: {error} is an entry of an "
+            "unknown kind; give a checkpoint"
         ) from error
-    network.load_state_dict(weights, strict=False)  # but for constant stencils
+    network.load_state_dict(weights, strict=False)  # except constant stencils
     _fit_last_layer(upstream, image)
     torch.save({"state_dict": network.state_dict()}, file)
 
@@ -71,7 +71,7 @@ def _fit_last_layer(upstream: IsegmModel, image: Tensor) -> None:
 
 
 def _fit(layer: nn.Conv2d, features: Tensor) -> None:
-    """Ridge regression from features (N, C, h, w) of a picture clicked in its middle to the logits of a disc there."""
+    """Ridge regression from features (N, C, h, w) of an image clicked in its centre to the logits of a disc there."""
     _, channels, height, width = features.shape
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     squared = (rows - (height - 1) / 2) ** 2 + (columns - (width - 1) / 2) ** 2

@@ -1,4 +1,4 @@
-"""Our implementation of a model and upstream's own code side by side: the same images, the same clicks."""
+"""iiszoo's implementation of a model beside upstream's own code: the same images, the same clicks."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Verification:
-    """What the comparison found.
+    """The result of the comparison.
 
     `largest_difference` of two probabilities, after click `worst_click` of sample `worst_sample`; `lowest`, `highest`
-    probability of ours: where they are one, little was compared. `unequal_masks` of `interactions`, with
-    `unequal_pixels` in all; `unequal_rois` of `compared_rois`, 0 where either side shows no ROI. `shims`: names that
-    the clone was given in place of removed ones. `weights`: a file, or "synthetic".
+    probability of ours: if they are equal, little was compared. `unequal_masks` of `interactions`, with
+    `unequal_pixels` in all; `unequal_rois` of `compared_rois`, 0 if either side has no ROI. `shims`: names that the
+    clone was given in place of removed ones. `weights`: a file, or "synthetic".
     """
 
     model: str
@@ -62,7 +62,7 @@ class Verification:
     shims: list[str] = field(default_factory=list)
 
     def add(self, sample: str, click: int, ours: Any, theirs: Any) -> None:
-        """Two answers to one click: probabilities `(1, 1, H, W)`."""
+        """Add two outputs after one click: probabilities `(1, 1, H, W)`."""
         difference = float((ours - theirs).abs().max())
         # NaN compares false: the first one counts, and stays
         if not (math.isnan(self.largest_difference) or difference <= self.largest_difference):
@@ -74,7 +74,7 @@ class Verification:
         self.unequal_masks += pixels > 0
 
     def add_rois(self, ours: Any, theirs: Any) -> None:
-        """The zoomed regions at one click, `z["roi"]` of both."""
+        """Add the zoomed regions at one click, `z["roi"]` of both."""
         if isinstance(ours, Tensor) and isinstance(theirs, Tensor):
             self.compared_rois += 1
             self.unequal_rois += not torch.equal(ours.cpu(), theirs.cpu())
@@ -94,11 +94,11 @@ def verify(
 ) -> Verification:
     """Compare a model of the zoo with the code of its card's `upstream`, click by click.
 
-    Both get the clicks that the robot makes on our answers, `clicks` on each of the first `samples` samples (None:
-    all), and each its own previous answers. The weights are those of `checkpoint`, of the card, or, with `synthetic`,
-    made up (`iiszoo.upstream._synthetic`). `progress` is told each sample's id.
+    Both get the clicks that the robot makes on our outputs, `clicks` on each of the first `samples` samples (None:
+    all), and each its own previous outputs. The weights are those of `checkpoint`, of the card, or, with `synthetic`,
+    made up (`iiszoo.upstream._synthetic`). `progress` is called with each sample's id.
 
-    Raises `UpstreamError`, `WeightsError`, `UnknownId`, `BadOption`, and `ModelError` where ours fails.
+    Raises `UpstreamError`, `WeightsError`, `UnknownId`, `BadOption`, and `ModelError` if ours fails.
     """
     check_device(device)
     card, name = resolve_model(model)
@@ -133,14 +133,14 @@ def verify(
 
 
 def _theirs(card: ModelCard, source: Source, file: Path | None, device: str, options: dict[str, Any]) -> IsegmModel:
-    """Upstream's own code: as the card says it is loaded, else a fork of isegm with its defaults."""
+    """Upstream's own code: loaded by the card's `upstream_loader`, else as a fork of isegm with its defaults."""
     if card.upstream_loader:
         loader = load_object(card.upstream_loader)
         foreign = [name for name in options if name not in inspect.signature(loader).parameters]
         if foreign:
             raise UpstreamError(
                 f"upstream of {card.id} cannot be loaded with {', '.join(foreign)}: its loader has no such option; "
-                "verify the model without"
+                "verify the model without them"
             )
         try:
             loaded = loader(card, device=device, checkpoint=file, **options)
@@ -166,7 +166,7 @@ def _compare(
     samples: int | None,
     progress: Callable[[str], None],
 ) -> None:
-    for sample in islice(iter(dataset), samples):
+    for sample in islice(dataset, samples):
         progress(sample.id)
         found.samples += 1
         beside = Session(theirs, sample.read_image())

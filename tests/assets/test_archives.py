@@ -60,7 +60,7 @@ def test_errors_are_of_the_dataset_and_name_its_commands(server, make_archive, p
         assets.fetch_archive(card, archive)
     for part in (
         hashlib.sha256(b"wrong").hexdigest(),
-        f"{archive.sha256} is what the card states",
+        f"the card states {archive.sha256}",
         f"{server.url('/gone')}: HTTP 404",
         f"run `iiszoo data get tiny --archive FILE`, which unpacks it to {cache / 'data' / 'tiny'}",
         "run `iiszoo data add tiny DIR`",
@@ -117,7 +117,7 @@ def test_a_file_of_the_users_own_is_held_against_the_card(make_archive, content,
     with pytest.raises(DatasetError, match="it has 1000000 bytes, but the card states 5"):
         assets.check_archive(*make_archive(sha256=None, size=5), own)
     own.write_bytes(b"wrong")
-    with pytest.raises(DatasetError, match=f"{own} is refused as archive Tiny.zip of dataset tiny: its sha256 is"):
+    with pytest.raises(DatasetError, match=f"{own} cannot be used as archive Tiny.zip of dataset tiny: its sha256 is"):
         assets.check_archive(card, archive, own)
 
 

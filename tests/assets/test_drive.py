@@ -110,7 +110,7 @@ def test_an_old_gdown_is_named(gdown, make_card):
 
 
 def test_a_url_is_no_file_id(gdown, make_card):
-    with pytest.raises(WeightsError, match="does not read drive:FILE_ID"):
+    with pytest.raises(WeightsError, match="is not of the form drive:FILE_ID"):
         assets.fetch(make_card("drive:https://x/y"))
     assert not gdown.calls
 

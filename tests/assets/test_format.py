@@ -91,7 +91,7 @@ BAD = {
     "an HDF5 file": b"\x89HDF\r\n\x1a\n\x00\x00",
     "a picture": b"\x89PNG\r\n\x1a\n\x00",
     "a PDF document": b"%PDF-1.4\n%\xe2\xe3",
-    "of a kind that is not known": bytes(1000),
+    "of an unknown kind": bytes(1000),
 }
 HALF = {name: GOOD[name][: len(GOOD[name]) // 2] for name in ("zip.pth", "zip.ckpt", "w.safetensors")}
 
@@ -154,7 +154,7 @@ def test_a_body_of_unknown_length_that_was_cut_is_refused(name, how, server):
 @pytest.mark.parametrize("name", ["legacy.pt", "w.onnx"])
 def test_a_body_whose_end_nobody_knows_is_refused(name, server):
     url = server.serve("/w", GOOD[name], send_length=False)
-    with pytest.raises(WeightsError, match=r"does not say how long the file is, .*`iiszoo weights add toy/net FILE`"):
+    with pytest.raises(WeightsError, match=r"does not state the file's length, .*`iiszoo weights add toy/net FILE`"):
         assets.fetch(card_of(name, url))
     sized = ModelCard(
         id="toy/net", loader="a:b", summary="", licence="", weights=(Weights(name, (url,), size=len(GOOD[name])),)
@@ -163,7 +163,7 @@ def test_a_body_whose_end_nobody_knows_is_refused(name, server):
 
 
 def test_a_web_page_of_known_hash_is_named_too(server, make_card):
-    with pytest.raises(WeightsError, match=r"its sha256 is .* is what the card states; it is a git-lfs pointer"):
+    with pytest.raises(WeightsError, match=r"its sha256 is .*, but the card states .*; it is a git-lfs pointer"):
         assets.fetch(make_card(server.serve("/w", LFS)))
 
 
@@ -188,7 +188,7 @@ def test_load_checkpoint_says_what_it_is_and_what_to_do(what, tmp_path):
     with pytest.raises(WeightsError) as error:
         assets.load_checkpoint(tmp_path / "w.pth")
     text = str(error.value)
-    assert f"w.pth is no PyTorch checkpoint: it {'' if what.startswith('is ') else 'is '}{what.strip()}" in text
+    assert f"w.pth is not a PyTorch checkpoint: it {'' if what.startswith('is ') else 'is '}{what.strip()}" in text
     assert "; " in text
     assert "file an issue" not in text
     assert "\n" not in text
@@ -202,7 +202,7 @@ def test_load_checkpoint_of_a_directory_a_pipe_and_a_half(tmp_path):
     for name, said in (
         ("", "is a directory"),
         ("pipe", "is a pipe"),
-        ("half.pth", "is truncated or is no PyTorch checkpoint"),
+        ("half.pth", "is truncated or not a PyTorch checkpoint"),
     ):
         with pytest.raises(WeightsError, match=said):
             assets.load_checkpoint(tmp_path / name)

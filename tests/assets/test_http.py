@@ -320,7 +320,7 @@ def test_proxies_are_honoured(server, content, make_card, monkeypatch):
 
 
 def test_an_unknown_scheme_is_named(make_card):
-    with pytest.raises(WeightsError, match=re.escape("gopher://x/y: urls of this kind are not known")):
+    with pytest.raises(WeightsError, match=re.escape("gopher://x/y: urls of this kind are not supported")):
         assets.fetch(make_card("gopher://x/y"))
 
 

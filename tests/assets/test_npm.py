@@ -116,7 +116,7 @@ def test_without_npm_the_error_says_what_to_install(make_card, monkeypatch, tmp_
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(WeightsError) as error:
         assets.fetch(make_card("npm:tiny@1.2.3/w"))
-    assert "install Node.js, which brings npm" in str(error.value)
+    assert "install Node.js, which includes npm" in str(error.value)
     assert "`iiszoo weights add toy/net FILE`" in str(error.value)
     assert str(place) in str(error.value)
 

@@ -226,15 +226,15 @@ def test_a_device_that_is_absent(refused, photos, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     arguments = "--model", DISCS, "--dataset", f"folder:{photos()}"
     sentence = refused(*arguments, "--device", "cuda")
-    assert sentence == "device 'cuda' was asked for, but torch finds no such device here; use --device cpu"
-    assert "device 'abacus' is not one that torch knows" in refused(*arguments, "--device", "abacus")
+    assert sentence == "device 'cuda' is not available: torch finds no such device here; use --device cpu"
+    assert "device 'abacus' is not one of torch's" in refused(*arguments, "--device", "abacus")
 
 
 def test_a_checkpoint_where_none_belongs(refused, photos, tmp_path):
     file = tmp_path / "own.pth"
     file.write_bytes(b"weights")
     data = "--dataset", f"folder:{photos()}"
-    assert "is a bare function: it takes neither a checkpoint nor options" in refused(
+    assert "is a bare function: it takes no checkpoint and no option" in refused(
         "--model", DISCS, *data, "--checkpoint", file
     )
     assert "a checkpoint belongs to one model" in refused(

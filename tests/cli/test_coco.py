@@ -41,7 +41,7 @@ def write(tmp_path):
 
 
 @pytest.mark.parametrize("root", [False, True])
-@pytest.mark.parametrize("initial", [(), ("--initial-mask", "perturb:seed=1")])
+@pytest.mark.parametrize("initial", [(), ("--initial", "perturb:seed=1")])
 def test_a_page_shows_its_pictures_from_anywhere_without_root(
     root, initial, write, bench_command, tmp_path, monkeypatch
 ):

@@ -119,7 +119,7 @@ def iiszoo_register_datasets(register):
     ):
         register(DatasetCard(id=id, loader="iiszoo.data.datasets.berkeley:load", summary="", licence="",
                              layout="images/ and masks/", homepage="https://tiny.invalid", n_samples=2,
-                             fingerprint={fingerprint!r}, archives=archives, folder=folder))
+                             fingerprint={fingerprint!r}, archives=archives, shares_root=folder))
 """
 
 

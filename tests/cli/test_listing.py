@@ -66,8 +66,6 @@ def test_listing_imports_nothing_heavy(iiszoo: Run, toy_plugin: Path, tmp_path: 
         "plugins",
         "plugins --json",
         "data path demo",
-        "data check demo",
-        "data check folder:berkeley --json",
         "data add berkeley berkeley",
         "data path berkeley --json",
     ]

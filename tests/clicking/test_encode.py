@@ -120,9 +120,9 @@ def test_no_clicks(encode: Encode) -> None:
 
 @every
 def test_batch_sizes_that_disagree(encode: Encode) -> None:
-    with pytest.raises(ValueError, match=r"different sizes: \[1, 2\]"):
+    with pytest.raises(ValueError, match=r"disagree on the batch size: \[1, 2\]"):
         encode([[[]]], [[[], []]], (4, 5))
-    with pytest.raises(ValueError, match=r"different sizes: \[1, 3\]"):
+    with pytest.raises(ValueError, match=r"disagree on the batch size: \[1, 3\]"):
         encode([[[]]], [[[]]], (4, 5), onto=torch.zeros(3, 2, 4, 5))
 
 
@@ -147,7 +147,7 @@ def test_last_interaction() -> None:
     ncs: MapClicks = [[[]], [[(5, 6)]]]
     assert last_interaction(pcs, ncs) == ([[[(3, 4)]]], [[[(5, 6)]]])
     assert last_interaction([], []) == ([], [])
-    with pytest.raises(ValueError, match="pcs holds 2 interactions and ncs 1"):
+    with pytest.raises(ValueError, match="pcs has 2 interactions and ncs 1"):
         last_interaction(pcs, ncs[:1])
 
 

@@ -157,8 +157,8 @@ def test_unrounded_and_outlying_clicks() -> None:
         ({"targets": torch.zeros(2, 1, 5, 6)}, "targets .* differ"),
         ({"ignore": torch.zeros(1, 1, 5, 5, dtype=torch.bool)}, "ignore .* differ"),
         ({"generators": [None]}, "1 generators were given for 2 elements"),
-        ({"pcs": [[[], []]]}, "pcs holds 1 interactions, ncs 0"),
-        ({"pcs": [[[]]], "ncs": [[[]]]}, "clicks of 1 elements, outputs of 2"),
+        ({"pcs": [[[], []]]}, "pcs has 1 interactions, ncs 0"),
+        ({"pcs": [[[]]], "ncs": [[[]]]}, "clicks of 1 elements, outputs has 2"),
     ],
 )
 def test_arguments_that_disagree(change: dict[str, Any], message: str) -> None:

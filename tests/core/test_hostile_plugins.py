@@ -174,7 +174,7 @@ def test_a_card_that_is_changed_later_does_not_break_the_list(discover: Discover
     object.__setattr__(card, "summary", None)
     done = CliRunner().invoke(cli, ["list"])
     assert done.exit_code == 0, done.exception
-    assert "good/base cannot be shown: ModelCard good/base: summary must be a text, not None" in done.output
+    assert "good/base cannot be shown: ModelCard good/base: summary must be a string, not None" in done.output
     assert "classic/geocut" in done.output
 
 

@@ -23,7 +23,7 @@ Discover = Callable[..., dict[str, plugins.Plugin]]
 OWN_ERRORS = {
     "halfway": "RuntimeError: the second card could not be made",
     "needy": "ModuleNotFoundError: No module named 'a_package_that_nobody_has'",
-    "oldapi": "PluginError: module iiszoo_oldapi is written for api_version 0, this iiszoo has 1",
+    "oldapi": "PluginError: module iiszoo_oldapi is written for api_version 0, but this iiszoo has 1",
     "quitter": "SystemExit: quitter leaves",
 }
 """The broken plugins of tests/fixtures and what each one raises; `twin` breaks beside `toy` only."""
@@ -191,7 +191,7 @@ BROKEN = {
         "registry",
     ),
     "no api_version": ("del api_version", "states no api_version; add `api_version = 1`"),
-    "api_version of tomorrow": ("api_version = 2", "written for api_version 2, this iiszoo has 1"),
+    "api_version of tomorrow": ("api_version = 2", "written for api_version 2, but this iiszoo has 1"),
     "one of iiszoo's own commands": (
         "@hookimpl\ndef iiszoo_register_commands(cli):\n    cli.command('bench')(lambda: None)",
         "command 'bench' is iiszoo's own",

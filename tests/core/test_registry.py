@@ -43,7 +43,11 @@ def test_a_name_resolves_to_a_card(resolve: Callable[[str], Any]) -> None:
     assert resolve("three").id == "three/b", "a family with a default"
     assert resolve("classic").id == "classic/geocut"
     models = registry.registry().models
-    assert [card.id for card in models.cards() if models.is_default(card)] == ["classic/geocut", "smp/unet-lite0", "three/b"]
+    assert [card.id for card in models.cards() if models.is_default(card)] == [
+        "classic/geocut",
+        "smp/unet-lite0",
+        "three/b",
+    ]
     assert [card.id for card in models.cards()] == sorted(card.id for card in models.cards())
     assert models.plugin(resolve("two/a")).distribution == "dist-families"
 
@@ -156,15 +160,15 @@ def test_a_bare_function_takes_neither_checkpoint_nor_options(tmp_path: Path) ->
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_model(constant, device="cpu").device == "cpu"
-    with pytest.raises(BadOption, match="device 'gpu' is not one that torch knows: cpu, cuda"):
+    with pytest.raises(BadOption, match="device 'gpu' is not one of torch's: cpu, cuda"):
         load_model(constant, device="gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(BadOption, match="device 'cuda' was asked for, but torch finds no such device here"):
+    with pytest.raises(BadOption, match="device 'cuda' is not available: torch finds no such device here"):
         load_model("classic/geocut", device="cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert load_model(constant, device="cuda:1").device == "cuda:1"
-    with pytest.raises(BadOption, match="device 'cuda:2' was asked for, but there are 2 CUDA devices"):
+    with pytest.raises(BadOption, match="device 'cuda:2' is not available: the number of CUDA devices is 2"):
         load_model(constant, device="cuda:2")
 
 

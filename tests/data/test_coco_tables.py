@@ -494,6 +494,6 @@ def test_an_image_larger_than_any_that_is_read_is_refused_from_its_header(
     table["images"] = table["images"][:1]
     file = tmp_path / "mine.json"
     file.write_text(json.dumps(table))
-    monkeypatch.setattr(coco_tables, "_MOST_PIXELS", 3599)
+    monkeypatch.setattr(coco_tables, "MAX_PIXELS", 3599)
     fault = inspect(load_dataset(f"coco:{file}")[0]).fault
     assert "60x60 pixels (rows x columns) is too large to be drawn on" in (fault or "")

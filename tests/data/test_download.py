@@ -144,7 +144,7 @@ def test_all_mirrors_dead_names_each_and_the_ways_out(tmp_path: Path, data: Path
     for part in (
         "archive Tiny.zip of dataset tiny is not in the cache and cannot be fetched",
         f"{urls[0]}: there is no file",
-        f"{urls[1]}: its sha256 is {hashlib.sha256(b'bad').hexdigest()}, but {'0' * 64} is what the card states",
+        f"{urls[1]}: its sha256 is {hashlib.sha256(b'bad').hexdigest()}, but the card states {'0' * 64}",
         f"`iiszoo data get tiny --archive FILE`, which unpacks it to {data / 'tiny'}",
         "`iiszoo data add tiny DIR`",
     ):
@@ -176,7 +176,7 @@ def test_a_file_of_the_users_own_must_be_the_one_of_the_card(tiny_zip: Zip, tmp_
     own = tiny_zip()
     with pytest.raises(DatasetError) as error:
         fetch(card_of(Archive("Tiny.zip", (), "0" * 64)), own)
-    assert f"{own} is refused as archive Tiny.zip of dataset tiny: its sha256 is" in str(error.value)
+    assert f"{own} cannot be used as archive Tiny.zip of dataset tiny: its sha256 is" in str(error.value)
     assert "unpack it yourself and run `iiszoo data add tiny DIR`" in str(error.value)
     with pytest.raises(BadOption, match="there is no file nowhere"):
         fetch(card_of(Archive("Tiny.zip")), Path("nowhere"))
@@ -202,10 +202,10 @@ def test_a_set_of_the_users_own_files_cannot_be_fetched() -> None:
 
 def test_sets_that_share_a_directory_are_fetched_once(tiny_zip: Zip, tmp_path: Path, data: Path) -> None:
     archive = Archive("Tiny.zip", (tiny_zip().as_uri(),))
-    train = card_of(archive, id="tiny-train", folder="tiny")
+    train = card_of(archive, id="tiny-train", shares_root="tiny")
     assert fetch(train).path == data / "tiny"
     (tmp_path / "Tiny.zip").unlink()
-    for card in (train, card_of(archive), card_of(archive, id="tiny-val", folder="tiny")):
+    for card in (train, card_of(archive), card_of(archive, id="tiny-val", shares_root="tiny")):
         assert fetch(card) == download.Got(card.id, data / "tiny", already_there=True)
 
 

@@ -101,11 +101,11 @@ def test_another_copy_is_told_from_the_published_one(save: Save, object_mask: Ma
 
 def test_what_is_known_of_downloads_is_of_datasets_that_there_are() -> None:
     cards = registry().datasets.cards()
-    assert set(ARCHIVES) <= {card.folder or card.id for card in cards}
+    assert set(ARCHIVES) <= {card.root_id for card in cards}
     assert set(FINGERPRINTS) <= {card.id for card in cards}
     for card in cards:
         completed = complete(card)
-        assert completed.archives == ARCHIVES.get(card.folder or card.id, ())
+        assert completed.archives == ARCHIVES.get(card.root_id, ())
         assert not (completed.archives and (card.embedded or card.takes_argument))
         assert all(archive.urls for archive in completed.archives)
 

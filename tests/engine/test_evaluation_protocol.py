@@ -162,11 +162,11 @@ def test_a_byte_order_mark_is_no_fault(tmp_path):
     ],
 )
 def test_rules_of_a_damaged_file_are_refused(change, said):
-    rules = {**EvaluationProtocol().as_json(), **change}
+    rules = {**ResolvedProtocol().as_json(), **change}
     if None in change.values():
         del rules["seed"]
     with pytest.raises(BadOption, match=said):
-        EvaluationProtocol.from_json(rules)
+        ResolvedProtocol.from_json(rules)
 
 
 @pytest.mark.parametrize(

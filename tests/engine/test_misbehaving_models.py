@@ -289,7 +289,7 @@ def test_attributes_that_raise(error, name):
     if name == "init_z":
         assert failing(run(Fragile(), n=2)) == {0, 1}
     else:
-        with pytest.raises(ModelError, match="model mine cannot say whether it is ragged"):
+        with pytest.raises(ModelError, match="model mine: its attribute ragged cannot be read"):
             run(Fragile(), n=2)
 
 
@@ -328,8 +328,8 @@ def test_a_robot_that_misbehaves_is_named(robot):
     [
         (ValueError("a\n  b"), "ValueError: a b"),
         (ValueError(), "ValueError"),
-        (Unspeakable(), "Unspeakable: (it cannot say what: its str() raises RuntimeError)"),
-        (Wordless(), "Wordless: (it cannot say what: its str() raises TypeError)"),
+        (Unspeakable(), "Unspeakable: (no text: its str() raises RuntimeError)"),
+        (Wordless(), "Wordless: (no text: its str() raises TypeError)"),
         (ValueError("\x1b[31mred\x00\ud800"), "ValueError: \\x1b[31mred\\x00\\ud800"),
         (ValueError("größer, 大"), "ValueError: größer, 大"),
         (ValueError("x" * 501), f"ValueError: {'x' * 500} ... (1 more characters)"),

@@ -45,41 +45,44 @@ def test_unused_entries_are_passed_over_by_name_only(tmp_path: Path) -> None:
 
 def test_a_file_of_the_familys_other_models_is_named(tmp_path: Path) -> None:
     file = save(nn.Linear(2, 300).state_dict(), tmp_path)
-    with pytest.raises(WeightsError, match=r"w\.pth holds the weights of toy/large or toy/large-sbd, not of toy/small"):
+    with pytest.raises(WeightsError, match=r"w\.pth has the weights of toy/large or toy/large-sbd, not of toy/small"):
         load_network("toy/small", file, FAMILY)
 
 
 @pytest.mark.parametrize(
     ("state", "complaint"),
     [
-        ({}, "holds no state dict, names with tensors: it is an empty dict; give a file of toy/small"),
-        ({"a": torch.zeros(1)}, "none of toy's models: it has no weight, bias; it has an unknown a;"),
+        ({}, r"has no state dict \(names with tensors\): it is an empty dict; give a file of toy/small"),
+        ({"a": torch.zeros(1)}, "does not fit any toy model: it has no weight, bias; it has an unknown a;"),
         (
             {f"a{i}": torch.zeros(1) for i in range(99)},
             "it has no weight, bias; it has an unknown a0, a1, a2, and 96 more;",
         ),
         ({"weight": torch.zeros(3, 2)}, "it has no bias;"),
         ({"weight": torch.zeros(4, 2), "bias": torch.zeros(3)}, r"its weight has the shape \(4, 2\), not \(3, 2\)"),
-        ({"state_dict": {"weight": 1}}, "holds no state dict"),
+        ({"state_dict": {"weight": 1}}, "has no state dict"),
         ({"weight": torch.zeros(3, 2, dtype=torch.int8), "bias": torch.zeros(3)}, "its weight is of type torch.int8"),
-        ({"weight": torch.zeros(3, 2, device="meta"), "bias": torch.zeros(3)}, "its weight holds no values"),
+        ({"weight": torch.zeros(3, 2, device="meta"), "bias": torch.zeros(3)}, "its weight has no values"),
         (
             {"weight": torch.zeros(3, 2).to_sparse(), "bias": torch.zeros(3)},
             "its weight is a sparse or quantized tensor",
         ),
-        ([torch.zeros(3)], "holds no state dict, names with tensors: it holds a list; give a file of toy/small"),
-        (torch.zeros(3), "it holds a Tensor"),
-        (7, "it holds an int"),
-        ({0: torch.zeros(3)}, "its keys are no names, such as 0"),
-        ({"weight": torch.zeros(3, 2), "epoch": 3}, r"beside tensors it holds 'epoch' \(an int\); save the network's"),
-        ({"epoch": 3, "best": 0.9}, r"it holds 'epoch' \(an int\), 'best' \(a float\)"),
+        ([torch.zeros(3)], r"has no state dict \(names with tensors\): it is a list; give a file of toy/small"),
+        (torch.zeros(3), "it is a Tensor"),
+        (7, "it is an int"),
+        ({0: torch.zeros(3)}, "its keys are not names, for example 0"),
+        (
+            {"weight": torch.zeros(3, 2), "epoch": 3},
+            r"besides tensors it has 'epoch' \(an int\); save only the network's",
+        ),
+        ({"epoch": 3, "best": 0.9}, r"it has 'epoch' \(an int\), 'best' \(a float\)"),
         (
             {"optimizer": {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": []}, "epoch": 3},
-            "an optimizer only",
+            "only the state of an optimizer",
         ),
-        (torch.optim.Adam([nn.Parameter(torch.zeros(3))]).state_dict(), "the state of an optimizer only"),
-        (nn.Linear(2, 3), r"a whole network, or another object, pickled with its class; save its state_dict\(\) alone"),
-        ({"model": nn.Linear(2, 3), "epoch": 3}, r"holds under 'model' a whole network, .*; save its state_dict\(\)"),
+        (torch.optim.Adam([nn.Parameter(torch.zeros(3))]).state_dict(), "only the state of an optimizer"),
+        (nn.Linear(2, 3), r"a whole network or another object, pickled with its class; save only its state_dict\(\)"),
+        ({"model": nn.Linear(2, 3), "epoch": 3}, r"'model' is a whole network, .*; save only its state_dict\(\)"),
         ({"\x1b[31mred": torch.zeros(1)}, r"an unknown '\\x1b\[31mred'"),
         ({"x" * 5000: torch.zeros(1)}, r"an unknown x{77}\.\.\.;"),
     ],
@@ -142,7 +145,7 @@ WRAPPED: list[tuple[Any, str]] = [
     (lambda state: {"state_dict": prefixed(state, "model."), "pytorch-lightning_version": "2"}, "prefix 'model.'"),
     (
         lambda state: {name.replace(".", "._orig_mod.", 1) if "." in name else name: v for name, v in state.items()},
-        "without the steps '_orig_mod'",
+        "without the parts '_orig_mod'",
     ),
 ]
 
@@ -197,13 +200,13 @@ def test_strictly_all_the_same(model: str, tmp_path: Path) -> None:
         (less, r"without the prefix 'module\.' .*: it has no "),
         (beside, "it has an unknown "),
     ):
-        with pytest.raises(WeightsError, match=f"is of none of toy's models: .*{said}"):
+        with pytest.raises(WeightsError, match=f"does not fit any toy model: .*{said}"):
             load_network(model, save(content, tmp_path), KINDS)
 
 
 def test_another_model_is_named_through_all_that_lies_round_it(tmp_path: Path) -> None:
     file = save({"net": prefixed(TwoParts().state_dict(), "module.")}, tmp_path)
-    with pytest.raises(WeightsError, match="holds the weights of toy/parts, not of toy/linear"):
+    with pytest.raises(WeightsError, match="has the weights of toy/parts, not of toy/linear"):
         load_network("toy/linear", file, KINDS)
 
 

@@ -79,7 +79,7 @@ def test_a_negative_click_on_a_fresh_image_makes_everything_object_unless_it_is_
 
 @pytest.mark.parametrize("click", [(-1, 0), (0, 6), (3, 0)])
 def test_a_click_outside_is_refused(click: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=r"lies outside of masks of shape \(3, 6\)"):
+    with pytest.raises(ValueError, match=r"lies outside masks of shape \(3, 6\)"):
         progressive_merge(np.ones((3, 6), bool), np.zeros((3, 6), bool), click)
 
 
@@ -328,7 +328,7 @@ def test_another_rule_is_refused(model: str) -> None:
 
 
 def test_a_function_takes_no_other_option() -> None:
-    with pytest.raises(BadOption, match="takes neither a checkpoint nor options but progressive_merge"):
+    with pytest.raises(BadOption, match="takes no checkpoint and no option but progressive_merge"):
         load_model(painting, side=3)
 
 

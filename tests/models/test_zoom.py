@@ -89,7 +89,7 @@ def test_the_crop_keeps_its_aspect_unless_its_size_is_given() -> None:
 
 
 def test_skipping_no_click_is_refused() -> None:
-    with pytest.raises(ValueError, match="skip_clicks must be -1, or 1 and more, not 0"):
+    with pytest.raises(ValueError, match="skip_clicks must be -1, or 1 or more, not 0"):
         Zoom(skip_clicks=0)
 
 

@@ -152,7 +152,7 @@ def test_states_outlive_the_worker_that_made_them(remote):
     first = model.function._process
     kill_worker(model)
     with pytest.raises(
-        WorkerDied, match=r"array_models:Remembering \(.*python\) was killed by SIGKILL, which is often a"
+        WorkerDied, match=r"array_models:Remembering \(.*python\) was killed by SIGKILL, often for lack"
     ):
         model(X, z, *CLICK)
     assert torch.equal(model(X, z, *CLICK)[0], expected)
@@ -166,7 +166,7 @@ def test_a_state_that_cannot_be_pickled_is_lost_with_its_worker_and_said_so(remo
     kill_worker(model)
     with pytest.raises(WorkerDied):
         model(X, z, *CLICK)
-    with pytest.raises(ModelError, match="lived in a worker of model array_models:Unpicklable that has died"):
+    with pytest.raises(ModelError, match="was in a worker of model array_models:Unpicklable that died"):
         model(X, z, *CLICK)
     model(X, model.init_z(X), *CLICK)
 
@@ -177,7 +177,7 @@ def test_a_worker_that_only_dies_ends_the_run(remote):
     for _ in range(DEATHS_IN_A_ROW - 1):
         with pytest.raises(WorkerDied, match="ended with exit code 1"):
             model(X, z, *CLICK)
-    with pytest.raises(RunError, match=f"{DEATHS_IN_A_ROW}th time without an answered click between"):
+    with pytest.raises(RunError, match=f"{DEATHS_IN_A_ROW}th death without an answered click in between"):
         model(X, z, *CLICK)
 
 
@@ -268,7 +268,10 @@ def test_a_device_that_is_not_there_is_known_before_anything_runs(bare_python):
         ("no_such_module:model", "No module named 'no_such_module'"),
         ("array_models:no_such_model", "has no attribute 'no_such_model'"),
         ("array_models:not_callable", "TypeError: array_models:not_callable is not callable"),
-        ("classic/geocut", "has no iiszoo; install them there, or name a function as module:function"),
+        (
+            "classic/geocut",
+            "has no iiszoo; install iiszoo and the model's plugin there, or name a function as module:function",
+        ),
     ],
 )
 def test_a_model_that_is_not_there_is_named(bare_python, name, said):
@@ -278,7 +281,7 @@ def test_a_model_that_is_not_there_is_named(bare_python, name, said):
 
 
 def test_interpreters_that_cannot_be_used(empty_python, tmp_path):
-    with pytest.raises(BadOption, match=r"it needs Python >= 3\.7 and numpy: .*No module named 'numpy'"):
+    with pytest.raises(BadOption, match=r"it needs Python >= 3\.7 and numpy, but it .*No module named 'numpy'"):
         resolve("array_models:discs", interpreter=Interpreter(empty_python)).load()
     with pytest.raises(BadOption, match=r"there is no such program; give the path of a Python interpreter"):
         Interpreter(str(tmp_path / "python"))
@@ -289,15 +292,15 @@ def test_interpreters_that_cannot_be_used(empty_python, tmp_path):
         resolve("array_models:discs", interpreter=Interpreter(str(odd))).load()
     with pytest.raises(BadOption, match="must be above 0, not 0"):
         Interpreter(sys.executable, 0)
-    with pytest.raises(BadOption, match="as module:function, or by its id"):
+    with pytest.raises(BadOption, match="must be given by name: module:function, or an id"):
         resolve(len, interpreter=Interpreter(sys.executable))
-    with pytest.raises(BadOption, match="neither a checkpoint nor options"):
+    with pytest.raises(BadOption, match="no checkpoint and no options"):
         resolve("array_models:discs", "own.pth", interpreter=Interpreter(sys.executable))
 
 
 def test_a_worker_of_another_version_of_the_protocol_is_refused(bare_python, monkeypatch):
     monkeypatch.setattr(worker_file, "PROTOCOL", 2)
-    with pytest.raises(BadOption, match="speaks version 1 of the protocol, not 2"):
+    with pytest.raises(BadOption, match="uses version 1 of the protocol, not 2"):
         resolve("array_models:discs", interpreter=Interpreter(bare_python)).load()
 
 

@@ -63,12 +63,12 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return fake
 
 
-NO_PROTOCOL = "answers what is not iiszoo's protocol"
+NO_PROTOCOL = "answers with something other than iiszoo's protocol"
 HELLOS = {
     "abc": ("say(b'abc'); forever()", NO_PROTOCOL),
     "no frame": ("raw(b'abc\\n'); forever()", NO_PROTOCOL),
     "a long text": ("raw(b'Python 3.11 at your service\\n'); forever()", NO_PROTOCOL),
-    "{}": ("say({}); forever()", "speaks version None"),
+    "{}": ("say({}); forever()", "uses version None"),
     "[]": ("say([]); forever()", NO_PROTOCOL),
     "a number": ("say(3); forever()", NO_PROTOCOL),
     "null": ("say(None); forever()", NO_PROTOCOL),
@@ -78,22 +78,22 @@ HELLOS = {
     "deep": ("say(b'[' * 200000); forever()", NO_PROTOCOL),
     "many digits": ("say(b'9' * 100000); forever()", NO_PROTOCOL),
     "no text": ("say(bytes(range(256))); forever()", NO_PROTOCOL),
-    "another version": ("say({'protocol': 2}); forever()", "speaks version 2"),
-    "a long version": ("say({'protocol': 'x' * 1000000}); forever()", "speaks version 'xxx"),
-    "a header alone": ("raw(struct.pack('!i', 100)); forever()", "did not say hello within 3 s"),
-    "half a header": ("raw(b'\\0\\0'); forever()", "did not say hello"),
-    "half a body": ("raw(struct.pack('!i', 100) + b'{' * 50); forever()", "did not say hello"),
+    "another version": ("say({'protocol': 2}); forever()", "uses version 2"),
+    "a long version": ("say({'protocol': 'x' * 1000000}); forever()", "uses version 'xxx"),
+    "a header alone": ("raw(struct.pack('!i', 100)); forever()", "did not start within 3 s"),
+    "half a header": ("raw(b'\\0\\0'); forever()", "did not start"),
+    "half a body": ("raw(struct.pack('!i', 100) + b'{' * 50); forever()", "did not start"),
     "half a body, then the end": ("raw(struct.pack('!i', 100) + b'{' * 50)", "ended with exit code 0"),
-    "a trickle": ("raw(struct.pack('!i', 1000))\nwhile True: raw(b' '); time.sleep(0.1)", "did not say hello"),
+    "a trickle": ("raw(struct.pack('!i', 1000))\nwhile True: raw(b' '); time.sleep(0.1)", "did not start"),
     "a huge frame": ("raw(struct.pack('!i', 2**31 - 1)); forever()", NO_PROTOCOL),
     "a huge long frame": ("raw(struct.pack('!iQ', -1, 2**63)); forever()", NO_PROTOCOL),
     "a negative frame": ("raw(struct.pack('!i', -7)); forever()", NO_PROTOCOL),
     "a flood": ("while True: raw(b' ' * 1000000)", NO_PROTOCOL),
-    "silence": ("forever()", "did not say hello within 3 s"),
+    "silence": ("forever()", "did not start within 3 s"),
     "the end": ("sys.exit(3)", "ended with exit code 3"),
     "a crash": ("os.kill(os.getpid(), 11)", "was killed by SIGSEGV"),
-    "words": ("print('I am not Python'); sys.exit(1)", "it last said: I am not Python"),
-    "escapes": ("print('\\x1b[2Jgone'); sys.exit(1)", "it last said:  [2Jgone"),
+    "words": ("print('I am not Python'); sys.exit(1)", "its last output: I am not Python"),
+    "escapes": ("print('\\x1b[2Jgone'); sys.exit(1)", "its last output:  [2Jgone"),
     "hung up, with a child": (
         "subprocess.Popen(['sleep', '60'], pass_fds=[fd]); sys.exit(4)", "ended with exit code 4",
     ),
@@ -104,7 +104,7 @@ HELLOS = {
 def test_what_says_no_proper_hello(case: str, fake) -> None:
     source, said = HELLOS[case]
     began = time.monotonic()
-    with pytest.raises(BadOption, match=r"cannot be used, it needs Python >= 3.7 and numpy: ") as error:
+    with pytest.raises(BadOption, match=r"cannot be used; it needs Python >= 3.7 and numpy, but it ") as error:
         RemoteFunction("m:f", Interpreter(fake(source), 2.0), None, "cpu", {})
     assert said in str(error.value)
     assert len(str(error.value)) < 2500
@@ -113,20 +113,22 @@ def test_what_says_no_proper_hello(case: str, fake) -> None:
 
 
 def test_hanging_up_without_ending(fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadOption, match="has hung up, and goes on without answering"):
+    with pytest.raises(BadOption, match="closed the connection, and goes on without answering"):
         RemoteFunction("m:f", Interpreter(fake("os.close(fd); forever()")), None, "cpu", {})
 
 
 @pytest.mark.parametrize("program", ["true", "false", "cat", "echo"])
 def test_programs_that_are_no_interpreter(program: str) -> None:
-    with pytest.raises(BadOption, match=r"cannot be used, it needs Python >= 3.7 and numpy: ended with exit code"):
+    with pytest.raises(
+        BadOption, match=r"cannot be used; it needs Python >= 3.7 and numpy, but it ended with exit code"
+    ):
         RemoteFunction("m:f", Interpreter(program), None, "cpu", {})
 
 
 def test_endless_output_without_a_newline_takes_no_memory(fake) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     source = "for _ in range(300): os.write(1, b'x' * 1000000)\nos.write(1, b' the end'); sys.exit(1)"
-    with pytest.raises(BadOption, match=r"it last said: x+ the end") as error:
+    with pytest.raises(BadOption, match=r"its last output: x+ the end") as error:
         RemoteFunction("m:f", Interpreter(fake(source)), None, "cpu", {})
     assert len(str(error.value)) < 1000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
@@ -164,7 +166,7 @@ def test_what_does_not_load_properly(case: str, fake) -> None:
      "{'identity': {'id': 'a'}, 'threshold': '1'}"],
 )  # fmt: skip
 def test_what_does_not_identify_properly(reply: str, fake) -> None:
-    with pytest.raises(ModelError, match="answers what is not iiszoo's protocol"):
+    with pytest.raises(ModelError, match="answers with something other than iiszoo's protocol"):
         resolve("m:f", interpreter=Interpreter(fake(f"say(hello); asked(); say({reply}); forever()")))
 
 
@@ -207,7 +209,7 @@ def test_an_answer_that_makes_no_sense_is_a_death(case: str, fake) -> None:
     for _ in range(4):  # each time another worker, until another would not help
         with pytest.raises(WorkerDied, match="the worker of model fake"):
             model(x, {"prev_output": torch.zeros(1, 1, 4, 5)}, [[[(0, 0)]]], [[[]]])
-    with pytest.raises(WorkerLost, match="the run ends here"):
+    with pytest.raises(WorkerLost, match="the run ends: what was done is kept"):
         model(x, {"prev_output": torch.zeros(1, 1, 4, 5)}, [[[(0, 0)]]], [[[]]])
 
 

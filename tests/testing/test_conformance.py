@@ -70,7 +70,7 @@ def test_a_failure_says_what_was_promised_what_was_found_and_where_to_look() -> 
         "answer with probabilities in [0, 1], not with values in [0, 2.2]; look at the end of the model, where logits "
         "become y"
     )
-    assert checks["border_clicks"]() == "it says nothing where output_format fails"
+    assert checks["border_clicks"]() == "it is meaningless because output_format fails"
 
 
 def test_what_a_model_raises_is_told_with_its_place() -> None:
@@ -91,7 +91,7 @@ def test_meaning_is_checked_where_weights_mean_something() -> None:
     assert tier_2 == {"positive_click_adds", "negative_click_removes", "rgb_order"}
     untrained, trained = subject_of(sound_with_weights), subject_of(sound_with_weights, trained=True)
     assert outcome(untrained, "positive_click_adds").message == (
-        "it needs weights that mean something: --weights (trained=True) says that they do"
+        "it needs meaningful weights: --weights (trained=True) says that they are"
     )
     assert outcome(trained, "positive_click_adds").status == "passed"
     assert outcome(subject_of(sound, trained=False), "positive_click_adds").status == "skipped"
@@ -121,7 +121,7 @@ def test_models_functions_classes_and_factories() -> None:
         assert outcome(subject_of(given), "output_format").status == "passed"
     assert outcome(subject_of(function), "card_json").message == "a bare function has no card"
     assert outcome(subject_of("broken_models:sound"), "card_json").status == "passed"
-    with pytest.raises(BadOption, match=r"neither a model, of \(x, z, pcs, ncs\), nor a factory"):
+    with pytest.raises(BadOption, match=r"neither a model, called with \(x, z, pcs, ncs\), nor a factory"):
         _ = subject_of(lambda x, y: x).model
     with pytest.raises(UnknownId, match="did you mean classic/geocut"):
         subject_of("clasic/geocut")
@@ -135,7 +135,7 @@ def test_a_local_function_is_not_sent_to_another_process() -> None:
 
     message = outcome(subject_of(local), "spawned_process").message
     assert message.startswith("it cannot be sent to another process")
-    assert message.endswith("give an id, or a function or factory of a module")
+    assert message.endswith("name an id, a function or factory of a module")
 
 
 def test_a_module_that_another_process_cannot_import_is_no_fault_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,8 @@ def test_a_module_that_another_process_cannot_import_is_no_fault_of_the_model(mo
     came = outcome(subject_of(sound), "spawned_process")
     assert (came.status, came.message) == (
         "skipped",
-        "another process cannot import it (No module named 'broken_models'); put it in a module on sys.path",
+        "another process cannot import it (ModuleNotFoundError: No module named 'broken_models'); put it in a module "
+        "on sys.path",
     )
 
 

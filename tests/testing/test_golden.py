@@ -35,5 +35,5 @@ def test_what_was_stored_is_compared_by_name(file: Path) -> None:
 
 def test_figures_that_are_not_there_are_asked_for(file: Path) -> None:
     for place in (file, file.with_name("absent.json")):
-        with pytest.raises(AssertionError, match=f"{place.name} holds no figures of third; IISZOO_GOLDEN=write stores"):
+        with pytest.raises(AssertionError, match=f"{place.name} has no figures of third; IISZOO_GOLDEN=write stores"):
             golden.compare(answering(0.6), place, "third", CLICKS)

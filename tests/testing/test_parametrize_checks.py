@@ -89,9 +89,7 @@ def test_each_check_is_one_item_and_a_skip_has_its_reason(came: dict[str, tuple[
 def test_a_failure_is_the_sentence(came: dict[str, tuple[str, str]]) -> None:
     failed = {item: why for item, (what, why) in came.items() if item.startswith("test_two") and what == "FAILED"}
     assert list(failed) == ["test_two[ragged-ragged]"]
-    assert (
-        "model ragged fails ragged: a model that is declared ragged takes a list" in failed["test_two[ragged-ragged]"]
-    )
+    assert "model ragged fails ragged: a model declared ragged takes a list" in failed["test_two[ragged-ragged]"]
 
 
 def test_an_expected_failure_is_a_strict_xfail(came: dict[str, tuple[str, str]]) -> None:
@@ -115,7 +113,7 @@ def test_a_pattern_stands_for_all_models_that_match() -> None:
 def test_names_that_nothing_has_are_told() -> None:
     with pytest.raises(UnknownId, match="no model's id matches 'clasic/\\*'"):
         parametrize_checks("clasic/*")
-    with pytest.raises(BadOption, match="names 'many_click', which is no check; checks: card_complete"):
+    with pytest.raises(BadOption, match="names 'many_click', which is not a check; the checks are card_complete"):
         parametrize_checks("classic/*", expected_failures={"many_click": "24"})
     with pytest.raises(BadOption, match="gives no reason for many_clicks"):
         parametrize_checks("classic/*", expected_failures={"many_clicks": ""})

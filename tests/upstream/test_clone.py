@@ -153,7 +153,7 @@ def test_a_commit_that_is_not_there(repository, over_ssh, remote):
 def test_the_hash_of_a_file_is_no_commit(repository):
     here = repository(FILES)
     blob = git(Path(here.repo), "rev-parse", "HEAD:isegm/a.py")
-    with pytest.raises(UpstreamError, match="no such commit"):
+    with pytest.raises(UpstreamError, match="does not have this commit"):
         clone(Source(here.repo, blob))
 
 
@@ -216,7 +216,7 @@ def test_a_clone_of_another_commit_in_its_place_is_told(repository):
     clone(source)
     manifest = place(source) / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "commit": "2" * 40}))
-    with pytest.raises(UpstreamError, match="holds commit 2222"):
+    with pytest.raises(UpstreamError, match="contains commit 2222"):
         clone(source)
 
 

@@ -221,7 +221,7 @@ def test_a_config_that_a_clone_wrote_is_read_too(source, checkpoint):
 def test_what_a_checkpoint_names_is_not_imported_unless_it_is_the_clones(source, checkpoint, changes, tmp_path):
     file = checkpoint(**changes)
     before = set(sys.modules)
-    with pytest.raises(WeightsError, match="which is no network class of the clone"):
+    with pytest.raises(WeightsError, match="which is not a network class of the clone"):
         isegm_model(source, file)
     assert not {"antigravity", "no_such_module"} & (set(sys.modules) - before)
     assert not (tmp_path / "harmed").exists()
@@ -250,7 +250,7 @@ def test_a_checkpoint_of_another_network(source, checkpoint, tmp_path):
     with pytest.raises(WeightsError, match="extra"):
         isegm_model(source, tmp_path / "other.pth")
     torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(WeightsError, match="holds no state dict"):
+    with pytest.raises(WeightsError, match="has no state dict"):
         isegm_model(source, tmp_path / "list.pth")
 
 

@@ -147,7 +147,7 @@ def test_what_is_only_imported_need_not_be_installed(space):
 def test_using_it_says_what_is_missing(space, function, name, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)  # whether it is installed here or not
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
-    with pytest.raises(UpstreamError, match=f"uses {name}, and the module .* is not installed"):
+    with pytest.raises(UpstreamError, match=f"uses {name}, but the module .* is not installed"):
         getattr(space.import_module("isegm.heads"), function)()
 
 

@@ -1,1 +1,1 @@
-"""Weight-free models, the id family `classic`: `geocut` (the family's default), `grabcut` and `random_walker`."""
+"""The family `classic`, models without weights: `geocut` (the family's default), `grabcut` and `random-walker`."""

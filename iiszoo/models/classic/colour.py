@@ -1,4 +1,4 @@
-"""Colours of an image: Lab, and how much likelier a colour is under one region than under another."""
+"""Colours of an image: Lab, and how much likelier a colour is in one region than in another."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-# A share of the pixels that no colour falls below, so that an unseen colour speaks for neither side.
+# Added to the share of every colour, so that an unseen colour favours neither region.
 _LEAST_SHARE = 1e-5
-# The least extent of a histogram, in units of Lab: a nearly flat image is not split into bins of noise.
+# The least extent of a histogram, in Lab units: a nearly flat image is not split into bins of noise.
 _LEAST_EXTENT = 30.0
 
 
@@ -21,9 +21,9 @@ def to_lab(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def colour_bins(labs: list[NDArray[Any]], n: int) -> list[NDArray[Any]]:
-    """The bin of each pixel, int64 (H_i, W_i), of one histogram of n x n x n bins that spans the colours of all `labs`.
+    """The bin of each pixel, int64 (H_i, W_i), in one histogram of n x n x n bins that spans the colours of all `labs`.
 
-    `labs` float32 (H_i, W_i, 3): one picture at several sizes, whose bins then mean the same.
+    `labs` float32 (H_i, W_i, 3): one image at several sizes, so that their bins mean the same.
     """
     low = np.min([lab.min((0, 1)) for lab in labs], axis=0)
     high = np.max([lab.max((0, 1)) for lab in labs], axis=0)
@@ -39,8 +39,8 @@ def colour_bins(labs: list[NDArray[Any]], n: int) -> list[NDArray[Any]]:
 def log_likelihood_ratio(bins: NDArray[Any], n: int, belief: NDArray[Any], sigma: float) -> NDArray[Any]:
     """log p(colour | object) - log p(colour | background) of each bin, float32 (n^3,).
 
-    `bins` int64 (H, W); `belief` float32 (H, W) in [0, 1]: how surely a pixel is a sample of the object, the rest of it
-    being one of the background. The two histograms (Boykov & Jolly 2001) are smoothed by a Gaussian of `sigma` bins.
+    `bins` int64 (H, W); `belief` float32 (H, W) in [0, 1]: the weight of a pixel as a sample of the object, 1 minus it
+    as one of the background. The two histograms (Boykov & Jolly 2001) are smoothed by a Gaussian of `sigma` bins.
     """
     logs = []
     for weight in (belief, 1 - belief):

@@ -1,7 +1,7 @@
-"""From one-image functions to a model in the standard format.
+"""Turns one-image functions into a model in the standard format.
 
-The classic models work in numpy on one image at a time, so an element's result cannot depend on its batch neighbours.
-This file holds the one loop over the batch, and the clicks of one element as the models see them.
+The classic models work in numpy on one image at a time, so an element's output cannot depend on its batch neighbours.
+This file has the loop over the batch, and the clicks of one element in the form that the models read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ElementClicks:
     """The clicks of one element, in the order in which they were made.
 
     `points` int64 (N, 2), (row, col) inside the image; `positive` bool (N,); `interaction` int64 (N,), from 0 on;
-    `newest` bool (N,), true for the clicks of the last interaction that holds a click of this element.
+    `newest` bool (N,), true for the clicks of the last interaction in which this element has a click.
     """
 
     points: Array
@@ -44,10 +44,10 @@ class ElementClicks:
 
 
 class Segmenter(Protocol):
-    """What one classic algorithm supplies; both methods are pure."""
+    """The interface of a classic algorithm; both methods are pure."""
 
     def prepare(self, image: Array) -> Any:
-        """The image-only work. `image`: float32 (H, W, 3), RGB in [0, 1]."""
+        """Work that depends only on the image. `image`: float32 (H, W, 3), RGB in [0, 1]."""
         ...
 
     def segment(self, prepared: Any, previous: Array, clicks: ElementClicks) -> Array:
@@ -56,9 +56,9 @@ class Segmenter(Protocol):
 
 
 def element_clicks(pcs: Clicks, ncs: Clicks, b: int, height: int, width: int) -> ElementClicks:
-    """The clicks of batch element `b`; a click beyond the image is moved to its nearest pixel.
+    """The clicks of batch element `b`; a click outside the image is moved to the nearest pixel.
 
-    Where a positive and a negative click share a pixel the later one holds, and of one interaction the negative one.
+    If a positive and a negative click share a pixel, the later one counts; within an interaction, the negative one.
     """
     latest: dict[tuple[int, int], tuple[int, bool]] = {}
     for interaction in range(max(len(pcs), len(ncs))):
@@ -79,8 +79,8 @@ class ElementwiseModel:
     """A `Segmenter` as a model: `init_z(x) -> z` and `model(x, z, pcs, ncs) -> (y, z)`.
 
     `x` is float32 (B, 3, H, W), RGB in [0, 1], or a list of B tensors (3, H_i, W_i); `y` is float32 (B, 1, H, W) in
-    [0, 1], or a list of B tensors (1, H_i, W_i). `z` holds `prev_output`, shaped like `y`, and `prepared`, a list of
-    length B of read-only image-only work. An element without a click keeps its `prev_output`.
+    [0, 1], or a list of B tensors (1, H_i, W_i). `z` has `prev_output`, shaped like `y`, and `prepared`, a list of B
+    results of `Segmenter.prepare`, read-only. An element without a click keeps its `prev_output`.
     """
 
     def __init__(self, segmenter: Segmenter) -> None:
@@ -97,7 +97,7 @@ class ElementwiseModel:
             clicks = element_clicks(pcs, ncs, b, height, width)
             output = self._segmenter.segment(z["prepared"][b], previous, clicks) if len(clicks) else previous
             y[b] = torch.from_numpy(np.array(output, np.float32, order="C"))[None].to(image.device)
-        # The state gets its own copy: a caller that edits y must not edit the session's memory with it.
+        # The state gets its own copy, so that a caller that edits y does not edit the session's state.
         memory = y.clone() if isinstance(y, Tensor) else [output.clone() for output in y]
         return y, {**z, "prev_output": memory}
 

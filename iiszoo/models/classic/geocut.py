@@ -1,18 +1,18 @@
-"""`classic/geocut`: geodesic distances and colour models of the clicks, joined by a min-cut. Needs no weights.
+"""`classic/geocut`: geodesic distances and colour models of the clicks, combined by a min-cut. Needs no weights.
 
 Each interaction, on a coarse grid (`Settings.work_side`):
 
-1. geodesic distances in Lab from the positive and from the negative clicks, the image's frame being a weak background
+1. geodesic distances in Lab from the positive and from the negative clicks, with the image's frame as weak background
    (Bai & Sapiro 2007, Criminisi et al. 2008);
-2. histograms of Lab under the object and under the background (Boykov & Jolly 2001), fitted again to each cut (Rother
-   et al. 2004). Near the newest click, in geodesic terms, the previous output is known to be wrong: there it neither
-   teaches the colours nor pulls the cut towards itself;
-3. a contrast-sensitive min-cut (Boykov & Jolly 2001) with the discs of the clicks as hard labels. It is solved for
-   several readings of the clicks, and one is chosen: see `GeoCut._first_cut` and `GeoCut._next_cut`;
-4. the connected parts that hold a positive click stay.
+2. histograms of Lab in the object and in the background (Boykov & Jolly 2001), refitted to each cut (Rother et al.
+   2004). Close to the newest click, in geodesic distance, the previous output is known to be wrong: there it affects
+   neither the colours nor the cut;
+3. a contrast-sensitive min-cut (Boykov & Jolly 2001) with the discs of the clicks as hard labels, solved for several
+   interpretations of the clicks, one of which is chosen: see `GeoCut._first_cut` and `GeoCut._next_cut`;
+4. only the connected components that contain a positive click stay.
 
-Then the boundary is cut again on a fine grid (`Settings.fine_side`), in a narrow band round the coarse one (Lombaert et
-al., ICCV 2005).
+Then the boundary is cut again on a fine grid (`Settings.fine_side`), in a narrow band around the coarse one (Lombaert
+et al., ICCV 2005).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Settings:
     """Tuned on half of Berkeley (even indices of the sorted stems) with the `ritm` robot, one value at a time.
 
     Not varied: fine_side, fine_smooth, distance_floor, colour_limit. GrabCut and the other half of Berkeley were never
-    used to choose a value. Lengths are pixels of the grid named; distances are units of Lab; energies are units of the
+    used to choose a value. Lengths are in pixels of the named grid, distances in Lab units, energies in units of the
     cut.
     """
 
@@ -50,31 +50,31 @@ class Settings:
     fine_side: int = 640  # longest side of the fine grid
     smooth: float = 0.8  # Gaussian before colours and distances, coarse grid
     fine_smooth: float = 0.6  # Gaussian before colours, fine grid
-    length_cost: float = 0.8  # of a geodesic path, a coarse pixel
+    length_cost: float = 0.8  # of a geodesic path, per coarse pixel
     frame_distance: float = 25.0  # at which the image's frame counts as background
-    first_frame_distances: tuple[float, ...] = (50.0, 25.0, 12.0, 6.0)  # the same, the readings of the first click
+    first_frame_distances: tuple[float, ...] = (50.0, 25.0, 12.0, 6.0)  # likewise: interpretations of the first click
     distance_floor: float = 3.0  # added to both distances before their ratio is taken
     geodesic_limit: float = 2.0  # largest |log ratio| of the distances
-    n_bins: int = 24  # of the histogram, a side
+    n_bins: int = 24  # of the histogram, per axis
     bin_sigma: float = 1.0  # its smoothing, in bins
     colour_weight: float = 0.7  # of the log-likelihood ratio of colours
     colour_limit: float = 3.0  # largest |log-likelihood ratio|
-    rounds: int = 2  # of "fit the colours, cut", an interaction
-    pulls: tuple[float, ...] = (0.3, 0.7, 1.5, 4.0)  # towards the previous output: the readings of a later click
-    newest_hush: float = 0.5  # share of the colours' word that is lost at a newest click
-    newest_reach: float = 40.0  # geodesic distance in which a new click's word fades to 1/e
-    disc: float = 3.0  # radius of the hard labels round a click, on either grid
+    rounds: int = 2  # of "fit the colours, cut", per interaction
+    pulls: tuple[float, ...] = (0.3, 0.7, 1.5, 4.0)  # towards the previous output: interpretations of a later click
+    newest_hush: float = 0.5  # share of the colours' influence that is lost at a newest click
+    newest_reach: float = 40.0  # geodesic distance at which a new click's influence falls to 1/e
+    disc: float = 3.0  # radius of the hard labels around a click, on either grid
     pairwise: float = 6.0  # weight of the boundary, coarse grid
     fine_pairwise: float = 4.8  # the same, fine grid
-    weight_floor: float = 0.05  # the least that parting two pixels costs
-    band: int = 6  # half width of the fine band, fine grid
+    weight_floor: float = 0.05  # the least cost of separating two pixels
+    band: int = 6  # half width of the band, fine grid
     depth_factor: float = 1.1  # how much deeper than its click a change may be, ...
     depth_slack: float = 2.0  # ... plus this many coarse pixels
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The image-only work: on the coarse grid (h, w), and on the fine grid where so named."""
+    """Results that depend only on the image: on the coarse grid (h, w), or on the fine grid if the name says so."""
 
     steps: Array  # float32 (h + 2, w + 2, 4), see geodesic.step_costs
     frame: Array  # float32 (h, w): geodesic distance from the image's frame
@@ -86,26 +86,26 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Scene:
-    """What one interaction knows on the coarse grid, before any reading of it."""
+    """One interaction on the coarse grid, before any interpretation of its clicks."""
 
     fixed: Array  # int8 (h, w): 1 and -1 under the discs of clicks
     before: Array  # float32 (h, w) in [0, 1]: the previous output
     to_positive: Array  # float32 (h, w): geodesic distance from the positive clicks
     to_negative: Array  # the same, from the negative clicks
-    newest: Array  # float32 (h, w) in [0, 1]: how much a newest click has the word
-    newest_side: Array  # float32 (h, w): 1 where that is a positive click, else 0
+    newest: Array  # float32 (h, w) in [0, 1]: the influence of the newest clicks
+    newest_side: Array  # float32 (h, w): 1 if that of a positive click is the stronger, else 0
 
 
 @dataclass(frozen=True)
 class _Cut:
     mask: Array  # bool (h, w)
-    unary: Array  # float32 (h, w): all but the colours'
+    unary: Array  # float32 (h, w): all terms but the colours
     colour: Array  # float32 (n_bins^3,): weighted log-likelihood ratio of each bin
-    heard: Array  # float32 (h, w) in [0, 1]: how much the colours count
+    heard: Array  # float32 (h, w) in [0, 1]: weight of the colours
 
 
 class GeoCut:
-    """A `Segmenter`; one object of settings, no state."""
+    """A `Segmenter` with settings and no state."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -167,7 +167,7 @@ class GeoCut:
     def _geodesic(self, prepared: Prepared, scene: _Scene, frame_distance: float) -> Array:
         """Clipped log ratio of the distances, float32 (h, w): positive where a positive click is nearer."""
         s = self._settings
-        if np.isinf(scene.to_positive).all():  # a mask to be corrected, and no positive click yet: no ratio to take
+        if np.isinf(scene.to_positive).all():  # correcting a mask, and no positive click yet: there is no ratio
             return np.asarray(-s.geodesic_limit * np.exp(-scene.to_negative / s.newest_reach))
         to_background = np.minimum(scene.to_negative, prepared.frame + frame_distance)
         ratio = (to_background + s.distance_floor) / (scene.to_positive + s.distance_floor)
@@ -190,7 +190,7 @@ class GeoCut:
         return cut
 
     def _first_cut(self, prepared: Prepared, scene: _Scene, positives: Array) -> _Cut:
-        """With no mask yet the size of the object is open: of several, the cut that follows edges best."""
+        """Without a mask the size of the object is open: of several cuts, the one that follows edges best."""
         cuts = []
         for distance in self._settings.first_frame_distances:
             unary = self._geodesic(prepared, scene, distance)
@@ -198,10 +198,10 @@ class GeoCut:
         return min(cuts, key=lambda cut: mean_cut_weight(keep_clicked(cut.mask, positives), prepared.weights))
 
     def _next_cut(self, prepared: Prepared, scene: _Scene, clicks: ElementClicks, points: Array) -> _Cut:
-        """The boldest change of the previous output that its newest clicks explain; else the most timid.
+        """The largest change of the previous output that its newest clicks explain; else the smallest.
 
-        People (and the robots that play them) click in the middle of the largest error. So a change that is much deeper
-        elsewhere than at its click is not what the click meant: then the previous output pulls harder.
+        People (and robots) click in the middle of the largest error. So a change that is much deeper elsewhere than at
+        its click is not what the click meant, and the next candidate stays closer to the previous output.
         """
         s = self._settings
         geodesic = self._geodesic(prepared, scene, s.frame_distance)
@@ -220,12 +220,12 @@ class GeoCut:
         at_click = 0.0
         for (row, col), positive in zip(points[clicks.newest], clicks.positive[clicks.newest], strict=True):
             own = added if positive else removed
-            # A click is not made to the pixel: the deepest of the 5 x 5 round it.
+            # A click is not accurate to the pixel: use the deepest of the 5 x 5 around it.
             at_click = max(at_click, float(own[max(row - 2, 0) : row + 3, max(col - 2, 0) : col + 3].max()))
         return max(float(added.max()), float(removed.max())) <= s.depth_factor * at_click + s.depth_slack
 
     def _refine(self, prepared: Prepared, cut: _Cut, clicks: ElementClicks, image_shape: tuple[int, ...]) -> Array:
-        """The cut again on the fine grid, bool (fh, fw), free only in a band round the coarse boundary."""
+        """The cut repeated on the fine grid, bool (fh, fw), free only in a band around the coarse boundary."""
         s = self._settings
         shape = prepared.fine_bins.shape
         points = on_grid(clicks.points, image_shape, shape)
@@ -244,11 +244,11 @@ class GeoCut:
 
 
 def _logistic(unary: Array) -> Array:
-    """The belief, float32 in [0, 1], that a unary stands for: its log-odds are twice the unary."""
+    """The belief, float32 in [0, 1], that corresponds to a unary: its log-odds are twice the unary."""
     return np.asarray(1 / (1 + np.exp(-2 * unary)))
 
 
 def load_geocut(card: ModelCard, *, device: str, checkpoint: Path | None = None) -> ElementwiseModel:
-    """The model in the standard format; it has no weights and no options, and always computes on the CPU."""
+    """The model in the standard format; it has no weights and no options and always runs on the CPU."""
     refuse_checkpoint(card, checkpoint)
     return ElementwiseModel(GeoCut(Settings()))

@@ -1,4 +1,4 @@
-"""Geodesic distance on an image: how much colour a path has to cross (Bai & Sapiro 2007; Criminisi et al. 2008)."""
+"""Geodesic distance on an image: the colour change along a path (Bai & Sapiro 2007; Criminisi et al. 2008)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-# A sweep that still shortens paths after this many has met a maze; what is left is of no account.
+# Only a maze needs more sweeps than this; the remaining error is negligible.
 _MOST_SWEEPS = 50
 
 
 @njit(cache=True, nogil=True)
 def step_costs(features: NDArray[Any], length_cost: float) -> NDArray[Any]:
-    """What a step from each pixel to its neighbours up left, up, up right and left costs, float32 (H + 2, W + 2, 4).
+    """The costs of a step from each pixel to its neighbours up left, up, up right and left, float32 (H + 2, W + 2, 4).
 
     `features` float32 (H, W, C): a step costs its change of features (L2) plus `length_cost` times its length in
-    pixels. Pixel (r, c) is at (r + 1, c + 1); the frame of one pixel, like every step into it, costs inf, so that
-    `geodesic_distance` need not ask whether a neighbour exists.
+    pixels. Pixel (r, c) is at (r + 1, c + 1); the frame of one pixel and every step into it cost inf, so that
+    `geodesic_distance` need not check whether a neighbour exists.
     """
     height, width, channels = features.shape
     cols = np.array([-1, 0, 1, -1])
@@ -38,10 +38,10 @@ def step_costs(features: NDArray[Any], length_cost: float) -> NDArray[Any]:
 
 @njit(cache=True, nogil=True)
 def geodesic_distance(seeds: NDArray[Any], costs: NDArray[Any]) -> NDArray[Any]:
-    """The cheapest path from any seed to each pixel, float32 (H, W); inf everywhere where there is no seed.
+    """The cost of the cheapest path from any seed to each pixel, float32 (H, W); inf everywhere without a seed.
 
-    `seeds` bool (H, W), `costs` as `step_costs` gives them. Raster sweeps down and up (Toivanen 1996; Criminisi 2008)
-    until nothing changes: the exact distance, and faster than a priority queue.
+    `seeds` bool (H, W), `costs` from `step_costs`. Raster sweeps down and up (Toivanen 1996; Criminisi 2008) until
+    nothing changes: the exact distance, and faster than a priority queue.
     """
     height, width = seeds.shape
     distance = np.full((height + 2, width + 2), np.inf, np.float32)

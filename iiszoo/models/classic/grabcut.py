@@ -21,12 +21,12 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """Lengths are pixels of the working grid. Chosen once; nothing was tuned on any data."""
+    """Lengths are in pixels of the working grid. Chosen once; not tuned on any data."""
 
     work_side: int = 320  # longest side of the working grid
-    disc: float = 3.0  # radius of the hard labels round a click
-    first_reach: float = 0.25  # of the shorter side: the probable object round a positive click while there is no mask
-    iterations: int = 2  # of GrabCut's "fit the colours, cut", a click
+    disc: float = 3.0  # radius of the hard labels around a click
+    first_reach: float = 0.25  # of the shorter side: radius of the probable object around a click, without a mask
+    iterations: int = 2  # of GrabCut's "fit the colours, cut", per click
 
 
 class GrabCut:
@@ -61,14 +61,14 @@ def _grabcut(image: Array, mask: Array, iterations: int) -> Array:
     is_object = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
     if is_object.all() or not is_object.any():
         return np.asarray(is_object)  # OpenCV asserts that both colour models have a sample
-    # The k-means behind the colour models draws from OpenCV's own generator, which is not ours alone: without a seed
-    # right here the result would depend on whatever ran before.
+    # The k-means of the colour models draws from OpenCV's global generator: without a seed right here the result would
+    # depend on earlier calls.
     cv2.setRNGSeed(0)
     cv2.grabCut(image, mask, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), iterations, cv2.GC_INIT_WITH_MASK)
     return np.asarray((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD))
 
 
 def load_grabcut(card: ModelCard, *, device: str, checkpoint: Path | None = None) -> ElementwiseModel:
-    """The model in the standard format; it has no weights and no options, and always computes on the CPU."""
+    """The model in the standard format; it has no weights and no options and always runs on the CPU."""
     refuse_checkpoint(card, checkpoint)
     return ElementwiseModel(GrabCut(Settings()))

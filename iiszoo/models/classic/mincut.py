@@ -1,7 +1,7 @@
 """The contrast-sensitive min-cut on an 8-connected grid (Boykov & Jolly 2001), by the max-flow of Boykov & Kolmogorov.
 
-scipy's `maximum_flow` gives the same cuts; the two search trees of Boykov & Kolmogorov (PAMI 2004) were made for grids
-like this one and find them several times faster, which is the difference between a coarse grid and a fine one.
+scipy's `maximum_flow` gives the same cuts; the two search trees of Boykov & Kolmogorov (PAMI 2004), designed for such
+grids, find them several times faster, which makes a finer grid affordable.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-# Capacities are integers, so that flow is exact: this many steps to a unit of energy.
+# Capacities are integers, so that the flow is exact: this many steps per unit of energy.
 Array = NDArray[Any]
 _STEPS = 1000.0
-# What a node's parent is where it is not one of the eight directions.
+# Values of a node's parent other than the eight directions.
 _NONE, _TERMINAL, _ORPHAN = -1, 8, 9
 _FREE, _SOURCE, _SINK = 0, 1, 2
 
 
 @njit(cache=True, nogil=True)
 def edge_weights(features: Array, floor: float) -> Array:
-    """How much it costs to part a pixel from its neighbours, float32 (H, W, 4) in [floor, 1].
+    """The cost of separating a pixel from its neighbours, float32 (H, W, 4) in [floor, 1].
 
     Neighbours: right, down left, down, down right. `features` float32 (H, W, C). The weight is
     exp(-change^2 / (2 mean(change^2))) over the length of the step (Boykov & Jolly 2001, Rother et al. 2004).
@@ -58,7 +58,7 @@ def edge_weights(features: Array, floor: float) -> Array:
 
 @njit(cache=True, nogil=True)
 def _origin_distance(node: int, time: int, parent: Array, stamp: Array, distance: Array, offset: Array) -> int:
-    """How many links part a node from its tree's terminal; -1 where its path ends in an orphan."""
+    """The number of links between a node and its tree's terminal; -1 if its path ends in an orphan."""
     steps = 0
     while True:
         if stamp[node] == time:
@@ -89,8 +89,8 @@ def _grow(
 ) -> tuple[int, int, int]:
     """Growth: node i takes in free neighbours until the two trees touch.
 
-    Returns the source's node of the link where they meet and the way of that link, (-1, -1) where they do not, and the
-    queue's new tail.
+    Returns the source tree's node of the link where they meet and the direction of that link, (-1, -1) if they do not
+    meet, and the queue's new tail.
     """
     n = len(tree)
     grows_source = tree[i] == _SOURCE
@@ -154,7 +154,7 @@ def _augment(
     parent: Array,
     orphans: Array,
 ) -> int:
-    """Augmentation: send the bottleneck along the path, cut off what is saturated. Returns the number of orphans."""
+    """Augmentation: send the bottleneck along the path, cut saturated links. Returns the number of orphans."""
     meet_sink = meet_source + offset[meet_way]
     bottleneck = _bottleneck(meet_source, meet_way, meet_sink, capacity, terminal, offset, parent)
     capacity[meet_source, meet_way] -= bottleneck
@@ -264,7 +264,7 @@ def _object_side(capacity: Array, terminal: Array, offset: Array) -> Array:
     """Max-flow on a padded grid; bool (N,), true on the source's side of the minimal cut.
 
     `capacity` int32 (N, 8): to the neighbour in each direction, direction 7 - k being the opposite of k; `terminal`
-    int32 (N,): from the source where positive, to the sink where negative. Both are used up.
+    int32 (N,): from the source if positive, to the sink if negative. Both are overwritten.
     """
     n = len(terminal)
     tree = np.zeros(n, np.int8)
@@ -272,7 +272,7 @@ def _object_side(capacity: Array, terminal: Array, offset: Array) -> Array:
     stamp = np.zeros(n, np.int32)
     distance = np.zeros(n, np.int32)
     waiting = np.zeros(n, np.bool_)
-    queue = np.empty(n + 1, np.int32)  # a ring: a node waits in it at most once
+    queue = np.empty(n + 1, np.int32)  # a ring buffer: a node is in it at most once
     head, tail = 0, 0
     orphans = np.empty(n + 1, np.int32)  # likewise
     for i in range(n):
@@ -286,7 +286,7 @@ def _object_side(capacity: Array, terminal: Array, offset: Array) -> Array:
     time = 0
     current = -1
     while True:
-        # The next active node; the current one goes on while it is still in a tree.
+        # The next active node; the current one stays active while it is in a tree.
         if current >= 0 and parent[current] == _NONE:
             current = -1
         while current < 0 and head != tail:
@@ -311,7 +311,7 @@ def _object_side(capacity: Array, terminal: Array, offset: Array) -> Array:
 
 @njit(cache=True, nogil=True)
 def _grid(unary: Array, weights: Array, fixed: Array, capacity: Array, terminal: Array) -> None:
-    """Fill in the padded grid. A link to a fixed pixel pulls the free one to that pixel's side."""
+    """Fill in the padded grid. A link to a fixed pixel pulls the free pixel to that pixel's label."""
     height, width = unary.shape
     rows = np.array([-1, -1, -1, 0, 0, 1, 1, 1])
     cols = np.array([-1, 0, 1, -1, 1, -1, 0, 1])
@@ -333,10 +333,10 @@ def _grid(unary: Array, weights: Array, fixed: Array, capacity: Array, terminal:
 
 
 def min_cut(unary: Array, weights: Array, fixed: Array) -> Array:
-    """The object, bool (H, W), that minimises minus the sum of its unaries plus the weights that it cuts.
+    """The object, bool (H, W), that minimises the weights it cuts minus the sum of its unaries.
 
-    `unary` float32 (H, W): what a pixel gains as object against background, |unary| < 1e5; `weights` float32 (H, W, 4)
-    as `edge_weights` gives them; `fixed` int8 (H, W): 1 = object, -1 = background, 0 = to be decided.
+    `unary` float32 (H, W): the gain of a pixel as object over background, |unary| < 1e5; `weights` float32 (H, W, 4)
+    from `edge_weights`; `fixed` int8 (H, W): 1 = object, -1 = background, 0 = undecided.
     """
     height, width = unary.shape
     stride = width + 2
@@ -351,9 +351,9 @@ def min_cut(unary: Array, weights: Array, fixed: Array) -> Array:
 
 @njit(cache=True, nogil=True)
 def mean_cut_weight(mask: Array, weights: Array) -> float:
-    """The mean weight of the links that a bool mask (H, W) cuts: low where its boundary follows edges.
+    """The mean weight of the links that a bool mask (H, W) cuts: low if its boundary follows edges.
 
-    `weights` float32 (H, W, 4) as `edge_weights` gives them. Where nothing is cut it is 1, the worst.
+    `weights` float32 (H, W, 4) from `edge_weights`. If nothing is cut it is 1, the worst value.
     """
     height, width = mask.shape
     rows = np.array([0, 1, 1, 1])

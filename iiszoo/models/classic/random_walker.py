@@ -21,18 +21,18 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """Lengths are pixels of the working grid. Chosen once; nothing was tuned on any data."""
+    """Lengths are in pixels of the working grid. Chosen once; not tuned on any data."""
 
     work_side: int = 200  # longest side of the working grid
-    disc: float = 3.0  # radius of the seeds round a click
-    beta: float = 300.0  # how much a step of colour hinders the walker
+    disc: float = 3.0  # radius of the seeds around a click
+    beta: float = 300.0  # how strongly a change of colour impedes the walker
     tolerance: float = 1e-2  # of the conjugate gradients
 
 
 class RandomWalker:
-    """Probability that a walker from a pixel meets a positive seed first; a `Segmenter`.
+    """The probability that a walker from a pixel reaches a positive seed first; a `Segmenter`.
 
-    Stateless: the clicks alone decide. While there is no negative click, the frame of the image is background.
+    Stateless: the clicks alone decide. Until there is a negative click, the frame of the image is background.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -43,7 +43,7 @@ class RandomWalker:
         small = shrink(image, working_size(image.shape, self._settings.work_side))
         if small.std() == 0:
             small = small.copy()
-            small[0, 0] += 1e-3  # scikit-image divides by the image's deviation: a flat image would give no number
+            small[0, 0] += 1e-3  # scikit-image divides by the image's deviation: a flat image would give NaN
         return small
 
     def segment(self, prepared: Array, previous: Array, clicks: ElementClicks) -> Array:
@@ -56,10 +56,10 @@ class RandomWalker:
             frame[1:-1, 1:-1] = False
             seeds[frame & (seeds == 0)] = -1
         if (seeds >= 0).all() or (seeds <= 0).all() or (seeds != 0).all():
-            probability = (seeds > 0).astype(np.float32)  # nothing for a walker to decide between
+            probability = (seeds > 0).astype(np.float32)  # nothing for a walker to decide
         else:
             labels = np.where(seeds > 0, 2, np.where(seeds < 0, 1, 0))
-            # prob_tol: the loose tolerance may leave [0, 1] by a little, which is clipped below.
+            # prob_tol: with the loose tolerance, values may lie slightly outside [0, 1]; they are clipped below.
             both = random_walker(
                 prepared,
                 labels,
@@ -75,6 +75,6 @@ class RandomWalker:
 
 
 def load_random_walker(card: ModelCard, *, device: str, checkpoint: Path | None = None) -> ElementwiseModel:
-    """The model in the standard format; it has no weights and no options, and always computes on the CPU."""
+    """The model in the standard format; it has no weights and no options and always runs on the CPU."""
     refuse_checkpoint(card, checkpoint)
     return ElementwiseModel(RandomWalker(Settings()))

@@ -1,6 +1,6 @@
 """The checks, one file per subject; `iiszoo.testing.conformance` runs them.
 
-Not `checks`: a package of that name would take the place of the function `iiszoo.testing.checks` once it is imported.
+Not `checks`: once imported, a package of that name would replace the function `iiszoo.testing.checks`.
 """
 
 from __future__ import annotations

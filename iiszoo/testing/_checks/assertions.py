@@ -1,4 +1,4 @@
-"""What several checks demand of an answer; each raises `Broken`, saying what was found."""
+"""Assertions on outputs that several checks share; each raises `Broken`, saying what was found."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from iiszoo.testing.subject import Subject
 from iiszoo.testing.values import difference
 
 SAME = 1e-5
-"""How far two answers may lie apart that one computation gave twice: memory's alignment can choose a kernel."""
+"""How far two outputs of the same computation may differ: memory alignment can change the kernel."""
 
 
 def sound(y: Any, scene: Scene) -> None:
-    """The answer has the standard format."""
+    """The output has the standard format."""
     try:
         check_output(y, scene.x, "under check")
     except ModelError as error:
@@ -24,24 +24,24 @@ def sound(y: Any, scene: Scene) -> None:
 
 
 def all_sound(subject: Subject, scene: Scene) -> None:
-    """So has every answer of a session."""
+    """So has every output of a session."""
     for y in subject.play(scene).outputs:
         sound(y, scene)
 
 
 def sound_for(subject: Subject, scene: Scene, pcs: Clicks, ncs: Clicks) -> None:
-    """So has the answer to these clicks, as the first of a session."""
+    """So has the output for these clicks, as the first of a session."""
     y, _ = subject.call(scene.x, subject.start(scene.x), pcs, ncs)
     sound(y, scene)
 
 
 def same(y: Outputs, other: Outputs, which: str) -> None:
-    """Both are what one computation gives."""
+    """The two come from the same computation."""
     near(y, other, SAME, which)
 
 
 def near(y: Outputs, other: Outputs, tolerance: float, which: str) -> None:
-    """Nowhere do the two lie further apart than `tolerance`."""
+    """The two differ by at most `tolerance`."""
     apart = difference(y, other)
     if not apart <= tolerance:
         raise Broken(f"{which} differs by {apart:.3g} ({tolerance:g} is allowed)")

@@ -1,4 +1,4 @@
-"""Checks of the card and of the plugin that it comes from; none of them runs the model."""
+"""Checks of the card and of its plugin; none of them runs the model."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ sys.stderr.write("\\n" + json.dumps(sorted(heavy & (sys.modules.keys() - before)
 
 
 @check(
-    "a card states summary, licence and paper, and where there are weights their licence",
-    catches="results that nobody can cite, and weights that nobody knows whether they may use",
+    "a card states summary, licence and paper, and the licence of its weights if it has any",
+    catches="results that cannot be cited, and weights whose terms of use are unknown",
     look="the card",
     after=(),
 )
@@ -43,11 +43,11 @@ def card_complete(subject: Subject) -> None:
     if card.weights and not card.weights_licence.strip():
         missing.append("weights_licence")
     if missing:
-        raise Broken(f"it says nothing of {', '.join(missing)}")
+        raise Broken(f"it states no {', '.join(missing)}")
 
 
 @check(
-    "a card is plain values, which JSON keeps",
+    "a card contains only plain values, which survive JSON",
     catches="numpy numbers, paths and sets on a card: `iiszoo list --json` and the results' files fail on them",
     look="the types of the card's fields",
     after=(),
@@ -64,7 +64,7 @@ def card_json(subject: Subject) -> None:
 
 
 @check(
-    "the plugin's module, which every `iiszoo` command imports, is cards only: it imports neither torch nor numpy",
+    "the plugin's module, imported by every `iiszoo` command, contains only cards: it imports neither torch nor numpy",
     catches="a network imported at the top of a plugin: `iiszoo list` then takes seconds, or fails as torch does",
     look="the imports of the plugin's __init__.py and of its cards",
     after=(),
@@ -90,9 +90,9 @@ def plugin_imports_lightly(subject: Subject) -> None:
 
 
 @check(
-    "weights that are absent while offline raise WeightsError, which names the model and `iiszoo weights add`",
-    catches="a loader that downloads by itself, goes on with random weights, or ends in FileNotFoundError",
-    look="the loader: `checkpoint or iiszoo.assets.fetch(card)` is all that it takes",
+    "offline, absent weights raise WeightsError, which names the model and `iiszoo weights add`",
+    catches="a loader that downloads by itself, continues with random weights, or raises FileNotFoundError",
+    look="the loader: `checkpoint or iiszoo.assets.fetch(card)` is enough",
     after=(),
 )
 def weights_missing_offline(subject: Subject) -> None:
@@ -108,7 +108,7 @@ def weights_missing_offline(subject: Subject) -> None:
             load_object(card.loader)(card, device="cpu", checkpoint=None)
         except WeightsError as error:
             if card.id not in str(error) or "iiszoo weights add" not in str(error):
-                raise Broken(f"the error says another thing ({error})") from error
+                raise Broken(f"the error says something else ({error})") from error
             return
         except KeyboardInterrupt:
             raise

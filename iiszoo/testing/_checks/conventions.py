@@ -1,25 +1,31 @@
-"""Checks that clicks and colours mean what they say. All but the order of rows and columns need meaningful weights.
+"""Checks of what clicks and colours mean. All except the order of rows and columns need meaningful weights.
 
-What a click does cannot be told from rows and columns mixed up where objects lie on the image's diagonal: there the
-checks of tier 2 put theirs, so that each finds its own fault only.
+On the image's diagonal, mixing up rows and columns makes no difference: the checks of tier 2 put their objects there,
+so that each finds only its own fault.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+import math
+from dataclasses import replace
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from iiszoo.clicking.loading import load_robot
+from iiszoo.data.base import Target
+from iiszoo.engine.session import Session, run_session
 from iiszoo.loading import load_dataset
-from iiszoo.protocol import Clicks, State, to_tensor
 from iiszoo.testing import scenes
 from iiszoo.testing._checks.assertions import SAME
 from iiszoo.testing.check import Broken, NotApplicable, check
 from iiszoo.testing.scenes import Scene
 from iiszoo.testing.subject import Play, Subject
+
+if TYPE_CHECKING:
+    from iiszoo.data.base import Image, Sample
 
 OFF_DIAGONAL = {
     (16, 48): scenes.RED,
@@ -29,12 +35,12 @@ OFF_DIAGONAL = {
     (48, 80): (0.95, 0.5, 0.05),
     (80, 48): (0.4, 0.05, 0.02),
 }
-"""Clicks, each on a disk of that colour: with each click its mirror image at the diagonal."""
+"""Clicks, each on a disk of that colour; each click's mirror image at the diagonal is a click, too."""
 REACH = 4
-"""Half the side of the square round a click that is looked at, in pixels."""
+"""Half the side of the square examined around a click, in pixels."""
 N_CLICKS = 3
 RGB_MARGIN = 0.03
-"""By how much mean IoU the wrong order of colours may be better: what chance does on ten objects."""
+"""How much better the wrong colour order may score in mean IoU: chance on ten objects."""
 
 
 @check(
@@ -48,10 +54,10 @@ def row_column_order(subject: Subject) -> None:
     z, clicks = subject.start(x), list(OFF_DIAGONAL)
     answers = torch.stack([torch.as_tensor(subject.call(x, z, [[[click]]], [[[]]])[0][0]) for click in clicks])
     effects = (answers - answers.mean(0)).abs()
-    seen = torch.stack([torch.stack([_around(effect, place).mean() for place in clicks]) for effect in effects])
+    seen = torch.stack([torch.stack([_around(effect, position).mean() for position in clicks]) for effect in effects])
     if seen.max() <= SAME:
-        return  # no click says anything of its place
-    seen = seen / seen.mean(0).clamp(min=SAME)  # how much this place answers to any click does not count
+        return  # no click affects the output
+    seen = seen / seen.mean(0).clamp(min=SAME)  # how much a position responds to any click does not count
     own = float(seen.diagonal().mean())
     other = float(torch.stack([seen[k, clicks.index(click[::-1])] for k, click in enumerate(clicks)]).mean())
     if other > 2 * own:
@@ -62,19 +68,19 @@ def row_column_order(subject: Subject) -> None:
 
 @check(
     "a positive click adds: the clicked disk becomes object",
-    catches="positive clicks that never reach the network; pcs and ncs mixed up; an answer turned inside out",
+    catches="positive clicks that never reach the network; pcs and ncs mixed up; an inverted output",
     look="where pcs becomes the network's input, and which of its outputs is the object",
     tier=2,
 )
 def positive_click_adds(subject: Subject) -> None:
     found = _around(_two_disks(subject).outputs[0][0], (34, 34)).mean()
     if not found > subject.model.threshold:
-        raise Broken(f"round the click the probability is {found:.3f} (object is above {subject.model.threshold:g})")
+        raise Broken(f"around the click the probability is {found:.3f} (object is above {subject.model.threshold:g})")
 
 
 @check(
-    "a negative click removes: round it the probability falls",
-    catches="negative clicks that never reach the network, or that are taken for positive ones",
+    "a negative click removes: the probability around it falls",
+    catches="negative clicks that never reach the network, or that count as positive ones",
     look="where ncs becomes the network's input",
     tier=2,
     after=("positive_click_adds",),
@@ -88,50 +94,46 @@ def negative_click_removes(subject: Subject) -> None:
 
 
 @check(
-    "x is RGB: on photographs the answers are no better when red and blue are swapped",
-    catches="an image handed to the network as BGR, which costs some points of IoU and no error",
+    "x is RGB: on photographs swapping red and blue does not improve the outputs",
+    catches="an image passed to the network as BGR, which costs some points of IoU but raises no error",
     look="channel order before the network: OpenCV reads BGR, some networks were trained on it",
     tier=2,
     after=("repeatable", "image_sizes"),
 )
 def rgb_order(subject: Subject) -> None:
-    given, swapped = (
-        torch.tensor([iou for x, targets in _photographs() for iou in _ious(subject, x[:, order], targets)]).mean()
-        for order in ([0, 1, 2], [2, 1, 0])
-    )
+    given, swapped = (_mean_iou(subject, order) for order in ([0, 1, 2], [2, 1, 0]))
     if swapped > given + RGB_MARGIN:
         raise Broken(
             f"over {N_CLICKS} clicks the mean IoU is {swapped:.3f} with them swapped and {given:.3f} as promised"
         )
 
 
-def _ious(subject: Subject, x: Tensor, targets: list[Tensor]) -> list[float]:
-    """The IoU of each target, bool (1, 1, H, W), after each of `N_CLICKS` clicks of the robot that papers use."""
-    robot, threshold = load_robot("ritm"), subject.model.threshold
-    start, ious = subject.start(x), []
-    for target in targets:
-        z: State = start
-        y: Any = start["prev_output"]
-        pcs: Clicks = []
-        ncs: Clicks = []
-        for _ in range(N_CLICKS):
-            pcs, ncs = robot(y, target, pcs, ncs, threshold=threshold)
-            y, z = subject.call(x, z, pcs, ncs)
-            mask = y > threshold
-            ious.append(float((mask & target).sum() / (mask | target).sum()))
-    return ious
+def _mean_iou(subject: Subject, order: list[int]) -> float:
+    """The mean IoU over all clicks on the photographs, with their channels in that order, by the papers' robot."""
+    ious = []
+    for image, samples in _photographs():
+        session = Session(subject.model, image[:, :, order])
+        for sample in samples:
+            steps = run_session(session, "ritm", sample, max_clicks=N_CLICKS, target_iou=math.inf)
+            ious += [step.iou for step in steps]
+    return sum(ious) / len(ious)
 
 
 @cache
-def _photographs() -> list[tuple[Tensor, list[Tensor]]]:
-    """The coloured photographs of `demo` at half their size, float32 (1, 3, H, W), each with its targets."""
-    found: dict[str, tuple[Tensor, list[Tensor]]] = {}
+def _photographs() -> list[tuple[Image, list[Sample]]]:
+    """The colour photographs of `demo` at half their size, each with its samples."""
+    found: dict[str, tuple[Image, list[Sample]]] = {}
     for sample in load_dataset("demo"):
-        x = to_tensor(sample.read_image())[None, :, ::2, ::2]
-        if not torch.equal(x[:, 0], x[:, 2]):
-            target = torch.from_numpy(sample.read_target().object)[None, None, ::2, ::2]
-            found.setdefault(sample.image_id, (x, []))[1].append(target)
+        image = sample.read_image()[::2, ::2]
+        if not np.array_equal(image[:, :, 0], image[:, :, 2]):
+            half = Target(sample.read_target().object[::2, ::2], None)
+            _, samples = found.setdefault(sample.image_id, (image, []))
+            samples.append(replace(sample, read_target=partial(_same, half)))
     return list(found.values())
+
+
+def _same(target: Target) -> Target:
+    return target
 
 
 def _two_disks(subject: Subject) -> Play:
@@ -142,6 +144,6 @@ def _two_disks(subject: Subject) -> Play:
 
 
 def _around(y: Tensor, click: tuple[int, int]) -> Tensor:
-    """The square of y (1, H, W) round a click."""
+    """The square of y (1, H, W) around a click."""
     row, col = click
     return y[0, row - REACH : row + REACH + 1, col - REACH : col + REACH + 1]

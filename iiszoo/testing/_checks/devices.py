@@ -10,12 +10,14 @@ from iiszoo.testing.check import Broken, NotApplicable, check
 from iiszoo.testing.subject import Subject
 
 ON_CUDA = 20
-"""How many times the tolerance an answer on CUDA may differ: its kernels round otherwise, TF32's mantissa is short."""
+"""How many times the tolerance an output on CUDA may differ: its kernels round differently, and TF32 has a short
+mantissa.
+"""
 
 
 @check(
-    "on CUDA y is float32, on x's device, and near the answer of the CPU",
-    catches="tensors made on the CPU; half precision left on; an answer on another device than its image",
+    "on CUDA y is float32, on x's device, and close to the output on the CPU",
+    catches="tensors made on the CPU; half precision left on; an output on another device than the image",
     look="where the model makes tensors, and autocast",
     after=("repeatable",),
 )
@@ -26,7 +28,7 @@ def cuda_equals_cpu(subject: Subject) -> None:
 
 
 def agrees_on(subject: Subject, device: str) -> None:
-    """Raise `Broken` unless the model, loaded on `device`, answers there as it does on the CPU."""
+    """Raise `Broken` unless the model, loaded on `device`, gives the same outputs there as on the CPU."""
     scene = scenes.session(0)
     model = subject.origin.load(device)
     x = torch.as_tensor(scene.x).to(device)

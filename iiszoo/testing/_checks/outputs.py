@@ -1,4 +1,4 @@
-"""Checks of the answer: that there is one, its form, and that it is the same when it should be."""
+"""Checks of the output: that there is one, its format, and that it is repeatable."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def output_format(subject: Subject) -> None:
 
 
 @check(
-    "an image of any size is answered at that size, of 1 x 1, 37 x 53, 17 x 400 and 1200 x 30 pixels too",
+    "an image of any size gets an output of that size, even of 1 x 1, 37 x 53, 17 x 400 and 1200 x 30 pixels",
     catches="sides that must divide by the stride; a crop or a resized side of no pixels; a fixed input size",
     look="padding, resizing, and the crop of a zoom",
 )
@@ -50,9 +50,9 @@ def image_sizes(subject: Subject) -> None:
 
 
 @check(
-    "the same arguments give the same answer",
-    catches="dropout left on, unseeded noise, a predictor that remembers its last answer or counts its calls",
-    look="model.eval(), random numbers, and what a call leaves in the model's object",
+    "the same arguments give the same output",
+    catches="dropout left on, unseeded noise, a predictor that remembers its last output or counts its calls",
+    look="model.eval(), random numbers, and what a call leaves in the model object",
 )
 def repeatable(subject: Subject) -> None:
     scene = scenes.session(0)
@@ -60,5 +60,5 @@ def repeatable(subject: Subject) -> None:
     for step in range(2):
         arguments = scene.x, z, scene.pcs[: step + 1], scene.ncs[: step + 1]
         (once, z), (again, _) = subject.call(*arguments), subject.call(*arguments)
-        same(again, once, f"the answer to the arguments of call {step + 1}, given again,")
-        same(once, subject.alone(0).outputs[step], f"answer {step + 1} of a session that is held again")
+        same(again, once, f"the output of call {step + 1}, made again,")
+        same(once, subject.alone(0).outputs[step], f"output {step + 1} of a session that is run again")

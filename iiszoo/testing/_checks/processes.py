@@ -1,4 +1,4 @@
-"""Checks of who runs a model: threads, a forked worker of a DataLoader, a process of its own."""
+"""Checks of where a model runs: threads, a forked worker of a DataLoader, a process of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from iiszoo.testing.subject import Subject, play, raised
 
 
 @check(
-    "two threads, each with a session, get the answers that each session gets alone",
+    "two threads, each with a session, get the outputs that each session gets alone",
     catches="buffers that calls share; signals, event loops and connections that belong to the main thread",
     look="what calls share, and what only the main thread may do",
     after=("interleaved_sessions",),
@@ -38,7 +38,7 @@ def threads(subject: Subject) -> None:
     def run(k: int) -> None:
         try:
             came.put((k, play(model, scenes.session(k)).outputs))
-        except BaseException as error:  # noqa: BLE001  told below; else nobody would hear of it
+        except BaseException as error:  # noqa: BLE001  reported below; otherwise it would be lost
             came.put((k, error))
 
     for k in range(2):
@@ -47,14 +47,14 @@ def threads(subject: Subject) -> None:
         try:
             k, outputs = came.get(timeout=subject.timeout)
         except Empty as error:
-            raise Broken(f"none came in the {subject.timeout:g} s that they may take") from error
+            raise Broken(f"no answer within {subject.timeout:g} s") from error
         if isinstance(outputs, BaseException):
             raise Broken(raised(outputs)) from outputs
         _like(outputs, alone[k], subject, f"in thread {k + 1} of 2")
 
 
 class _Sessions(Dataset[Any]):
-    """One session, run by whoever asks for it: its outputs, or a sentence where the model raised."""
+    """One session, run by the process that asks for it: its outputs, or a sentence if the model raised."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -65,7 +65,7 @@ class _Sessions(Dataset[Any]):
     def __getitem__(self, index: int) -> Any:
         try:
             return [torch.as_tensor(y).numpy() for y in play(self.model, scenes.session(index)).outputs]
-        except BaseException as error:  # noqa: BLE001  told to the parent as a sentence
+        except BaseException as error:  # noqa: BLE001  reported to the parent as a sentence
             return raised(error)
 
 
@@ -74,9 +74,9 @@ def _as_it_is(batch: list[Any]) -> Any:
 
 
 @check(
-    "a model that is loaded answers in a forked worker of a DataLoader too",
-    catches="a pool of threads, a server or a session of another runtime that does not live on after a fork: it hangs",
-    look="threads that the loader starts; make them when they are first used, by the process that uses them",
+    "a loaded model also works in a forked worker of a DataLoader",
+    catches="a pool of threads, a server or a session of another runtime that does not survive a fork: it hangs",
+    look="threads that the loader starts; start them at first use, in the process that uses them",
     after=("repeatable",),
 )
 def dataloader_worker(subject: Subject) -> None:
@@ -94,17 +94,17 @@ def dataloader_worker(subject: Subject) -> None:
         (outputs,) = loader
     except RuntimeError as error:
         cause = str(error).splitlines()[0]
-        raise Broken(f"none came from there in the {subject.timeout:g} s that it may take ({cause})") from error
+        raise Broken(f"no answer from there within {subject.timeout:g} s ({cause})") from error
     if isinstance(outputs, str):
         raise Broken(f"{outputs} there")
     _like([torch.from_numpy(y) for y in outputs], alone, subject, "in the worker")
 
 
 @check(
-    "a model that a new process makes in the same way gives the same answers",
+    "a model loaded in the same way in a new process gives the same outputs",
     catches="layers left at random because a checkpoint was read with strict=False; state that only the first process "
     "has; hash() of strings",
-    look="what the loader leaves to chance, and globals that it needs",
+    look="what the loader leaves to chance, and the globals that it needs",
     after=("repeatable",),
 )
 def spawned_process(subject: Subject) -> None:
@@ -114,8 +114,8 @@ def spawned_process(subject: Subject) -> None:
 
 
 def _in_new_process(subject: Subject) -> list[Any]:
-    """The outputs of the first session, as arrays. A process rather than multiprocessing's spawn, which would run the
-    caller's main program anew.
+    """The outputs of the first session, as arrays. Runs a program, because multiprocessing's spawn would run the
+    caller's main program again.
     """
     try:
         request = pickle.dumps(Request(subject.origin, torch.get_num_threads()))
@@ -123,7 +123,8 @@ def _in_new_process(subject: Subject) -> list[Any]:
         raise
     except BaseException as error:
         raise NotApplicable(
-            f"it cannot be sent to another process ({one_line(error)}); name an id, a function or factory of a module"
+            f"it cannot be sent to another process ({one_line(error)}); "
+            "give an id, or a function or factory of a module"
         ) from error
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, REQUEST).write_bytes(request)
@@ -138,9 +139,9 @@ def _in_new_process(subject: Subject) -> list[Any]:
                     timeout=subject.timeout,
                 )
             except subprocess.TimeoutExpired as error:
-                raise Broken(f"none came in the {subject.timeout:g} s that it may take") from error
+                raise Broken(f"no answer within {subject.timeout:g} s") from error
             stderr.seek(0)
-            last = (stderr.read().strip() or "it said nothing").splitlines()[-1]
+            last = (stderr.read().strip() or "it printed nothing").splitlines()[-1]
         answer = Path(directory, ANSWER)
         if not answer.exists():
             raise Broken(f"it ended with code {done.returncode} before it answered ({last})")
@@ -154,4 +155,4 @@ def _in_new_process(subject: Subject) -> list[Any]:
 
 def _like(outputs: Sequence[Outputs], alone: Sequence[Outputs], subject: Subject, where: str) -> None:
     for step, (y, other) in enumerate(zip(outputs, alone, strict=True)):
-        near(y, other, subject.tolerance, f"answer {step + 1} {where}")
+        near(y, other, subject.tolerance, f"output {step + 1} {where}")

@@ -1,4 +1,4 @@
-"""Checks of the state z, and that a model changes nothing that it is given."""
+"""Checks of the state z, and that a model changes none of its arguments."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def inputs_unchanged(subject: Subject) -> None:
 
 
 @check(
-    "z can be indexed by batch element: parted, put in another order and joined again it goes on as before",
+    "z can be indexed by batch element: split, reordered and joined again, the session continues as before",
     catches="a counter or a module in z; an entry with the batch on another axis; a cache by position in the batch",
     look="every entry of z: a tensor with leading axis B, or a list of length B",
     after=("interleaved_sessions",),
@@ -52,12 +52,12 @@ def state_splits(subject: Subject) -> None:
         raise Broken(f"{str(error).removeprefix('model under check: ')}") from error
     pcs, ncs = ([[interaction[b] for b in order] for interaction in clicks] for clicks in (scene.pcs, scene.ncs))
     y, _ = subject.call(torch.stack([scene.x[b] for b in order]), z, pcs, ncs)
-    near(y, [once.outputs[1][b] for b in order], subject.tolerance, "the next answer")
+    near(y, [once.outputs[1][b] for b in order], subject.tolerance, "the next output")
 
 
 @check(
     'z["prev_output"] is an output of x\'s size from init_z on, and after each call the y of that call',
-    catches="a state that forgets the answer, or keeps logits, a crop or a binary mask in its place",
+    catches="a state that lacks the output, or keeps logits, a crop or a binary mask in its place",
     look="what the model returns as z",
 )
 def prev_output_stored(subject: Subject) -> None:
@@ -66,11 +66,11 @@ def prev_output_stored(subject: Subject) -> None:
     for step, (y, z) in enumerate(zip(once.outputs, once.states, strict=True)):
         if "prev_output" not in z:
             raise Broken(f"z has no such entry after call {step + 1}")
-        same(z["prev_output"], y, f"what z holds after call {step + 1}")
+        same(z["prev_output"], y, f"the entry after call {step + 1}")
 
 
 @check(
-    'a model with "mask" among its card\'s prompts answers otherwise where z["prev_output"] holds a mask to start from',
+    'a model with "mask" in its card\'s prompts gives another output if z["prev_output"] is a mask to start from',
     catches="a mask to correct that is accepted and silently ignored",
     look="the card's prompts, and whether the first call reads prev_output",
     after=("interleaved_sessions",),
@@ -84,7 +84,7 @@ def prev_output_used(subject: Subject) -> None:
         (scene.pcs[:1], scene.ncs[:1]),
         ([[[]]], [[[(48, 100)]]]),
     ]
-    for pcs, ncs in situations:  # the image may leave no doubt in one of them
+    for pcs, ncs in situations:  # in one of them the image alone may decide
         with_mask, _ = subject.call(scene.x, {**start, "prev_output": mask}, pcs, ncs)
         sound(with_mask, scene)
         changed = changed or difference(with_mask, subject.call(scene.x, start, pcs, ncs)[0]) > 0

@@ -1,4 +1,4 @@
-"""Checks of clicks that people make and code forgets. They demand an answer of the standard format, no more."""
+"""Checks of clicks that users make and code forgets. They only require an output of the standard format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ N_MANY = 100
 
 @check(
     "clicks on the borders and in the corners are answered",
-    catches="a disk or patch round a click that is cut short at the border; an index one beyond the last pixel",
+    catches="a disk or patch around a click that is cut off at the border; an index one beyond the last pixel",
     look="how a click is drawn into a map, and how its neighbourhood is read",
 )
 def border_clicks(subject: Subject) -> None:
@@ -26,8 +26,8 @@ def border_clicks(subject: Subject) -> None:
 
 
 @check(
-    "the same click made twice, at once and again later, is answered",
-    catches="division by the distance of two clicks; labels kept by pixel that no longer match their number",
+    "the same click, made twice at once and again later, is answered",
+    catches="division by the distance of two clicks; labels stored per pixel that no longer match their number",
     look="code that needs clicks to differ: distances, dictionaries, triangulations",
 )
 def repeated_click(subject: Subject) -> None:
@@ -59,7 +59,7 @@ def no_clicks(subject: Subject) -> None:
 
 @check(
     f"{N_MANY} clicks in as many interactions are answered",
-    catches="a buffer for 20 or 24 clicks; recursion or an embedding for each interaction",
+    catches="a buffer for 20 or 24 clicks; recursion or an embedding per interaction",
     look="lengths that were fixed for the 20 clicks of the papers",
 )
 def many_clicks(subject: Subject) -> None:

@@ -1,4 +1,4 @@
-"""What each model of the family is, and where its weights can be had."""
+"""The cards of the family's models: what each is, and where its weights are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ DEFAULT = "focalclick/segformerb3-s2-combined"
 _FOLDER = "https://drive.google.com/drive/folders/1XzUlpPqbzAyMt009HVpEeW31ln1FeXfX"
 _OPTIONS = (
     "size=PIXELS: the square that crops are resized to, 256 as published. progressive_merge=published (the default), "
-    "fixed or none: how answers are merged with a mask that the session started from; without one nothing is merged."
+    "fixed or none: how outputs are merged in a session that started from a mask; other sessions are not merged."
 )
 _COMBINED = (
     "Trained on COCO+LVIS, YouTube-VOS, ADE20K, saliency sets (MSRA10K, DUT-TR), HFlicker and thin objects, by the "
@@ -19,13 +19,13 @@ _COMBINED = (
 
 def _card(variant: str, backbone: str, n_parameters: int, file: str, url: str = "") -> ModelCard:
     pipeline = variant.split("-")[1].upper()
-    where = "" if url else f"The file lies in {_FOLDER}, under a name of its own; `iiszoo weights add` takes it. "
+    where = "" if url else f"Download the file from {_FOLDER} and add it with `iiszoo weights add`, under any name. "
     return ModelCard(
         id=f"focalclick/{variant}",
         loader="iiszoo_focalclick.loading:load",
         upstream_loader="iiszoo_focalclick.upstream:load_upstream",
         summary=f"FocalClick with {backbone}, pipeline {pipeline}"
-        + (", trained on several data sets together" if variant.endswith("combined") else ""),
+        + (", trained on several datasets together" if variant.endswith("combined") else ""),
         licence="Apache-2.0",
         paper="Chen et al., FocalClick: Towards Practical Interactive Image Segmentation, CVPR 2022 (arXiv 2204.02574)",
         weights=(Weights(file, (url,) if url else ()),),

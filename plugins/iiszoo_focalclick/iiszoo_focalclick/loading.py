@@ -1,4 +1,4 @@
-"""From a card to a model: what the cards' `loader` names."""
+"""From a card to a model: the cards' `loader`."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def load(
     """The model of a card, with the official weights or those of `checkpoint`.
 
     `size`: the side of the square that crops are resized to, in pixels; a multiple of 32. `progressive_merge`: one of
-    `MERGES`; see `FocalClickModel.merge`. Raises `WeightsError`, and `BadOption` for an option of no known value.
+    `MERGES`; see `FocalClickModel.merge`. Raises `WeightsError`, and `BadOption` for an invalid option.
     """
     if not isinstance(size, int) or isinstance(size, bool) or size < 32 or size % 32:
-        raise BadOption(f"option size={size} is no side of a crop; write a multiple of 32, as 256")
+        raise BadOption(f"option size={size} is not a valid crop size; give a multiple of 32, such as 256")
     if progressive_merge not in MERGES:
-        raise BadOption(f"option progressive_merge={progressive_merge} is not known; one of {', '.join(MERGES)}")
+        raise BadOption(f"option progressive_merge={progressive_merge} is unknown; give one of {', '.join(MERGES)}")
     from iiszoo.models.checkpoints import load_network
     from iiszoo_focalclick.model import DiskNetworks, FocalClickModel
     from iiszoo_focalclick.networks import NETWORKS

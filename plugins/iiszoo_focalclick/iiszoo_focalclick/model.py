@@ -1,16 +1,16 @@
 """FocalClick's predictor as a model of the standard format: target crop, coarse network, focus crop, refiner, merge.
 
-`FocalPredictor` of alibaba/ClickSEG at d61a76b (`isegm/inference/predictors/focalclick.py`) with what its evaluation
-does between the clicks (`isegm/inference/evaluation.py`); arXiv 2204.02574, section 3.
+`FocalPredictor` of alibaba/ClickSEG at d61a76b (`isegm/inference/predictors/focalclick.py`), including what its
+evaluation does between clicks (`isegm/inference/evaluation.py`); arXiv 2204.02574, section 3.
 
-| entry of z      | meaning                                                                                        |
-|-----------------|------------------------------------------------------------------------------------------------|
-| `prev_output`   | the answer before, merged where that is on; or a mask to start from                              |
-| `probabilities` | the answer before, without merge: the network's channel, and what the focus crop compares with    |
-| `roi`           | int64 (B, 4): the target crop; see `iiszoo.models.zoom.read_box`                                |
-| `focus`         | int64 (B, 4): the last focus crop, likewise                                                    |
-| `answered`      | bool (B,): whether there was a click                                                            |
-| `merging`       | bool (B,): whether the session started from a mask, so that answers are merged with it           |
+| entry of z      | meaning                                                                                      |
+|-----------------|----------------------------------------------------------------------------------------------|
+| `prev_output`   | the previous output, merged if the session merges; or an initial mask                        |
+| `probabilities` | the previous output before merging: input of the network and reference of the focus crop     |
+| `roi`           | int64 (B, 4): the target crop; see `iiszoo.models.zoom.read_box`                             |
+| `focus`         | int64 (B, 4): the last focus crop, likewise                                                  |
+| `answered`      | bool (B,): whether there was a click                                                         |
+| `merging`       | bool (B,): whether the session started from a mask, so that outputs are merged with it       |
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ from iiszoo_focalclick.focus import focus_box
 from iiszoo_focalclick.networks import REFINER_DISK_RADIUS, FocalClick
 
 ZOOM = Zoom(skip_clicks=1, expansion=1.4, min_crop=10, keep_iou=math.inf, threshold=0.49)
-"""The rules of the target crop: as RITM's, but chosen anew at each click. `target` is the model's `side`, squared."""
+"""The rules of the target crop: RITM's, but chosen anew at each click. `target` is a square of the model's `side`."""
 _COARSE_OBJECT = 1 / (1 + math.exp(-0.49))
-"""The focus crop takes a pixel for object where the coarse *logit* is above 0.49, but of the mask before it where the
-*probability* is. Upstream has it so."""
+"""For the focus crop, a pixel is object if the coarse *logit* is above 0.49, but in the previous mask if the
+*probability* is, as in upstream."""
 _PREVIOUS_OBJECT = 0.49
 _LAST_COARSE = 10
-"""After so many clicks the coarse answer only says where to focus, and the rest of the mask stays."""
+"""After this many clicks the coarse output only determines the focus crop, and the rest of the mask stays."""
 
 
 class Networks(Protocol):
-    """What answers: pictures and clicks of N sessions in, logits out. Clicks are in pixels of each picture."""
+    """The two networks: pictures and clicks of N sessions in, logits out. Clicks are in pixels of each picture."""
 
     def coarse(
         self, pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]]
@@ -70,7 +70,7 @@ class Networks(Protocol):
         logits: Tensor,
         boxes: Tensor,
     ) -> Tensor:
-        """Focus crops (N, 3, s, s), what `coarse` answered, and their (x1, y1, x2, y2) in its picture -> logits."""
+        """Focus crops (N, 3, s, s), the output of `coarse`, the crops' (x1, y1, x2, y2) in its picture -> logits."""
         ...
 
 
@@ -100,7 +100,7 @@ class DiskNetworks:
 
 
 class Sight(NamedTuple):
-    """What one session brings to an interaction."""
+    """One session's input to an interaction."""
 
     image: Tensor
     """(3, H, W)."""
@@ -112,7 +112,7 @@ class Sight(NamedTuple):
     """The newest click."""
     roi: Box | None
     seen: Box
-    """The target crop: what of the image the coarse network is shown; all of it, where there is no object."""
+    """The target crop: the part of the image that the coarse network sees; the whole image if there is no object."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -126,13 +126,13 @@ class Sight(NamedTuple):
 
 @dataclass(frozen=True)
 class FocalClickModel:
-    """A pure function of its arguments, of images of any size in one call; all that it keeps is the networks.
+    """A pure function of its arguments that takes images of any sizes in one call; it stores only the networks.
 
     Attributes:
         side: of the square that crops are resized to, in pixels.
-        merge: "published", "fixed" or "none": how a session that started from a mask merges every answer with the
-            mask before it; see `iiszoo.models.merge`.
-        threshold: above which that merge takes a pixel for object.
+        merge: "published", "fixed" or "none": how a session that started from a mask merges each output with the
+            previous mask; see `iiszoo.models.merge`.
+        threshold: for this merge, a pixel is object above it.
 
     An element without any click keeps its previous output.
     """
@@ -146,11 +146,11 @@ class FocalClickModel:
     merges = True
 
     def at_threshold(self, threshold: float) -> FocalClickModel:
-        """The same for a run whose masks are `output > threshold`."""
+        """The same model for a run whose masks are `output > threshold`."""
         return replace(self, threshold=threshold)
 
     def init_z(self, x: Images) -> State:
-        """Nothing that the image decides: empty outputs and no crops."""
+        """Empty outputs and no crops; nothing depends on the image's content."""
         nothing = empty_output(x)
         return {
             "prev_output": nothing,
@@ -162,7 +162,7 @@ class FocalClickModel:
         }
 
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
-        """One interaction. All sessions go through the networks together, on a CPU four at a time."""
+        """One interaction. All sessions share calls of the networks, on a CPU four per call."""
         outputs, probabilities = list(z["prev_output"]), list(z["probabilities"])
         state = {name: z[name].clone() for name in ("roi", "focus", "answered", "merging")}
         clicked = [b for b in range(len(x)) if clicks_of(pcs, b) or clicks_of(ncs, b)]
@@ -201,14 +201,14 @@ class FocalClickModel:
         return Sight(image, previous, list(positives), list(negatives), _newest(pcs, ncs, b), roi, seen)
 
     def _object(self, z: State, b: int) -> Tensor:
-        """(H, W): where the target crop looks for the object: in the merged mask, if there is one."""
+        """(H, W): the output that determines the target crop: the merged mask if the session merges."""
         found: Tensor = z["probabilities"][b][0]
         if z["merging"][b]:
             found = (z["prev_output"][b][0] > self.threshold).float()
         return found
 
     def _answers(self, sights: list[Sight]) -> list[tuple[Tensor, Box]]:
-        """Of each session the probabilities (1, H, W) and the focus crop."""
+        """The probabilities (1, H, W) and the focus crop of each session."""
         square = (self.side, self.side)
         pictures = torch.stack(
             [torch.cat([crop(values, s.seen, square) for values in (s.image, s.previous)]) for s in sights]
@@ -231,7 +231,7 @@ class FocalClickModel:
         return answers
 
     def _refined(self, sights: list[Sight], boxes: list[Box], logits: Tensor, features: Tensor) -> dict[int, Tensor]:
-        """The refiner's probabilities (1, h, w) of each box that is not empty; by session."""
+        """The refiner's probabilities (1, h, w) for each box that is not empty; by session."""
         there = [n for n, box in enumerate(boxes) if not box.empty]
         if not there:
             return {}
@@ -250,7 +250,7 @@ class FocalClickModel:
 
 
 def _newest(pcs: Clicks, ncs: Clicks, b: int) -> tuple[int, int]:
-    """The last click of element `b`; of one interaction the negative ones come last."""
+    """The last click of element `b`; within an interaction the negative ones come last."""
     row, col = next(
         clicks[b][-1] for pair in zip(reversed(ncs), reversed(pcs), strict=True) for clicks in pair if clicks[b]
     )
@@ -258,19 +258,19 @@ def _newest(pcs: Clicks, ncs: Clicks, b: int) -> tuple[int, int]:
 
 
 def _mapped(points: list[Point], box: Box, side: int) -> list[Point]:
-    """Points of the image in a square of `side` that the box is resized to; also those outside the box.
+    """Points of the image, also those outside the box, in the square of `side` that the box is resized to.
 
-    `iiszoo.models.zoom.to_crop`, but divided before it is multiplied, as upstream does: the last bits differ.
+    Like `iiszoo.models.zoom.to_crop`, but dividing before multiplying, as upstream does: the last bits differ.
     """
     scales = side / box.height, side / box.width
     return [((row - box.top) * scales[0], (col - box.left) * scales[1]) for row, col in points]
 
 
 def _back(answer: Tensor, sight: Sight) -> Tensor:
-    """The answer (1, s, s) for what was seen, in the image: (1, H, W), 0 outside of the ROI.
+    """The answer (1, s, s) for the target crop, in the image: (1, H, W), 0 outside the ROI.
 
-    What was seen is the ROI, or, where the object has vanished, the whole image, which is then squeezed into the ROI
-    that is left: upstream's rule, as in `iiszoo.models.zoom.next_roi`.
+    The target crop is the ROI or, if the object has vanished, the whole image, which is then squeezed into the
+    remaining ROI: upstream's rule, as in `iiszoo.models.zoom.next_roi`.
     """
     seen = resize(answer, (sight.seen.height, sight.seen.width))
     return seen if sight.roi is None else paste(seen, sight.roi, sight.size)
@@ -282,6 +282,6 @@ def _focus(answer: Tensor, sight: Sight) -> Box:
 
 
 def _inside(box: Box, region: Box, side: int) -> tuple[float, float, float, float]:
-    """A box of the image as (x1, y1, x2, y2) in the square of `side` that `region` was resized to."""
+    """A box of the image as (x1, y1, x2, y2) in the square of `side` that `region` is resized to."""
     (y1, x1), (y2, x2) = _mapped([(box.top, box.left), (box.bottom, box.right)], region, side)
     return max(x1, 0), max(y1, 0), min(x2, side), min(y2, side)

@@ -1,4 +1,4 @@
-"""FocalClick's networks: a coarse one on the target crop, a refiner on the focus crop; ClickSEG's parameter names.
+"""FocalClick's networks: a coarse one for the target crop, a refiner for the focus crop; with ClickSEG's names.
 
     logits, features = network.coarse(image, maps)
     refined = network.refine(crop, disks, features, logits, boxes)
@@ -22,14 +22,14 @@ from iiszoo_focalclick.refiner import Refiner
 from iiszoo_focalclick.segformer import SegFormer
 
 REFINER_DISK_RADIUS = 5
-"""Of the click disks that `FocalClick.refine` takes, in pixels of its crop."""
+"""Radius of the click disks of `FocalClick.refine`, in pixels of its crop."""
 
 
 class FocalClick(nn.Module):
     """The coarse network and the refiner.
 
-    `disk_radius`: of the click disks that `coarse` takes, in pixels of its image. `halve`: whether the coarse network
-    works at half the size of that image, which is pipeline S1; in S2 it works at the size itself.
+    `disk_radius`: of the click disks of `coarse`, in pixels of its image. `halve`: whether the coarse network works at
+    half the size of that image (pipeline S1) or at full size (S2).
     """
 
     def __init__(self, disk_radius: int, halve: bool) -> None:
@@ -39,7 +39,7 @@ class FocalClick(nn.Module):
         self.refiner: Refiner
 
     def extract(self, image: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised image, maps -> logits (B, 1, h / 4, w / 4) and features of this size."""
+        """Normalised image, maps -> logits (B, 1, h / 4, w / 4) and features of the same size."""
         raise NotImplementedError
 
     def coarse(self, image: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,13 +62,13 @@ class FocalClick(nn.Module):
         return F.interpolate(logits, size, mode="bilinear", align_corners=True), features
 
     def refine(self, crop: Tensor, disks: Tensor, features: Tensor, logits: Tensor, boxes: Tensor) -> Tensor:
-        """Segment the focus crop, a box inside the target crop, anew.
+        """Segment the focus crop, a box inside the target crop, again.
 
         Args:
             crop: the box cut out of the image at full resolution, resized: RGB in [0, 1], not normalised, (B, 3, h, w)
                 with h and w those of `coarse`'s image.
             disks: positive and negative clicks as disks of `REFINER_DISK_RADIUS` in the crop, (B, 2, h, w).
-            features, logits: what `coarse` returned.
+            features, logits: the output of `coarse`.
             boxes: (x1, y1, x2, y2) of each crop in pixels of `coarse`'s image, unrounded, ends exclusive, inside the
                 image: (B, 4).
 
@@ -80,11 +80,11 @@ class FocalClick(nn.Module):
 
 
 class SegFormerFocalClick(FocalClick):
-    """With SegFormer, whose side embedding takes the maps as they are. `channels` of its head's features."""
+    """With SegFormer, whose side embedding takes the maps directly. `channels`: of its head's features."""
 
     def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], channels: int, halve: bool) -> None:
         super().__init__(disk_radius=3 if halve else 5, halve=halve)
-        # Upstream builds this and never calls it; it is here only so that the checkpoints load strictly.
+        # Upstream builds this and never calls it; it exists only so that checkpoints load strictly.
         self.maps_transform = nn.Sequential(
             nn.Conv2d(3, 16, 3, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(16, 32, 3, 2, 1), Scale(0.05)
         )
@@ -126,5 +126,5 @@ NETWORKS: dict[str, Callable[[], FocalClick]] = {
     "focalclick/hrnet32-s2": partial(_hrnet32, halve=False),
     "focalclick/hrnet32-s2-combined": partial(_hrnet32, halve=False),
 }
-"""By model id: builds the network, with untrained weights. The combined ones differ in training only; so do an S1 and
-the S2 of one backbone, but for `halve` and `disk_radius`: their state dicts look alike."""
+"""By model id: builds the network, untrained. The combined models differ only in training. The S1 and S2 of one
+backbone differ also in `halve` and `disk_radius`, but their state dicts have the same entries."""

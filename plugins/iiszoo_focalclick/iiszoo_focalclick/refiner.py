@@ -1,4 +1,4 @@
-"""FocalClick's refiner: the second, small network, which sees the focus crop at full resolution.
+"""FocalClick's refiner: the second, smaller network, which sees the focus crop at full resolution.
 
 Source: `RefineLayer` (`isegm/model/is_segformer_model.py`, `is_hrnet_model.py`) of alibaba/ClickSEG at d61a76b (arXiv
 2204.02574). Everything is enlarged with align_corners=True.
@@ -41,10 +41,10 @@ def separable(channels: int) -> nn.Sequential:
 
 
 class Refiner(nn.Module):
-    """Mends the coarse logits in one box of each image, as far as its own map of doubt (upstream: trimap) lets it.
+    """Refines the coarse logits in one box of each image, weighted by its own uncertainty map (upstream: trimap).
 
-    `feature_channels` of the coarse network's features. `unused_gate`: SegFormer's checkpoints hold a gate that
-    upstream never applies; it is here only so that they load strictly.
+    `feature_channels`: of the coarse network's features. `unused_gate`: SegFormer's checkpoints have a gate that
+    upstream never applies; it exists only so that they load strictly.
     """
 
     def __init__(self, feature_channels: int, unused_gate: bool) -> None:
@@ -61,7 +61,7 @@ class Refiner(nn.Module):
         self.refine_trimap = nn.Conv2d(WIDTH, 1, 3, padding=1)
 
     def forward(self, crop: Tensor, disks: Tensor, features: Tensor, logits: Tensor, boxes: Tensor) -> Tensor:
-        """Refined logits (B, 1, h, w) of the crops; `FocalClick.refine` explains the arguments."""
+        """Refined logits (B, 1, h, w) of the crops; arguments as for `FocalClick.refine`."""
         size = crop.shape[2:]
         rois = torch.cat([torch.arange(len(boxes)).to(boxes)[:, None], boxes], dim=1).to(logits)
         coarse: Tensor = roi_align(logits, rois, size, aligned=True)
@@ -79,15 +79,15 @@ class Refiner(nn.Module):
     def _context(self, features: Tensor, rois: Tensor, scale: float) -> Tensor:
         """The coarse network's features in the boxes, (B, WIDTH, h, w) with h and w of `features`.
 
-        Upstream cuts the boxes out first and convolves then. The convolution is 1 x 1 and the weights of a bilinear
-        sample sum to 1, so the order does not matter; this one cuts ten times fewer channels.
+        Upstream cuts the boxes out first and then convolves. The convolution is 1 x 1 and the weights of a bilinear
+        sample sum to 1, so the order does not matter; this order samples ten times fewer channels.
         """
         fusion = self.refine_fusion
         context = roi_align(fusion.conv(features), rois, features.shape[2:], spatial_scale=scale, aligned=True)
         return F.relu(fusion.norm(context.contiguous(memory_format=torch.channels_last)))
 
     def _answers(self, detail: Tensor) -> Tensor:
-        """`refine_pred` and `refine_trimap` (B, 2, h, w), by one convolution: it takes as long as either of them."""
+        """`refine_pred` and `refine_trimap` (B, 2, h, w) in one convolution, which takes as long as either of them."""
         heads = (self.refine_pred, self.refine_trimap)
         weight, bias = (torch.cat([head.get_parameter(name) for head in heads]) for name in ("weight", "bias"))
         return F.conv2d(detail, weight, bias, padding=1)

@@ -1,18 +1,18 @@
-"""SegFormer with a side embedding for clicks: Mix Transformer and all-MLP head, under ClickSEG's parameter names.
+"""SegFormer with a side embedding for clicks: Mix Transformer and all-MLP head, with ClickSEG's parameter names.
 
     clicks and mask -> patch_embed_side1 --+
                                            |
     image -> stage 1 -> c1 ----------------+-> stage 2 -> c2 -> stage 3 -> c3 -> stage 4 -> c4
                                                                 (c1, c2, c3, c4) -> head -> logits, features
 
-For inference: training's stochastic depth and dropout are left out.
+For inference: stochastic depth and dropout, used in training, are left out.
 
-Source: SegFormer (arXiv 2105.15203); `isegm/model/modeling/segformer/` of alibaba/ClickSEG at d61a76b. Rules of it that
-are easily missed: c1 goes to the head without the clicks; the LayerNorms of patch embeddings and of reduced keys have
-eps 1e-5, all others 1e-6; GELU is the exact one; the head's maps are enlarged with align_corners=False.
+Source: SegFormer (arXiv 2105.15203); `isegm/model/modeling/segformer/` of alibaba/ClickSEG at d61a76b. Easily missed
+rules: c1 goes to the head without the clicks; the LayerNorms of patch embeddings and of reduced keys have eps 1e-5, all
+others 1e-6; GELU is the exact one; the head's maps are enlarged with align_corners=False.
 
-Tokens (B, H W, C) and maps (B, C, H, W) are views of one memory where the inputs are channels-last, as all maps then
-are: nothing is copied on the way from a linear layer to a convolution and back.
+If the inputs are channels-last, so are all maps, and tokens (B, H W, C) and maps (B, C, H, W) are views of the same
+memory: nothing is copied between linear layers and convolutions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 HEADS = (1, 2, 5, 8)
 """Attention heads of the four stages."""
 REDUCTIONS = (8, 4, 2, 1)
-"""By how much keys and values are coarser than queries, along each side."""
+"""How much coarser keys and values are than queries, along each side."""
 MLP_RATIO = 4
 
 
@@ -36,7 +36,7 @@ def to_tokens(maps: Tensor) -> Tensor:
 
 
 def to_maps(tokens: Tensor, size: Sequence[int]) -> Tensor:
-    """(B, H W, C) -> (B, C, H, W), channels-last also in its strides' order, which torch goes by where B is 1."""
+    """(B, H W, C) -> (B, C, H, W), channels-last also in the order of its strides, which torch checks if B is 1."""
     return tokens.reshape(len(tokens), *size, -1).permute(0, 3, 1, 2)
 
 
@@ -83,7 +83,7 @@ class ReducedAttention(nn.Module):
 
 
 class MixFFN(nn.Module):
-    """The MLP of a block, with a 3 x 3 depthwise convolution in the middle that tells a token where it is."""
+    """The MLP of a block, with a 3 x 3 depthwise convolution in the middle that encodes a token's position."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class MixFFN(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and MLP, each normalised before and added to what came in: (B, H W, C) -> (B, H W, C)."""
+    """Attention and MLP, each with a norm before it and a residual connection: (B, H W, C) -> (B, H W, C)."""
 
     def __init__(self, channels: int, heads: int, reduction: int) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Block(nn.Module):
 class MixTransformer(nn.Module):
     """The encoder: four stages, each a patch embedding, blocks and a norm.
 
-    `channels` and `depths` of the four stages; `side_channels` of what is embedded beside the image.
+    `channels` and `depths` of the four stages; `side_channels`: of the side input.
     """
 
     def __init__(self, channels: Sequence[int], depths: Sequence[int], side_channels: int) -> None:
@@ -148,7 +148,7 @@ class MixTransformer(nn.Module):
 
 
 class LinearEmbedding(nn.Module):
-    """A linear layer under its name in the checkpoints."""
+    """A linear layer, with its name in the checkpoints."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ class LinearEmbedding(nn.Module):
 
 
 class LinearFuse(nn.Module):
-    """A 1 x 1 convolution and the BatchNorm after it, under their names in the checkpoints."""
+    """A 1 x 1 convolution followed by BatchNorm, with their names in the checkpoints."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
@@ -167,9 +167,9 @@ class LinearFuse(nn.Module):
 class AllMLPHead(nn.Module):
     """Every c_i embedded in `width` channels, enlarged to c1's size, concatenated, and mixed by a 1 x 1 convolution.
 
-    Embedding and mixing are linear and treat each pixel by itself, so they commute with the enlarging, whose weights
-    sum to 1: each c_i goes through the product of both at its own size, and the enlarged results are added. This is
-    the published function without most of its arithmetic (4 width^2 products for each pixel of c1).
+    Embedding and mixing are linear and per pixel, so they commute with enlarging, whose weights sum to 1: the product
+    of both is applied to each c_i at its own size, and the enlarged results are added. This is the published function
+    without most of its arithmetic (4 width^2 products per pixel of c1).
     """
 
     def __init__(self, channels: Sequence[int], width: int) -> None:

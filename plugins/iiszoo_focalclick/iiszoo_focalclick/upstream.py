@@ -1,4 +1,4 @@
-"""ClickSEG's own code, for `iiszoo upstream verify`: what the cards' `upstream_loader` names."""
+"""ClickSEG's own code, for `iiszoo upstream verify`: the cards' `upstream_loader`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HRNETS = {"hrnet18s": (18, 48, True), "hrnet32": (32, 128, False)}
 
 
 def load_upstream(card: ModelCard, *, device: str, checkpoint: Path | None = None) -> IsegmModel:
-    """Upstream's network and FocalClick predictor at 256 x 256; untrained for None."""
+    """Upstream's network and FocalClick predictor at 256 x 256; untrained if `checkpoint` is None."""
     from iiszoo.upstream import isegm_model
 
     backbone, pipeline = card.id.partition("/")[2].split("-")[:2]

@@ -15,7 +15,7 @@ from iiszoo_focalclick.networks import NETWORKS, FocalClick
 
 
 def _model_of(config: str) -> str:
-    """Of a configuration in the shared fixtures: focalclick_segformerB0_S2 -> focalclick/segformerb0-s2."""
+    """The model id of a shared fixture: focalclick_segformerB0_S2 -> focalclick/segformerb0-s2."""
     return "focalclick/" + config.removeprefix("focalclick_").replace("_", "-").lower()
 
 
@@ -26,7 +26,7 @@ def model_of() -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def synthetic(shared: Path) -> Any:
-    """The recipe that makes synthetic weights from the names of a state dict's entries."""
+    """The recipe for synthetic weights from the names of a state dict's entries."""
     sys.path.insert(0, str(shared / "parity"))
     import recipe
 

@@ -1,4 +1,4 @@
-"""FocalClick keeps what the standard format promises: with synthetic weights, and its cards as they are."""
+"""FocalClick conforms to the standard format: with synthetic weights, and its cards without weights."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def test_conformance(check: Any) -> None:
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
 def test_cards(card: Any) -> None:
-    """Without the weights what is checked is card, plugin and loader."""
+    """Without weights, the kit checks card, plugin and loader."""
     assert [name for name, check in checks(card.id) if check() is None]

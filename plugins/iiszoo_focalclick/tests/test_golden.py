@@ -1,4 +1,4 @@
-"""Sessions on an embedded image under synthetic weights, as they were when they equalled upstream's recorded ones."""
+"""Sessions on an embedded image with synthetic weights, recorded when they equalled upstream's."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ HEADS = {
     "focalclick/segformerb0-s2": (7.1, 3.06),
     "focalclick/hrnet18s-s1": (26.8, -4.9),
 }
-"""Factor on the last layer's weights, and its bias: so that masks are neither empty nor full."""
+"""Factor on the last layer's weights, and its bias, so that masks are neither empty nor full."""
 CLICKS = [(294, 293, True), (345, 355, False), (286, 236, False), (120, 180, True)]
 
 
 def checkpoint(model: str, folder: Path) -> Path:
-    """A file of the official form with synthetic weights, under which masks react to clicks."""
+    """A file in the official form, with synthetic weights that make masks react to clicks."""
     transformer = "segformer" in model
     network: Any = fill(NETWORKS[model](), 1.0 if transformer else 0.8, {"scale": about(1 if transformer else 160)})
     extractor = network.feature_extractor

@@ -1,4 +1,4 @@
-"""Loading by id: what a user meets when an option or a file is wrong."""
+"""Loading by id: the errors for a wrong option or file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def empty(model: str) -> Any:
 
 @pytest.fixture(scope="module")
 def b0(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of the form of the official ones; its weights are random."""
+    """A file in the official form with random weights."""
     file = tmp_path_factory.mktemp("weights") / "b0.pth"
     state = {name: torch.rand(value.shape).to(value.dtype) for name, value in empty(B0).state_dict().items()}
     torch.save({"state_dict": state, "config": {}}, file)
@@ -55,9 +55,9 @@ def test_options_set_the_predictor(b0: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("?size=100", "size=100 is no side of a crop; write a multiple of 32"),
-        ("?size=big", "size=big is no side"),
-        ("?size=0", "size=0 is no side"),
+        ("?size=100", "size=100 is not a valid crop size; give a multiple of 32"),
+        ("?size=big", "size=big is not a valid crop size"),
+        ("?size=0", "size=0 is not a valid crop size"),
         ("?progressive_merge=often", "often"),
         ("?flip=true", "has no option 'flip'; it has size, progressive_merge"),
     ],
@@ -71,7 +71,5 @@ def test_an_option_that_cannot_be_is_told_before_anything_is_fetched(
 
 
 def test_the_file_of_another_backbone_is_recognised(b0: Path) -> None:
-    with pytest.raises(
-        WeightsError, match="holds the weights of focalclick/segformerb0-s1 or focalclick/segformerb0-s2"
-    ):
+    with pytest.raises(WeightsError, match="has the weights of focalclick/segformerb0-s1 or focalclick/segformerb0-s2"):
         load_model("focalclick/segformerb3-s2", checkpoint=b0)

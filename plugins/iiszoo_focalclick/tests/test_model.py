@@ -1,4 +1,4 @@
-"""FocalClick's predictor under an analytic network: against upstream's recorded pipelines, and what it promises."""
+"""FocalClick's predictor with an analytic network: against upstream's recorded pipelines, and its guarantees."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CASES = [f"{name}_{which}" for name in ("sheep", "teddycrop") for which in (0, 1
 
 
 def hills(clicks: Any, size: tuple[int, int], breadth: float) -> Tensor:
-    """(H, W): 1 at each click, falling off; 0 without any."""
+    """(H, W): 1 at each click, decreasing with distance; 0 without clicks."""
     rows, columns = torch.arange(size[0], dtype=torch.float32)[:, None], torch.arange(size[1], dtype=torch.float32)
     found = torch.zeros(size)
     for row, col in torch.tensor(clicks, dtype=torch.float32).reshape(-1, 2):
@@ -159,7 +159,7 @@ def test_a_click_whose_label_does_not_change_corrupts_the_mask_unless_mended() -
     """The published rule's fault: alibaba/ClickSEG, issue 2."""
 
     class Deaf(Bumps):
-        """Says object at rows and columns below 20, whatever is clicked."""
+        """Predicts object at rows and columns below 20, whatever the clicks."""
 
         def coarse(self, pictures: Tensor, positives: Any, negatives: Any) -> tuple[Tensor, Tensor]:
             answer = torch.full((len(pictures), 1, *pictures.shape[-2:]), -6.0)

@@ -1,4 +1,4 @@
-"""FocalClick's networks against upstream's recorded forwards, under the synthetic weights of the shared fixtures."""
+"""FocalClick's networks against upstream's recorded forwards, with the synthetic weights of the shared fixtures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SIZE = (256, 256)
 
 
 class Run(NamedTuple):
-    """One recorded forward and refine, and our network for it."""
+    """One recorded forward pass and refinement, and our network for it."""
 
     network: FocalClick
     image: Tensor
@@ -44,7 +44,7 @@ class Run(NamedTuple):
     boxes: Tensor
     arrays: Any
     noise: float
-    """Five times what float32 changes in upstream's logits."""
+    """Five times the change that float32 makes to upstream's logits."""
 
     def coarse(self) -> tuple[Tensor, Tensor]:
         """In the network's precision."""
@@ -88,7 +88,7 @@ def run(request: pytest.FixtureRequest, stored: Any, network: Callable[[str], Fo
 
 @pytest.fixture(scope="module")
 def small() -> FocalClick:
-    """A SegFormer of one block a stage, with random weights."""
+    """A SegFormer of one block per stage, with random weights."""
     torch.manual_seed(0)
     return SegFormerFocalClick((32, 64, 160, 256), (1, 1, 1, 1), 32, halve=False).eval()
 
@@ -126,7 +126,7 @@ def test_forward_and_refine_in_float32(run: Run) -> None:
 
 
 def test_forward_in_float64(run: Run) -> None:
-    """Where the eps of norms and the flavour of GELU show."""
+    """Inputs that reveal the eps of norms and the variant of GELU."""
     run.network.double()
     try:
         logits, features = run.coarse()
@@ -139,7 +139,7 @@ def test_forward_in_float64(run: Run) -> None:
 
 
 def test_head_is_the_published_order_of_operations() -> None:
-    """Embed, enlarge, concatenate from c4 to c1, mix; ours embeds and mixes at once, before the enlarging."""
+    """Embed, enlarge, concatenate from c4 to c1, mix; ours embeds and mixes in one step before enlarging."""
     torch.manual_seed(1)
     head = AllMLPHead((8, 12, 16, 20), 24).double().eval()
     stages = [torch.rand(2, n, 32 >> i, 32 >> i, dtype=torch.float64) for i, n in enumerate((8, 12, 16, 20))]
@@ -158,7 +158,7 @@ def test_head_is_the_published_order_of_operations() -> None:
 
 
 def test_s1_works_at_half_the_size(small: FocalClick) -> None:
-    """Its features are those of the halved image and maps; its logits are enlarged at once to the image's size."""
+    """Its features are those of the halved image and maps; its logits are enlarged directly to the image's size."""
     halved = SegFormerFocalClick((32, 64, 160, 256), (1, 1, 1, 1), 32, halve=True).eval()
     halved.load_state_dict(small.state_dict())
     image, maps = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
@@ -201,7 +201,7 @@ def test_arguments_are_left_as_they_were(small: FocalClick) -> None:
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_maps_and_tokens_share_memory(batch: int) -> None:
-    """And convolutions see that maps are channels-last, also of a batch of one, else they copy."""
+    """And maps are channels-last for convolutions, also in a batch of one, else they copy."""
     tokens = torch.rand(batch, 6, 5)
     maps = to_maps(tokens, (2, 3))
     assert maps.data_ptr() == tokens.data_ptr()

@@ -1,5 +1,5 @@
-"""Whole sessions against upstream's recorded ones, under the synthetic weights of the shared fixtures: each crop
-exactly, probabilities after each click, and the merge with a mask to start from.
+"""Whole sessions against upstream's recorded ones, with the synthetic weights of the shared fixtures: each crop
+exactly, probabilities after each click, and the merge with an initial mask.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from iiszoo.models.zoom import read_box, whole_image
 from iiszoo.protocol import Model
 
 NOISE = 2e-3
-"""Of a probability; other CPU kernels change up to 3e-4 (the fixtures' own measurement)."""
+"""For a probability; other CPU kernels change up to 3e-4 (measured by the fixtures)."""
 FAST = "focalclick_segformerB0_S2__sheep"
 RUNS = [
     FAST,
@@ -27,7 +27,7 @@ RUNS = [
 
 @pytest.fixture
 def load(synthetic: Any, stored: Any, model_of: Any, tmp_path: Path) -> Any:
-    """`load(name)`: the model of a recorded run, from a checkpoint of the official form with its weights."""
+    """`load(name)`: the model of a recorded run, from a checkpoint in the official form with its weights."""
 
     def loader(name: str) -> tuple[Model, Any, Any]:
         arrays, meta = stored(name)

@@ -1,5 +1,6 @@
-"""Getting to 99% Accuracy in Interactive Segmentation (arXiv 2003.07932) as a plugin of iiszoo. The card only: nothing
-heavy is imported here.
+"""Getting to 99% Accuracy in Interactive Segmentation (arXiv 2003.07932) as a plugin of iiszoo.
+
+Only the card: nothing heavy is imported here.
 """
 
 from __future__ import annotations

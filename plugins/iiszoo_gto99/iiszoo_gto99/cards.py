@@ -1,4 +1,4 @@
-"""What the model is, and where its weights can be had."""
+"""The model's card: what it is, and where its weights are."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CARD = ModelCard(
     ragged=True,
     training_datasets=("sbd", "sbd-per-class", "sbd-train"),
     notes=(
-        "Pretrained on the paper's synthetic dataset and fine-tuned on SBD; its repository does not say on which of "
-        "SBD's images. Upstream counts a pixel as object where alpha >= 0.5, iiszoo where "
-        "alpha > 0.5: after a positive click no alpha of exactly 0.5 is left, as the rule of components takes it away. "
-        "mask_input=false or user_encoder=false: for an own checkpoint of upstream's other configurations."
+        "Pretrained on the paper's synthetic dataset and fine-tuned on SBD; its repository does not state on which of "
+        "SBD's images. Upstream counts a pixel as object if alpha >= 0.5, iiszoo if alpha > 0.5: after a positive "
+        "click no alpha is exactly 0.5, as the component rule removes it. mask_input=false or user_encoder=false: for "
+        "your own checkpoint of upstream's other configurations."
     ),
 )

@@ -1,4 +1,4 @@
-"""GTO99's checkpoints: told apart, and read strictly."""
+"""GTO99's checkpoints: identified and loaded strictly."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from iiszoo_gto99.network import N_MAPS, Network
 from iiszoo_gto99.standardised import fold
 
 _SIGN = "decoder.guided_map_conv1.weight"
-"""An entry of every GTO99 checkpoint, and of no other family's, the authors' matting networks included."""
+"""An entry of every GTO99 checkpoint and of no other family's, including the authors' matting networks."""
 
 
 class Configuration(NamedTuple):
-    """What `iiszoo_gto99.network.Network` is built with."""
+    """The arguments of `iiszoo_gto99.network.Network`."""
 
     mask_input: bool
     user_encoder: bool
@@ -32,24 +32,24 @@ PUBLISHED = Configuration(mask_input=True, user_encoder=True)
 
 
 def load_gto99(file: str | Path, configuration: Configuration = PUBLISHED) -> Network:
-    """The network with the weights of `file`, strictly: every entry, and no other; ready to answer.
+    """The network with the weights of `file`, for inference; strict: every entry, and no others.
 
-    `file` holds a state dict, as `iiszoo.models.checkpoints` finds one. Weights are standardised here, once. Raises
-    `WeightsError`, which says so where the file is another configuration's or another family's.
+    `file` contains a state dict, as `iiszoo.models.checkpoints` finds it. Weights are standardised here, once. Raises
+    `WeightsError`, which states whether the file belongs to another configuration or another family.
     """
     content = assets.load_checkpoint(file)
-    with torch.device("meta"):  # nothing is filled in that would be overwritten
+    with torch.device("meta"):  # nothing is initialised only to be overwritten
         network = Network(*configuration)
     checkpoint = find_state_dict(content, file, network.state_dict(), "gto99/resnet50")
     found = identify(checkpoint.state)
     if found is None:
         raise WeightsError(
-            f"checkpoint {file} is none of GTO99's: it has no entry {_SIGN}, so it belongs to another family or is no "
-            "state dict; give a file like InterSegSynthFT.pth"
+            f"checkpoint {file} is not a GTO99 checkpoint: it has no entry {_SIGN}, so it belongs to another family or "
+            "is not a state dict; give a file like InterSegSynthFT.pth"
         )
     if found != configuration:
         raise WeightsError(
-            f"checkpoint {file} holds GTO99 with {found}, not with {configuration}; use --model gto99/resnet50?{found}"
+            f"checkpoint {file} is GTO99 with {found}, not with {configuration}; use --model gto99/resnet50?{found}"
         )
     checkpoint.put_into(network, "gto99/resnet50")
     network.float().eval().requires_grad_(False)
@@ -58,7 +58,7 @@ def load_gto99(file: str | Path, configuration: Configuration = PUBLISHED) -> Ne
 
 
 def identify(state: Any) -> Configuration | None:
-    """The configuration whose state dict this is, by what its first convolutions read; None for none of GTO99's."""
+    """The configuration of a state dict, by the inputs of its first convolutions; None if it is not a GTO99 one."""
     if not isinstance(state, dict) or not isinstance(state.get(_SIGN), Tensor):
         return None
     user_encoder = "decoder.usr_encoder.conv1.weight" in state

@@ -1,4 +1,4 @@
-"""The rule of components: an object that nobody clicked on is none."""
+"""The component rule: a component without a positive click is not an object."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from iiszoo.protocol import Click
 
 
 def remove_unclicked(alpha: Tensor, positive: Sequence[Click]) -> Tensor:
-    """alpha (1, H, W) where its 8-connected components above 0.5 hold a positive click, and 0 everywhere else.
+    """alpha (1, H, W) in its 8-connected components above 0.5 that contain a positive click, and 0 everywhere else.
 
-    So it also becomes 0 outside the components, where it was at most 0.5; and with no positive click it stays as it is.
+    It is also 0 outside the components, where alpha is at most 0.5. Without a positive click alpha stays as it is.
     `remove_non_fg_connected` (`interaction.py` of MarcoForte/DeepInteractiveSegmentation at ddd7426).
     """
     if not positive:

@@ -1,7 +1,7 @@
 """The encoder: ResNet-50 (He et al., arXiv 1512.03385) at stride 8, with GroupNorm and standardised weights.
 
-As upstream builds it (`networks/resnet_GN_WS.py` and `ResnetDilated` in `networks/models.py` of
-MarcoForte/DeepInteractiveSegmentation at ddd7426); the names of the parts are the keys of its checkpoints.
+As in upstream (`networks/resnet_GN_WS.py` and `ResnetDilated` in `networks/models.py` of
+MarcoForte/DeepInteractiveSegmentation at ddd7426); the modules' names are the keys of its checkpoints.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ EXPANSION = 4
 
 
 class Features(NamedTuple):
-    """What the encoder gives of an input (B, C, H, W), H and W multiples of 8."""
+    """The encoder's output for an input (B, C, H, W), H and W multiples of 8."""
 
     stem: Tensor  # (B, 64, H/2, W/2)
     layer1: Tensor  # (B, 256, H/4, W/4)
@@ -28,7 +28,7 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1, and a shortcut; the 3x3 convolution holds stride and dilation."""
+    """1x1, 3x3, 1x1, and a shortcut; the 3x3 convolution has the stride and the dilation."""
 
     def __init__(self, inputs: int, planes: int, stride: int, dilation: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Encoder(nn.Module):
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.layer1 = _stage(64, 64, blocks=3)
         self.layer2 = _stage(256, 128, blocks=4, stride=2)
-        # Dilation in place of the last two strides. The block that had the stride keeps the dilation before it.
+        # Dilation replaces the last two strides. The block that had the stride keeps the previous dilation.
         self.layer3 = _stage(512, 256, blocks=6, first_dilation=1, dilation=2)
         self.layer4 = _stage(1024, 512, blocks=3, first_dilation=2, dilation=4)
 

@@ -1,4 +1,4 @@
-"""The guided filter (He, Sun and Tang, PAMI 2013): an answer whose edges follow those of a guide."""
+"""The guided filter (He, Sun and Tang, PAMI 2013): an output whose edges follow those of a guide."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor
 
 
 def guided_filter(guide: Tensor, values: Tensor, radius: int = 2, epsilon: float = 1e-8) -> Tensor:
-    """`values` as, in each window, the linear function of `guide` that comes nearest to it; both (B, 1, H, W).
+    """Approximate `values`, in each window, by the best-fitting linear function of `guide`; both (B, 1, H, W).
 
-    Windows are squares with sides of 2 `radius` + 1 pixels, cut off at the image's border; H and W must be larger than
-    that. `epsilon` keeps the slope small where the guide is flat.
+    Windows are squares with sides of 2 `radius` + 1 pixels, clipped to the image; H and W must be larger than that.
+    `epsilon` keeps the slope small where the guide is flat.
 
-    Where it is flat, the variance is a difference of nearly equal numbers, and what comes of it depends on how the sums
-    are rounded. Weights were trained with sums that are differences of cumulative sums in the values' own type, and
-    so it is done here (guided_filter_pytorch, which MarcoForte/DeepInteractiveSegmentation uses at ddd7426).
+    Where the guide is flat, the variance is a difference of nearly equal numbers, so the result depends on how the sums
+    are rounded. The weights were trained with sums computed as differences of cumulative sums in the values' own dtype,
+    so this does the same (guided_filter_pytorch, which MarcoForte/DeepInteractiveSegmentation uses at ddd7426).
     """
     count = box_sums(torch.ones_like(guide[:1]), radius)
     terms = torch.cat([guide, values, guide * values, guide * guide], dim=1)
@@ -29,7 +29,7 @@ def guided_filter(guide: Tensor, values: Tensor, radius: int = 2, epsilon: float
 
 
 def box_sums(x: Tensor, radius: int) -> Tensor:
-    """The sum of the window round each pixel of x (B, C, H, W): first along columns, then along rows."""
+    """The sum of the window around each pixel of x (B, C, H, W): first along columns, then along rows."""
     return _window_sums(_window_sums(x, radius, dim=2), radius, dim=3)
 
 

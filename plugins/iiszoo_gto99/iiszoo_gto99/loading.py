@@ -1,4 +1,4 @@
-"""From a card to a model: what the card's `loader` names."""
+"""From a card to a model: the card's `loader`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def load(
 ) -> Gto99:
     """GTO99, by its card. `mask_input`, `user_encoder`: see `iiszoo_gto99.network.Network`.
 
-    Raises `WeightsError`, and `BadOption` for another configuration than that of the published weights without a
-    checkpoint of it.
+    Raises `WeightsError`, and `BadOption` for a configuration other than that of the published weights without a
+    checkpoint.
     """
     from iiszoo_gto99.checkpoints import PUBLISHED, Configuration, load_gto99
     from iiszoo_gto99.model import Gto99
@@ -32,7 +32,7 @@ def load(
     configuration = Configuration(mask_input, user_encoder)
     if checkpoint is None and configuration != PUBLISHED:
         raise BadOption(
-            f"of {card.id} no weights with {configuration} are published; give --checkpoint FILE, or leave the options "
+            f"no weights of {card.id} with {configuration} are published; give --checkpoint FILE, or leave the options "
             "out"
         )
     network = load_gto99(checkpoint or assets.fetch(card), configuration)

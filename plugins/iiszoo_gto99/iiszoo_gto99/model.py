@@ -2,11 +2,11 @@
 
 | entry of z    | meaning                                                                                            |
 |---------------|----------------------------------------------------------------------------------------------------|
-| `image`       | the image as the network sees it, normalised, sides multiples of 32: float32 (B, 3, H', W') or list |
-| `prev_output` | the previous alpha, or a mask to start from                                                        |
+| `image`       | the network's image, normalised, sides multiples of 32: float32 (B, 3, H', W') or list             |
+| `prev_output` | the previous alpha, or an initial mask                                                             |
 
-A call is `pred` (`demo.py` of MarcoForte/DeepInteractiveSegmentation at ddd7426): previous alpha without unclicked
-components, resized; network; alpha resized back, clicked pixels set, unclicked components removed again.
+A call is `pred` (`demo.py` of MarcoForte/DeepInteractiveSegmentation at ddd7426): the previous alpha without unclicked
+components, resized; the network; alpha resized back, clicked pixels set, unclicked components removed again.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ Kinds = tuple[list[Click], list[Click]]
 
 
 class Gto99:
-    """A pure function of its arguments: all that it keeps between calls is the network, in eval mode, on a device.
+    """A pure function of its arguments; it stores only the network, in eval mode, on a device.
 
-    On a GPU sessions whose images become one size for the network share a call of it. On a CPU each has its own: a
-    batch is no faster there, other kernels change last bits, and the guided filter makes whole pixels of these.
+    On a GPU, sessions whose resized images have the same size share a call of the network. On a CPU each has its own: a
+    batch is not faster there, other kernels change last bits, and the guided filter can turn these into other pixels.
     """
 
     ragged = True
@@ -42,7 +42,7 @@ class Gto99:
         self.network = network
 
     def init_z(self, x: Images) -> State:
-        """The image is resized once for all its clicks."""
+        """Resize the image, once for all clicks."""
         return {"image": join([to_network(image) for image in x]), "prev_output": empty_output(x)}
 
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
@@ -63,7 +63,7 @@ class Gto99:
         return y, {**z, "prev_output": y}
 
     def _alphas(self, images: Tensor, previous: Sequence[Tensor], clicks: Sequence[Kinds]) -> Tensor:
-        """The network's answers (B, 1, H', W') on images (B, 3, H', W') and previous alphas of other sizes."""
+        """The network's outputs (B, 1, H', W') for images (B, 3, H', W') and previous alphas of other sizes."""
         size = _size(images)
         alphas = [
             lanczos(remove_unclicked(a, positive), size) for a, (_, positive) in zip(previous, clicks, strict=True)
@@ -78,10 +78,10 @@ class Gto99:
 
 
 def to_network(image: Tensor) -> Tensor:
-    """An image float32 (3, H, W), RGB in [0, 1], as the network sees it: float32 (3, H', W'), normalised."""
-    x = image.cpu().double()  # as upstream reads it: once an image, and not every device knows float64
+    """The network's image, float32 (3, H', W'), normalised, of an image float32 (3, H, W), RGB in [0, 1]."""
+    x = image.cpu().double()  # float64 as in upstream, once per image; on the CPU, as not every device supports it
     of_8_bits = (x * 255).round() / 255
-    # An 8-bit value that was divided in float32 gets back what it lost there; any other is left as it is.
+    # An 8-bit value that was divided in float32 regains its float64 precision; other values stay unchanged.
     x = torch.where((x - of_8_bits).abs() < 2**-24, of_8_bits, x)
     return normalise(lanczos(x, network_size(_size(x))).float()).to(image.device)
 
@@ -89,7 +89,7 @@ def to_network(image: Tensor) -> Tensor:
 def encode(clicks: Sequence[Sequence[list[Click]]], size: Size, device: Any = None) -> tuple[Tensor, Tensor]:
     """Click maps float32 (B, 6, H', W') and clicked pixels bool (B, 2, H', W') of B elements, negative before positive.
 
-    `clicks`: for each element the clicked pixels of the network's image, negative and positive.
+    `clicks`: per element, the clicked pixels of the network's image, negative and positive.
     """
     negative, positive = ([kinds[kind] for kinds in clicks] for kind in range(2))
     maps = gaussian([negative], [positive], size, device=device)
@@ -102,8 +102,8 @@ def encode(clicks: Sequence[Sequence[list[Click]]], size: Size, device: Any = No
 
 
 def to_image(alpha: Tensor, size: Size, clicks: Kinds) -> Tensor:
-    """The network's alpha (1, H', W') as the answer for an image of `size`: float32 (1, H, W) in [0, 1]."""
-    # clamped, as the two weights of a pixel may add up to a little more than 1
+    """The network's alpha (1, H', W') as the output for an image of `size`: float32 (1, H, W) in [0, 1]."""
+    # clamped, as the two weights of a pixel may add up to slightly more than 1
     answer = bilinear(alpha[None], size)[0].clamp(0, 1)
     for kind, pixels in enumerate(clicks):
         for row, col in pixels:
@@ -112,7 +112,7 @@ def to_image(alpha: Tensor, size: Size, clicks: Kinds) -> Tensor:
 
 
 def _inside(clicks: Clicks, b: int, image: Tensor) -> list[Click]:
-    """All clicks of element `b`; one beyond the image is moved to its nearest pixel."""
+    """All clicks of element `b`; a click outside the image is moved to the nearest pixel."""
     height, width = _size(image)
     return [
         (min(max(round(row), 0), height - 1), min(max(round(col), 0), width - 1)) for row, col in clicks_of(clicks, b)

@@ -1,8 +1,8 @@
-"""GTO99's network: image, click maps and previous alpha to a new alpha.
+"""GTO99's network: from image, click maps and previous alpha to a new alpha.
 
 `InteractiveSegNet` and `MattingModuleSingleGpu` (`networks/models.py`) of Getting to 99% Accuracy in Interactive
-Segmentation (arXiv 2003.07932), MarcoForte/DeepInteractiveSegmentation at ddd7426; the names of the parts are the keys
-of its checkpoints.
+Segmentation (arXiv 2003.07932), MarcoForte/DeepInteractiveSegmentation at ddd7426; the modules' names are the keys of
+its checkpoints.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ N_MAPS = 6
 
 
 class Network(nn.Module):
-    """`mask_input`: it reads the previous alpha. `user_encoder`: an encoder of its own reads click maps and previous
-    alpha, which the ResNet gets instead where there is none (the click maps the ResNet gets in any case). The published
+    """`mask_input`: the network reads the previous alpha. `user_encoder`: a separate encoder reads click maps and
+    previous alpha; without it the ResNet reads the previous alpha (it always reads the click maps). The published
     weights have both.
     """
 
@@ -37,8 +37,9 @@ class Network(nn.Module):
     def forward(self, image: Tensor, maps: Tensor, previous: Tensor, clicked: Tensor) -> Tensor:
         """Alpha (B, 1, H, W) in [0, 1], H and W multiples of 32.
 
-        `image` (B, 3, H, W), RGB, with ImageNet's mean and deviation taken out; `maps` (B, 6, H, W) in [0, 1], negative
-        first; `previous` (B, 1, H, W), about [0, 1]; `clicked` bool (B, 2, H, W): pixels clicked negative, positive.
+        `image` (B, 3, H, W), RGB, normalised with ImageNet's mean and deviation; `maps` (B, 6, H, W) in [0, 1],
+        negative first; `previous` (B, 1, H, W), about [0, 1]; `clicked` bool (B, 2, H, W): pixels clicked negative,
+        positive.
         """
         inputs = [image, maps, previous] if self.mask_in_encoder else [image, maps]
         answer: Tensor = self.decoder(self.encoder(torch.cat(inputs, 1)), image, maps, previous, clicked)
@@ -46,7 +47,7 @@ class Network(nn.Module):
 
 
 class UserFeatures(NamedTuple):
-    """What the user encoder gives of an input (B, C, H, W)."""
+    """The user encoder's output for an input (B, C, H, W)."""
 
     half: Tensor  # (B, 64, H/2, W/2)
     quarter: Tensor  # (B, 256, H/4, W/4)
@@ -54,7 +55,7 @@ class UserFeatures(NamedTuple):
 
 
 class UserEncoder(nn.Module):
-    """Six plain convolutions, without norm: what the user did reaches the decoder undiluted."""
+    """Six plain convolutions without norm, so that the clicks reach the decoder undiluted."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -72,7 +73,7 @@ class UserEncoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Pyramid pooling, up to full resolution in three steps, clicks, guided filter."""
+    """Pyramid pooling, three steps up to full resolution, clicks, guided filter."""
 
     def __init__(self, mask_input: bool = True, user_encoder: bool = True) -> None:
         super().__init__()
@@ -108,7 +109,7 @@ class Decoder(nn.Module):
         x = self.conv_up3(torch.cat([_resize(x, half[0]), *half], 1))
         alpha = self.conv_up4(torch.cat([_resize(x, image), image, maps], 1)).clamp(0, 1)
         alpha = alpha.masked_fill(clicked[:, :1], 0).masked_fill(clicked[:, 1:], 1)
-        # The guide sees the image and the narrowest map of either kind.
+        # The guide sees the image and the narrowest map of each kind.
         guide = self.guided_map_conv2(F.relu(self.guided_map_conv1(torch.cat([image, maps[:, ::3]], 1))))
         return guided_filter(guide, alpha).clamp(0, 1)
 

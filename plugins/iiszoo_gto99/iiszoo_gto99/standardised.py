@@ -1,4 +1,4 @@
-"""Weight standardisation (Qiao et al., arXiv 1903.10520), in the form that GTO99's weights were trained with."""
+"""Weight standardisation (Qiao et al., arXiv 1903.10520), in the form used to train GTO99's weights."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def standardise(weight: Tensor) -> Tensor:
 
 
 class StandardisedConv2d(nn.Conv2d):
-    """A convolution with standardised weights: standardised in every call, as training needs it, or once, by `fold`."""
+    """A convolution with standardised weights: standardised in every call, for training, or once, by `fold`."""
 
     folded = False
 
     def kernel(self) -> Tensor:
-        """What is convolved with, (out, in, kh, kw)."""
+        """The kernel to convolve with, (out, in, kh, kw)."""
         return self.weight if self.folded else standardise(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -32,9 +32,9 @@ class StandardisedConv2d(nn.Conv2d):
 
 
 def fold(network: nn.Module) -> None:
-    """Replace the weights of every `StandardisedConv2d` in `network` by the standardised ones, for good.
+    """Replace the weights of every `StandardisedConv2d` in `network` by the standardised ones, permanently.
 
-    The answers stay the same bits. The state dict keeps its keys but is no longer the one that was trained.
+    Outputs stay bit-identical. The state dict keeps its keys but no longer has the trained weights.
     """
     for convolution in network.modules():
         if isinstance(convolution, StandardisedConv2d) and not convolution.folded:

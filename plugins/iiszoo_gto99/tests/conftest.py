@@ -20,17 +20,17 @@ def _no_grad() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def state() -> dict[str, Tensor]:
-    """Synthetic weights of the published configuration, the last bias such that alpha lies about 0.5."""
+    """Synthetic weights of the published configuration, with the last bias such that alpha is about 0.5."""
     with torch.device("meta"):
         empty = Network().state_dict()
-    found = synthetic_weights(empty, conv_gain=1.6)  # so large that clicks are not lost in the user encoder's layers
+    found = synthetic_weights(empty, conv_gain=1.6)  # so large that the user encoder does not lose the clicks
     found["decoder.conv_up4.4.bias"].fill_(1.4)
     return found
 
 
 @pytest.fixture(scope="session")
 def checkpoint(state: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of them."""
+    """A checkpoint file of these weights."""
     file = tmp_path_factory.mktemp("gto99") / "synthetic.pth"
     torch.save(state, file)
     return file
@@ -38,7 +38,7 @@ def checkpoint(state: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def network(checkpoint: Path) -> Network:
-    """The network as it is loaded: standardised once, in eval mode."""
+    """The network as the loader returns it: standardised once, in eval mode."""
     from iiszoo_gto99.checkpoints import load_gto99
 
     return load_gto99(checkpoint)

@@ -1,4 +1,4 @@
-"""What is loaded, and what is refused in which words."""
+"""Which checkpoints load, which are refused, and with which message."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_configurations_are_told_apart(configuration: Configuration, save: Save)
         return
     with pytest.raises(WeightsError) as raised:
         load_gto99(save(first))
-    assert f"holds GTO99 with {configuration}, not with mask_input=true&user_encoder=true" in str(raised.value)
+    assert f"is GTO99 with {configuration}, not with mask_input=true&user_encoder=true" in str(raised.value)
     assert f"use --model gto99/resnet50?{configuration}" in str(raised.value)
 
 
@@ -77,13 +77,13 @@ def test_configurations_are_told_apart(configuration: Configuration, save: Save)
     ],
 )
 def test_another_familys_checkpoint_is_said_to_be_one(content: Any, save: Save) -> None:
-    with pytest.raises(WeightsError, match="is none of GTO99's"):
+    with pytest.raises(WeightsError, match="is not a GTO99 checkpoint"):
         load_gto99(save(content))
 
 
 @pytest.mark.parametrize("content", [[torch.zeros(3)], torch.nn.Linear(2, 3), {"optimizer": {}}])
 def test_what_holds_no_state_dict_is_said_to_hold_none(content: Any, save: Save) -> None:
-    with pytest.raises(WeightsError, match="holds no state dict"):
+    with pytest.raises(WeightsError, match="has no state dict"):
         load_gto99(save(content))
 
 

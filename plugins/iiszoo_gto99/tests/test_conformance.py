@@ -1,4 +1,4 @@
-"""GTO99 keeps what the standard format promises: with synthetic weights, and its card as it is."""
+"""GTO99 conforms to the standard format: with synthetic weights, and its card without weights."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def test_conformance(check: Any) -> None:
 
 
 def test_card() -> None:
-    """Without the weights what is checked is card, plugin and loader."""
+    """Without weights, the kit checks card, plugin and loader."""
     assert [name for name, check in checks(CARD.id) if check() is None]

@@ -1,6 +1,6 @@
-"""Figures that must stay: three clicks on cuts of two of the embedded photographs, under synthetic weights.
+"""Golden figures: three clicks on cuts of two of the embedded photographs, with synthetic weights.
 
-They were computed by this code once it agreed with upstream's, and show a change where there are no shared fixtures.
+They were computed by this code when it agreed with upstream's, and reveal changes without the shared fixtures.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ GOLDEN = {
 
 
 def cut(name: str) -> Tensor:
-    """100 x 150 pixels from (40, 60) on: the network sees them at 128 x 160."""
+    """100 x 150 pixels from (40, 60) on, which the network sees at 128 x 160."""
     file = Path(iiszoo.data.__file__).parent / "demo" / "images" / name
     pixels = np.asarray(Image.open(file).convert("RGB"))[40:140, 60:210]
     return to_tensor(pixels)[None]
@@ -41,7 +41,7 @@ def cut(name: str) -> Tensor:
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden(name: str, network: Network) -> None:
-    """Mean and deviation of the network's answer; mean of alpha, and part of the image above 0.5."""
+    """Mean and deviation of the network's output; mean of alpha, and share of the image above 0.5."""
     model, x = Gto99(network), cut(name)
     z, pcs, ncs, found = model.init_z(x), [], [], []
     answers: list[Tensor] = []

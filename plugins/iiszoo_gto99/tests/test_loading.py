@@ -1,4 +1,4 @@
-"""Loading by id: what a user meets when something is missing, and what the plugin costs that is only listed."""
+"""Loading by id: the errors if something is missing, and the cost of only listing the plugin."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_offline_the_path_and_the_command_are_told(monkeypatch: pytest.MonkeyPat
 
 def test_other_configurations_need_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IISZOO_OFFLINE", "1")
-    with pytest.raises(BadOption, match="no weights with mask_input=true&user_encoder=false are published"):
+    with pytest.raises(BadOption, match="with mask_input=true&user_encoder=false are published; give --checkpoint"):
         load(CARD, device="cpu", user_encoder=False)
 
 

@@ -22,7 +22,7 @@ NOTHING: Any = [[], [], []]
 
 @pytest.fixture(scope="module")
 def images() -> list[Tensor]:
-    """Of three sizes; the network sees the first and the third at one size."""
+    """Three sizes; the network sees the first and the third at the same size."""
     generator = torch.Generator().manual_seed(0)
     return [torch.rand(3, *size, generator=generator) for size in ((30, 60), (40, 33), (25, 50))]
 
@@ -33,7 +33,7 @@ def model(network: Network) -> Gto99:
 
 
 def play(model: Any, x: Any, clicks: Any, n: int) -> list[Any]:
-    """The outputs of n interactions: positive clicks, but in the second, where they are negative and elsewhere."""
+    """The outputs of n interactions: positive clicks, except negative ones elsewhere in the second."""
     z, pcs, ncs, outputs = model.init_z(x), [], [], []
     nothing: Any = [[] for _ in clicks]
     for k in range(n):
@@ -96,7 +96,7 @@ def test_without_clicks_the_previous_output_stays(model: Gto99, images: list[Ten
 
 
 def test_clicked_pixels_are_what_was_clicked(model: Gto99, images: list[Tensor]) -> None:
-    """A pixel clicked both ways is object; clicks beyond the image are moved to its border."""
+    """A pixel clicked both ways is object; clicks outside the image are moved to its border."""
     x = images[:1]
     y, _ = model(x, model.init_z(x), [[[(10, 20), (5, 5)]], [[(99, 70)]]], [[[(20, 30)]], [[(5, 5), (-4, 3)]]])
     assert [float(y[0][0, r, c]) for r, c in ((10, 20), (5, 5), (29, 59), (20, 30), (0, 3))] == [1, 1, 1, 0, 0]
@@ -136,7 +136,7 @@ def test_values_of_8_bits_are_read_to_the_last_digit() -> None:
     mean, std = (np.array(v, np.float32)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     found = to_network(torch.from_numpy(pixels.astype(np.float32)) / 255)
     assert np.array_equal(found.numpy(), (exact - mean) / std)
-    between = torch.full((3, 32, 32), 0.5)  # of no 8-bit image
+    between = torch.full((3, 32, 32), 0.5)  # not a value of an 8-bit image
     assert torch.allclose(to_network(between)[0], torch.tensor((0.5 - 0.485) / 0.229))
 
 

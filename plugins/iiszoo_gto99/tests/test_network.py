@@ -1,4 +1,4 @@
-"""The network's parts: whose keys they have, and that each does what its paper says."""
+"""The network's parts: their keys, and that each does what its paper describes."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def test_the_card_states_the_true_number_of_parameters() -> None:
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS.values())
 def test_what_reads_the_previous_alpha(configuration: tuple[bool, bool]) -> None:
-    """It matters in the configurations that have it, and the clicks matter in all; every answer is in [0, 1]."""
+    """It matters in the configurations that read it, and clicks matter in all; every output is in [0, 1]."""
     torch.manual_seed(0)
     network = Network(*configuration).eval()
-    network.decoder.conv_up4[-1].bias.fill_(0.5)  # away from where the clamp ends all
+    network.decoder.conv_up4[-1].bias.fill_(0.5)  # away from the clamp's limits
     image, maps, previous, clicked = inputs()
     answer = network(image, maps, previous, clicked)
     assert answer.shape == (1, 1, 32, 64)
@@ -83,7 +83,7 @@ def test_standardised_weights_have_mean_0_and_deviation_1_where_they_are_alike_t
     assert found.mean(dim=(1, 2, 3)).abs().max() < 1e-6
     assert torch.allclose(found[:3].std(dim=(1, 2, 3)), torch.ones(3), atol=1e-4)
     assert found[3].abs().max() == 0
-    small = standardise(weight[:1] * 1e-6)  # where the epsilons show: of a deviation s there is s / (s + 1e-5) left
+    small = standardise(weight[:1] * 1e-6)  # where the epsilons matter: a deviation s becomes s / (s + 1e-5)
     s = (weight[0] * 1e-6).double().var().add(1e-12).sqrt()
     assert abs(float(small.std()) - float((weight[0] * 1e-6).std() / (s + 1e-5))) < 1e-4
 
@@ -128,7 +128,7 @@ def test_the_guided_filter_keeps_what_is_linear_in_the_guide_and_smooths_what_is
 
 
 def test_clicked_pixels_are_set_before_the_filter(network: Network) -> None:
-    """Which then follows them only as far as the guide does; a pixel clicked both ways is object."""
+    """It then follows them only as far as the guide does; a pixel clicked both ways is object."""
     given: list[Tensor] = []
     image, maps, previous, clicked = inputs()
     clicked[:, 0, 3, 20] = True

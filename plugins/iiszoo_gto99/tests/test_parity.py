@@ -1,6 +1,6 @@
-"""GTO99 against upstream's recorded runs, under the synthetic weights of the shared fixtures.
+"""GTO99 against upstream's recorded runs, with the synthetic weights of the shared fixtures.
 
-Sessions at 281x400 and 300x400 take a while on a CPU: those tests are slow ones.
+Sessions at 281x400 and 300x400 take a while on a CPU: those tests are marked slow.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from iiszoo_gto99.resize import bilinear, enlarge_clicks, lanczos, network_size
 from iiszoo_gto99.standardised import fold
 
 LAST_BIT = 2.0**-23
-"""Of float32 values up to 1."""
+"""For float32 values up to 1."""
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_the_forward_pass(model: Gto99, forward: tuple[Tensor, ...], stored: Any
 
 @pytest.mark.slow
 def test_the_forward_pass_in_float64(weights: dict[str, Tensor], forward: tuple[Tensor, ...], stored: Any) -> None:
-    """Without the noise of float32, and given click maps with upstream's last bit, nothing is left."""
+    """Without float32 noise, and given click maps with upstream's last bit, there is no difference."""
     network = Network().eval()
     network.load_state_dict(weights)
     fold(network.double())
@@ -144,7 +144,7 @@ def tensor_of(image: NDArray[np.uint8]) -> Tensor:
 
 
 def lists_of(rows: list[list[int]]) -> tuple[Any, Any]:
-    """(pcs, ncs) of rows (row, col, is_positive), one an interaction."""
+    """(pcs, ncs) of rows (row, col, is_positive), one per interaction."""
     return [[[(r, c)] if p else []] for r, c, p in rows], [[[] if p else [(r, c)]] for r, c, p in rows]
 
 
@@ -165,13 +165,13 @@ def test_a_session(model: Gto99, stored: Any) -> None:
     masks = np.unpackbits(stored["masks"], axis=-1)[..., : x.shape[-1]].astype(bool)
     for k, y in enumerate(session(model, x, stored["clicks"].tolist())):
         assert iou(y >= 0.5, masks[k]) >= 0.999
-        assert ((y > 0.5) == (y >= 0.5)).all()  # a positive click: upstream's threshold and iiszoo's are one
+        assert ((y > 0.5) == (y >= 0.5)).all()  # after a positive click upstream's threshold and iiszoo's agree
 
 
 @pytest.mark.slow
 def test_each_click_after_upstreams_own_alphas(model: Gto99, stored: Any) -> None:
-    """Where the guide is flat the network's answer depends on the last bits of a 1x1 convolution: upstream's own code,
-    run where this was written, is 5e-4 to 7e-4 off at the 99th percentile, too, and 1e-3 is asked here.
+    """Where the guide is flat, the network's output depends on the last bits of a 1x1 convolution: upstream's own code,
+    run on the development machine, also differs by 5e-4 to 7e-4 at the 99th percentile; the limit here is 1e-3.
     """
     x, rows = tensor_of(stored["image"]), stored["clicks"].tolist()
     seen: list[tuple[Any, Tensor]] = []
@@ -198,7 +198,7 @@ def test_each_click_after_upstreams_own_alphas(model: Gto99, stored: Any) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["neg_first", "init_mask", "corners", "both"])
 def test_variants(name: str, model: Gto99, stored: Any) -> None:
-    """Negative first, a mask to start from, clicks in corners, a pixel clicked both ways."""
+    """Negative first, an initial mask, clicks in corners, a pixel clicked both ways."""
     variant = json.loads(bytes(stored["meta_json"]))["variants"][name]
     start = torch.from_numpy(stored["init_mask_u8"] / np.float32(255))[None, None] if variant["init"] else None
     at = stored["probs_sample_idx"][::4]
@@ -210,8 +210,8 @@ def test_variants(name: str, model: Gto99, stored: Any) -> None:
 
 @pytest.mark.slow
 def test_upstreams_evaluation(parity: Path, model: Gto99) -> None:
-    """Small differences grow with the clicks: at the sixth one upstream's own code, run where this was written, has an
-    IoU of 0.94 with its recorded mask, while this code has one of more than 0.997 with upstream's at every click.
+    """Small differences grow with the clicks: at the sixth, upstream's own code, run on the development machine, has an
+    IoU of 0.94 with its recorded mask, while this code has one above 0.997 with upstream's at every click.
     """
     stored = np.load(parity / "evaluate_gto99.npz")
     for sequence in json.loads(bytes(stored["meta_json"]))["seqs"]:

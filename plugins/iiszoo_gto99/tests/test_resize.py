@@ -1,4 +1,4 @@
-"""Resizing against OpenCV, whose rules upstream's weights were evaluated with."""
+"""Resizing against OpenCV, whose rules upstream's evaluation uses."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def test_bilinear(size: tuple[int, int]) -> None:
     height, width = network_size(size)
     x = np.random.default_rng(0).random((height, width)).astype(np.float32)
     wanted = cv2.resize(x, size[::-1])
-    assert np.abs(bilinear(torch.from_numpy(x)[None, None], size)[0, 0].numpy() - wanted).max() < 2e-4  # float32 places
+    # OpenCV's positions are float32
+    assert np.abs(bilinear(torch.from_numpy(x)[None, None], size)[0, 0].numpy() - wanted).max() < 2e-4
 
 
 def test_clicks_become_the_pixels_that_nearest_neighbours_make_of_them() -> None:

@@ -1,4 +1,4 @@
-"""What each model of the family is, and where its weights can be had."""
+"""The cards of the family's models: what each is, and where its weights are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CUTIE = "https://github.com/hkchengrex/Cutie/releases/download/v1.0/"
 _NOTES = (
     "preset=davis: the crop's longest side is 600 pixels, not 400, as published for DAVIS; size=PIXELS or "
     "size=HEIGHTxWIDTH sets it. zoom=false: the whole image at each click; flip=false: no averaging with the mirrored "
-    "image; click_limit=N: the network sees the first N clicks. The BRS variants of the code base are not here."
+    "image; click_limit=N: the network sees the first N clicks. The BRS variants of the code base are not included."
 )
 
 
@@ -38,7 +38,7 @@ def _card(
             "Sofiiuk, Petrov, Konushin, Reviving Iterative Training with Mask Guidance for Interactive Segmentation, "
             "ICIP 2022 (arXiv 2102.06583)"
         ),
-        weights=(Weights(file, tuple(place + file for place in (_RELEASE, _MIRROR, *mirrors)), size=size),),
+        weights=(Weights(file, tuple(base + file for base in (_RELEASE, _MIRROR, *mirrors)), size=size),),
         weights_licence="MIT",
         upstream=Source(
             "https://github.com/SamsungLabs/ritm_interactive_segmentation",

@@ -1,4 +1,4 @@
-"""From a card to a model: what the cards' `loader` names."""
+"""From a card to a model: the cards' `loader`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from iiszoo.models.click_model import ClickModel
 
 SIZES = {"default": 400, "davis": 600}
-"""The longest side of a crop in pixels, by preset: as published for DAVIS and for all other data sets."""
+"""The longest side of a crop in pixels, by preset: as published for DAVIS and for all other datasets."""
 
 
 def load(
@@ -29,9 +29,9 @@ def load(
 ) -> ClickModel:
     """The model of a card, with the official weights or those of `checkpoint`.
 
-    `preset`: one of `SIZES`. `size`: in its place, the longest side of a crop, or "HEIGHTxWIDTH", to which crops are
-    resized from the first click on, whatever their aspect (upstream's `--eval-mode fixed`). `zoom`, `flip`,
-    `click_limit`: see `ClickModel`. Raises `WeightsError`, and `BadOption` for an option of no known value.
+    `preset`: one of `SIZES`. `size`: overrides it with the longest side of a crop, or with "HEIGHTxWIDTH", to which
+    crops are resized from the first click on, whatever their aspect (upstream's `--eval-mode fixed`). `zoom`, `flip`,
+    `click_limit`: see `ClickModel`. Raises `WeightsError`, and `BadOption` for an invalid option.
     """
     target = crop_target(preset_size(preset, SIZES) if size is None else size)
     check_click_limit(click_limit)

@@ -1,8 +1,8 @@
-"""RITM's network (arXiv 2102.06583): HRNet with OCR, to which click maps are added inside the stem.
+"""RITM's network (arXiv 2102.06583): HRNet with OCR, with click maps added inside the stem.
 
 Our own implementation of `HRNetModel` of SamsungLabs/ritm_interactive_segmentation at b9b4460 (`isegm/model`), with the
-options of all published models: disks of radius 5, `use_leaky_relu`, `with_aux_output`, no `use_rgb_conv`. The state
-dict's keys and shapes are the official ones.
+options common to all published models: disks of radius 5, `use_leaky_relu`, `with_aux_output`, no `use_rgb_conv`. The
+state dict's keys and shapes are the official ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class RitmNetwork(nn.Module):
         width: of HRNet: 18 or 32.
         ocr_width: of the OCR head: 48 (h18s), 64 (h18) or 128 (h32).
         small: HRNet's small variant (h18s).
-        with_prev_mask: whether the first map is the previous mask: not so in the non-iterative baselines.
+        with_prev_mask: whether the first map is the previous mask; False for the non-iterative baselines.
     """
 
     def __init__(self, width: int, ocr_width: int, small: bool, with_prev_mask: bool) -> None:
@@ -39,12 +39,12 @@ class RitmNetwork(nn.Module):
         Args:
             image: (N, 3, h, w), RGB in [0, 1], of the network's dtype.
             maps: (N, 3, h, w): previous mask (probabilities), disks of positive clicks, disks of negative clicks;
-                without the first, (N, 2, h, w), where `with_prev_mask` is False.
+                without the first, (N, 2, h, w), if `with_prev_mask` is False.
         """
         return self.forward_with_aux(image, maps)[0]
 
     def forward_with_aux(self, image: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """(logits of `forward`, auxiliary logits (N, 1, ceil(h/4), ceil(w/4))), the latter for a loss in training."""
+        """(logits of `forward`, auxiliary logits (N, 1, ceil(h/4), ceil(w/4)) for a training loss)."""
         found: Segmentation = self.feature_extractor(normalise(image), self.maps_transform(maps))
         return resize(found.logits, image.shape[2:]), found.aux_logits
 
@@ -58,7 +58,7 @@ NETWORKS: dict[str, Callable[[], RitmNetwork]] = {
     "ritm/h18-sbd": partial(_h18, with_prev_mask=True),
     "ritm/h18-baseline": partial(_h18, with_prev_mask=False),
 }
-"""By model id: builds the network, with untrained weights. `ritm/h18` and `ritm/h18-sbd` differ in training only."""
+"""By model id: builds the network, untrained. `ritm/h18` and `ritm/h18-sbd` differ only in training."""
 
 
 def untrained(card: ModelCard) -> RitmNetwork:

@@ -1,4 +1,4 @@
-"""RITM's own code, for `iiszoo upstream verify`: what the cards' `upstream_loader` names."""
+"""RITM's own code, for `iiszoo upstream verify`: the cards' `upstream_loader`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIZES = {"h18s": (18, 48, True), "h32": (32, 128, False)}
 
 
 def load_upstream(card: ModelCard, *, device: str, checkpoint: Path | None = None) -> IsegmModel:
-    """Upstream's network and predictor with the settings of its `evaluate_model.py NoBRS`; untrained for None."""
+    """Upstream's network and predictor with the settings of its `evaluate_model.py NoBRS`; untrained without file."""
     from iiszoo.upstream import isegm_model
 
     width, ocr_width, small = _SIZES.get(card.id.partition("/")[2], (18, 64, False))

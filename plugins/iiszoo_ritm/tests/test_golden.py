@@ -1,4 +1,4 @@
-"""Sessions on an embedded image under synthetic weights, as they were when they equalled upstream's recorded ones."""
+"""Sessions on an embedded image with synthetic weights, recorded when they equalled upstream's."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from iiszoo.testing import golden
 from iiszoo_ritm.network import NETWORKS
 
 HEADS = {"ritm/h18s": (32.5, -10.3), "ritm/h18-baseline": (2.46, 12.8)}
-"""Factor on the last layer's weights, and its bias: so that masks are neither empty nor full."""
+"""Factor on the last layer's weights, and its bias, so that masks are neither empty nor full."""
 CLICKS = [(294, 293, True), (345, 355, False), (286, 236, False), (120, 180, True)]
 
 
 def checkpoint(model: str, folder: Path) -> Path:
-    """A file of the official form with synthetic weights, under which masks react to clicks."""
+    """A file in the official form, with synthetic weights that make masks react to clicks."""
     network: Any = fill(NETWORKS[model](), conv_gain=0.8, own={"scale": about(160)})
     head = network.feature_extractor.cls_head
     factor, bias = HEADS[model]
     with torch.no_grad():
         for layer in (network.maps_transform[0], network.maps_transform[2]):
-            layer.bias *= 0.00625  # else the scale of the clicks makes constants of them that drown the image
+            layer.bias *= 0.00625  # else the scale of the clicks turns them into constants that drown the image
         head.weight *= factor
         head.bias.fill_(bias)
     file = folder / "synthetic.pth"

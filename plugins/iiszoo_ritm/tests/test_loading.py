@@ -1,4 +1,4 @@
-"""Loading by id: what a user meets when a file or an option is wrong."""
+"""Loading by id: the errors for a wrong file or option."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from iiszoo_ritm.network import NETWORKS
 
 @cache
 def state_of(model: str) -> dict[str, Any]:
-    """Of the right names and shapes; the values are random."""
+    """A state dict with the right names and shapes and random values."""
     with torch.device("meta"):
         empty = NETWORKS[model]().state_dict()
     torch.manual_seed(0)
@@ -31,7 +31,7 @@ def state_of(model: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def h18s(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of the form of the official ones; its weights are random."""
+    """A file in the official form with random weights."""
     file = tmp_path_factory.mktemp("weights") / "h18s.pth"
     torch.save(
         {"state_dict": state_of("ritm/h18s"), "config": {"class": "isegm.model.is_hrnet_model.HRNetModel"}}, file
@@ -82,12 +82,12 @@ def test_options_set_the_predictor(h18s: Path, options: str, zoom: Zoom | None, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("?preset=sbd", "preset=sbd is not known; presets: default, davis"),
-        ("?size=big", "size=big is no size of a crop; write pixels, as 400, or HEIGHTxWIDTH"),
-        ("?size=0", "size=0 is no size"),
-        ("?size=400x", "size=400x is no size"),
-        ("?click_limit=0", "click_limit=0 is no number of clicks"),
-        ("?click_limit=1.5", "click_limit=1.5 is no number of clicks"),
+        ("?preset=sbd", "preset=sbd is unknown; presets: default, davis"),
+        ("?size=big", r"size=big is not a valid crop size; give pixels \(400\) or HEIGHTxWIDTH"),
+        ("?size=0", "size=0 is not a valid crop size"),
+        ("?size=400x", "size=400x is not a valid crop size"),
+        ("?click_limit=0", "click_limit=0 is not a number of clicks"),
+        ("?click_limit=1.5", "click_limit=1.5 is not a number of clicks"),
         ("?flip=1", "'flip' must be true or false"),
         ("?brs=rgb", "has no option 'brs'; it has preset, size, zoom, flip, click_limit"),
     ],
@@ -112,7 +112,7 @@ def test_an_option_that_cannot_be_is_told_before_anything_is_fetched(
 def test_the_file_of_another_configuration_is_recognised(given: str, wanted: str, named: str, tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"
     torch.save({"state_dict": state_of(given)}, file)
-    with pytest.raises(WeightsError, match=f"holds the weights of {named}, not of {wanted}; use --model {named}"):
+    with pytest.raises(WeightsError, match=f"has the weights of {named}, not of {wanted}; use --model {named}"):
         load_model(wanted, checkpoint=file)
 
 
@@ -124,7 +124,7 @@ def test_a_file_of_none_of_the_models_is_said_to_be_that(tmp_path: Path) -> None
         torch.save(content, file)
         with pytest.raises(
             WeightsError,
-            match=r"weights\.pth (is of none of ritm's models: it has|holds no state dict).* give a file of ritm/h32",
+            match=r"weights\.pth (does not fit any ritm model: it has|has no state dict).* give a file of ritm/h32",
         ):
             load_model("ritm/h32", checkpoint=file)
 
@@ -132,7 +132,7 @@ def test_a_file_of_none_of_the_models_is_said_to_be_that(tmp_path: Path) -> None
 def test_a_truncated_file_is_one_sentence(h18s: Path, tmp_path: Path) -> None:
     file = tmp_path / "cut.pth"
     file.write_bytes(h18s.read_bytes()[:100_000])
-    with pytest.raises(WeightsError, match=r"cut\.pth is truncated or is no PyTorch checkpoint"):
+    with pytest.raises(WeightsError, match=r"cut\.pth is truncated or not a PyTorch checkpoint"):
         load_model("ritm/h18s", checkpoint=file)
 
 

@@ -1,4 +1,4 @@
-"""RITM's network: the published sizes, what goes in and comes out, and upstream's recorded forwards."""
+"""RITM's network: the published sizes, inputs and outputs, and upstream's recorded forward passes."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_network_built_without_memory_takes_weights(network: RitmNetwork) -> N
 
 
 class Recorded:
-    """Upstream's forward of a batch of two: an image and its mirror image, under synthetic weights."""
+    """Upstream's forward pass of a batch of two: an image and its mirror image, with synthetic weights."""
 
     def __init__(self, shared: Path, name: str) -> None:
         self.stored = np.load(shared / "parity" / f"{name}__{RECORDED[name]}.npz")
@@ -149,7 +149,7 @@ def test_forward_is_upstreams(recorded: Recorded) -> None:
 
 
 def test_every_layer_is_upstreams(recorded: Recorded) -> None:
-    """Mean and standard deviation of what each convolution and each norm gives."""
+    """Mean and standard deviation of the output of each convolution and each norm."""
     found: dict[str, tuple[float, float]] = {}
 
     def keep(name: str) -> Any:
@@ -158,7 +158,7 @@ def test_every_layer_is_upstreams(recorded: Recorded) -> None:
     layers = {
         name: layer
         for name, layer in recorded.network.named_modules()
-        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d) and "object_context_block" not in name  # computed otherwise
+        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d) and "object_context_block" not in name  # computed differently
     }
     hooks = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
     recorded.network(recorded.image, recorded.maps)
@@ -171,7 +171,7 @@ def test_every_layer_is_upstreams(recorded: Recorded) -> None:
 
 
 def test_forward_in_float64_is_upstreams(recorded: Recorded) -> None:
-    """Last of these: it turns the network into float64."""
+    """The last of these tests, as it converts the network to float64."""
     logits = recorded.network.double()(recorded.image.double(), recorded.maps.double())
     sample = logits[:, 0].flatten(1)[:, recorded.stored["fwd_f64_positions"]]
     assert np.abs(sample.numpy() - recorded.stored["fwd_f64_sample"]).max() <= 1e-7

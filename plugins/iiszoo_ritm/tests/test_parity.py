@@ -1,4 +1,4 @@
-"""Whole sessions against upstream's recorded ones, under the synthetic weights of the shared fixtures: each region and
+"""Whole sessions against upstream's recorded ones, with the synthetic weights of the shared fixtures: each region and
 input size exactly, probabilities after each click, and the evaluation with its robot.
 """
 
@@ -20,7 +20,7 @@ from iiszoo.models.zoom import from_inclusive, read_box
 from iiszoo.protocol import Clicks, Model, to_tensor
 
 NOISE = 2e-3
-"""Of a probability; other CPU kernels change up to 3e-4 (the fixtures' own measurement)."""
+"""For a probability; other CPU kernels change up to 3e-4 (measured by the fixtures)."""
 MODELS = {"ritm_h18s_itermask": "ritm/h18s", "ritm_h18_itermask": "ritm/h18", "ritm_h32_itermask": "ritm/h32"}
 MODELS["ritm_h18_baseline"] = "ritm/h18-baseline"
 
@@ -29,7 +29,7 @@ Load = Callable[..., Model]
 
 @pytest.fixture(scope="module")
 def load(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Load:
-    """`load(stored, **options)`: the model of a fixture from a checkpoint of the official form, with its weights."""
+    """`load(stored, **options)`: the model of a fixture from a checkpoint in the official form, with its weights."""
     recipe = runpy.run_path(str(shared / "parity" / "recipe.py"))
     folder = tmp_path_factory.mktemp("checkpoints")
 
@@ -50,7 +50,7 @@ def meta(stored: Any) -> dict[str, Any]:
 
 
 def options_of(arguments: dict[str, Any]) -> dict[str, Any]:
-    """What a recorded variant's settings are called here."""
+    """The options that correspond to a recorded variant's settings."""
     options: dict[str, Any] = {}
     if "zoom" in arguments:
         size = (arguments["zoom"] or {}).get("target_size")

@@ -1,4 +1,4 @@
-"""What each model of the family is, and where its weights can be had."""
+"""The cards of the family's models: what each is, and where its weights are."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _SAM = Source(
 )
 _OFFICIAL = "https://dl.fbaipublicfiles.com/segment_anything/"
 _RULES = (
-    "rule=default: of the first click's three candidates the one of highest predicted IoU, the single mask afterwards; "
+    "rule=default: at the first click the candidate of three with the highest predicted IoU, then the single mask; "
     "rule=segnext: the best of three at every click (SegNext's evaluation); rule=single: the single mask from the "
-    "first click on. On a GPU precision=bf16 or fp16 and compile=true speed up the encoder."
+    "first click on. precision=bf16 or fp16 and compile=true are for the encoder on a GPU."
 )
 
 
@@ -104,9 +104,9 @@ CARDS = (
         prompts=("clicks", "mask"),
         ragged=True,
         notes=(
-            "Known: real trained weights of MobileSAM's architecture; the package calls them a distilled version of "
-            "SAM. Not known: by whom, on what and how they were trained, and whether they equal the official "
-            "mobile_sam.pt: no figure of MobileSAM's paper speaks of them. " + _RULES
+            "Known: trained weights of MobileSAM's architecture; the package calls them a distilled version of SAM. "
+            "Unknown: by whom, on what and how they were trained, and whether they equal the official mobile_sam.pt, "
+            "so no figure of MobileSAM's paper applies to them. " + _RULES
         ),
     ),
 )

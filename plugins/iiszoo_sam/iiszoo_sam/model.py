@@ -1,11 +1,11 @@
-"""SAM as a model of the standard format: the encoder once an image, the decoder at each click, all memory in `z`.
+"""SAM as a model of the standard format: the encoder once per image, the decoder at each click, all memory in `z`.
 
 | entry of z       | meaning                                                                                          |
 |------------------|--------------------------------------------------------------------------------------------------|
-| `embedding`      | the encoder's answer, float32 (B, 256, 64, 64): serves every click and object of the image       |
+| `embedding`      | the encoder's output, float32 (B, 256, 64, 64): serves every click and object of the image       |
 | `low_res_logits` | the candidate chosen last, float32 (B, 1, 256, 256): the mask prompt of the next call            |
-| `answered`       | bool (B,): whether there was a last call                                                         |
-| `own_output`     | the last answer; where `prev_output` differs, somebody put another mask there, and that is used  |
+| `answered`       | bool (B,): whether there was a previous call                                                     |
+| `own_output`     | the last output; if `prev_output` differs, it is an initial mask and becomes the mask prompt     |
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from iiszoo_sam.preprocess import LOW_RES, from_frame, to_frame
 from iiszoo_sam.prompts import points, prior_logits
 
 SINGLE = 0
-"""The decoder's candidate for prompts that leave no doubt; the other three are whole, part, and part of a part."""
+"""The decoder's candidate for unambiguous prompts; the other three are whole, part, and subpart."""
 
 
 class Backend(Protocol):
-    """What computes: SAM's encoder and decoder, without any memory of images or clicks."""
+    """SAM's encoder and decoder, without any memory of images or clicks."""
 
     device: str
 
@@ -44,8 +44,8 @@ class Backend(Protocol):
 
 
 class Prompt(NamedTuple):
-    """One session's prompt: `coords` (N, 2), `labels` (N,), `mask` (1, 256, 256) or None; `prior`: whether that mask is
-    somebody else's, not the model's own last answer.
+    """One session's prompt: `coords` (N, 2), `labels` (N,), `mask` (1, 256, 256) or None; `prior`: whether the mask is
+    an initial mask, not the model's own last output.
     """
 
     coords: Tensor
@@ -55,18 +55,18 @@ class Prompt(NamedTuple):
 
 
 class Sam:
-    """A pure function of its arguments: all that it keeps between calls is the backend's weights.
+    """A pure function of its arguments; it stores only the backend's weights.
 
-    `rule`: which of the decoder's candidates becomes the answer.
+    `rule`: which of the decoder's candidates becomes the output.
 
-    - `"default"`: for a single click and no mask prompt, which may mean a thing or a part of it, the one of three with
-      the highest predicted IoU; otherwise the single mask, as upstream's notebook does it. After a mask that somebody
-      else put there, the one of all four that overlaps it most: whoever corrects a mask wants the rest of it to stay.
+    - `"default"`: for a single click without mask prompt, which is ambiguous between an object and its parts, the one
+      of three with the highest predicted IoU; otherwise the single mask, as in upstream's notebook. With an initial
+      mask, the one of all four that overlaps it most: a correction must leave the rest of the mask as it is.
     - `"segnext"`: the one of three with the highest predicted IoU at every click (the evaluation of SegNext, arXiv
       2404.00741).
     - `"single"`: always the single mask.
 
-    `one_scale`: see `iiszoo_sam.prompts.points`. Raises `BadOption` for a rule that is not known.
+    `one_scale`: see `iiszoo_sam.prompts.points`. Raises `BadOption` for an unknown rule.
     """
 
     ragged = True
@@ -78,7 +78,7 @@ class Sam:
         self.one_scale = one_scale
 
     def init_z(self, x: Images) -> State:
-        """The encoder's work, image by image."""
+        """Run the encoder, image by image."""
         embeddings = [self.backend.encode(to_frame(image)[None])[0] for image in x]
         nothing = empty_output(x)
         return {
@@ -139,9 +139,9 @@ def _overlaps(masks: Tensor, mask: Tensor) -> Tensor:
 
 
 def _alike(prompts: list[Prompt]) -> list[list[int]]:
-    """The elements with clicks, those together whose prompts can share a call: as many points, a mask or none.
+    """The elements with clicks, grouped by prompts that can share a call: same number of points, with or without mask.
 
-    Shorter ones could be filled up with points that are none, but the decoder attends to those too.
+    Shorter prompts could be padded with points labelled as none, but the decoder attends to those too.
     """
     groups: dict[tuple[int, bool], list[int]] = defaultdict(list)
     for b, prompt in enumerate(prompts):

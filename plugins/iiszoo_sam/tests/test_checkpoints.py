@@ -1,4 +1,4 @@
-"""Which file is whose, and that every entry of the official files has its place."""
+"""Identifying files, and that the networks have every entry of the official files."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def save(tmp_path: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def state() -> dict[str, torch.Tensor]:
-    """The state dict of the small SAM, which passes for a variant of its own."""
+    """The state dict of the small SAM, registered as a variant."""
     return dict(small_sam().state_dict())
 
 
@@ -107,17 +107,17 @@ def test_a_missing_or_foreign_entry_is_named(save: Any, state: dict[str, torch.T
     ],
 )
 def test_another_variants_checkpoint_is_named(save: Any, key: str, shape: tuple[int, ...], variant: str) -> None:
-    with pytest.raises(WeightsError, match=f"holds the weights of {variant}, not of sam/vit-b; use --model {variant}"):
+    with pytest.raises(WeightsError, match=f"has the weights of {variant}, not of sam/vit-b; use --model {variant}"):
         load_sam("sam/vit-b", save({key: torch.zeros(shape)}))
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"backbone.weight": torch.zeros(3)}, "is none of SAM's"),
-        ([torch.zeros(3)], "holds no state dict"),
-        ({"model": {}}, "holds no state dict"),
-        (torch.nn.Linear(2, 3), "holds a whole network"),
+        ({"backbone.weight": torch.zeros(3)}, "is not a SAM checkpoint"),
+        ([torch.zeros(3)], "has no state dict"),
+        ({"model": {}}, "has no state dict"),
+        (torch.nn.Linear(2, 3), "is a whole network"),
     ],
 )
 def test_what_is_no_sam_is_said_to_be_none(save: Any, content: Any, said: str) -> None:

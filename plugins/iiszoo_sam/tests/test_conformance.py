@@ -1,4 +1,4 @@
-"""SAM keeps what the standard format promises: with synthetic weights, and its cards as they are."""
+"""SAM conforms to the standard format: with synthetic weights, and its cards without weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from iiszoo_sam.torch_backend import TorchBackend
 
 
 def synthetic_sam(device: str = "cpu") -> Model:
-    """The card of ViT-B before SAM's decoder and an encoder of one block, with synthetic weights."""
+    """The card of ViT-B with SAM's decoder and a one-block encoder, with synthetic weights."""
     return as_model(Sam(TorchBackend(small_sam(), device)), card=registry().models.resolve("sam/vit-b"), device=device)
 
 
@@ -28,5 +28,5 @@ def test_conformance(check):
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
 def test_cards(card: Any) -> None:
-    """Without the weights what is checked is card, plugin and loader."""
+    """Without weights, the kit checks card, plugin and loader."""
     assert [name for name, check in checks(card.id) if check() is None]

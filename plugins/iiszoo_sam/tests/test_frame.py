@@ -58,7 +58,7 @@ def test_clicks_become_points_as_upstream_scales_them(height: int, width: int, d
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_mask_survives_the_frame(size: tuple[int, int]) -> None:
-    """The prompt of a mask, brought back to the image, is that mask, but for its edges."""
+    """The prompt of a mask, mapped back to the image, is that mask except at its edges."""
     mask = torch.zeros(1, *size)
     mask[:, : max(1, size[0] // 2)] = 1
     logits = prior_logits(mask)

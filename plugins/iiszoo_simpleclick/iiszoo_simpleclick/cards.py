@@ -1,4 +1,4 @@
-"""What each model of the family is, and where its weights can be had."""
+"""The cards of the family's models: what each is, and where its weights are."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ DEFAULT = "simpleclick/vit-b"
 
 _FOLDER = "https://drive.google.com/drive/folders/1qpK0gtAPkVMF7VC42UA9XF4xMWr5KJmL"
 _NOTES = (
-    f"The file lies in {_FOLDER}; `iiszoo weights add` takes it. preset=davis: crops of 672 x 672, as published for "
-    "DAVIS, and not 448 x 448; size=PIXELS or size=HEIGHTxWIDTH sets it. flip=false: no averaging with the mirrored "
-    "image; click_limit=N: the network sees the first N clicks."
+    f"Download the file from {_FOLDER} and add it with `iiszoo weights add`. preset=davis: crops of 672 x 672, not "
+    "448 x 448, as published for DAVIS; size=PIXELS or size=HEIGHTxWIDTH sets it. flip=false: no averaging with the "
+    "mirrored image; click_limit=N: the network sees the first N clicks."
 )
-_HUGE = " Memory on a CPU, at 448 x 448: 3.7 GB at most, torch included; the weights take 2.6 GB and are held once."
+_HUGE = " Memory on a CPU, at 448 x 448: at most 3.7 GB, torch included; the weights take 2.6 GB, in memory only once."
 
 
 def _card(variant: str, name: str, file: str, n_parameters: int, training: str) -> ModelCard:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What tells one network from another; everything else is the same in all of them."""
+    """The parameters in which the networks differ."""
 
     dim: int
     """Channels of a token."""
@@ -17,7 +17,7 @@ class NetworkConfig:
     patch: int
     """Side of a patch in pixels."""
     global_every: int
-    """The last of every so many blocks attends to the whole image, the others within windows; divides `depth`."""
+    """The last of each such group of blocks attends to the whole image, the others within windows; divides `depth`."""
     pyramid: tuple[int, int, int, int]
     """Channels of the feature pyramid's levels, from fine to coarse."""
     head: int
@@ -30,11 +30,11 @@ CONFIGS = {
     "vit-h": NetworkConfig(1280, 32, 16, 14, 8, (240, 480, 960, 1920), 256),
     "xtiny": NetworkConfig(160, 8, 4, 16, 2, (96, 192, 288, 384), 128),
 }
-"""Of `models/iter_mask/plainvit_*448_*_itermask.py` of uncbiag/SimpleClick at f33112e. Its rule for `global_every`: 6
-where there are 12 blocks, else a quarter of the blocks; so vit-b has two global blocks, the others four.
+"""From `models/iter_mask/plainvit_*448_*_itermask.py` of uncbiag/SimpleClick at f33112e. Its rule for `global_every`: 6
+if there are 12 blocks, else a quarter of the blocks; so vit-b has two global blocks, the others four.
 """
 
 
 def config_of(model: str) -> NetworkConfig:
-    """Of a model id, `simpleclick/vit-b` or `simpleclick/vit-b-sbd`."""
+    """The configuration of a model id, `simpleclick/vit-b` or `simpleclick/vit-b-sbd`."""
     return CONFIGS[model.partition("/")[2].removesuffix("-sbd")]

@@ -1,8 +1,8 @@
-"""What follows the backbone: the simple feature pyramid, and the MLP head that makes one map of its levels.
+"""The decoder: the simple feature pyramid, and the MLP head that combines its levels into one map.
 
 Source: SimpleClick (arXiv 2210.11006); `SimpleFPN` of `isegm/model/is_plainvit_model.py` and `SwinTransfomerSegHead` of
-`isegm/model/modeling/swin_transformer.py` of uncbiag/SimpleClick at f33112e. The head is that of SegFormer (arXiv
-2105.15203) with a ReLU after each convolution and no norm.
+`isegm/model/modeling/swin_transformer.py` of uncbiag/SimpleClick at f33112e. The head is SegFormer's (arXiv 2105.15203)
+with a ReLU after each convolution and no norm.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ def layer_norm(channels: int) -> nn.GroupNorm:
 
 
 class SimpleFeaturePyramid(nn.Module):
-    """Four maps, 4, 2, 1 and 1/2 times as large as the backbone's only one, each made from that one.
+    """Four maps, 4, 2, 1 and 1/2 times the size of the backbone's single map, each computed from it.
 
     `dim`: channels of the backbone; `channels`: of the four maps. The levels are named after their stride in the image
-    where patches have 16 pixels.
+    for patches of 16 pixels.
     """
 
     def __init__(self, dim: int, channels: Sequence[int]) -> None:
@@ -63,9 +63,9 @@ class ConvReLU(nn.Module):
 class MLPHead(nn.Module):
     """Each level embedded in `width` channels, enlarged to the finest one's size, concatenated, mixed; then the logits.
 
-    Mixing is linear and works on each pixel by itself, so it commutes with the enlarging, whose weights sum to 1: each
-    level is mixed at its own size, and the enlarged results are added. The same function as published, for a third of
-    the arithmetic of the mixing, and without a map of 4 `width` channels.
+    Mixing is linear and per pixel, so it commutes with enlarging, whose weights sum to 1: each level is mixed at its
+    own size, and the enlarged results are added. This is the published function with a third of the mixing's arithmetic
+    and without a map of 4 `width` channels.
     """
 
     def __init__(self, channels: Sequence[int], width: int) -> None:

@@ -1,4 +1,4 @@
-"""From a card to a model: what the cards' `loader` names."""
+"""From a card to a model: the cards' `loader`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from iiszoo.models.click_model import ClickModel
 
 SIZES = {"default": 448, "davis": 672}
-"""The side of a crop in pixels, by preset: as published for DAVIS and for all other data sets."""
+"""The side of a crop in pixels, by preset: as published for DAVIS and for all other datasets."""
 
 
 def load(
@@ -30,9 +30,9 @@ def load(
 ) -> ClickModel:
     """The model of a card, with the official weights or those of `checkpoint`.
 
-    `preset`: one of `SIZES`. `size`: in its place, the side of the square, or "HEIGHTxWIDTH", to which every crop is
-    resized whatever its aspect, from the first click on. `flip`, `click_limit`: see `ClickModel`. Raises
-    `WeightsError`, and `BadOption` for an option of no known value.
+    `preset`: one of `SIZES`. `size`: overrides it with the side of the square, or with "HEIGHTxWIDTH", to which every
+    crop is resized whatever its aspect, from the first click on. `flip`, `click_limit`: see `ClickModel`. Raises
+    `WeightsError`, and `BadOption` for an invalid option.
     """
     target = crop_target(preset_size(preset, SIZES) if size is None else size)
     target = target if isinstance(target, tuple) else (target, target)

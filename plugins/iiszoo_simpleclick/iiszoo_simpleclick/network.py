@@ -1,9 +1,9 @@
-"""SimpleClick's network (arXiv 2210.11006): a plain ViT that sees clicks and previous mask through a patch embedding of
-their own, a simple feature pyramid, an MLP head.
+"""SimpleClick's network (arXiv 2210.11006): a plain ViT with a second patch embedding for clicks and previous mask, a
+simple feature pyramid, an MLP head.
 
 Our own implementation of `PlainVitModel` of uncbiag/SimpleClick at f33112e (`isegm/model/is_plainvit_model.py`), with
-the options of all published models: disks of radius 5, `with_prev_mask`, `upsample="x1"`, no `random_split`. The state
-dict's keys and shapes are the official ones, less `UNUSED`.
+the options common to all published models: disks of radius 5, `with_prev_mask`, `upsample="x1"`, no `random_split`. The
+state dict's keys and shapes are the official ones without `UNUSED`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ UNUSED = frozenset(
     + [f"backbone.{layer}.{kind}" for layer in ("fc_norm", "head") for kind in ("weight", "bias")]
     + [f"head.up_conv{i}.{j}.{kind}" for i in (1, 2) for j in range(4) for kind in ("weight", "bias")]
 )
-"""Entries of the official state dicts that upstream never computes with: the classifier of the pre-training, and the
-layers of `upsample="x2"` and `"x4"`.
+"""Entries of the official state dicts that upstream never uses: the classifier of the pre-training, and the layers of
+`upsample="x2"` and `"x4"`.
 """
 
 
@@ -59,4 +59,4 @@ NETWORKS: dict[str, Callable[[], SimpleClickNetwork]] = {
     for training in ("", "-sbd")
     for name, config in CONFIGS.items()
 }
-"""By model id: builds the network, with untrained weights. Those on SBD differ in training only."""
+"""By model id: builds the network, untrained. The SBD models differ only in training."""

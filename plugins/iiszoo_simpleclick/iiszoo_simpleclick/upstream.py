@@ -1,4 +1,4 @@
-"""SimpleClick's own code, for `iiszoo upstream verify`: what the cards' `upstream_loader` names."""
+"""SimpleClick's own code, for `iiszoo upstream verify`: the cards' `upstream_loader`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def load_upstream(card: ModelCard, *, device: str, checkpoint: Path | None = None) -> IsegmModel:
-    """Upstream's network and predictor with crops of 448 x 448 from the first click on; untrained for None."""
+    """Upstream's network and predictor with crops of 448 x 448 from the first click on; untrained without file."""
     from iiszoo.upstream import isegm_model
 
     sizes = config_of(card.id)
@@ -36,7 +36,7 @@ def load_upstream(card: ModelCard, *, device: str, checkpoint: Path | None = Non
                 "in_index": [0, 1, 2, 3],
                 "dropout_ratio": 0.1,
                 "num_classes": 1,
-                "loss_decode": None,  # of training only
+                "loss_decode": None,  # for training only
                 "align_corners": False,
                 "upsample": "x1",
                 "channels": sizes.head,

@@ -1,9 +1,9 @@
-"""The backbone: a plain ViT of one scale, whose blocks attend within windows but for a few that see the whole image.
+"""The backbone: a plain, single-scale ViT whose blocks attend within windows, except a few that see the whole image.
 
-Source: ViTDet (arXiv 2203.16527), after which SimpleClick (arXiv 2210.11006) is made; `models_vit.py` and
-`pos_embed.py` in `isegm/model/modeling/` of uncbiag/SimpleClick at f33112e. Its rules that no default gives: no class
-token and no norm at the end; LayerNorms have eps 1e-6; the *number* of windows follows from the size, and their side
-from that number.
+Source: ViTDet (arXiv 2203.16527), on which SimpleClick (arXiv 2210.11006) is based; `models_vit.py` and `pos_embed.py`
+in `isegm/model/modeling/` of uncbiag/SimpleClick at f33112e. Differences from the usual defaults: no class token and no
+norm at the end; LayerNorms have eps 1e-6; the *number* of windows follows from the size, and their side from that
+number.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def split_windows(tokens: Tensor, grid: Grid, windows: Grid) -> Tensor:
 
 
 def join_windows(tokens: Tensor, grid: Grid, windows: Grid) -> Tensor:
-    """What `split_windows` took apart."""
+    """The inverse of `split_windows`."""
     (rows, columns), (down, across) = grid, windows
     channels = tokens.shape[2]
     parts = tokens.reshape(-1, down, across, rows // down, columns // across, channels).transpose(2, 3)
@@ -38,14 +38,14 @@ def join_windows(tokens: Tensor, grid: Grid, windows: Grid) -> Tensor:
 
 
 class WindowedViT(nn.Module):
-    """Image and what else was embedded of it -> one map of features, of a patch's resolution."""
+    """Image and further embeddings -> one feature map at the resolution of the patches."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.patch = config.patch
         self.global_every = config.global_every
         self.trained_grid = grid_of((TRAINED, TRAINED), config.patch)
-        # The first position is the class token's, which only the pre-training had.
+        # The first position is the class token's, used only in pre-training.
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.trained_grid[0] * self.trained_grid[1], config.dim))
         self.patch_embed = PatchEmbed(None, config.patch, 3, config.dim)
         norm: Any = partial(nn.LayerNorm, eps=1e-6)
@@ -54,8 +54,8 @@ class WindowedViT(nn.Module):
         )
 
     def forward(self, image: Tensor, others: Tensor) -> Tensor:
-        """(N, C, rows, columns) of a normalised image (N, 3, H, W) and `others` (N, rows * columns, C), added to its
-        patches. Raises `BadOption` for a size that does not divide into windows (`windows_of`).
+        """Features (N, C, rows, columns) of a normalised image (N, 3, H, W); `others` (N, rows * columns, C) are added
+        to its patches. Raises `BadOption` for a size that does not divide into windows (`windows_of`).
         """
         size = (image.shape[2], image.shape[3])
         grid, windows = grid_of(size, self.patch), windows_of(size, self.patch)
@@ -69,7 +69,7 @@ class WindowedViT(nn.Module):
         return tokens.transpose(1, 2).reshape(-1, tokens.shape[2], *grid)
 
     def positions(self, grid: Grid) -> Tensor:
-        """The position embedding (1, rows * columns, C), resized for a grid other than that of the training."""
+        """The position embedding (1, rows * columns, C), resized for a grid other than the training grid."""
         trained = self.pos_embed[:, 1:]
         if grid == self.trained_grid:
             return trained

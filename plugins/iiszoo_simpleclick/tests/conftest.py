@@ -17,7 +17,7 @@ SIZES = {"vit-b": "b", "vit-l": "l", "vit-h": "h", "xtiny": "xtiny"}
 
 @pytest.fixture(scope="session")
 def official(shared: Path) -> Callable[[str], tuple[dict[str, Any], dict[str, tuple[int, ...]]]]:
-    """What upstream builds a network with, and the keys and shapes of its checkpoint; by the network's name."""
+    """Upstream's arguments for a network, and the keys and shapes of its checkpoint; by the network's name."""
 
     def read(name: str) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
         stored = json.loads((shared / "parity" / "state_dicts" / f"simpleclick_vit_{SIZES[name]}.json").read_text())

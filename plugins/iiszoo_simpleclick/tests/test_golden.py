@@ -1,4 +1,4 @@
-"""Sessions on an embedded image under synthetic weights, as they were when they equalled upstream's recorded ones."""
+"""Sessions on an embedded image with synthetic weights, recorded when they equalled upstream's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLICKS = [(294, 293, True), (345, 355, False), (286, 236, False), (120, 180, Tru
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of xtiny with synthetic weights, under which masks react to clicks and are neither empty nor full."""
+    """A file of xtiny with synthetic weights that make masks react to clicks, neither empty nor full."""
     network: Any = fill(NETWORKS["simpleclick/xtiny"](), own={"pos_embed": normal(0.02)})
     with torch.no_grad():
         network.patch_embed_coords.proj.weight *= 10

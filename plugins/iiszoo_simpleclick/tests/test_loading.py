@@ -1,4 +1,4 @@
-"""Loading by id: what a user meets when an option or a file is wrong."""
+"""Loading by id: the errors for a wrong option or file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def empty(model: str) -> Any:
 
 @pytest.fixture(scope="module")
 def state() -> dict[str, Any]:
-    """Of the names and shapes of the official file of xtiny, unused entries included; the values are random."""
+    """A state dict with the names and shapes of xtiny's official file, unused entries included, and random values."""
     wanted = {name: value.shape for name, value in empty(XTINY).state_dict().items()}
     return {name: torch.rand(wanted.get(name, (1,))) for name in [*wanted, *sorted(UNUSED)]}
 
@@ -69,9 +69,9 @@ def test_options_set_the_predictor(file: Path, options: str, target: Any, flip: 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("vit-b?preset=sbd", "preset=sbd is not known; presets: default, davis"),
-        ("vit-b?size=600", "cannot take an image of 600 x 600 pixels"),
-        ("vit-b?size=100", "do not make even one window; use a multiple of 224"),
+        ("vit-b?preset=sbd", "preset=sbd is unknown; presets: default, davis"),
+        ("vit-b?size=600", "cannot use an image of 600 x 600 pixels"),
+        ("vit-b?size=100", "do not fill one window; use a multiple of 224"),
         ("vit-b?zoom=false", "has no option 'zoom'; it has preset, size, flip, click_limit"),
     ],
 )
@@ -90,14 +90,14 @@ def test_an_entry_that_is_not_known_as_unused_is_refused(state: dict[str, Any], 
 
 
 def test_the_file_of_another_size_is_recognised(file: Path) -> None:
-    with pytest.raises(WeightsError, match="holds the weights of simpleclick/xtiny or simpleclick/xtiny-sbd, not of"):
+    with pytest.raises(WeightsError, match="has the weights of simpleclick/xtiny or simpleclick/xtiny-sbd, not of"):
         load_model("simpleclick", checkpoint=file)
 
 
 def test_the_losses_in_an_official_file_are_not_imported(
     state: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Official files hold objects of `isegm.model.losses` in their config."""
+    """Official files have objects of `isegm.model.losses` in their config."""
     losses = tmp_path / "isegm" / "model" / "losses.py"
     losses.parent.mkdir(parents=True)
     losses.write_text("class NormalizedFocalLossSigmoid:\n    pass\n")

@@ -1,4 +1,4 @@
-"""The network against upstream's recorded forwards (synthetic weights), and each of its rules by itself."""
+"""The network against upstream's recorded forward passes (synthetic weights), and each of its rules separately."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_forward_in_float32(parity: Any) -> None:
 
 @torch.inference_mode()
 def test_a_forward_in_float64(parity: Any) -> None:
-    """Tells LayerNorm's eps and the kind of GELU apart, which float32 does not."""
+    """Reveals LayerNorm's eps and the variant of GELU, which float32 does not."""
     file, _, network = parity
     network.double()
     logits = network(*(maps.double() for maps in inputs(file)))
@@ -126,7 +126,7 @@ def test_windows(size: tuple[int, int], patch: int, windows: tuple[int, int]) ->
 
 @pytest.mark.parametrize(
     ("size", "message"),
-    [((600, 448), "37 x 28 patches do not make 2 x 2 equal windows"), ((448, 200), "even one window")],
+    [((600, 448), "37 x 28 patches do not divide into 2 x 2 equal windows"), ((448, 200), "do not fill one window")],
 )
 def test_a_size_without_equal_windows(size: tuple[int, int], message: str) -> None:
     with pytest.raises(BadOption, match=message):
@@ -159,7 +159,7 @@ def test_all_but_the_last_block_of_a_group_stay_in_their_window() -> None:
 
 @torch.inference_mode()
 def test_positions_of_an_oblong_grid() -> None:
-    """Channel 0 knows the row, channel 1 the column."""
+    """Channel 0 encodes the row, channel 1 the column."""
     vit = WindowedViT(SMALL)
     rows, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
     vit.pos_embed[0, 1:, :2] = torch.stack((rows, columns), dim=-1).flatten(0, 1)
@@ -183,7 +183,7 @@ def test_the_head_mixes_before_it_enlarges() -> None:
 @torch.inference_mode()
 @pytest.mark.parametrize(("size", "patch"), [((224, 448), 16), ((463, 448), 16), ((240, 224), 16), ((238, 448), 14)])
 def test_logits_have_the_image_s_size_and_do_not_depend_on_the_batch(size: tuple[int, int], patch: int) -> None:
-    """Also where a side leaves pixels over, and where the grid has an odd side, which the coarsest level halves."""
+    """Also if a side leaves a remainder, and if the grid has an odd side, which the coarsest level halves."""
     network = SimpleClickNetwork(replace(SMALL, patch=patch)).eval()
     image, maps = torch.rand(3, 3, *size), torch.rand(3, 3, *size)
     untouched = image.clone()

@@ -1,4 +1,4 @@
-"""Whole sessions against upstream's recorded ones, under the synthetic weights of the shared fixtures: each region
+"""Whole sessions against upstream's recorded ones, with the synthetic weights of the shared fixtures: each region
 exactly, probabilities after each click.
 """
 
@@ -15,7 +15,7 @@ from iiszoo import Session, load_model
 from iiszoo.models.zoom import from_inclusive, read_box
 
 NOISE = 2e-3
-"""Of a probability; other CPU kernels change up to 3e-4 (the fixtures' own measurement)."""
+"""For a probability; other CPU kernels change up to 3e-4 (measured by the fixtures)."""
 
 
 @pytest.mark.parametrize(
