@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import sys
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -103,7 +104,7 @@ def _curve(run: Path) -> NDArray[np.uint8]:
     text(img=picture, text="steps", org=(width // 2 - 10, height - 4), color=(90, 90, 90))
     for name, colour in (("noc85", BLUE), ("noc90", ORANGE)):
         points = [at(step, float(row[name])) for step, row in zip(steps, rows, strict=True)]
-        for one, other in zip(points, points[1:], strict=False):
+        for one, other in pairwise(points):
             cv2.line(picture, one, other, colour, 2, cv2.LINE_AA)
         for point in points:
             cv2.circle(picture, point, 3, colour, -1, cv2.LINE_AA)

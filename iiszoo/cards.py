@@ -27,7 +27,7 @@ class Download:
     """A file that iiszoo fetches, and its urls.
 
     `urls` are tried in order; schemes: `https:`, `http:`, `file:`, `npm:NAME@VERSION/path/in/package`, `drive:FILE_ID`.
-    Weights inside an installed Python package have one url, `package:PACKAGE/path/in/it`, and must state their `sha256`:
+    Weights inside an installed Python package have one url, `package:PACKAGE/path/in/it`, and must state a `sha256`;
     they are read where they are.
 
     `sha256` (hex) and `size` (bytes) are None if upstream publishes none; the hash of the first file that proves right
