@@ -107,6 +107,7 @@ def _facts(weights: Path) -> dict[str, Any]:
         )
     else:
         notes.append("It was not validated in training.")
+    lines = textwrap.wrap("".join(notes), 96, drop_whitespace=False, break_long_words=False)
     return {
         "variant": re.sub(r"[^a-z0-9.+-]+", "-", architecture.lower().rpartition("/")[2]).strip("-.+") or "trained",
         "summary": f"{architecture}{f' on {encoder}' if encoder else ''}, trained by iiszoo train",
@@ -115,8 +116,9 @@ def _facts(weights: Path) -> dict[str, Any]:
         "prompts": '("clicks", "mask")' if network.get("previous_mask", True) else '("clicks",)',
         "threshold": facts.get("sighting", {}).get("threshold", 0.5),
         "training_datasets": _tuple(sorted({dataset for dataset in datasets if ":" not in dataset})),
-        "notes": textwrap.wrap("".join(notes), 96, drop_whitespace=False, break_long_words=False),
-        "validated": bool(validation),
+        "notes": lines,
+        "notes_literal": f"({''.join(f'{chr(10)}            {_literal(line)}' for line in lines)}\n        )",
+        "trained": validation is not None,
     }
 
 
