@@ -13,14 +13,13 @@ from iiszoo.models.wrappers.smp import IntermediateFusion, load_encoder
 ARCHITECTURES = sorted(smp.MODEL_ARCHITECTURES_MAPPING)
 TRANSFORMERS = {"dpt": "tu-test_vit"}
 """The transformer encoder of an architecture that does not take `mit_b0`."""
-NO_TRANSFORMER = {
-    "unetplusplus": "UnetPlusPlus is not support encoder_name=mit_b0",
-    "linknet": "does not support",
-    "deeplabv3": "does not support dilated mode",
-    "deeplabv3plus": "does not support dilated mode",
-    "pan": "does not support dilated mode",
+REFUSED = {
+    ("unetplusplus", "mit_b0"): "UnetPlusPlus is not support encoder_name=mit_b0",
+    ("linknet", "mit_b0"): "`mit_b0` is not supported for Linknet",
+    ("dpt", "resnet18"): "cannot build dpt with the encoder resnet18",
+    ("dpt", "intermediate"): "the encoder of dpt returns tokens too; use early",
 }
-NO_CNN = {"dpt": "dpt with the encoder resnet18"}
+"""What cannot be built, by architecture and encoder or fusion."""
 
 
 def described(architecture: str, encoder: str, fusion: str, **options) -> NetworkDescription:
@@ -50,10 +49,10 @@ def test_a_unet(encoder: str, fusion: str) -> None:
 @pytest.mark.parametrize("kind", ["cnn", "transformer"])
 def test_every_architecture(architecture: str, kind: str, fusion: str) -> None:
     encoder = "resnet18" if kind == "cnn" else TRANSFORMERS.get(architecture, "mit_b0")
-    refused = (NO_CNN if kind == "cnn" else NO_TRANSFORMER).get(architecture)
+    refused = REFUSED.get((architecture, fusion)) or REFUSED.get((architecture, encoder))
     description = described(architecture, encoder, fusion)
     if refused is None:
-        answers(description)
+        answers(description, 128 if architecture == "pan" else 64)
     else:
         with pytest.raises(BadOption, match=refused):
             build(description)

@@ -29,6 +29,8 @@ def build(description: NetworkDescription) -> nn.Module:
         whole = _create(description, 3 + description.n_maps)
         _fused_filters(whole.encoder, _create(description, 3).encoder, description)
         return EarlyFusion(whole, description.mean, description.std)
+    if description.architecture.lower() == "dpt":
+        raise BadOption("intermediate fusion adds feature maps, and the encoder of dpt returns tokens too; use early")
     whole = _create(description, 3)
     return IntermediateFusion(whole, _second_encoder(description), description.mean, description.std)
 
