@@ -56,7 +56,7 @@ def test_a_page_shows_its_pictures_from_anywhere_without_root(
     done = CliRunner().invoke(report_command, [str(out), "--html", "page.html"])
     assert done.exit_code == 0, done.output
     page = (tmp_path / "elsewhere" / "page.html").read_text()
-    assert "Without pictures" not in page
+    assert "No pictures" not in page
     assert page.count("data:image/jpeg") == 2
 
 

@@ -53,13 +53,13 @@ def test_path_of_what_is_not_there(iiszoo: Run, berkeley: Path) -> None:
 
 def test_what_has_no_place_of_its_own_is_neither_fetched_nor_registered(iiszoo: Run, berkeley: Path) -> None:
     assert "made of your own files: there is nothing to fetch" in refused(iiszoo("data", "get", f"folder:{berkeley}"))
-    assert "has no place of its own" in refused(iiszoo("data", "add", f"folder:{berkeley}", berkeley))
+    assert "has no directory of its own" in refused(iiszoo("data", "add", f"folder:{berkeley}", berkeley))
 
 
 def test_check_of_good_files(iiszoo: Run, berkeley: Path) -> None:
     done = iiszoo("data", "check", f"folder:{berkeley}")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"folder:{berkeley}: 2 samples in {berkeley}, all files there\n"
+    assert done.stdout == f"folder:{berkeley}: 2 samples in {berkeley}, all files present\n"
     report = json.loads(iiszoo("data", "check", "demo", "--json").stdout)
     assert (report["n_samples"], report["faults"]) == (12, [])
 
@@ -100,7 +100,7 @@ def test_add_refuses_what_is_no_place_of_the_dataset(iiszoo: Run, berkeley: Path
     assert "data_GT/NAME.*" in message
     assert "no-such-dir" in refused(iiszoo("data", "add", "grabcut", "no-such-dir"))
     for dataset in ("demo", "folder"):
-        assert f"dataset '{dataset}' has no place of its own" in refused(iiszoo("data", "add", dataset, berkeley))
+        assert f"dataset '{dataset}' has no directory of its own" in refused(iiszoo("data", "add", dataset, berkeley))
     assert "was not found" in refused(iiszoo("data", "path", "grabcut")), "nothing was registered"
 
 
@@ -158,9 +158,9 @@ def test_get_fetches_unpacks_and_is_found(iiszoo: Run, tiny: Callable[..., Path]
     assert iiszoo("data", "path", "tiny", path=[site], env=env).stdout == f"{place}\n"
     assert iiszoo("data", "path", "tiny-part", path=[site], env=env).stdout == f"{place}\n"
     full = iiszoo("data", "check", "tiny", "--full", path=[site], env=env)
-    assert (full.returncode, full.stdout) == (0, f"tiny: 2 samples in {place}, all of them sound\n")
+    assert (full.returncode, full.stdout) == (0, f"tiny: 2 samples in {place}, all sound\n")
     again = iiszoo("data", "get", "tiny-part", path=[site], env=env)
-    assert again.stdout.startswith(f"tiny-part is there already: {place}; ")
+    assert again.stdout.startswith(f"tiny-part is already there: {place}; ")
     assert again.stderr == ""
     expected = {"dataset": "tiny", "path": str(place), "already_there": True, "n_samples": None}
     assert json.loads(iiszoo("data", "get", "tiny", "--json", path=[site], env=env).stdout) == expected
@@ -182,7 +182,7 @@ def test_get_says_where_a_set_without_address_can_be_had(iiszoo: Run, tiny: Call
     message = refused(iiszoo("data", "get", "nowhere", path=[tiny()]))
     assert "dataset nowhere has no public address" in message
     assert "it can be had at https://tiny.invalid; then run `iiszoo data get nowhere --archive FILE`" in message
-    assert "is there already" in iiszoo("data", "get", "demo").stdout
+    assert "is already there" in iiszoo("data", "get", "demo").stdout
     assert "made of your own files" in refused(iiszoo("data", "get", "folder"))
 
 
@@ -240,7 +240,7 @@ def test_bench_leaves_unpaired_files_out_and_says_how_many(iiszoo: Run, berkeley
     (berkeley / "masks" / "1.png").rename(berkeley / "masks" / "stray.png")
     bench = ("bench", "--dataset", f"folder:{berkeley}", "--max-clicks", "1", "--out", "runs")
     message = refused(iiszoo(*bench))
-    assert "2 of 3 samples cannot be used; mend them, or leave them out with --skip-broken" in message
+    assert "2 of 3 samples cannot be used; fix them, or leave them out with --skip-broken" in message
     done = iiszoo(*bench, "--skip-broken", "--json")
     assert done.returncode == 0, done.stderr
     (summary,) = json.loads(done.stdout)

@@ -151,8 +151,8 @@ def test_names_and_messages_are_escaped(make, samples):
 def test_it_says_why_pictures_are_missing(make):
     result = make("classic/geocut", ABSENT)
     text = page.render([result])
-    assert "Without pictures: " in text
-    assert "/nowhere" in text.split("Without pictures: ")[1].split("</p>")[0]
+    assert "No pictures: " in text
+    assert "/nowhere" in text.split("No pictures: ")[1].split("</p>")[0]
     assert "<image" not in text
     for trace in result[1]:
         assert trace.sample in text  # the worst samples are named all the same
@@ -170,7 +170,7 @@ def test_a_dataset_that_has_changed_is_told(make, samples, change, reason):
     (sample, size), *_ = samples
     fields = {"sample": sample, "size": size, **change}
     text = page.render([make("classic/geocut", traces=[session(index=0, iou=[0.5], **fields)])])
-    assert reason in text.split("Without pictures: ")[1].split("</p>")[0]
+    assert reason in text.split("No pictures: ")[1].split("</p>")[0]
     assert "<image" not in text
 
 

@@ -92,7 +92,7 @@ def test_a_damaged_summary_is_derived_again_with_a_warning(run, content, caplog)
     assert reported(run) == []
     if content != "null":
         assert f"{run / store.SUMMARY} is damaged" in caplog.text
-        assert "what it says beside the results is left out" in caplog.text
+        assert "everything in it but the results is left out" in caplog.text
 
 
 def change(path: Path, keys, value):
@@ -279,7 +279,7 @@ def test_a_run_without_its_identity_is_named_and_another_tools_run_json_is_none(
     (run.parent / "other").mkdir()
     (run.parent / "other" / "run.json").write_text('{"id": "of another tool"}')
     (fault,) = reported(run)
-    assert f"{run} holds no run" in fault
+    assert f"{run} contains no run" in fault
 
 
 def test_an_index_beyond_the_dataset_or_of_two_samples_is_named(run):

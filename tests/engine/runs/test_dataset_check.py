@@ -138,5 +138,5 @@ def test_a_dataset_in_which_nothing_is_sound_cannot_be_skipped(photos, place):
     folder = photos(2)
     for i in range(2):
         (place / "images" / f"p{i}.png").write_bytes(b"torn")
-    with pytest.raises(DatasetError, match=r"2 of 2 samples cannot be used; mend them:"):
+    with pytest.raises(DatasetError, match=r"2 of 2 samples cannot be used; fix them:"):
         checked(folder, skip_broken=True)

@@ -94,7 +94,7 @@ def test_shards_of_two_protocols_that_begin_together_are_never_joined(tmp_path):
         assert winners == ({"a1", "a2"} if clicks == 20 else {"b1", "b2"})
         assert set(kept(tmp_path / str(number))) == winners
         for fault in filter(None, faults.values()):
-            assert "holds another run" in fault or "as part of another run" in fault
+            assert "contains another run" in fault or "as part of another run" in fault
             assert "protocol.max_clicks" in fault
 
 
@@ -108,7 +108,7 @@ def test_a_run_that_has_not_finished_a_sample_is_not_replaced_while_it_goes_on(t
                 hold(tmp_path, identity(10), other)
         assert store.read_json(tmp_path / store.IDENTITY) == identity(20)
         writer.append(trace([0.5]))
-    with pytest.raises(RunError, match=r"holds another run \(.*max_clicks: 20 there, 10 now"):
+    with pytest.raises(RunError, match=r"contains another run \(.*max_clicks: 20 there, 10 now"):
         hold(tmp_path, identity(10))
     assert kept(tmp_path) == ["s0"]
 
@@ -127,7 +127,7 @@ def test_a_run_that_computed_nothing_is_replaced_with_all_that_is_its_own(tmp_pa
 def test_whatever_a_file_of_samples_holds_keeps_another_run_away(tmp_path, content):
     hold(tmp_path, identity(20)).close()
     (tmp_path / "samples-2of3.jsonl").write_text(content)
-    with pytest.raises(RunError, match="holds another run"):
+    with pytest.raises(RunError, match="contains another run"):
         hold(tmp_path, identity(10))
 
 
@@ -239,7 +239,7 @@ def test_what_is_deleted_while_the_run_goes_on_is_put_back(tmp_path, trace, dele
             writer.append(trace([0.5], i))
         deleted(run)
         writer.append(trace([0.5], 3))
-        assert "was deleted while the run was going on" in caplog.text
+        assert "was deleted while the run was in progress" in caplog.text
         assert kept(run) == ["s0", "s1", "s2", "s3"]
         with pytest.raises(RunError, match="is being written by another"):
             store.Writer(run)  # the lock is held, too
@@ -258,7 +258,7 @@ def test_a_place_that_another_run_took_meanwhile_is_left_to_it(tmp_path, trace):
         with hold(run, identity(10)) as other:
             other.append(trace([0.6]))
             with pytest.raises(
-                RunError, match=r"was deleted while .*holds another run now \(.*max_clicks: 10 there, 20 now"
+                RunError, match=r"was deleted while .*now contains another run \(.*max_clicks: 10 there, 20 now"
             ):
                 writer.append(trace([0.5], 1))
     assert [trace.iou for trace in store.read_traces(run)] == [[0.6]]
@@ -300,7 +300,7 @@ def test_a_bench_whose_output_directory_is_deleted_has_it_all_at_its_end(photos,
 
 def test_a_bench_whose_first_run_is_deleted_during_the_second_does_not_end_well(photos, tmp_path):
     out = tmp_path / "out"
-    with pytest.raises(RunError, match=r"was deleted while other runs were going on; give the same command again"):
+    with pytest.raises(RunError, match=r"was deleted while other runs were in progress; run the same command again"):
         bench([DISCS, "painting_models:nothing"], photos(2), out=out, max_clicks=1, listener=Deleting(out, "the end"))
 
 
