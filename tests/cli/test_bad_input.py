@@ -89,12 +89,12 @@ def test_a_dataset_that_is_not_found_says_what_was_expected_where(refused, tmp_p
 def test_a_dataset_of_another_layout_says_what_was_expected_where(refused, photos, tmp_path):
     place = photos()
     sentence = refused("--dataset", "grabcut", "--root", place)
-    assert sentence.startswith("dataset grabcut is laid out otherwise: looked in ")
+    assert sentence.startswith("dataset grabcut has another layout: looked in ")
     assert str(place) in sentence
     assert "boundary_GT" in sentence
     (tmp_path / "empty").mkdir()
     sentence = refused("--dataset", f"folder:{tmp_path / 'empty'}")
-    assert f"{tmp_path}/empty must hold images/ and masks/" in sentence
+    assert f"{tmp_path}/empty must contain images/ and masks/" in sentence
     assert "there is no directory" in refused("--dataset", "folder:nowhere")
     assert "needs an argument: folder:DIR" in refused("--dataset", "folder")
     assert "takes no argument" in refused("--dataset", "demo:photos")

@@ -45,14 +45,16 @@ def test_path_of_what_is_not_there(iiszoo: Run, berkeley: Path) -> None:
     message = refused(iiszoo("data", "path", "grabcut"))
     assert message.startswith("error: dataset grabcut was not found: looked in ")
     assert "iiszoo data add grabcut DIR" in message
-    assert "is laid out otherwise" in refused(iiszoo("data", "path", "grabcut", "--root", berkeley))
+    assert "has another layout" in refused(iiszoo("data", "path", "grabcut", "--root", berkeley))
     assert "did you mean grabcut" in refused(iiszoo("data", "path", "grabcat"))
     assert "needs an argument: folder:DIR" in refused(iiszoo("data", "path", "folder"))
     assert "there is no directory /" in refused(iiszoo("data", "path", "folder:nowhere"))
 
 
 def test_what_has_no_place_of_its_own_is_neither_fetched_nor_registered(iiszoo: Run, berkeley: Path) -> None:
-    assert "made of your own files: there is nothing to fetch" in refused(iiszoo("data", "get", f"folder:{berkeley}"))
+    assert "consists of your own files; there is nothing to fetch" in refused(
+        iiszoo("data", "get", f"folder:{berkeley}")
+    )
     assert "has no directory of its own" in refused(iiszoo("data", "add", f"folder:{berkeley}", berkeley))
 
 
@@ -96,7 +98,7 @@ def test_add_registers_a_directory_for_all_later_runs(iiszoo: Run, berkeley: Pat
 
 def test_add_refuses_what_is_no_place_of_the_dataset(iiszoo: Run, berkeley: Path) -> None:
     message = refused(iiszoo("data", "add", "grabcut", berkeley))
-    assert "is laid out otherwise" in message
+    assert "has another layout" in message
     assert "data_GT/NAME.*" in message
     assert "no-such-dir" in refused(iiszoo("data", "add", "grabcut", "no-such-dir"))
     for dataset in ("demo", "folder"):
@@ -180,16 +182,16 @@ def test_get_of_a_file_of_ones_own_needs_no_connection(iiszoo: Run, tiny: Callab
 
 def test_get_says_where_a_set_without_address_can_be_had(iiszoo: Run, tiny: Callable[..., Path]) -> None:
     message = refused(iiszoo("data", "get", "nowhere", path=[tiny()]))
-    assert "dataset nowhere has no public address" in message
-    assert "it can be had at https://tiny.invalid; then run `iiszoo data get nowhere --archive FILE`" in message
+    assert "dataset nowhere has no public download address" in message
+    assert "get it from https://tiny.invalid, then run `iiszoo data get nowhere --archive FILE`" in message
     assert "is already there" in iiszoo("data", "get", "demo").stdout
-    assert "made of your own files" in refused(iiszoo("data", "get", "folder"))
+    assert "consists of your own files" in refused(iiszoo("data", "get", "folder"))
 
 
 def test_get_refuses_other_masks(iiszoo: Run, tiny: Callable[..., Path]) -> None:
     site = tiny(fingerprint="0" * 64)
     message = refused(iiszoo("data", "get", "tiny", path=[site]))
-    assert f"but that of the published set is {'0' * 64}; nothing was put in place" in message
+    assert f"but that of the published set is {'0' * 64}; nothing was installed" in message
     assert "was not found" in refused(iiszoo("data", "path", "tiny", path=[site]))
 
 

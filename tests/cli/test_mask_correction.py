@@ -219,7 +219,7 @@ def test_the_table_says_how_good_the_masks_were_and_who_cannot_read_them(bench_c
         (("--initial", "noise"), "initial mask 'noise' cannot be made; write perturb:"),
         (("--initial", "perturb", "-d", "demo?initial=masks:photos"), "initial masks are given twice"),
         (("--initial", "masks:absent"), "there is no such directory"),
-        (("--initial", "masks:photos/masks", "-d", "demo"), "none is called by the id of a sample of demo"),
+        (("--initial", "masks:photos/masks", "-d", "demo"), "none is named after a sample id of demo"),
         (("--progressive-merge", "always"), "'always' is not one of 'published', 'fixed'"),
         (
             ("-m", "painting_models:discs?progressive_merge=1"),

@@ -128,7 +128,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "NaN": ([[0, 0, math.nan, 0, 5, 5]], "not finite"),
     "infinite": ([[0, 0, math.inf, 0, 5, 5]], "not finite"),
     "NaN as text": ([["0", "0", "nan", "0", "5", "5"]], "not finite"),
-    "far away": ([[0, 0, 1e30, 0, 5, 5]], "far away"),
+    "far outside": ([[0, 0, 1e30, 0, 5, 5]], "far outside"),
     "an integer that no float holds": ([[0, 0, 10**400, 0, 5, 5]], "not finite"),
     "triples": ([[[1, 2, 3]] * 4], "not all pairs"),
     "pairs and numbers": ([[[1, 2], 3, 4, 5, 6]], "not all pairs"),

@@ -116,7 +116,7 @@ def test_a_selector_that_returns_no_mask_is_refused(region: Any, form: str) -> N
 
 
 def test_what_is_no_dataset_and_no_generator_is_refused() -> None:
-    with pytest.raises(TypeError, match="dataset must be a SegDataset, with full masks, not list"):
+    with pytest.raises(TypeError, match="dataset must be a SegDataset, which has full masks, not list"):
         RegionDataset([1, 2], first)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"must be a numpy.random.Generator, as .*, not Generator"):
         RegionDataset(discs(1), first, generator=torch.Generator())  # type: ignore[arg-type]
@@ -182,9 +182,7 @@ def test_a_region_that_a_transform_loses_is_drawn_anew() -> None:
     cornered[:3, :3] = 1
     dataset = RegionDatasetWithInfo(Listed([(image, cornered, info), painted(1)]), first, v2.CenterCrop(20))
     assert {dataset[0]["info"]["number"] for _ in range(5)} == {1}
-    with pytest.raises(
-        DatasetError, match="selector first found no region in 100 images that were drawn, or the trans"
-    ):
+    with pytest.raises(DatasetError, match="selector first found no region in 100 random images, or the trans"):
         RegionDataset(Listed([(image, cornered, info)]), first, v2.CenterCrop(20))[0]
 
 
@@ -217,7 +215,7 @@ FAULTY = {
         r"must keep the image in \[0, 1\], or uint8; a model normalises inside",
     ),
     "NaN": (lambda item: {**item, "image": item["image"] * torch.nan}, r"in \[0, 1\]"),
-    "masks filled": (v2.Pad(4, fill=127), "filled the mask with something else than 0 and 1; fill the image alone"),
+    "masks filled": (v2.Pad(4, fill=127), "filled the mask with values other than 0 and 1; fill only the image"),
 }
 
 
