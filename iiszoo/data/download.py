@@ -21,13 +21,12 @@ from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.unpack import Refused, unpack
 from iiszoo.errors import BadOption, DatasetError
 from iiszoo.object_path import load_object
+from iiszoo.progress import NamedProgress
 
 _log = logging.getLogger("iiszoo.data")
 
 _DEPTH = 3  # levels of an archive that are searched for the dataset: VOCdevkit/VOC2012 is 2 deep
 
-Progress = Callable[[str, int, int | None], None]
-"""Called as `progress(step, done, total)`, in bytes; `step` names the work and the file."""
 
 Verify = Callable[[EvaluationDataset], None]
 """Raises `DatasetError` that says how a dataset differs from its card."""
@@ -42,7 +41,7 @@ class Got:
     already_there: bool
 
 
-def get(card: DatasetCard, own: Sequence[Path], *, verify: Verify, progress: Progress) -> Got:
+def get(card: DatasetCard, own: Sequence[Path], *, verify: Verify, progress: NamedProgress) -> Got:
     """Fetch, unpack and verify a dataset, unless it is there already; under a lock, so that it is done once.
 
     `own` are the user's archives, unpacked instead of a download: any file for a dataset of one archive, files named as
@@ -118,7 +117,7 @@ def _sources(card: DatasetCard, own: Sequence[Path]) -> list[Source]:
 
 
 def _unpack_all(
-    card: DatasetCard, sources: Sequence[Source], staging: Path, verify: Verify, progress: Progress
+    card: DatasetCard, sources: Sequence[Source], staging: Path, verify: Verify, progress: NamedProgress
 ) -> Path:
     """The dataset's directory in `staging`, verified. Raises `DatasetError`, and `OSError` if the disk fails."""
     files = [_file(card, archive, own, progress) for archive, own in sources]
@@ -142,7 +141,7 @@ def _unpack_all(
     return found.place
 
 
-def _file(card: DatasetCard, archive: Archive | None, own: Path | None, progress: Progress) -> Path:
+def _file(card: DatasetCard, archive: Archive | None, own: Path | None, progress: NamedProgress) -> Path:
     """The archive on this machine: the user's own, checked, or fetched to the cache."""
     if own is None:
         assert archive is not None  # `_sources` names one or the other
@@ -153,7 +152,7 @@ def _file(card: DatasetCard, archive: Archive | None, own: Path | None, progress
     return own
 
 
-def _unpack_one(file: Path, staging: Path, into: str, progress: Progress) -> None:
+def _unpack_one(file: Path, staging: Path, into: str, progress: NamedProgress) -> None:
     step = f"unpacking {file.name}"
     if not into:
         unpack(file, staging, lambda done, total: progress(step, done, total))

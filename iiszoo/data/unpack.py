@@ -22,10 +22,10 @@ from pathlib import Path
 from shutil import copyfile
 from typing import IO, Any
 
+from iiszoo.progress import Progress
+
 CHUNK = 256 * 1024  # bytes
 
-Progress = Callable[[int, int], None]
-"""Called as `progress(done, total)`, in bytes: of a zip's contents, or of the tar file itself."""
 
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")
 _NAME_NOT_TAKEN = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}

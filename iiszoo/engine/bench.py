@@ -18,7 +18,7 @@ from iiszoo.device import check_device
 from iiszoo.engine import workers
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtocol, load_protocol
 from iiszoo.engine.runs import provenance, store
-from iiszoo.engine.runs.dataset_check import Checked, check
+from iiszoo.engine.runs.dataset_check import Checked, survey_for_run
 from iiszoo.engine.runs.dataset_identity import identity_of
 from iiszoo.engine.runs.summary import read, summarise
 from iiszoo.engine.runs.trace import Trace
@@ -283,7 +283,9 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
     for run in runs:
         if run.dataset not in checked:
             dataset = load_dataset(run.dataset, how.root)
-            checked[run.dataset] = check(dataset, how.limit, how.skip_broken, partial(listener.checking, run.dataset))
+            checked[run.dataset] = survey_for_run(
+                dataset, how.limit, how.skip_broken, partial(listener.checking, run.dataset)
+            )
     names = {run.name for run in runs}
     models: dict[str, Model | None] = {}
     reports: dict[str, dict[str, Any] | None] = {}

@@ -23,7 +23,7 @@ from iiszoo.data.datasets import coco_file
 from iiszoo.data.datasets.coco_file import CocoFile
 from iiszoo.data.inspection import UNSEEN, inspect
 from iiszoo.engine.grouping import by_image
-from iiszoo.engine.runs.dataset_check import check, survey
+from iiszoo.engine.runs.dataset_check import survey, survey_for_run
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 
@@ -220,8 +220,8 @@ def test_what_is_wrong_with_one_object_is_named_and_the_others_are_read(variant:
     assert "\n" not in fault
     assert len(fault) < 700
     with pytest.raises(DatasetError, match="1 of 2 samples cannot be used"):
-        check(dataset, None, False, lambda done, total: None)
-    assert list(check(dataset, None, True, lambda done, total: None).broken) == ["a__1"]
+        survey_for_run(dataset, None, False, lambda done, total: None)
+    assert list(survey_for_run(dataset, None, True, lambda done, total: None).broken) == ["a__1"]
     assert dataset[1].read_target().object.sum() == 192
 
 

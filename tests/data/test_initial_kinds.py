@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.inspection import inspect
 from iiszoo.data.probability_file import read_probabilities
-from iiszoo.engine.runs.dataset_check import check
+from iiszoo.engine.runs.dataset_check import survey_for_run
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 
@@ -84,7 +84,7 @@ def starts(name: str) -> list[Any]:
 
 def faults(dataset: EvaluationDataset) -> str:
     with pytest.raises(DatasetError) as error:
-        check(dataset, None, False, lambda done, total: None)
+        survey_for_run(dataset, None, False, lambda done, total: None)
     return str(error.value)
 
 

@@ -14,7 +14,7 @@ from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.initial_masks import perturbation, with_initial
 from iiszoo.data.inspection import inspect
 from iiszoo.engine.grouping import by_image
-from iiszoo.engine.runs.dataset_check import check, survey
+from iiszoo.engine.runs.dataset_check import survey, survey_for_run
 from iiszoo.errors import BadOption, DatasetError
 from iiszoo.loading import load_dataset
 
@@ -51,7 +51,7 @@ def prints(dataset: EvaluationDataset) -> tuple[str, str | None]:
 
 def faults(dataset: EvaluationDataset) -> str:
     with pytest.raises(DatasetError) as error:
-        check(dataset, None, False, lambda done, total: None)
+        survey_for_run(dataset, None, False, lambda done, total: None)
     return str(error.value)
 
 

@@ -20,7 +20,7 @@ from iiszoo.data import picture_file
 from iiszoo.data.inspection import inspect
 from iiszoo.data.picture_file import read_header
 from iiszoo.data.read import read_image, read_mask
-from iiszoo.engine.runs.dataset_check import check
+from iiszoo.engine.runs.dataset_check import survey_for_run
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 
@@ -395,9 +395,9 @@ def test_the_cases_that_were_reported(case: str, faults: list[str], shared: Path
     assert all(fault in found for fault, found in zip(faults, told, strict=True))
     if faults:
         with pytest.raises(DatasetError):
-            check(dataset, None, False, lambda *_: None)
+            survey_for_run(dataset, None, False, lambda *_: None)
         return
-    assert check(dataset, None, False, lambda *_: None).broken == {}
+    assert survey_for_run(dataset, None, False, lambda *_: None).broken == {}
     for i in range(len(dataset)):
         share = dataset[i].read_target().object.mean()
         assert 0 < share < 0.5, "the object, not what is around it"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,11 +15,9 @@ from iiszoo.data.inspection import UNSEEN, Inspection, file_digest, image_digest
 from iiszoo.engine.grouping import by_image
 from iiszoo.errors import DatasetError
 from iiszoo.file_names import for_hash
+from iiszoo.progress import Progress
 
 _READERS = 2
-
-Progress = Callable[[int, int], None]
-"""Called as `progress(done, total)`, in samples."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def _joined(lines: Iterable[str]) -> str:
     return content.hexdigest()
 
 
-def check(dataset: EvaluationDataset, limit: int | None, skip_broken: bool, progress: Progress) -> Checked:
+def survey_for_run(dataset: EvaluationDataset, limit: int | None, skip_broken: bool, progress: Progress) -> Checked:
     """`survey` for a run. Raises `DatasetError` that lists every sample that cannot be evaluated, unless `skip_broken`,
     and in any case if none can.
     """
