@@ -17,7 +17,7 @@ from iiszoo.data.initial_masks import with_initial
 from iiszoo.device import check_device
 from iiszoo.engine import workers
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtocol, load_protocol
-from iiszoo.engine.runs import provenance, store
+from iiszoo.engine.runs import provenance, run_name, store
 from iiszoo.engine.runs.dataset_check import Checked, survey_for_run
 from iiszoo.engine.runs.dataset_identity import identity_of
 from iiszoo.engine.runs.summary import read, summarise
@@ -204,7 +204,7 @@ def bench(
 
 def _folder(rules: EvaluationProtocol) -> str:
     """The protocol's name, with its hash if single rules are overridden or the name had to be changed."""
-    plain = store.plain_name(rules.name.removesuffix("+"))
+    plain = run_name.plain_name(rules.name.removesuffix("+"))
     return plain if plain == rules.name else f"{plain}-{rules.hash}"
 
 
@@ -225,7 +225,7 @@ def _plan(model: ModelReference, dataset: str, rules: EvaluationProtocol, place:
         "protocol": {rule: value for rule, value in resolved.as_json().items() if rule != "name"},
         **identity_of(dataset),
     }
-    return Run(model, dataset, resolved, place / store.slug(model.name, dataset), identity)
+    return Run(model, dataset, resolved, place / run_name.slug(model.name, dataset), identity)
 
 
 def _refuse_rivals(runs: Sequence[Run]) -> None:

@@ -16,7 +16,7 @@ from iiszoo.cli.report import command
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.grouping import by_image
 from iiszoo.engine.report import charts, page, pictures
-from iiszoo.engine.runs import store, summary
+from iiszoo.engine.runs import run_name, store, summary
 from iiszoo.engine.runs.trace import Trace, pack_mask
 from iiszoo.errors import RunError
 from iiszoo.loading import load_dataset
@@ -81,7 +81,7 @@ def make(tmp_path, samples):
         if traces is None:
             ious = [[0.5, 0.92], [0.4, 0.6, 0.7], [0.95]]
             traces = [session(id, i, iou, size) for i, ((id, size), iou) in enumerate(zip(samples, ious, strict=True))]
-        directory = tmp_path / "runs" / (name or store.slug(model, dataset))
+        directory = tmp_path / "runs" / (name or run_name.slug(model, dataset))
         identity = {
             "format": store.FORMAT,
             "model": {"id": model, "code": "iiszoo 1", "weights": ["w.pth sha256 abc"]},

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iiszoo.engine.bench import Listener, bench
-from iiszoo.engine.runs import store, summary
+from iiszoo.engine.runs import run_name, store, summary
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import RunError
 
@@ -311,7 +311,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 
 @given(NAMES, NAMES)
 def test_any_names_make_one_plain_name(model, dataset):
-    name = store.slug(model, dataset)
+    name = run_name.slug(model, dataset)
     assert len(name.encode()) <= 255
     assert not set(name) & set('/\\:*?"<>|\0\n ')
     assert not name.startswith((".", "-"))
@@ -320,7 +320,7 @@ def test_any_names_make_one_plain_name(model, dataset):
 
 @given(st.lists(st.tuples(*[st.text("aB-/:.+ ?é", min_size=1, max_size=5)] * 2), min_size=2, max_size=20, unique=True))
 def test_no_two_runs_share_a_directory(names):
-    slugs = [store.slug(*pair).lower() for pair in names]
+    slugs = [run_name.slug(*pair).lower() for pair in names]
     assert len(set(slugs)) == len(slugs)
 
 
@@ -341,15 +341,15 @@ def test_no_two_runs_share_a_directory(names):
     ],
 )
 def test_names_that_look_alike_have_directories_of_their_own(tmp_path, one, two):
-    names = {store.slug(*one).lower(), store.slug(*two).lower()}
+    names = {run_name.slug(*one).lower(), run_name.slug(*two).lower()}
     assert len(names) == 2
     for name in names:
         (tmp_path / name).mkdir()
 
 
 def test_the_plain_names_of_the_zoo_are_readable():
-    assert store.slug("sam/vit-b", "grabcut") == "sam-vit-b--grabcut"
-    assert store.slug("classic/geocut", "davis585-sp") == "classic-geocut--davis585-sp"
+    assert run_name.slug("sam/vit-b", "grabcut") == "sam-vit-b--grabcut"
+    assert run_name.slug("classic/geocut", "davis585-sp") == "classic-geocut--davis585-sp"
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "..", "a/b", "", "x" * 300, "像" * 100, "a\nb", "\x1b[31m", "a+b"])

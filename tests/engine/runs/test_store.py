@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from iiszoo.engine.runs import store
+from iiszoo.engine.runs import run_name, store
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import RunError
 
@@ -300,7 +300,7 @@ def test_a_directory_without_runs_is_said_to_be_so(tmp_path):
     ("model", "dataset"), [("sam/vit-b", "demo"), ("module.sub:function", "folder:/data/mine"), ("a/b", "folder:../c")]
 )
 def test_a_runs_directory_is_one_plain_name(model, dataset):
-    name = store.slug(model, dataset)
+    name = run_name.slug(model, dataset)
     assert "/" not in name
     assert ":" not in name
     assert not name.startswith(".")
