@@ -195,7 +195,7 @@ def test_a_second_writer_of_one_file_is_refused_and_the_first_goes_on(directory,
 
 def test_a_second_writing_process_is_refused_and_a_dead_one_is_not_waited_for(directory, trace):
     hold = (
-        "import sys, pathlib; from iiszoo.engine import store; "
+        "import sys, pathlib; from iiszoo.engine.runs import store; "
         f"writer = store.Writer(pathlib.Path({str(directory)!r})); print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
