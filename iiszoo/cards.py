@@ -27,6 +27,9 @@ class Download:
     """A file that iiszoo fetches, and its urls.
 
     `urls` are tried in order; schemes: `https:`, `http:`, `file:`, `npm:NAME@VERSION/path/in/package`, `drive:FILE_ID`.
+    Weights inside an installed Python package have one url, `package:PACKAGE/path/in/it`, and must state a `sha256`;
+    they are read where they are.
+
     `sha256` (hex) and `size` (bytes) are None if upstream publishes none; the hash of the first file that proves right
     is then pinned in the cache.
     """
@@ -43,6 +46,13 @@ class Download:
             raise ValueError(f"{kind}.filename must be a plain file name, not {self.filename!r}")
         if self.sha256 is not None and not re.fullmatch(_SHA256, self.sha256):
             raise ValueError(f"{kind}.sha256 of {self.filename} must be 64 lower-case hex digits, not {self.sha256!r}")
+        if self.ships and (len(self.urls) > 1 or self.sha256 is None):
+            raise ValueError(f"{kind} {self.filename}: a package: url stands alone, and with a sha256")
+
+    @property
+    def ships(self) -> bool:
+        """Whether it is part of an installed package, so that nothing is fetched."""
+        return any(url.startswith("package:") for url in self.urls)
 
 
 @dataclass(frozen=True)

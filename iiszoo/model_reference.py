@@ -2,8 +2,8 @@
 
 `resolve` is called once per model; all other code takes the reference, asks it for the model's `identity()`, lets it
 `fetch()` the weights and `load()` the model, and never parses a name. A model of this interpreter has a card
-(`CardReference`), is a function (`FunctionReference`) or is already loaded (`LoadedReference`); a model of another
-interpreter is an `iiszoo.remote.RemoteReference`.
+(`CardReference`), is a file that `iiszoo train` wrote (`TrainedReference`), is a function (`FunctionReference`) or is
+already loaded (`LoadedReference`); a model of another interpreter is an `iiszoo.remote.RemoteReference`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ from iiszoo.names import Name, parse_name
 from iiszoo.object_path import function_name, is_function, load_object
 from iiszoo.progress import NamedProgress
 from iiszoo.registry import registry, resolve_model
+from iiszoo.trained_file import facts_of, named_file
 
 if TYPE_CHECKING:
     from iiszoo.protocol import Model
     from iiszoo.remote import Interpreter
 
 ModelSpec = str | Callable[..., Any]
-"""An id of the zoo, with or without options (`sam/vit-b?rule=segnext`), `"module:function"`, or a callable of the
-standard format."""
+"""An id of the zoo, with or without options (`sam/vit-b?rule=segnext`), `"module:function"`, a callable of the standard
+format, or a trained network: the directory of a run of `iiszoo train`, or its safetensors file."""
 
 Identity = dict[str, Any]
 """What determines a model's outputs: `id`, `code`, `options`, `weights`. `weights` is absent while the hash of a
@@ -84,11 +85,23 @@ def resolve(
         return RemoteReference.identified(model, interpreter, path, options)
     if is_function(model):
         return _of_function(model, path, options)
+    file = named_file(str(model))
+    if file is not None:
+        return _of_trained(str(model), file, path, options)
     card, name = resolve_model(str(model))
     if path is not None and not path.is_file():
         cause = "is a directory, not a file" if path.is_dir() else "does not exist"
         raise BadOption(f"checkpoint {path} {cause}; give a file that torch.save wrote")
     return CardReference(card, dict(name.with_options(options).options), path)
+
+
+def _of_trained(model: str, file: Path, checkpoint: Path | None, options: Mapping[str, Any]) -> TrainedReference:
+    if checkpoint is not None:
+        raise BadOption(f"{model} is a file of weights itself, so it takes no checkpoint")
+    if not file.is_file():
+        facts_of(file)  # raises, and says what is there instead
+    chosen = parse_name("model?" + model.partition("?")[2]).options if "?" in model else {}
+    return TrainedReference(file, model.partition("?")[0], {**chosen, **options})
 
 
 def _of_function(
@@ -191,6 +204,51 @@ class CardReference:
 
 
 @dataclass(frozen=True)
+class TrainedReference:
+    """A network that `iiszoo train` has trained, by its file; `called` is what the caller calls it, without options."""
+
+    file: Path
+    called: str
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        return str(Name(self.called, options=self.options))
+
+    @property
+    def threshold(self) -> float:
+        return float(facts_of(self.file).get("sighting", {}).get("threshold", 0.5))
+
+    def identity(self) -> Identity:
+        """Its weights, and how they are shown an image, are known by the hash of the file that holds both."""
+        return {
+            "id": self.name,
+            "code": f"iiszoo {__version__}",
+            "options": dict(self.options),
+            "weights": [f"{self.file.name} sha256 {_sha256_of(self.file)}"],
+        }
+
+    def fetch(self, fetching: NamedProgress | None = None) -> TrainedReference:
+        return self
+
+    def load(self, device: str = "cpu", threshold: float | None = None) -> Model:
+        from iiszoo.models.merge import merging
+        from iiszoo.models.trained import load_file
+        from iiszoo.protocol import as_model
+
+        check_device(device)
+        check_options(f"model {self.called}", load_file, self.options, (MERGE,))
+        options = dict(self.options)
+        merge = options.pop(MERGE, None)
+        if merge is not None:
+            check_merge_rule(merge)
+        loaded = load_file(self.file, device=device, **options)
+        model = as_model(loaded, name=str(Name(self.called, options=options)), device=device)
+        model.checkpoint, model.options = self.file, options
+        return _at_threshold(model if merge is None else merging(model, merge), threshold)
+
+
+@dataclass(frozen=True)
 class FunctionReference:
     """A function of the standard format, `"module:function"` or the object itself, and how its outputs are merged."""
 
@@ -239,7 +297,7 @@ class LoadedReference:
     """A model that the caller has loaded; `origin` identifies it."""
 
     model: Model
-    origin: CardReference | FunctionReference
+    origin: CardReference | FunctionReference | TrainedReference
 
     @property
     def name(self) -> str:
@@ -264,6 +322,8 @@ def _loaded(model: Model) -> LoadedReference:
 
     if model.card is not None:
         return LoadedReference(model, CardReference(model.card, model.options, model.checkpoint))
+    if model.checkpoint is not None:
+        return LoadedReference(model, TrainedReference(model.checkpoint, model.name.partition("?")[0], model.options))
     return LoadedReference(model, FunctionReference(unmerged(model).function, model.options.get(MERGE)))
 
 

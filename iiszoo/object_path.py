@@ -9,6 +9,7 @@ from typing import Any
 
 from iiszoo.cards import OBJECT_PATH
 from iiszoo.errors import BadOption, raised_as
+from iiszoo.trained_file import named_file
 
 
 def load_object(path: str) -> Any:
@@ -23,12 +24,15 @@ def load_object(path: str) -> Any:
 
 
 def is_function(model: str | Callable[..., Any]) -> bool:
-    """Whether this is a callable or names one (`module:function`); otherwise it is an id of the zoo.
+    """Whether this is a callable or names one (`module:function`); otherwise it is an id of the zoo, or names the file
+    of a trained network.
 
     Raises `BadOption` for a file name; the message gives the module's name instead.
     """
     if not isinstance(model, str):
         return True
+    if named_file(model) is not None:
+        return False
     name = model.partition("?")[0]
     _refuse_file(name)
     return OBJECT_PATH.match(name) is not None

@@ -96,8 +96,10 @@ class Model:
 
     @property
     def threshold(self) -> float:
-        """The probability above which a pixel is object, as published for this model."""
-        return self.card.threshold if self.card else 0.5
+        """The probability above which a pixel is object, as published for this model. A function without a card may
+        say so by an attribute `threshold`.
+        """
+        return self.card.threshold if self.card else float(getattr(self.function, "threshold", 0.5))
 
     def init_z(self, x: Images) -> State:
         """The state before the first interaction, with `prev_output` zero; does the work that depends only on the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from iiszoo import files
 from iiszoo.assets import _fetch, _ledger, _part
 from iiszoo.assets._cache import cache_root
 from iiszoo.assets._ledger import HashOrigin
@@ -59,8 +61,9 @@ def weights_of(card: ModelCard, weights: Weights | str | None = None) -> Weights
 
 
 def path(card: ModelCard, weights: Weights | str | None = None) -> Path:
-    """The path of a weights file, present or not: `<cache>/weights/<family>/<filename>`."""
-    return cache_root() / "weights" / card.family / weights_of(card, weights).filename
+    """The path of a weights file, present or not: `<cache>/weights/<family>/<filename>`, or inside its package."""
+    weights = weights_of(card, weights)
+    return _in_package(weights) if weights.ships else cache_root() / "weights" / card.family / weights.filename
 
 
 def status(card: ModelCard, weights: Weights | str | None = None) -> Status:
@@ -68,6 +71,20 @@ def status(card: ModelCard, weights: Weights | str | None = None) -> Status:
 
     `weights` is one of the card's, its file name, or None for a card with a single one.
     """
+    weights = weights_of(card, weights)
+    if weights.ships:
+        place = _in_package(weights)
+        return Status(
+            model=card.id,
+            filename=weights.filename,
+            path=place,
+            state="present" if place.is_file() else "missing",
+            present_bytes=_part.length(place),
+            size=weights.size,
+            sha256=weights.sha256,
+            sha256_from="card",
+            urls=weights.urls,
+        )
     stored = _stored(card, weights)
     place, wanted = stored.place, _ledger.expected(stored)
     present, partial = place.is_file(), _part.length(_part.part_of(place))
@@ -92,6 +109,9 @@ def fetch(card: ModelCard, weights: Weights | str | None = None, *, progress: Pr
     called with bytes. A wrong file is replaced only by a good one, and is then set aside, not deleted. Raises
     `WeightsError`.
     """
+    weights = weights_of(card, weights)
+    if weights.ships:
+        return _whole(card, weights)
     stored = _stored(card, weights)
     file = _fetch.fetch(stored, progress=progress)
     loading = _loading.get()
@@ -137,6 +157,9 @@ def pinning() -> Iterator[Loading]:
 def verify(card: ModelCard, weights: Weights | str | None = None) -> Status:
     """Hash the file in the cache, even if it was verified before. Raises `WeightsError` if it is absent or wrong."""
     weights = weights_of(card, weights)
+    if weights.ships:
+        _whole(card, weights)
+        return status(card, weights)
     stored = _stored(card, weights)
     place = stored.place
     complaint = _fetch.complaint_in_place(stored, rehash=True)
@@ -151,6 +174,7 @@ def remove(card: ModelCard, weights: Weights | str | None = None) -> bool:
 
     `weights` is one of the card's, its file name, or None for a card with a single one. Raises `WeightsError`.
     """
+    _refuse_shipped(card, weights_of(card, weights), "removed")
     return _fetch.remove(_stored(card, weights))
 
 
@@ -167,11 +191,41 @@ def add(card: ModelCard, file: str | Path, weights: Weights | str | None = None)
             raise WeightsError(f"which weights of {card.id} is {file}? name them with `--as NAME`, one of {names}")
         weights = file.name
     weights = weights_of(card, weights)
+    _refuse_shipped(card, weights, "replaced")
     stored = _stored(card, weights)
     if stored.place.exists() and file.exists() and stored.place.samefile(file):
         verify(card, weights)
         return stored.place
     return _fetch.add(stored, file)
+
+
+def _in_package(weights: Weights) -> Path:
+    package, _, inside = weights.urls[0].removeprefix("package:").partition("/")
+    spec = importlib.util.find_spec(package)
+    places = [*(spec.submodule_search_locations or ())] if spec else []
+    return Path(places[0] if places else package) / inside
+
+
+def _whole(card: ModelCard, weights: Weights) -> Path:
+    """The file in its package. Raises `WeightsError` where it is absent or is not what the card describes."""
+    place = _in_package(weights)
+    name, package = f"weights file {weights.filename} of {card.id}", weights.urls[0][8:].partition("/")[0]
+    try:
+        sha256, _ = files.sha256(place)
+    except OSError as error:
+        raise WeightsError(f"{name} cannot be read at {place}; install {package} again") from error
+    if sha256 != weights.sha256:
+        raise WeightsError(f"{name} at {place} has sha256 {sha256}, not {weights.sha256}; install {package} again")
+    return place
+
+
+def _refuse_shipped(card: ModelCard, weights: Weights, verb: str) -> None:
+    if weights.ships:
+        package = weights.urls[0][8:].partition("/")[0]
+        raise WeightsError(
+            f"weights file {weights.filename} of {card.id} is part of the package {package} and cannot be {verb}; "
+            f"to use other weights, give --checkpoint FILE"
+        )
 
 
 def _stored(card: ModelCard, weights: Weights | str | None) -> Stored:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from iiszoo.builtin.datasets import DATASETS
 from iiszoo.builtin.downloads import complete
-from iiszoo.builtin.models import DEFAULT, MODELS
+from iiszoo.builtin.models import DEFAULTS, MODELS
 from iiszoo.builtin.robots import ROBOTS
 from iiszoo.cards import DatasetCard, RobotCard
 from iiszoo.hookspecs import hookimpl
@@ -19,7 +19,7 @@ api_version = 1
 @hookimpl
 def iiszoo_register_models(register: Callable[..., None]) -> None:
     for card in MODELS:
-        register(card, default=card.id == DEFAULT)
+        register(card, default=card.id in DEFAULTS)
 
 
 @hookimpl

@@ -180,4 +180,12 @@ DATASETS = (
         ),
         takes_argument=True,
     ),
+    DatasetCard(
+        id="labels",
+        loader="iiszoo.data.datasets.label_maps:load",
+        summary="your own photographs with label maps beside them, each value one object: labels:DIR",
+        licence="yours",
+        layout="DIR/ID.webp (or .jpg, .png, ...) and DIR/ID_0.png, DIR/ID_1.png, ...: maps of the photograph's size",
+        takes_argument=True,
+    ),
 )

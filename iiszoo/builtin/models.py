@@ -1,12 +1,44 @@
-"""Cards of iiszoo's own models: the family `classic`, which needs no weights."""
+"""Cards of iiszoo's own models: `smp`, a network whose weights ship with iiszoo, and `classic`, without weights."""
 
 from __future__ import annotations
 
-from iiszoo.cards import ModelCard
+from iiszoo.cards import ModelCard, Weights
 
-DEFAULT = "classic/geocut"
+DEFAULT = "smp/unet-lite0"
+"""What `iiszoo bench` runs if no model is named."""
+DEFAULTS = frozenset({DEFAULT, "classic/geocut"})
+"""What the families' names mean."""
 
 MODELS = (
+    ModelCard(
+        id="smp/unet-lite0",
+        loader="iiszoo.models.trained:load",
+        network="iiszoo.models.trained:untrained",
+        summary="U-Net on EfficientNet-Lite0, 4 M parameters, trained for clicks by `iiszoo train`; the default",
+        licence="MIT",
+        weights=(
+            Weights(
+                "unet-lite0.safetensors",
+                ("package:iiszoo/models/weights/unet-lite0.safetensors",),
+                sha256="c90e3025df60e1e679245323909d020d511ec322d03abbf7346eef8346d56e18",
+                size=8_544_042,
+            ),
+        ),
+        weights_licence=(
+            "research use: trained on photographs of BSDS500, whose terms that is, of COCO 2017 (their authors' "
+            "licences; annotations CC BY 4.0) and of clothing-co-parsing (Apache-2.0); encoder from ImageNet weights"
+        ),
+        paper=(
+            "network: segmentation_models_pytorch; training after Sofiiuk et al. (RITM), arXiv 2102.06583, and the "
+            "second look after Chen et al. (FocalClick), arXiv 2204.02574"
+        ),
+        n_parameters=4_214_705,
+        prompts=("clicks", "mask"),
+        ragged=True,
+        training_datasets=("coco_mval",),
+        input_size=(320, 320),
+        notes="NOTES",
+    ),
     ModelCard(
         id="classic/geocut",
         loader="iiszoo.models.classic.geocut:load_geocut",

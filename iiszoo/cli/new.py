@@ -18,7 +18,14 @@ from iiszoo.cli.output import echo
     type=click.Path(path_type=Path, file_okay=False),
     help="The project's directory, new or empty.  [default: iiszoo-NAME]",
 )
-def command(name: str, directory: Path | None) -> None:
+@click.option(
+    "--from",
+    "trained",
+    metavar="RUN",
+    default="",
+    help="Make the plugin of a network that `iiszoo train` trained: its run directory or safetensors file.",
+)
+def command(name: str, directory: Path | None, trained: str) -> None:
     """Write a plugin project to make your own: a working model, its card, tests, packaging and CI.
 
     NAME becomes the family of its models: once the project is installed, `iiszoo bench --model NAME` runs it.
@@ -26,7 +33,7 @@ def command(name: str, directory: Path | None) -> None:
     from iiszoo import plugin_project
 
     directory = directory or Path(f"iiszoo-{name}")
-    for path in plugin_project.write(name, directory):
+    for path in plugin_project.write(name, directory, trained):
         echo(path)
     echo(
         f"\nnext:\n  cd {shlex.quote(str(directory))}\n  pip install -e '.[test]'\n  pytest\n"

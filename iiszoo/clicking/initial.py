@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from iiszoo.clicking.single_sample import Mask, as_masks, by_polarity, generator
@@ -90,15 +91,14 @@ def multi_point(
     if others is not None and others.shape != targets.shape:
         raise ValueError(f"others {tuple(others.shape)} and targets {tuple(targets.shape)} differ in shape")
     other_masks = None if others is None else as_masks(others)
-    probabilities = gamma ** np.arange(max_points + 1)
 
     def draw(target: Mask, void: Mask | None, b: int, rng: np.random.Generator) -> Points:
         counted = np.ones_like(target) if void is None else ~void
-        n_positive = 1 + rng.choice(max_points, p=probabilities[:-1] / probabilities[:-1].sum())
-        n_negative = rng.choice(max_points + 1, p=probabilities / probabilities.sum())
+        n_positive = 1 + rng.choice(max_points, p=geometric(gamma, max_points))
+        n_negative = rng.choice(max_points + 1, p=geometric(gamma, max_points + 1))
         background = ~target & counted
         other = background if other_masks is None else other_masks[b, 0] & background
-        candidates = (background, other if other.any() else background, _border_band(target) & counted)
+        candidates = (background, other if other.any() else background, border_band(target) & counted)
         chosen = np.bincount(rng.choice(3, size=n_negative, p=shares), minlength=3)
         points = _draw(_inner(target & counted, rng), n_positive, rng)
         for mask, n in zip(candidates, chosen, strict=True):
@@ -133,14 +133,25 @@ def _interaction(
     return pcs, ncs
 
 
+def geometric(gamma: float, n: int) -> NDArray[np.float64]:
+    """The probabilities of n numbers, that of the k-th proportional to `gamma`^k."""
+    weights = gamma ** np.arange(n)
+    probabilities: NDArray[np.float64] = weights / weights.sum()
+    return probabilities
+
+
 def _inner(target: Mask, rng: np.random.Generator) -> Mask:
-    if rng.random() > 0.9:
-        return target
+    return target if rng.random() > 0.9 else eroded_thrice(target)
+
+
+def eroded_thrice(target: Mask) -> Mask:
+    """The target eroded three times by a square of 3 x 3, if that leaves more than 10 pixels; else the target."""
     eroded = cv2.erode(target.view(np.uint8), np.ones((3, 3), np.uint8), iterations=3).view(np.bool_)
     return eroded if eroded.sum() > 10 else target
 
 
-def _border_band(target: Mask) -> Mask:
+def border_band(target: Mask) -> Mask:
+    """What lies around the target, up to ceil(0.1 sqrt(area)) pixels away along rows and columns."""
     width = math.ceil(0.1 * math.sqrt(target.sum()))
     dilated = cv2.dilate(target.view(np.uint8), np.ones((3, 3), np.uint8), iterations=width).view(np.bool_)
     band: Mask = dilated & ~target

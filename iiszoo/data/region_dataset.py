@@ -8,14 +8,14 @@ for batch in DataLoader(dataset, batch_size=8, num_workers=4):
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate, get_worker_info
+from torch.utils.data import Dataset, default_collate
 
 from iiszoo.data.region_selector import RegionSelector
 from iiszoo.data.seg_dataset import Sample, SegDataset
@@ -39,15 +39,12 @@ class RegionDataset(Dataset[dict[str, Any]]):
     fill with 0, so what comes in from outside is ignored background. `iiszoo.data.transforms` has some.
 
     If the selector finds no region in image i, or the transform loses it, another image is drawn instead, all equally
-    likely, up to `tries` images; then `DatasetError` names the dataset and the selector. Raises `IndexError` if there
-    is no image i.
+    likely, up to `tries` images; then `DatasetError` names the dataset and the selector.
 
-    Randomness: everything is drawn from `generator`, whose state advances; during the transform torch's default
-    generator is seeded from it, and restored afterwards. Without `generator` each item draws a seed from torch's
-    default generator, which a DataLoader seeds for each worker, and for each epoch that starts workers. With it, each
-    worker has a copy from when it was started, and continues with a generator seeded by one number from its copy and by
-    the worker's seed from the DataLoader. So neither workers nor epochs repeat each other, and a seeded `generator`
-    with a seeded torch (or a seeded `DataLoader(generator=...)`) reproduces the data for the same number of workers.
+    Sample n shows image n % len(dataset), and everything in it is a function of (`seed`, n), whatever the number of
+    workers and the order. The first epoch is samples 0 to len - 1, the next continues from there: give the DataLoader
+    `sampler=Numbers(start, stop, block=len(dataset))` (`iiszoo.data.training_samples`); without it every epoch is the
+    first. During the transform torch's default generator is seeded from the sample, and restored afterwards.
     """
 
     def __init__(
@@ -56,34 +53,34 @@ class RegionDataset(Dataset[dict[str, Any]]):
         selector: RegionSelector,
         transform: Transform | None = None,
         *,
-        generator: np.random.Generator | None = None,
+        seed: int = 0,
         with_ignore: bool = False,
         tries: int = 100,
     ) -> None:
         if not isinstance(dataset, SegDataset):
             raise TypeError(f"dataset must be a SegDataset, which has full masks, not {type(dataset).__name__}")
-        if not isinstance(generator, np.random.Generator | None):
-            raise TypeError(
-                f"generator must be a numpy.random.Generator, such as numpy.random.default_rng(0), "
-                f"not {type(generator).__name__}"
-            )
         self.dataset = dataset
         self.selector = selector
         self.transform = transform
-        self.generator = generator
+        self.seed = seed
         self.with_ignore = with_ignore
         self.tries = tries
-        self._in_worker: np.random.Generator | None = None
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, i: int) -> dict[str, Any]:
-        return self._draw(i)[0]
+    def __getitem__(self, n: int) -> dict[str, Any]:
+        return self._draw(n)[0]
 
-    def _draw(self, i: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """An item and the info of its image."""
-        rng = self._rng()
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The first epoch."""
+        return map(self.__getitem__, range(len(self)))
+
+    def _draw(self, n: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """An item, and the info of its image."""
+        if n < 0:
+            raise IndexError(f"samples are numbered from 0; there is no sample {n}")
+        rng, i = np.random.default_rng([self.seed, n]), n % len(self.dataset)
         for _ in range(self.tries):
             sample = self.dataset[i]
             region = self._select(i, sample, rng)
@@ -95,16 +92,6 @@ class RegionDataset(Dataset[dict[str, Any]]):
             f"{self.dataset.name}: the region selector {selector_name(self.selector)} found no region in {self.tries} "
             "random images, or the transform lost it; give a smaller min_area, another selector, or more tries"
         )
-
-    def _rng(self) -> np.random.Generator:
-        if self.generator is None:
-            return np.random.default_rng(int(torch.randint(2**63 - 1, ())))
-        worker = get_worker_info()
-        if worker is None:
-            return self.generator
-        if self._in_worker is None:
-            self._in_worker = np.random.default_rng([int(self.generator.integers(2**63)), worker.seed])
-        return self._in_worker
 
     def _select(self, i: int, sample: Sample, rng: np.random.Generator) -> NDArray[np.bool_] | None:
         try:
@@ -140,13 +127,13 @@ class RegionDataset(Dataset[dict[str, Any]]):
 
 class RegionDatasetWithInfo(RegionDataset):
     """A `RegionDataset` whose items also have `"info"`: the sample's info, and as `"image_id"` the name of the image
-    that the item comes from, which is not image i if that had no region.
+    that the item comes from, which is another one if the sample's own image had no region.
 
     The contents of `info` differ between images; a DataLoader needs `collate_fn=collate_with_info`.
     """
 
-    def __getitem__(self, i: int) -> dict[str, Any]:
-        item, info = self._draw(i)
+    def __getitem__(self, n: int) -> dict[str, Any]:
+        item, info = self._draw(n)
         return {**item, "info": info}
 
 

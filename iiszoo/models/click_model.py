@@ -89,6 +89,8 @@ class ClickModel:
     """
 
     ragged = True
+    threshold: float = 0.5
+    """Object is what is above it, if no card says otherwise."""
 
     def __init__(
         self,

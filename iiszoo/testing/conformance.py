@@ -8,8 +8,8 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+from iiszoo.model_reference import resolve
 from iiszoo.object_path import is_function
-from iiszoo.registry import resolve_model
 from iiszoo.testing.check import CHECKS, Broken, Check, CheckFailed, NotApplicable, Outcome, Status
 from iiszoo.testing.subject import ModelOrFactory, Origin, Subject, raised
 
@@ -31,7 +31,7 @@ def subject_of(
     used.
     """
     if isinstance(model, str) and not is_function(model):
-        resolve_model(model)
+        resolve(model, checkpoint)
     return Subject(Origin(model, Path(checkpoint) if checkpoint else None), trained, tolerance, timeout)
 
 

@@ -24,6 +24,7 @@ from iiszoo.testing import scenes
 from iiszoo.testing.check import NotApplicable, Outcome
 from iiszoo.testing.scenes import Scene
 from iiszoo.testing.values import fresh
+from iiszoo.trained_file import named_file
 
 ModelOrFactory = str | Callable[..., Any]
 """An id, `module:function`, a model (any callable of the standard format), or a factory, which returns a model when
@@ -40,11 +41,16 @@ class Origin:
     @property
     def named(self) -> bool:
         """Whether it is an id, whose card is known before anything is loaded."""
-        return isinstance(self.what, str) and not is_function(self.what)
+        return isinstance(self.what, str) and not is_function(self.what) and not self.is_file
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it names the file of a trained network."""
+        return isinstance(self.what, str) and named_file(self.what) is not None
 
     def load(self, device: str = "cpu") -> Model:
         """The model on `device`. Raises what its loader raises, `NotApplicable` if it cannot be loaded there."""
-        if isinstance(self.what, str) and self.named:
+        if isinstance(self.what, str) and (self.named or self.is_file):
             return load_model(self.what, self.checkpoint, device)
         if self.checkpoint is not None:
             raise BadOption(f"{label(self.what)} is not an id of a model, so it takes no checkpoint")
@@ -148,7 +154,10 @@ class Subject:
         """Whether the outputs can be expected to make sense."""
         if self.trained is not None:
             return self.trained
-        return self.card is None or not self.card.weights
+        if self.origin.is_file:
+            return False
+        files = () if self.card is None else self.card.weights
+        return not files or (self.origin.checkpoint is None and all(file.ships for file in files))
 
     def release(self) -> None:
         """Free the model and its runs; the outcomes of the checks are kept."""

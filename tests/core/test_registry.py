@@ -43,7 +43,11 @@ def test_a_name_resolves_to_a_card(resolve: Callable[[str], Any]) -> None:
     assert resolve("three").id == "three/b", "a family with a default"
     assert resolve("classic").id == "classic/geocut"
     models = registry.registry().models
-    assert [card.id for card in models.cards() if models.is_default(card)] == ["classic/geocut", "three/b"]
+    assert [card.id for card in models.cards() if models.is_default(card)] == [
+        "classic/geocut",
+        "smp/unet-lite0",
+        "three/b",
+    ]
     assert [card.id for card in models.cards()] == sorted(card.id for card in models.cards())
     assert models.plugin(resolve("two/a")).distribution == "dist-families"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from iiszoo.data.region_dataset import (
     selector_name,
 )
 from iiszoo.data.region_selector import first, random_class, random_merge, random_single
+from iiszoo.data.training_samples import Numbers
 from iiszoo.data.transforms import training_transform
 from iiszoo.errors import DatasetError
 
@@ -57,15 +59,15 @@ def test_ignored_is_what_any_layer_ignores_but_the_region_itself() -> None:
 def test_there_are_as_many_items_as_images() -> None:
     dataset = RegionDataset(discs(3), first)
     assert len(dataset) == len(list(dataset)) == 3
-    with pytest.raises(IndexError, match="Listed has 3 samples; there is no sample 3"):
-        dataset[3]
+    with pytest.raises(IndexError, match="there is no sample -1"):
+        dataset[-1]
 
 
 def test_an_image_without_a_region_is_replaced_by_one_that_has_one() -> None:
     source = Listed([EMPTY, painted(1), EMPTY, painted(3), painted(4)])
-    dataset = RegionDatasetWithInfo(source, first, generator=np.random.default_rng(0))
+    dataset = RegionDatasetWithInfo(source, first, seed=0)
     assert dataset[3]["info"]["image_id"] == "photo3", "one that has a region is taken itself"
-    drawn = [dataset[0]["info"]["number"] for _ in range(300)]
+    drawn = [dataset[n]["info"]["number"] for n in range(0, 1500, 5)]
     assert set(drawn) == {1, 3, 4}
     assert all(70 < drawn.count(number) < 130 for number in (1, 3, 4)), "each is equally likely"
 
@@ -115,11 +117,9 @@ def test_a_selector_that_returns_no_mask_is_refused(region: Any, form: str) -> N
         RegionDataset(discs(1), mine)[0]
 
 
-def test_what_is_no_dataset_and_no_generator_is_refused() -> None:
+def test_what_is_no_dataset_is_refused() -> None:
     with pytest.raises(TypeError, match="dataset must be a SegDataset, which has full masks, not list"):
         RegionDataset([1, 2], first)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"must be a numpy.random.Generator, as .*, not Generator"):
-        RegionDataset(discs(1), first, generator=torch.Generator())  # type: ignore[arg-type]
 
 
 def test_a_batch_is_image_and_target() -> None:
@@ -138,7 +138,7 @@ def test_a_batch_is_image_and_target() -> None:
 def test_info_comes_along_and_is_collated_as_a_list() -> None:
     image, masks, _ = painted(1)
     source = Listed([painted(0), (image, masks, {"classes": {(0, 1): "disc"}}), EMPTY])
-    dataset = RegionDatasetWithInfo(source, first, generator=np.random.default_rng(0))
+    dataset = RegionDatasetWithInfo(source, first, seed=0)
     (batch,) = DataLoader(dataset, batch_size=3, collate_fn=collate_with_info)
     assert batch["image"].shape == (3, 3, 32, 40)
     assert batch["info"][:2] == [
@@ -234,89 +234,49 @@ def contents(items: Any) -> list[bytes]:
     return [b"".join(value.numpy().tobytes() for value in item.values()) for item in items]
 
 
-def test_one_generator_decides_everything_and_its_state_moves_on() -> None:
-    def twice(seed: int) -> list[list[bytes]]:
+def test_a_sample_is_a_function_of_seed_and_number_alone() -> None:
+    def samples(seed: int, numbers: Sequence[int]) -> dict[int, bytes]:
         torch.seed()  # what torch's default generator holds has no influence
         transform = training_transform(20, degrees=20)
-        dataset = RegionDataset(discs(5), random_single, transform, generator=np.random.default_rng(seed))
-        return [contents(dataset), contents(dataset)]
+        dataset = RegionDatasetWithInfo(discs(5), random_single, transform, seed=seed)
+        return {n: contents([{"image": dataset[n]["image"]}])[0] for n in numbers}
 
-    epochs = twice(3)
-    assert epochs == twice(3)
-    assert epochs != twice(4)
-    assert not set(epochs[0]) & set(epochs[1])
-
-
-def test_without_a_generator_torchs_seed_decides() -> None:
-    dataset = RegionDataset(discs(5), random_single, training_transform(20))
-    torch.manual_seed(3)
-    epochs = [contents(dataset), contents(dataset)]
-    torch.manual_seed(3)
-    assert epochs == [contents(dataset), contents(dataset)]
-    assert not set(epochs[0]) & set(epochs[1])
+    there, back = samples(3, range(20)), samples(3, range(19, -1, -1))
+    assert there == back
+    assert len(set(there.values())) == 20, "later epochs show the images anew"
+    assert not set(there.values()) & set(samples(4, range(20)).values())
+    dataset = RegionDatasetWithInfo(discs(5), random_single)
+    assert [dataset[n]["info"]["image_id"] for n in (0, 4, 5, 13)] == ["photo0", "photo4", "photo0", "photo3"]
 
 
-def test_a_given_generator_leaves_torchs_generators_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_leaves_torchs_generators_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     def seed_gpus(seed: int) -> None:
         raise AssertionError("the generators of the GPUs were seeded")
 
     monkeypatch.setattr(torch.cuda, "manual_seed_all", seed_gpus)
     before = torch.get_rng_state()
-    _ = RegionDataset(discs(1), speckles, training_transform(20), generator=np.random.default_rng(0))[0]
+    _ = RegionDataset(discs(1), speckles, training_transform(20), seed=0)[0]
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def two_epochs(
-    start: str, persistent: bool, generator_seed: int | None, torch_seed: int = 1, transform: Any = None
-) -> list[bytes]:
-    """16 items: 8 images in two epochs of a DataLoader with two workers."""
-    torch.manual_seed(torch_seed)
-    generator = None if generator_seed is None else np.random.default_rng(generator_seed)
-    loader = DataLoader(
-        RegionDataset(discs(8), speckles, transform, generator=generator),
-        batch_size=1,
-        num_workers=2,
-        persistent_workers=persistent,
-        multiprocessing_context=start,
-    )
-    return [item for _ in range(2) for item in contents(loader)]
-
-
-@pytest.mark.parametrize("generator_seed", [None, 5], ids=["torch's", "own"])
-@pytest.mark.parametrize("persistent", [False, True], ids=["new workers", "persistent workers"])
-class TestWorkers:
-    def test_workers_and_epochs_never_repeat_each_other(self, persistent: bool, generator_seed: int | None) -> None:
-        masks_only = {item[-32 * 40 * 4 :] for item in two_epochs("fork", persistent, generator_seed)}
-        assert len(masks_only) == 16
-        greys = [
-            np.frombuffer(item, np.float32)[0] for item in two_epochs("fork", persistent, generator_seed, 1, grey_level)
-        ]
-        assert len(set(greys)) == 16, "of a transform's chance the same holds"
-
-    def test_the_same_seeds_give_the_same_data(self, persistent: bool, generator_seed: int | None) -> None:
-        items = two_epochs("fork", persistent, generator_seed, 1, grey_level)
-        assert items == two_epochs("fork", persistent, generator_seed, 1, grey_level)
-        others = two_epochs("fork", persistent, generator_seed, 2, grey_level)
-        if generator_seed is not None:
-            others += two_epochs("fork", persistent, generator_seed + 1, 1, grey_level)
-        assert not set(items) & set(others)
-
-
 @pytest.mark.parametrize(
-    ("persistent", "generator_seed"),
-    [
-        (True, 5),
-        # each start of two workers imports torch twice
-        pytest.param(True, None, marks=pytest.mark.slow),
-        pytest.param(False, 5, marks=pytest.mark.slow),
-        pytest.param(False, None, marks=pytest.mark.slow),
-    ],
+    ("start", "workers"), [("fork", 1), ("fork", 3), pytest.param("spawn", 2, marks=pytest.mark.slow)]
 )
-def test_workers_that_are_spawned_draw_what_forked_ones_draw(persistent: bool, generator_seed: int | None) -> None:
-    """So what holds of forked workers holds of them too."""
-    items = two_epochs("spawn", persistent, generator_seed)
-    assert len(set(items)) == 16
-    assert items == two_epochs("fork", persistent, generator_seed)
+def test_workers_change_nothing(start: str, workers: int) -> None:
+    dataset = RegionDataset(discs(8), speckles, grey_level, seed=5)
+    plan = {"batch_size": 4, "sampler": Numbers(8, 24, block=8)}
+    here = contents(DataLoader(dataset, **plan))
+    assert contents(DataLoader(dataset, **plan, num_workers=workers, multiprocessing_context=start)) == here
+    assert len({row.tobytes() for batch in DataLoader(dataset, **plan) for row in batch["mask"].numpy()}) == 16
+
+
+def test_numbers_are_shuffled_in_blocks_and_go_on_where_they_are_asked_to() -> None:
+    whole = list(Numbers(0, 30, block=10, seed=1))
+    assert [sorted(whole[k : k + 10]) for k in (0, 10, 20)] == [list(range(k, k + 10)) for k in (0, 10, 20)]
+    assert [n % 10 for n in whole[:10]] != [n % 10 for n in whole[10:20]]
+    assert list(Numbers(13, 30, block=10, seed=1)) == whole[13:]
+    assert list(Numbers(0, 30, block=10, seed=2)) != whole
+    assert list(Numbers(3, 6)) == [3, 4, 5]
 
 
 # All together
@@ -324,9 +284,7 @@ def test_workers_that_are_spawned_draw_what_forked_ones_draw(persistent: bool, g
 
 def test_a_robot_clicks_on_the_targets_of_a_batch() -> None:
     """Six photographs, two workers' batches of three, and the first two clicks of the standard format's loop."""
-    dataset = RegionDataset(
-        discs(6), random_single, training_transform(28), generator=np.random.default_rng(2), with_ignore=True
-    )
+    dataset = RegionDataset(discs(6), random_single, training_transform(28), seed=2, with_ignore=True)
     for batch in DataLoader(dataset, batch_size=3):
         x, target, ignore = batch["image"], batch["mask"], batch["ignore"]
         y = torch.zeros_like(target)

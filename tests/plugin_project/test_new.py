@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
-from iiszoo import plugin_project
-from iiszoo.errors import BadOption
+import iiszoo
+from iiszoo import files, plugin_project, trained_file
+from iiszoo.errors import BadOption, WeightsError
+
+SHIPPED = Path(iiszoo.__file__).parent / "models/weights/unet-lite0.safetensors"
 
 FILES = {
     "pyproject.toml",
@@ -38,8 +45,9 @@ def test_the_command_writes_a_whole_project_and_says_what_comes_next(iiszoo, tmp
     assert "cd 'else where'" in elsewhere.stdout
 
 
-def test_what_is_written_is_python_that_ruff_would_not_change(tmp_path):
-    plugin_project.write("mine", tmp_path)
+@pytest.mark.parametrize("trained", ["", str(SHIPPED)])
+def test_what_is_written_is_python_that_ruff_would_not_change(tmp_path, trained):
+    plugin_project.write("mine", tmp_path, trained)
     for check in (["check", "--select", "E,F,W,I,B,UP,SIM,C4,RET,PT"], ["format", "--check"]):
         ruff = [sys.executable, "-m", "ruff", *check, "--isolated", "--line-length", "120", str(tmp_path)]
         done = subprocess.run(ruff, cwd=tmp_path, capture_output=True, text=True)
@@ -86,3 +94,46 @@ def test_the_project_installs_passes_its_own_tests_and_runs(fresh_environment, t
     assert " passed" in done.stdout
     assert "failed" not in done.stdout
     assert "2/12" in done.stdout  # of `iiszoo bench`
+
+
+def test_a_trained_network_becomes_a_plugin_that_says_what_it_was_trained_on(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.json").write_text("{}")
+    with pytest.raises(WeightsError, match="has not saved a network yet"):
+        plugin_project.write("mine", tmp_path / "early", str(run))
+    facts = trained_file.facts_of(SHIPPED)
+    figures = {"noc85": 2.5, "noc90": 3.25, "nof90": 0.1, "iou1": 0.7, "iou5": 0.9}
+    facts["training"] = {"step": 9, "batch_size": 4, "datasets": ["sbd-train", "labels:DIR"], "validation": figures}
+    save_file({"x": torch.zeros(1)}, run / "best.safetensors", metadata={trained_file.ENTRY: json.dumps(facts)})
+    place = tmp_path / "project"
+    written = plugin_project.write("mine", place, str(run))
+    assert (place / "iiszoo_mine/mine.safetensors").read_bytes() == (run / "best.safetensors").read_bytes()
+    assert {str(path.relative_to(place)) for path in written} == files_of(place)
+    (card,) = runpy.run_path(str(place / "iiszoo_mine/cards.py"))["CARDS"]
+    assert card.id == "mine/unet"
+    assert card.training_datasets == ("sbd-train",)
+    assert "2.50/3.25" in card.notes
+    assert "labels:DIR" in card.notes
+    assert card.weights[0].sha256 == files.sha256(run / "best.safetensors")[0]
+    assert card.weights[0].sha256 in (place / "README.md").read_text()
+
+
+def test_only_a_trained_network_can_be_exported(tmp_path):
+    with pytest.raises(BadOption, match="neither the directory of a training run nor"):
+        plugin_project.write("mine", tmp_path / "place", str(tmp_path))
+    assert not (tmp_path / "place").exists()
+
+
+@pytest.mark.slow
+def test_the_plugin_of_a_trained_network_installs_passes_its_tests_and_runs(fresh_environment, tmp_path):
+    done = fresh_environment(
+        f"iiszoo new my-net --from {SHIPPED}; cd iiszoo-my-net; pip install -q '.[test]'; cd ..; iiszoo list models;"
+        "pytest -q -p no:cacheprovider iiszoo-my-net; iiszoo bench --model my-net --limit 2; iiszoo bench --limit 1",
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "my-net/unet *" in done.stdout
+    assert " passed" in done.stdout
+    assert "failed" not in done.stdout
+    assert "2/12" in done.stdout

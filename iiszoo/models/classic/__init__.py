@@ -1,1 +1,1 @@
-"""The family `classic`, models without weights: `geocut` (the tool's default), `grabcut` and `random-walker`."""
+"""The family `classic`, models without weights: `geocut` (the family's default), `grabcut` and `random-walker`."""

@@ -99,6 +99,8 @@ def weights_missing_offline(subject: Subject) -> None:
     card = _card(subject)
     if not card.weights:
         raise NotApplicable("the card names no weights")
+    if all(file.ships for file in card.weights):
+        raise NotApplicable("its weights are part of its package, so they are there offline")
     if any(url.startswith("file:") for file in card.weights for url in file.urls):
         raise NotApplicable("its weights are read from a file: address, so they are there offline")
     with tempfile.TemporaryDirectory() as empty, _environment(IISZOO_CACHE=empty, IISZOO_OFFLINE="1"):

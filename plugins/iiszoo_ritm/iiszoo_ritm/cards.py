@@ -30,6 +30,7 @@ def _card(
     return ModelCard(
         id=f"ritm/{variant}",
         loader="iiszoo_ritm.loading:load",
+        network="iiszoo_ritm.network:untrained",
         upstream_loader="iiszoo_ritm.upstream:load_upstream",
         summary=summary,
         licence="MIT",

@@ -12,6 +12,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from iiszoo.cards import ModelCard
 from iiszoo.models.hrnet import HRNetOCR, Segmentation, click_branch, resize
 from iiszoo.models.imagenet import normalise
 
@@ -58,3 +59,8 @@ NETWORKS: dict[str, Callable[[], RitmNetwork]] = {
     "ritm/h18-baseline": partial(_h18, with_prev_mask=False),
 }
 """By model id: builds the network, untrained. `ritm/h18` and `ritm/h18-sbd` differ only in training."""
+
+
+def untrained(card: ModelCard) -> RitmNetwork:
+    """The network of a card, for training: what the cards' `network` names."""
+    return NETWORKS[card.id]()

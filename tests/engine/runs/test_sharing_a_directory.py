@@ -183,7 +183,9 @@ def test_a_line_of_another_run_is_never_read_as_this_ones(tmp_path, trace):
         with hold(tmp_path / name, identity(clicks)) as writer:
             writer.append(trace([0.5]))
     shutil.copy(tmp_path / "one" / "samples.jsonl", tmp_path / "two" / "samples-1of2.jsonl")
-    with pytest.raises(RunError, match=r"samples-1of2\.jsonl line 1 belongs to another run than the run\.json beside it"):
+    with pytest.raises(
+        RunError, match=r"samples-1of2\.jsonl line 1 belongs to another run than the run\.json beside it"
+    ):
         store.read_traces(tmp_path / "two")
 
 

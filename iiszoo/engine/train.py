@@ -1,0 +1,428 @@
+"""`iiszoo train`: a configuration becomes a run directory with checkpoints, a log, and networks that can be benched.
+
+| file of a run directory  | what it holds                                                                             |
+|--------------------------|-------------------------------------------------------------------------------------------|
+| `config.json`            | the configuration, all defaults filled in                                                 |
+| `run.json`               | provenance: versions, device, arguments, times, the validations                           |
+| `log.csv`                | loss, IoU, learning rate, samples a second, and the validations, by step                  |
+| `tensorboard/`           | the same for TensorBoard, if that is installed                                            |
+| `last.ckpt`              | Lightning's checkpoint: what a run is resumed from                                        |
+| `last.safetensors`       | the averaged weights, in half precision, as of that checkpoint                            |
+| `best.safetensors`       | those of the validation with the lowest NoC@90 (then NoC@85, then the highest IoU@5)      |
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from iiszoo import files
+from iiszoo.engine import train_data, train_start
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.runs import provenance
+from iiszoo.engine.train_config import TrainConfig, as_data, choose
+from iiszoo.engine.validation import validate
+from iiszoo.errors import BadOption, RunError
+from iiszoo.models import network_file
+from iiszoo.models.losses import LOSSES, weighted_sum
+from iiszoo.models.supervised import Interactions
+from iiszoo.models.wrappers import smp
+from iiszoo.models.wrappers.description import NetworkDescription, Sighting, build
+
+Say = Callable[[str], None]
+
+
+def train(config: TrainConfig, out: Path, *, resume: bool = False, say: Say = print) -> dict[str, Any]:
+    """Train, and return what `run.json` holds. `say` gets a line now and then.
+
+    SIGINT and SIGTERM end it after the step under way, with a checkpoint, by `KeyboardInterrupt`; a second one at once.
+
+    Raises `RunError` where `out` holds another run, or one that `resume` did not ask for; `BadOption` and
+    `DatasetError` for what the configuration names and there is not; `ModelError` for a loss that is no number.
+    """
+    return _Run(config, out, say).go(resume)
+
+
+def describe(config: TrainConfig) -> tuple[NetworkDescription, Sighting]:
+    """The network of a configuration, and how sessions show it an image."""
+    table = config.network
+    if table.library == "iiszoo":
+        description = train_start.description_of_family(table.architecture)
+        return description, Sighting(size=config.size, **dataclasses.asdict(config.sighting))
+    description = NetworkDescription(
+        library=table.library,
+        architecture=table.architecture,
+        encoder=table.encoder,
+        fusion=table.fusion,
+        options=table.options,
+        mean=table.mean,
+        std=table.std,
+        previous_mask=table.previous_mask,
+        encoding=table.encoding.name,
+        encoding_options=table.encoding.options,
+    )
+    return description, Sighting(size=config.size, **dataclasses.asdict(config.sighting))
+
+
+def new_network(config: TrainConfig) -> nn.Module:
+    """The network of a configuration, random, its encoder pretrained where that is configured."""
+    description, _ = describe(config)
+    torch.manual_seed(config.run.seed)
+    network = build(description)
+    weights = config.network.encoder_weights
+    if weights and description.library != "smp":
+        raise BadOption(f"network.encoder_weights is for networks of smp, not of {description.architecture}")
+    if weights.endswith(".safetensors"):
+        from safetensors.torch import load_file
+
+        if not Path(weights).is_file():
+            raise BadOption(f"network.encoder_weights: there is no file {weights}")
+        smp.load_encoder(network, load_file(weights), weights)
+    elif weights:
+        smp.load_encoder(network, smp.library_weights(description, weights), weights)
+    return network
+
+
+class _Run:
+    def __init__(self, config: TrainConfig, out: Path, say: Say) -> None:
+        self.start = train_start.find(config.start) if config.start else None
+        if self.start is not None:
+            config = dataclasses.replace(config, network=train_start.network_table(self.start, config.network))
+        self.config, self.out, self.say = config, out, say
+        if not config.run.steps and not config.run.minutes:
+            raise BadOption("how long shall it train? Give run.steps or run.minutes (--steps, --minutes)")
+        self.device = _device(config.run.device)
+        self.description, self.sighting = describe(config)
+        self.loss = weighted_sum([(t.weight, _known_loss(t.name), t.options) for t in config.loss])
+        self.rules = Interactions(
+            shares=config.clicks.further,
+            threshold=config.clicks.threshold,
+            depth=config.clicks.depth,
+            second_look=config.clicks.second_look,
+            every_loss=config.clicks.every_loss,
+            previous_mask=config.network.previous_mask,
+        )
+        self.validations: list[dict[str, Any]] = []
+        self.began = time.time()
+        self.stopped = False
+        self.is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
+        self.board: Any = None
+
+    def go(self, resume: bool) -> dict[str, Any]:
+        from iiszoo.models.lightning import ClickTraining, Clock, Optimisation
+
+        checkpoint = self._directory(resume)
+        config = self.config
+        train, held = train_data.sources(config)
+        self.validation_set = train_data.validation_set(config, held)
+        n_images = sum(len(source.images) for source in train)
+        n_held = 0 if self.validation_set is None else len(self.validation_set)
+        self.say(f"{n_images} images to train on, {n_held} sessions to validate with; {config.network.architecture}")
+        network = new_network(config)
+        if self.start is not None and checkpoint is None:
+            self.start.put_into(network)
+            self.say(f"starts from {self.start.source}")
+        if config.run.channels_last:
+            network = network.to(memory_format=torch.channels_last)
+        table = config.optimiser
+        optimisation = Optimisation(
+            table.name, table.options, table.lr, table.encoder_lr, table.weight_decay,
+            table.warm_up, table.schedule, table.final, table.ema,
+        )  # fmt: skip
+        clock = Clock(config.run.steps or None, config.run.minutes or None)
+        module = ClickTraining(
+            network, self.description.encode(), self.loss, self.rules, optimisation, clock, config.run.seed,
+            compiled=config.run.compile, log_every=config.run.log_every,
+        )  # fmt: skip
+        samples = train_data.samples(config, train)
+        start = 0 if checkpoint is None else _steps_of(checkpoint)
+        self.board = _board(self.out / "tensorboard", start) if self.is_first else None
+        batches = train_data.loader(config, samples, start * config.run.accumulate)
+        self._fit(module, batches, checkpoint, clock)
+        facts = self._finish("stopped" if self.stopped else "finished")
+        if self.stopped:
+            raise KeyboardInterrupt
+        return facts
+
+    def _fit(self, module: Any, batches: Any, checkpoint: Path | None, clock: Any) -> None:
+        import logging
+        import warnings
+
+        import pytorch_lightning as pl
+
+        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+        warnings.filterwarnings("ignore", module="pytorch_lightning")
+        run = self.config.run
+        kind, _, index = self.device.partition(":")
+        trainer = pl.Trainer(
+            accelerator={"cuda": "gpu"}.get(kind, kind),
+            devices=[int(index)] if index else run.devices,
+            strategy=run.strategy,
+            precision=self._precision(),  # type: ignore[arg-type]
+            max_steps=run.steps or -1,
+            max_epochs=-1,
+            gradient_clip_val=self.config.optimiser.clip or None,
+            accumulate_grad_batches=run.accumulate,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            benchmark=kind == "cuda",
+            callbacks=[_Watch.made(self, clock)],
+        )
+        trainer.fit(module, batches, ckpt_path=None if checkpoint is None else str(checkpoint), weights_only=True)
+
+    def _precision(self) -> str:
+        if self.config.run.precision != "auto":
+            return self.config.run.precision
+        return "bf16-mixed" if self.device.startswith("cuda") and torch.cuda.is_bf16_supported() else "32-true"
+
+    def _directory(self, resume: bool) -> Path | None:
+        """Prepare the run directory; the checkpoint to go on from, if there is one."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        data = json.loads(json.dumps(as_data(self.config)))
+        file, checkpoint = self.out / "config.json", self.out / "last.ckpt"
+        if file.exists():
+            if not resume:
+                raise RunError(f"{self.out} holds a training run already; go on with --resume, or choose another --out")
+            theirs = json.loads(file.read_text("utf-8"))
+            differing = _differences(theirs, data)
+            if differing:
+                raise RunError(
+                    f"{self.out} holds a run of another configuration ({differing[0]} differs); choose another --out"
+                )
+        files.replace_text(file, json.dumps(data, indent=1))
+        if not checkpoint.exists():
+            if resume:
+                self.say(f"{self.out} has no checkpoint yet: the run begins")
+            (self.out / "log.csv").unlink(missing_ok=True)
+            return None
+        return checkpoint
+
+    def validated(self, network: nn.Module, step: int) -> dict[str, Any] | None:
+        """Validate, and keep the network if it is the best so far."""
+        if self.validation_set is None:
+            return None
+        table = self.config.validation
+        rules = ResolvedProtocol(
+            "validation", robot=table.robot, max_clicks=table.max_clicks, threshold=self.sighting.threshold
+        )
+        began = time.monotonic()
+        self.say(f"step {step}: validates with {min(table.limit, len(self.validation_set))} sessions")
+        model = network_file.click_model(network, self.description, self.sighting)
+        found = validate(model, self.validation_set, rules, self.device, table.batch_size, table.limit)
+        self.say(
+            f"step {step}: NoC@85/90 {found['noc85']:.2f}/{found['noc90']:.2f}, never {found['nof90']}, IoU@1/5 "
+            f"{found['iou1']:.3f}/{found['iou5']:.3f} ({time.monotonic() - began:.0f} s)"
+        )
+        best = min(self.validations, key=_rank, default=None)
+        entry = {"step": step, **found}
+        self.validations.append(entry)
+        if best is None or _rank(entry) < _rank(best):
+            self.save_network("best", network, step, found)
+        return found
+
+    def save_network(self, name: str, network: nn.Module, step: int, found: dict[str, Any] | None) -> None:
+        facts = {
+            "training": {
+                "step": step,
+                "batch_size": self.config.run.batch_size * self.config.run.accumulate,
+                "datasets": [table.dataset for table in self.config.data],
+                "validation": found,
+            }
+        }
+        network_file.save(self.out / f"{name}.safetensors", network, self.description, self.sighting, facts)
+
+    def log(self, row: dict[str, Any]) -> None:
+        columns = ("step", "seconds", "loss", "iou", "interactions", "lr", "samples_per_second", "waiting",
+                   "noc85", "noc90", "nof90", "iou1", "iou5")  # fmt: skip
+        path = self.out / "log.csv"
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            if new:
+                writer.writeheader()
+            writer.writerow({key: f"{v:.5g}" if isinstance(v, float) else v for key, v in row.items()})
+        if self.board is not None:
+            for key, value in row.items():
+                if key != "step":
+                    self.board.add_scalar(key, value, row["step"])
+
+    def _finish(self, state: str) -> dict[str, Any]:
+        if self.board is not None:
+            self.board.close()
+        facts = {
+            "state": state,
+            "seconds": time.time() - self.began,
+            "validations": self.validations,
+            "environment": provenance.environment(self.device),
+        }
+        files.replace_text(self.out / "run.json", json.dumps(facts, indent=1))
+        return facts
+
+
+class _Watch:
+    """Makes the callback that logs, validates and saves while Lightning trains. Lightning is imported with it only."""
+
+    @staticmethod
+    def made(run: _Run, clock: Any) -> Any:
+        import pytorch_lightning as pl
+
+        class Watch(pl.Callback):
+            def __init__(self) -> None:
+                self.saved = self.logged = time.monotonic()
+                self.logged_step = -1
+                self.validated_at = 0
+                self.seen = 0
+                self.waiting = 0.0
+                self.ended = time.monotonic()
+
+            def state_dict(self) -> dict[str, Any]:
+                return {
+                    "validations": run.validations,
+                    "validated_at": self.validated_at,
+                    "elapsed": clock.elapsed,
+                }
+
+            def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+                run.validations[:] = state_dict["validations"]
+                self.validated_at = state_dict["validated_at"]
+                clock.resume(state_dict["elapsed"])
+
+            def on_train_start(self, trainer: Any, module: Any) -> None:
+                if threading.current_thread() is threading.main_thread():
+                    # after Lightning's own handlers, which lose what was done since the last checkpoint
+                    for kind in (signal.SIGINT, signal.SIGTERM):
+                        signal.signal(kind, self._stop)
+
+            def _stop(self, number: int, frame: Any) -> None:
+                if run.stopped:
+                    raise KeyboardInterrupt
+                run.stopped = True
+
+            def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
+                self.waiting += time.monotonic() - self.ended
+
+            def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+                self.seen += len(batch.image)
+                step, now = trainer.global_step, time.monotonic()
+                if module.latest:
+                    self._log(trainer, module, step, now)
+                progress = clock.progress(step)
+                over = progress >= 1
+                if not run.stopped and (over or self._due(step, progress)):
+                    self._validate(module, step)
+                if over or run.stopped or now - self.saved > 60 * run.config.run.checkpoint_minutes:
+                    self._save(trainer, module, step)
+                if over or run.stopped:
+                    trainer.should_stop = True
+                self.ended = time.monotonic()
+
+            def _due(self, step: int, progress: float) -> bool:
+                table = run.config.validation
+                turn = step // table.every if table.every else int(progress * table.times)
+                due = turn > self.validated_at
+                self.validated_at = max(turn, self.validated_at)
+                return due
+
+            def _log(self, trainer: Any, module: Any, step: int, now: float) -> None:
+                found, module.latest = module.latest, {}
+                lr = trainer.optimizers[0].param_groups[-1]["lr"]
+                speed = self.seen / max(now - self.logged, 1e-9)
+                share = self.waiting / max(now - self.logged, 1e-9)
+                row = {"step": step, "seconds": time.time() - run.began, **found, "lr": lr,
+                       "samples_per_second": speed, "waiting": share}  # fmt: skip
+                run.log(row)
+                run.say(
+                    f"step {step} ({row['seconds']:.0f} s): loss {found['loss']:.3f}, IoU {found['iou']:.3f} after "
+                    f"{found['interactions']} further, lr {lr:.2g}, {speed:.0f} samples/s, {share:.0%} waiting for data"
+                )
+                self.seen, self.waiting, self.logged = 0, 0.0, now
+
+            def _validate(self, module: Any, step: int) -> None:
+                if not run.is_first:
+                    return
+                found = run.validated(module.average, step)
+                if found is not None:
+                    run.log({"step": step, "seconds": time.time() - run.began, **found})
+                self.logged = time.monotonic()
+                self.seen, self.waiting = 0, 0.0
+
+            def _save(self, trainer: Any, module: Any, step: int) -> None:
+                fresh = run.out / f".last.ckpt.{os.getpid()}.part"
+                try:
+                    trainer.save_checkpoint(fresh)
+                    if run.is_first:
+                        fresh.replace(run.out / "last.ckpt")
+                        run.save_network("last", module.average, step, run.validations[-1] if run.validations else None)
+                except OSError as error:
+                    fresh.unlink(missing_ok=True)
+                    raise RunError(
+                        f"the checkpoint of step {step} cannot be written to {run.out}: {error.strerror or error}; the "
+                        "one before is kept"
+                    ) from error
+                self.saved = time.monotonic()
+
+        return Watch()
+
+
+def _board(place: Path, start: int) -> Any:
+    """TensorBoard's writer, from step `start` on; None where TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(place), purge_step=start)  # type: ignore[no-untyped-call]
+
+
+def _known_loss(name: str) -> str:
+    choose(LOSSES, name, "loss")
+    return name
+
+
+def _device(wanted: str) -> str:
+    if wanted != "auto":
+        if wanted.startswith("cuda") and not torch.cuda.is_available():
+            raise BadOption(f"device {wanted}: torch sees no CUDA device here; give --device cpu")
+        return wanted
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _steps_of(checkpoint: Path) -> int:
+    try:
+        return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
+    except Exception as error:
+        raise RunError(f"{checkpoint} is no checkpoint that can be resumed: {error}") from error
+
+
+def _rank(entry: dict[str, Any]) -> tuple[float, float, float]:
+    return entry["noc90"], entry["noc85"], -entry["iou5"]
+
+
+_MAY_DIFFER = {"run.device", "run.workers", "run.steps", "run.minutes", "run.log_every", "run.checkpoint_minutes",
+               "run.in_memory", "run.compile", "run.devices"}  # fmt: skip
+"""What a resumed run may have otherwise: it does not decide which samples are trained on, or how."""
+
+
+def _differences(theirs: Any, ours: Any, place: str = "") -> list[str]:
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        found = []
+        for key in sorted(theirs.keys() | ours.keys()):
+            here = f"{place}.{key}" if place else key
+            if here not in _MAY_DIFFER:
+                found += _differences(theirs.get(key), ours.get(key), here)
+        return found
+    return [] if theirs == ours else [place]

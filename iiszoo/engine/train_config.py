@@ -1,0 +1,290 @@
+"""The configuration of a training run: what `iiszoo train CONFIG.toml` reads, as frozen dataclasses.
+
+A table of the file is a dataclass here, `[[data]]` a list of them. A key that no dataclass has, or a value of another
+type, is refused in a sentence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import sys
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from iiszoo.errors import BadOption
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Named:
+    """Something of a registry by its name, and its keywords: `{name = "disk", radius = 5}`."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Weighted(Named):
+    """One of several: `weight` is its probability, or its factor, relative to the others."""
+
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class NetworkTable:
+    """`encoder_weights`: a safetensors file, or a name that the library knows ("imagenet"), or "" for random ones.
+    `library`: "smp" (segmentation_models_pytorch), or "iiszoo" for the network of a model's card, its id then being
+    the `architecture`.
+    """
+
+    library: str = "smp"
+    architecture: str = "unet"
+    encoder: str = "tu-tf_efficientnet_lite0"
+    encoder_weights: str = ""
+    fusion: str = "early"
+    previous_mask: bool = True
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    options: dict[str, Any] = field(default_factory=dict)
+    encoding: Named = field(default_factory=lambda: Named("disk", {"radius": 5}))
+
+
+@dataclass(frozen=True)
+class SightingTable:
+    """How sessions show it an image; see `iiszoo.models.wrappers.description.Sighting`. `size` is that of the view."""
+
+    expansion: float = 1.4
+    min_crop: int = 100
+    keep_iou: float = 0.5
+    flip: bool = False
+    second_look: bool = False
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True)
+class DataTable:
+    """`dataset`: an id of `iiszoo list datasets`, or labels:DIR, folder:DIR, coco:FILE; `root` its directory."""
+
+    dataset: str
+    weight: float = 1.0
+    root: str = ""
+    selector: tuple[Weighted, ...] = (Weighted("random-single"),)
+
+
+@dataclass(frozen=True)
+class ClicksTable:
+    """`first`: the clicks before any prediction. `further`: the probabilities of 0, 1, 2, ... further interactions."""
+
+    first: Named = field(default_factory=lambda: Named("deep-and-near"))
+    further: tuple[float, ...] = (0.2, 0.25, 0.25, 0.2, 0.1)
+    threshold: float = 0.5
+    depth: float = 0.5
+    second_look: float = 0.0
+    every_loss: bool = False
+
+
+@dataclass(frozen=True)
+class OptimiserTable:
+    name: str = "AdamW"
+    lr: float = 1e-3
+    encoder_lr: float = 0.0
+    weight_decay: float = 1e-2
+    options: dict[str, Any] = field(default_factory=dict)
+    warm_up: int = 200
+    schedule: str = "cosine"
+    final: float = 0.01
+    clip: float = 5.0
+    ema: float = 0.999
+
+
+@dataclass(frozen=True)
+class ValidationTable:
+    """`held_out`: the share of the images that is never trained on. `times`: so often in a run, the end included; or
+    `every` so many steps. `limit`: sessions at most. `dataset`: another set instead of the held out images.
+    """
+
+    held_out: float = 0.06
+    dataset: str = ""
+    root: str = ""
+    times: int = 5
+    every: int = 0
+    limit: int = 100
+    max_clicks: int = 20
+    robot: str = "ritm"
+    batch_size: int = 16
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """`steps` or `minutes`: how long; with both what comes first. `workers`: -1 for all cores but two. `in_memory`:
+    images are decoded once. `strategy`, `devices`: Lightning's.
+    """
+
+    steps: int = 0
+    minutes: float = 0.0
+    batch_size: int = 64
+    accumulate: int = 1
+    workers: int = -1
+    seed: int = 0
+    device: str = "auto"
+    devices: int = 1
+    strategy: str = "auto"
+    precision: str = "auto"
+    channels_last: bool = True
+    compile: bool = False
+    in_memory: bool = False
+    log_every: int = 50
+    checkpoint_minutes: float = 3.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """`start`: a model, run or file that the run begins with (fine-tuning); [network] is then that of the start."""
+
+    data: tuple[DataTable, ...]
+    start: str = ""
+    network: NetworkTable = field(default_factory=NetworkTable)
+    sighting: SightingTable = field(default_factory=SightingTable)
+    view: Named = field(default_factory=lambda: Named("object", {"size": (320, 320)}))
+    clicks: ClicksTable = field(default_factory=ClicksTable)
+    loss: tuple[Weighted, ...] = (Weighted("normalised-focal"),)
+    optimiser: OptimiserTable = field(default_factory=OptimiserTable)
+    validation: ValidationTable = field(default_factory=ValidationTable)
+    run: RunTable = field(default_factory=RunTable)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        size = self.view.options.get("size", (320, 320))
+        return (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))
+
+
+_CHECKS: tuple[tuple[str, str, typing.Callable[[Any], bool], str], ...] = (
+    ("run", "batch_size", lambda v: v >= 1, "at least 1"),
+    ("run", "accumulate", lambda v: v >= 1, "at least 1"),
+    ("run", "steps", lambda v: v >= 0, "0 (no limit) or more"),
+    ("run", "minutes", lambda v: v >= 0, "0 (no limit) or more"),
+    ("run", "log_every", lambda v: v >= 1, "at least 1"),
+    ("validation", "held_out", lambda v: 0 <= v < 1, "0 or more and below 1"),
+    ("validation", "max_clicks", lambda v: v >= 1, "at least 1"),
+    ("clicks", "further", lambda v: len(v) > 0 and min(v) >= 0 and sum(v) > 0, "probabilities of 0, 1, 2, ..."),
+    ("clicks", "further", lambda v: len(v) <= 20, "of at most 20 numbers"),
+    ("optimiser", "lr", lambda v: v > 0, "above 0"),
+    ("optimiser", "ema", lambda v: 0 <= v < 1, "0 or more and below 1"),
+    ("optimiser", "schedule", lambda v: v in ("cosine", "constant", "step"), "cosine, constant or step"),
+)
+
+
+def read(path: Path) -> TrainConfig:
+    """The configuration of a TOML file. Raises `BadOption` naming the file, the key and what would be right."""
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise BadOption(f"configuration {path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # of TOML, or of UTF-8
+        raise BadOption(f"configuration {path} is not valid TOML: {error}") from error
+    return from_data(values, str(path))
+
+
+def from_data(values: Mapping[str, Any], source: str) -> TrainConfig:
+    """The configuration of plain data. Raises `BadOption` naming `source`."""
+    config: TrainConfig = _table(TrainConfig, values, f"configuration {source}", "")
+    for table, key, right, wanted in _CHECKS:
+        value = getattr(getattr(config, table), key)
+        if not right(value):
+            raise BadOption(f"configuration {source}: {table}.{key} must be {wanted}, not {value!r}")
+    if not config.data:
+        raise BadOption(f"configuration {source}: [[data]] names no dataset to train on")
+    return config
+
+
+def as_data(config: TrainConfig) -> dict[str, Any]:
+    """Plain data of which `from_data` makes the same again."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Named):
+            weight = {"weight": value.weight} if isinstance(value, Weighted) else {}
+            return {"name": value.name, **weight, **plain(value.options)}
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        if isinstance(value, list | tuple):
+            return [plain(entry) for entry in value]
+        return {key: plain(entry) for key, entry in value.items()} if isinstance(value, dict) else value
+
+    data: dict[str, Any] = plain(config)
+    return data
+
+
+def _table(kind: Any, values: Any, source: str, place: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise BadOption(f"{source}: {place} must be a table, not {values!r:.60}")
+    if issubclass(kind, Named):
+        return _named(kind, values, source, place)
+    hints = typing.get_type_hints(kind)
+    names = [f.name for f in dataclasses.fields(kind)]
+    arguments = {}
+    for key, value in values.items():
+        here = f"{place}.{key}" if place else key
+        if key not in names:
+            close = difflib.get_close_matches(key, names, 1)
+            way_out = f"did you mean {close[0]}?" if close else f"there is {', '.join(names)}"
+            raise BadOption(f"{source}: {here} is not known; {way_out}")
+        arguments[key] = _value(hints[key], value, source, here)
+    for f in dataclasses.fields(kind):
+        absent = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if absent and f.name not in arguments:
+            where = f" of [[{place}]]" if place else ""
+            raise BadOption(f"{source}: {f.name}{where} is missing")
+    return kind(**arguments)
+
+
+def _named(kind: Any, values: Mapping[str, Any], source: str, place: str) -> Any:
+    if not isinstance(values.get("name"), str):
+        raise BadOption(f"{source}: {place} must have a name, as {{name = ...}}, not {dict(values)!r:.60}")
+    options = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key not in ("name", "weight")
+    }
+    if kind is Weighted:
+        return Weighted(values["name"], options, _value(float, values.get("weight", 1.0), source, f"{place}.weight"))
+    return Named(values["name"], {**options, **({"weight": values["weight"]} if "weight" in values else {})})
+
+
+def _value(hint: Any, value: Any, source: str, place: str) -> Any:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        if isinstance(value, str) and issubclass(hint, Named):  # type: ignore[arg-type]
+            value = {"name": value}
+        return _table(hint, value, source, place)
+    if origin is tuple:
+        values = value if isinstance(value, list | tuple) else [value]
+        if inner[-1] is not Ellipsis and len(values) != len(inner):
+            raise BadOption(f"{source}: {place} must be {len(inner)} numbers, not {value!r}")
+        return tuple(_value(inner[0], entry, source, place) for entry in values)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise BadOption(f"{source}: {place} must be a table, not {value!r:.60}")
+        return dict(value)
+    if origin is types.UnionType:  # pragma: no cover  no field is one
+        return value
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise BadOption(f"{source}: {place} must be of type {hint.__name__}, not {value!r}")
+    return value
+
+
+def choose(known: Mapping[str, Any], name: str, what: str) -> Any:
+    """One of a registry. Raises `BadOption` with what there is."""
+    if name not in known:
+        close = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise BadOption(f"there is no {what} {name!r}; {hint}there is {', '.join(known)}")
+    return known[name]

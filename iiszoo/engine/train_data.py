@@ -1,0 +1,104 @@
+"""The data of a training run: sources, held-out images, and the loader of batches."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from iiszoo.clicking.first_clicks import FIRST_CLICKS
+from iiszoo.data.all_regions import AllRegions
+from iiszoo.data.base import EvaluationDataset
+from iiszoo.data.seg_dataset import SegDataset
+from iiszoo.data.training_samples import (
+    Batch,
+    HeldOut,
+    InMemory,
+    Numbers,
+    Regions,
+    Source,
+    TrainingSamples,
+    collate,
+    one_thread,
+    split,
+)
+from iiszoo.data.training_selectors import SELECTORS
+from iiszoo.data.views import VIEWS
+from iiszoo.engine.train_config import DataTable, Named, TrainConfig, choose
+from iiszoo.errors import BadOption
+from iiszoo.loading import load_dataset
+
+
+def source_of(table: DataTable, in_memory: bool) -> Source:
+    """One `[[data]]` of a configuration. Raises `BadOption`, `UnknownId`, `DatasetError`."""
+    dataset = load_dataset(table.dataset, table.root or None)
+    full: SegDataset = dataset.source if isinstance(dataset, AllRegions) else Regions(dataset)
+    if in_memory:
+        full = InMemory(full, os.cpu_count() or 1)
+    selectors = [
+        (named.weight, configured(SELECTORS, named, f"region selector of {table.dataset}")) for named in table.selector
+    ]
+    return Source(full, selectors, range(len(full)), table.weight)
+
+
+def configured(known: dict[str, Any], named: Named, what: str, **more: Any) -> Any:
+    """A function of a registry with its keywords bound. Raises `BadOption` where it has no such keyword."""
+    function = choose(known, named.name, what)
+    takes = inspect.signature(function).parameters
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values()):
+        keywords = [name for name, parameter in takes.items() if parameter.kind is parameter.KEYWORD_ONLY]
+        for name in named.options:
+            if name not in keywords:
+                raise BadOption(f"{what} {named.name} has no option {name}; it has {', '.join(keywords) or 'none'}")
+    return partial(function, **{**named.options, **more})
+
+
+def sources(config: TrainConfig) -> tuple[list[Source], list[Source]]:
+    """(for training, held out)."""
+    pairs = [
+        split(source_of(table, config.run.in_memory), config.validation.held_out, config.run.seed)
+        for table in config.data
+    ]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def samples(config: TrainConfig, train: list[Source]) -> TrainingSamples:
+    view = configured(VIEWS, config.view, "view", size=config.size)
+    first = configured(FIRST_CLICKS, config.clicks.first, "way of first clicks")
+    return TrainingSamples(train, view, first, config.run.seed)
+
+
+def loader(config: TrainConfig, train: TrainingSamples, start: int) -> DataLoader[Batch]:
+    """Batches from step `start` on (steps of the loader: `accumulate` of them make one of the optimiser)."""
+    workers = config.run.workers if config.run.workers >= 0 else max(1, (os.cpu_count() or 3) - 2)
+    train[start * config.run.batch_size]  # compiles what workers inherit, and raises here what they would
+    return DataLoader(
+        train,  # type: ignore[arg-type]
+        batch_size=config.run.batch_size,
+        sampler=Numbers(start * config.run.batch_size),
+        collate_fn=collate,
+        num_workers=workers,
+        worker_init_fn=one_thread,
+        pin_memory=_pins(config),
+        prefetch_factor=3 if workers else None,
+        persistent_workers=False,
+    )
+
+
+def validation_set(config: TrainConfig, held: list[Source]) -> EvaluationDataset | None:
+    """What the run is validated on; None where nothing is held out."""
+    table = config.validation
+    if table.dataset:
+        return load_dataset(table.dataset, Path(table.root) if table.root else None)
+    found = HeldOut(held, config.run.seed, table.limit)
+    return found if len(found) else None
+
+
+def _pins(config: TrainConfig) -> bool:
+    import torch
+
+    return config.run.device in ("auto", "cuda") and torch.cuda.is_available()

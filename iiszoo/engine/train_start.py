@@ -1,0 +1,109 @@
+"""What a training run starts from: a trained network, a run, a model of the zoo, or a bare file of weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from iiszoo import assets
+from iiszoo.engine.train_config import Named, NetworkTable
+from iiszoo.errors import BadOption, WeightsError, one_line
+from iiszoo.model_reference import resolve
+from iiszoo.models import network_file, trained
+from iiszoo.models.wrappers.description import NetworkDescription
+from iiszoo.object_path import load_object
+from iiszoo.registry import resolve_model
+from iiszoo.trained_file import ENTRY, named_file
+
+
+class Start(NamedTuple):
+    """`description` of the network that the weights `state` belong to; None where their file does not say."""
+
+    source: str
+    description: NetworkDescription | None
+    state: Mapping[str, Tensor]
+
+    def put_into(self, network: nn.Module) -> None:
+        """Raises `WeightsError` where the weights are not those of `network`."""
+        state = self.state
+        if not network.state_dict().keys() & state.keys():  # as the library itself names them
+            state = {f"whole.{name}": value for name, value in state.items()}
+        network_file.fill(network, state, self.source)
+
+
+def find(start: str) -> Start:
+    """Raises `BadOption` for a model that cannot be trained, `UnknownId`, `WeightsError`."""
+    file = named_file(start)
+    if file is not None:
+        return _of_file(file)
+    card, _ = resolve_model(start)
+    if load_object(card.loader) is trained.load:
+        return _of_file(assets.fetch(card))
+    if not card.network:
+        raise BadOption(f"model {card.id} cannot be trained: its card names no `network`")
+    model: Any = resolve(start).load()
+    network = getattr(getattr(model.function, "network", None), "network", None)
+    if not isinstance(network, nn.Module):
+        raise BadOption(f"model {card.id} cannot be started from: it is no ClickModel of a network")
+    return Start(start, description_of_family(card.id), network.state_dict())
+
+
+def description_of_family(model: str) -> NetworkDescription:
+    """The network that the card of `model` names: disks of 5 pixels, and the previous mask if it takes one."""
+    card, _ = resolve_model(model)
+    return NetworkDescription(
+        library="iiszoo",
+        architecture=card.id,
+        encoder="",
+        previous_mask="mask" in card.prompts,
+        encoding="disk",
+        encoding_options={"radius": 5},
+    )
+
+
+def network_table(start: Start, configured: NetworkTable) -> NetworkTable:
+    """The [network] of a run from `start`: what the start says it is. Raises `BadOption` where the configuration says
+    something else.
+    """
+    found = start.description
+    if configured.encoder_weights:
+        raise BadOption(f"network.encoder_weights and a start ({start.source}) are two beginnings; give one")
+    if found is None:
+        return configured
+    table = dataclasses.replace(
+        NetworkTable(),
+        **{
+            name: getattr(found, name)
+            for name in ("library", "architecture", "encoder", "fusion", "previous_mask", "mean", "std", "options")
+        },
+        encoding=Named(found.encoding, dict(found.encoding_options)),
+    )
+    for field in dataclasses.fields(NetworkTable):
+        said, is_so = getattr(configured, field.name), getattr(table, field.name)
+        if said not in (is_so, getattr(NetworkTable(), field.name)):
+            raise BadOption(
+                f"network.{field.name} is {said!r:.80} in the configuration, but {is_so!r:.80} in {start.source}; "
+                "leave [network] out: it is what the start says"
+            )
+    return table
+
+
+def _of_file(file: Path) -> Start:
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file
+
+    try:
+        with safe_open(file, "pt") as opened:
+            told = ENTRY in (opened.metadata() or {})
+        if not told:
+            return Start(str(file), None, load_file(file))
+    except FileNotFoundError as error:
+        raise WeightsError(f"there is no file {file} to start from") from error
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{file} cannot be read as safetensors: {one_line(error)}") from error
+    found = network_file.load(file)
+    return Start(str(file), found.description, found.network.state_dict())

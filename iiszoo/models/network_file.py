@@ -1,0 +1,117 @@
+"""A trained network in one safetensors file: its weights, and in the metadata what network they belong to.
+
+The metadata's entry `iiszoo` is JSON: `network`, the description, `sighting`, how a session shows it an image, and
+whatever else is known (`training`: data sets, steps, NoC).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from iiszoo.errors import BadOption, WeightsError, one_line
+from iiszoo.models.click_model import ClickModel
+from iiszoo.models.second_look import LookTwice
+from iiszoo.models.wrappers.description import Encoded, NetworkDescription, Sighting, as_json, build
+from iiszoo.trained_file import ENTRY, facts_of
+
+
+class TrainedNetwork(NamedTuple):
+    """A network for inference, float32, without gradients, and what it is."""
+
+    network: nn.Module
+    description: NetworkDescription
+    sighting: Sighting
+    facts: dict[str, Any]
+
+    def model(self) -> ClickModel:
+        return click_model(self.network, self.description, self.sighting)
+
+
+def click_model(network: nn.Module, description: NetworkDescription, sighting: Sighting) -> ClickModel:
+    """The model of the standard format that plays sessions with `network`."""
+    encoded = Encoded(network, description.encode())
+    kind = LookTwice if sighting.second_look else ClickModel
+    model = kind(encoded, sighting.zoom(), flip=sighting.flip, with_prev_mask=description.previous_mask)
+    model.threshold = sighting.threshold
+    return model
+
+
+def save(
+    path: Path,
+    network: nn.Module,
+    description: NetworkDescription,
+    sighting: Sighting,
+    facts: Mapping[str, Any],
+    *,
+    half: bool = True,
+) -> None:
+    """Write the file in one step: who reads it meets the old one or the new one. In half precision by default."""
+    state = {
+        name: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, value in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    metadata = {"network": as_json(description), "sighting": asdict(sighting), **facts}
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        save_file(state, fresh, metadata={ENTRY: json.dumps(metadata)})
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def load(path: str | Path) -> TrainedNetwork:
+    """The network of a file that `save` wrote. Raises `WeightsError` naming the file."""
+    network, description, sighting, facts = _described(Path(path))
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read as safetensors: {error}") from error
+    fill(network, state, str(path))
+    return TrainedNetwork(
+        network.to(memory_format=torch.channels_last).eval().requires_grad_(False), description, sighting, facts
+    )
+
+
+def untrained(path: Path) -> nn.Module:
+    """The network that a file describes, with random weights. Raises `WeightsError` naming the file."""
+    return _described(path)[0]
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Put weights into a network, every one that it has. Raises `WeightsError` naming `source` and the first fault."""
+    own = network.state_dict()
+    wanting = [name for name in own.keys() - state.keys() if not name.endswith("num_batches_tracked")]
+    unknown = state.keys() - own.keys()
+    for name in sorted([*wanting, *unknown]):
+        raise WeightsError(
+            f"{source} does not fit the network: {name} is {'absent' if name in own else 'not one of its'}"
+        )
+    try:
+        network.load_state_dict({name: value.to(own[name].dtype) for name, value in state.items()}, strict=False)
+    except RuntimeError as error:
+        raise WeightsError(f"{source} does not fit the network: {one_line(error)}") from error
+
+
+def _described(path: Path) -> tuple[nn.Module, NetworkDescription, Sighting, dict[str, Any]]:
+    facts = facts_of(path)
+    try:
+        description = NetworkDescription(**_tuples(facts.pop("network")))
+        sighting = Sighting(**_tuples(facts.pop("sighting")))
+        return build(description), description, sighting, facts
+    except (KeyError, TypeError, BadOption) as error:
+        raise WeightsError(f"{path} describes a network that this iiszoo cannot build: {error}") from error
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

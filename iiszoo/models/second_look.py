@@ -1,0 +1,139 @@
+"""A second look: from the second click on, the network sees what the newest click changed once more, from nearer.
+
+After FocalClick's focus view (Chen et al., CVPR 2022, arXiv 2204.02574), with one network for both looks: the component
+of changed pixels under the newest click, its box expanded, goes through the network again with the answer as previous
+probabilities, and the new answer is pasted over the old one with a soft border.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from iiszoo.models.click_model import ClickModel, Sight, _alike
+from iiszoo.models.zoom import (
+    Box,
+    crop,
+    crop_size,
+    cut,
+    expand,
+    from_inclusive,
+    paste,
+    read_box,
+    to_crop,
+    whole_image,
+)
+from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_of, join
+
+
+@dataclass(frozen=True)
+class LookRule:
+    """Which part is looked at again.
+
+    Attributes:
+        expansion: factor on the sides of the changed component's box, about its middle.
+        least: of a side, in pixels, before it is cut off at the border.
+        most: no second look where both sides exceed this share of what was seen.
+    """
+
+    expansion: float = 2.0
+    least: float = 80
+    most: float = 0.6
+
+
+def look_again(changed: NDArray[np.bool_], click: Click, seen: Box, rule: LookRule) -> Box | None:
+    """Where to look again: the expanded box of the 8-connected component of `changed`, bool (H, W), under the click.
+
+    `seen` is what the network was shown, which the box does not leave. None where the click changed nothing under it,
+    or the box is hardly less than what was seen.
+    """
+    row, col = click
+    if not (0 <= row < changed.shape[0] and 0 <= col < changed.shape[1]) or not changed[row, col]:
+        return None
+    # Not cv2.connectedComponents: its threads hang in a forked process.
+    _, _, _, (left, top, width, height) = cv2.floodFill(changed.astype(np.uint8), None, (col, row), 2, flags=8)
+    ends: list[int] = []
+    for first, last in ((top, top + height - 1), (left, left + width - 1)):
+        ends += map(round, expand(first, last, rule.expansion, rule.least))
+    box = from_inclusive(ends).clip(seen)
+    if box.height < 2 or box.width < 2 or min(box.height / seen.height, box.width / seen.width) > rule.most:
+        return None
+    return box
+
+
+def soft_border(size: tuple[int, int], inner: tuple[bool, bool, bool, bool], share: float = 0.1) -> Tensor:
+    """Weights (h, w) that fall towards those borders that are `inner` (top, bottom, left, right), over `share` of a
+    side; 1 elsewhere.
+    """
+    lines = []
+    for side, (first, last) in zip(size, (inner[:2], inner[2:]), strict=True):
+        ramp = max(1.0, share * side)
+        at = torch.arange(side, dtype=torch.float32) + 0.5
+        line = torch.ones(side)
+        if first:
+            line = torch.minimum(line, at / ramp)
+        if last:
+            line = torch.minimum(line, (side - at) / ramp)
+        lines.append(line)
+    return lines[0][:, None] * lines[1]
+
+
+class LookTwice(ClickModel):
+    """A `ClickModel` that looks again. State and arguments are the same; it needs a zoom and the previous mask."""
+
+    rule = LookRule()
+
+    def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
+        """One interaction."""
+        y, state = super().__call__(x, z, pcs, ncs)
+        outputs = list(y)
+        boxes: dict[int, Box] = {}
+        sights: dict[int, Sight] = {}
+        assert self.zoom is not None
+        for b in range(len(x)):
+            positives, negatives = clicks_of(pcs, b), clicks_of(ncs, b)
+            newest = [click for kind in (pcs, ncs) if kind for click in kind[-1][b]]
+            if len(positives) + len(negatives) < 2 or not newest:
+                continue
+            size = (int(x[b].shape[-2]), int(x[b].shape[-1]))
+            changed = (outputs[b][0] > self.zoom.threshold) != (z["prev_output"][b][0] > self.zoom.threshold)
+            seen = read_box(state["roi"], b) or whole_image(size)
+            box = look_again(changed.cpu().numpy(), newest[-1], seen, self.rule)
+            if box is None:
+                continue
+            target = crop_size(box, self.zoom.target)
+            picture = crop(torch.cat((x[b], outputs[b])), box, target)
+            sights[b] = Sight(picture, *(to_crop(points, box, target) for points in (positives, negatives)))
+            boxes[b] = box
+        for group in _alike(sights):
+            for b, probabilities in zip(group, self._probabilities([sights[b] for b in group]), strict=True):
+                outputs[b] = _pasted(outputs[b], probabilities, boxes[b])
+        y = join(outputs) if isinstance(x, Tensor) else outputs
+        return y, {**state, "prev_output": y}
+
+
+def _pasted(answer: Tensor, part: Tensor, box: Box) -> Tensor:
+    size = (int(answer.shape[-2]), int(answer.shape[-1]))
+    inner = (box.top > 0, box.bottom < size[0], box.left > 0, box.right < size[1])
+    over = answer.new_zeros(answer.shape)
+    cut(over, box).copy_(soft_border((box.height, box.width), inner))
+    return torch.lerp(answer, paste(part, box, size), over)
+
+
+def training_looks(
+    before: Tensor, after: Tensor, newest: list[Click | None], rule: list[LookRule], threshold: float
+) -> dict[int, Box]:
+    """The boxes of those elements of a training batch that have one; probabilities (B, 1, H, W), one transfer."""
+    changed = ((after[:, 0] > threshold) != (before[:, 0] > threshold)).cpu().numpy()
+    seen = whole_image(changed.shape[1:])
+    found: dict[int, Box] = {}
+    for b, click in enumerate(newest):
+        box = None if click is None else look_again(changed[b], click, seen, rule[b])
+        if box is not None:
+            found[b] = box
+    return found

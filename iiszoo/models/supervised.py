@@ -1,0 +1,200 @@
+"""A training step with clicks in it: further interactions without gradient, then one answer that has one.
+
+After RITM's iterative training (Sofiiuk et al., arXiv 2102.06583; `isegm/engine/trainer.py` at b9b4460): each further
+interaction shows the network its own last answer, in eval mode, and the next click falls on what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from iiszoo.clicking.next_click import next_clicks
+from iiszoo.models.losses import Loss
+from iiszoo.models.second_look import LookRule, training_looks
+from iiszoo.models.zoom import Box, to_crop
+
+Points = list[tuple[float, float]]
+Encoding = Callable[..., Tensor]
+
+
+class Samples(Protocol):
+    """A batch, on the network's device. `image` uint8 (B, h, w, 3); `target`, `valid` bool (B, 1, h, w); `draws`
+    float64 (B, n) in [0, 1), the chance of all that happens later; clicks (row, col) of each element.
+    """
+
+    image: Tensor
+    target: Tensor
+    valid: Tensor | None
+    positives: list[list[tuple[int, int]]]
+    negatives: list[list[tuple[int, int]]]
+    draws: Tensor
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """How a sample is clicked on in training.
+
+    Attributes:
+        shares: the probabilities of 0, 1, 2, ... further interactions, drawn for a step, all elements alike.
+        threshold: object is above it, for the next click.
+        depth: the next click is uniform where the distance inside the error exceeds this share of the greatest.
+        second_look: of so many elements, after two further interactions or more, the last answer's second look is what
+            is trained on (`iiszoo.models.second_look`).
+        every_loss: the losses of all interactions are summed, each with its gradient (CFR-ICL, arXiv 2303.05620).
+        previous_mask: whether the network reads the previous probabilities.
+    """
+
+    shares: tuple[float, ...] = (0.2, 0.25, 0.25, 0.2, 0.1)
+    threshold: float = 0.5
+    depth: float = 0.5
+    second_look: float = 0.0
+    every_loss: bool = False
+    previous_mask: bool = True
+
+    def number(self, seed: int, step: int) -> int:
+        """The further interactions of a step."""
+        shares = np.array(self.shares, float)
+        return int(np.random.default_rng([seed, step, 1]).choice(len(shares), p=shares / shares.sum()))
+
+
+class Answer(NamedTuple):
+    """`loss` (B,) with its gradient; `logits` and `target` (B, 1, h, w) of the last answer."""
+
+    loss: Tensor
+    logits: Tensor
+    target: Tensor
+
+
+def answer(
+    network: Callable[[Tensor, Tensor], Tensor],
+    batch: Samples,
+    encoding: Encoding,
+    loss: Loss,
+    rules: Interactions,
+    n_further: int,
+    mode: nn.Module | None = None,
+) -> Answer:
+    """Play `n_further` interactions with a batch, and return the loss of the answer after them.
+
+    `mode` is the module to be set to eval mode meanwhile, the network itself by default; it is in training mode
+    afterwards.
+    """
+    module = mode if mode is not None else network
+    assert isinstance(module, nn.Module)
+    play = _Play(batch, encoding, rules)
+    losses: list[Tensor] = []
+    for k in range(n_further):
+        if rules.every_loss:
+            logits = network(play.image, play.maps())
+            losses.append(loss(logits, play.target, play.valid))
+            logits = logits.detach()
+        else:
+            module.eval()
+            with torch.no_grad():
+                logits = network(play.image, play.maps())
+        with torch.no_grad():
+            play.further(logits, k, last=k == n_further - 1)
+    if n_further and not rules.every_loss:
+        # what autocast casts without gradient must not be met again by the pass that needs one
+        torch.clear_autocast_cache()
+    module.train()
+    logits = network(play.image, play.maps())
+    losses.append(loss(logits, play.target, play.valid))
+    return Answer(torch.stack(losses).sum(0), logits, play.target)
+
+
+class _Play:
+    """A batch being clicked on."""
+
+    def __init__(self, batch: Samples, encoding: Encoding, rules: Interactions) -> None:
+        self.encoding, self.rules, self.draws = encoding, rules, batch.draws
+        # (B, h, w, 3) seen as (B, 3, h, w) is channels_last already
+        self.image = batch.image.permute(0, 3, 1, 2).float().div_(255)
+        self.target = batch.target.float()
+        self.valid = batch.valid
+        self.size = (int(self.image.shape[-2]), int(self.image.shape[-1]))
+        self.positives: list[Points] = [list(points) for points in batch.positives]
+        self.negatives: list[Points] = [list(points) for points in batch.negatives]
+        self.newest: list[tuple[int, int] | None] = [None] * len(self.image)
+        self.before = self.previous = torch.zeros_like(self.target)
+        self.clicks = self._encoded(self.positives, self.negatives)
+
+    def maps(self) -> Tensor:
+        """What the network reads beside the image."""
+        if not self.rules.previous_mask:
+            return self.clicks
+        return torch.cat((self.previous, self.clicks), dim=1).contiguous(memory_format=torch.channels_last)
+
+    def further(self, logits: Tensor, k: int, last: bool) -> None:
+        """Take the network's answer, look again where that is to be trained, click everywhere else."""
+        self.before, self.previous = self.previous, logits.float().sigmoid()
+        looks: dict[int, Box] = {}
+        if last and k >= 1 and self.rules.second_look > 0:
+            looks = self._looks()
+        ignore = None if self.valid is None else ~self.valid
+        drawn = self.draws[:, k].to(self.image.device, non_blocking=True)
+        found = next_clicks(self.previous, self.target, drawn, self.rules.threshold, self.rules.depth, ignore).tolist()
+        new: tuple[list[Points], list[Points]] = ([], [])
+        for b, (row, col, positive) in enumerate(found):
+            point: Points = [(row, col)] if row >= 0 and b not in looks else []
+            self.newest[b] = (row, col) if point else None
+            new[0].append(point if positive else [])
+            new[1].append([] if positive else point)
+            self.positives[b] += new[0][b]
+            self.negatives[b] += new[1][b]
+        self.clicks = self._encoded(*new, onto=self.clicks)
+        if looks:
+            self._look_again(looks)
+
+    def _looks(self) -> dict[int, Box]:
+        """The boxes of the elements whose second look is trained; how wide is drawn too."""
+        chance = self.draws[:, -3:].tolist()
+        newest = [click if chance[b][0] < self.rules.second_look else None for b, click in enumerate(self.newest)]
+        rules = [LookRule(expansion=1.5 + wide, least=60 + 60 * more) for _, wide, more in chance]
+        return training_looks(self.before, self.previous, newest, rules, self.rules.threshold)
+
+    def _look_again(self, looks: dict[int, Box]) -> None:
+        """Put the crops in the place of what they are crops of."""
+        which = list(looks)
+        at = torch.tensor(which, device=self.image.device)
+        grid = _grid(list(looks.values()), self.size, self.image.device)
+        layers = [self.image[at], self.previous[at], self.target[at]]
+        if self.valid is not None:
+            layers.append(self.valid[at].float())
+        seen = F.grid_sample(torch.cat(layers, 1), grid, mode="bilinear", padding_mode="border", align_corners=True)
+        self.image = self.image.index_copy(0, at, seen[:, :3])
+        self.previous = self.previous.index_copy(0, at, seen[:, 3:4])
+        self.target = self.target.index_copy(0, at, (seen[:, 4:5] >= 0.5).float())
+        if self.valid is not None:
+            self.valid = self.valid.index_copy(0, at, seen[:, 5:6] >= 0.5)
+        for kind in (self.positives, self.negatives):
+            for b in which:
+                kind[b] = to_crop(kind[b], looks[b], self.size)
+        drawn = self._encoded([self.positives[b] for b in which], [self.negatives[b] for b in which])
+        self.clicks = self.clicks.index_copy(0, at, drawn)
+
+    def _encoded(self, positives: Sequence[Points], negatives: Sequence[Points], onto: Tensor | None = None) -> Tensor:
+        return self.encoding([positives], [negatives], self.size, onto=onto, device=self.image.device)
+
+
+def _grid(boxes: Sequence[Box], size: tuple[int, int], device: torch.device) -> Tensor:
+    """(n, h, w, 2) for `grid_sample` with aligned corners: each box stretched over the size, as
+    `iiszoo.models.zoom.crop` does.
+    """
+    lines = []
+    for axis in (0, 1):
+        ends = torch.tensor([box[2 * axis : 2 * axis + 2] for box in boxes], dtype=torch.float32, device=device)
+        ends -= ends.new_tensor([0, 1])  # the middles of the first and the last pixel
+        steps = torch.linspace(0, 1, size[axis], device=device)
+        at = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * steps
+        lines.append(2 * at / (size[axis] - 1) - 1)
+    rows = lines[0][:, :, None].expand(-1, -1, size[1])
+    columns = lines[1][:, None, :].expand(-1, size[0], -1)
+    return torch.stack((columns, rows), dim=-1)

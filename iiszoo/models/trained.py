@@ -1,0 +1,68 @@
+"""Trained networks as models: what the cards of `smp`, and of plugins that `iiszoo train` exports, name as loader."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from iiszoo import assets
+from iiszoo.cards import ModelCard
+from iiszoo.errors import BadOption
+from iiszoo.models.click_options import crop_target
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from iiszoo.models.click_model import ClickModel
+
+
+def load(
+    card: ModelCard,
+    *,
+    device: str,
+    checkpoint: Path | None = None,
+    size: int | str | None = None,
+    flip: bool | None = None,
+    second_look: bool | None = None,
+) -> ClickModel:
+    """The model of a card, with its weights or those of `checkpoint`; see `load_file`."""
+    file = checkpoint or assets.fetch(card)
+    return load_file(file, device=device, size=size, flip=flip, second_look=second_look)
+
+
+def load_file(
+    file: Path,
+    *,
+    device: str,
+    size: int | str | None = None,
+    flip: bool | None = None,
+    second_look: bool | None = None,
+) -> ClickModel:
+    """The model of a file that `iiszoo train` wrote, shown images as the file says, unless an option says otherwise.
+
+    `size`: what a crop is resized to, a side in pixels or "HEIGHTxWIDTH". `flip`: average with the answer to the
+    mirrored image. `second_look`: see `iiszoo.models.second_look`. Raises `WeightsError`, and `BadOption` for a value
+    that is none.
+    """
+    changes: dict[str, Any] = {}
+    if size is not None:
+        target = crop_target(size)
+        changes["size"] = target if isinstance(target, tuple) else (target, target)
+    for name, value in (("flip", flip), ("second_look", second_look)):
+        if value is not None:
+            if not isinstance(value, bool):
+                raise BadOption(f"option {name}={value} must be true or false")
+            changes[name] = value
+    from iiszoo.models import network_file
+
+    found = network_file.load(file)
+    sighting = dataclasses.replace(found.sighting, **changes)
+    return network_file.click_model(found.network.to(device), found.description, sighting)
+
+
+def untrained(card: ModelCard) -> nn.Module:
+    """The network of a card with random weights, as its file of weights describes it: what a card's `network` names."""
+    from iiszoo.models import network_file
+
+    return network_file.untrained(assets.fetch(card))

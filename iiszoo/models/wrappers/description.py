@@ -1,0 +1,126 @@
+"""What a network is, as plain data: stored with its weights, so that a file of weights rebuilds its network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from iiszoo.clicking import encode
+from iiszoo.errors import BadOption
+from iiszoo.models.zoom import Point, Zoom
+from iiszoo.object_path import load_object
+from iiszoo.registry import resolve_model
+
+ENCODINGS: dict[str, Callable[..., Tensor]] = {
+    "disk": encode.disk,
+    "distance": encode.distance,
+    "gaussian": encode.gaussian,
+    "euclidean": encode.euclidean,
+}
+FUSIONS = ("early", "intermediate")
+
+
+@dataclass(frozen=True)
+class NetworkDescription:
+    """A network with click inputs.
+
+    Attributes:
+        library: whose architectures and encoders these are; "smp" is segmentation_models_pytorch. "iiszoo": the
+            network of a model's card, whose id is the architecture; it has no encoder or fusion to choose.
+        architecture, encoder: by the library's names; `options` are further keywords of the architecture.
+        fusion: "early": the maps join the image at the first convolution. "intermediate": a second encoder reads them,
+            and its features are added to those of the image, level by level.
+        mean, std: of the encoder's input; RGB in [0, 1] becomes (RGB - mean) / std.
+        previous_mask: whether the network reads the previous probabilities.
+        encoding, encoding_options: the click maps, a function of `iiszoo.clicking.encode` and its keywords.
+    """
+
+    architecture: str = "unet"
+    encoder: str = "tu-tf_efficientnet_lite0"
+    fusion: str = "early"
+    library: str = "smp"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    previous_mask: bool = True
+    encoding: str = "disk"
+    encoding_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("library", self.library, ("smp", "iiszoo")),
+            ("fusion", self.fusion, FUSIONS),
+            ("encoding", self.encoding, tuple(ENCODINGS)),
+        ):
+            if value not in known:
+                raise BadOption(f"{name} {value!r} is not known; there is {', '.join(known)}")
+
+    @property
+    def n_maps(self) -> int:
+        """The channels that the network reads beside the image."""
+        per_kind = len(self.encoding_options.get("scales", (0, 0, 0))) if self.encoding == "gaussian" else 1
+        return 2 * per_kind + self.previous_mask
+
+    def encode(self) -> Callable[..., Tensor]:
+        """The encoding: called as those of `iiszoo.clicking.encode`."""
+        return partial(ENCODINGS[self.encoding], **self.encoding_options)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """How a session shows the network an image: the settings of `ClickModel` and its zoom that go with the weights.
+
+    Attributes:
+        size: height and width of what the network is shown, in pixels.
+        expansion, min_crop, keep_iou: see `iiszoo.models.zoom.Zoom`. The first look is at the whole image.
+        flip: average with the answer to the mirrored image.
+        second_look: see `iiszoo.models.second_look`.
+        threshold: object is what is above it.
+    """
+
+    size: tuple[int, int] = (320, 320)
+    expansion: float = 1.4
+    min_crop: int = 100
+    keep_iou: float = 0.5
+    flip: bool = False
+    second_look: bool = False
+    threshold: float = 0.5
+
+    def zoom(self) -> Zoom:
+        return Zoom((self.size[0], self.size[1]), -1, self.expansion, self.min_crop, self.keep_iou, self.threshold)
+
+
+def as_json(description: NetworkDescription) -> dict[str, Any]:
+    """Plain data of which `NetworkDescription(**data)` makes the same again."""
+    return asdict(description)
+
+
+def build(description: NetworkDescription) -> nn.Module:
+    """The network of a description, with random weights. Raises `BadOption` naming what cannot be built."""
+    if description.library == "iiszoo":
+        card, _ = resolve_model(description.architecture)
+        if not card.network:
+            raise BadOption(f"model {card.id} cannot be trained: its card names no `network`")
+        network: nn.Module = load_object(card.network)(card)
+        return network
+    from iiszoo.models.wrappers import smp
+
+    return smp.build(description)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A `Network` of `iiszoo.models.click_model` from `network(image, maps)` and an encoding."""
+
+    network: Callable[[Tensor, Tensor], Tensor]
+    encoding: Callable[..., Tensor]
+
+    def __call__(self, pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]]) -> Tensor:
+        size = (int(pictures.shape[-2]), int(pictures.shape[-1]))
+        maps = self.encoding([positives], [negatives], size, device=pictures.device, dtype=pictures.dtype)
+        return self.network(pictures[:, :3], torch.cat((pictures[:, 3:], maps), dim=1))

@@ -1,0 +1,180 @@
+"""Networks of segmentation_models_pytorch with click inputs, fused early or at every level of the encoder.
+
+The encoder's weights for RGB are kept as they are. smp would copy its RGB filters into further channels, over and over;
+here the filters of new channels start small.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from iiszoo.errors import BadOption, one_line
+from iiszoo.models.wrappers.description import NetworkDescription
+
+_OURS = ("encoder_name", "encoder_weights", "in_channels", "classes")
+"""What a description says otherwise."""
+NEW_CHANNELS = 0.01
+"""Standard deviation of the filters of channels that the encoder was not pretrained on."""
+
+
+def build(description: NetworkDescription) -> nn.Module:
+    """The network of a description, with random weights. Raises `BadOption` naming what cannot be built or fused."""
+    if description.fusion == "early":
+        whole = _create(description, 3 + description.n_maps)
+        _fused_filters(whole.encoder, _create(description, 3).encoder, description)
+        return EarlyFusion(whole, description.mean, description.std)
+    whole = _create(description, 3)
+    return IntermediateFusion(whole, _second_encoder(description), description.mean, description.std)
+
+
+class _Normalised(nn.Module):
+    """`whole`, smp's network, and the mean and std of its input."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, whole: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.whole = whole
+        for name, values in (("mean", mean), ("std", std)):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def encoder(self) -> nn.Module:
+        encoder: nn.Module = self.whole.encoder  # type: ignore[assignment]
+        return encoder
+
+    def normalised(self, image: Tensor) -> Tensor:
+        return (image - self.mean.to(image.dtype)) / self.std.to(image.dtype)
+
+
+class EarlyFusion(_Normalised):
+    """Image and maps enter at the first convolution together. Its state dict's names are smp's, under `whole.`."""
+
+    def forward(self, image: Tensor, maps: Tensor) -> Tensor:
+        logits: Tensor = self.whole(torch.cat((self.normalised(image), maps.to(image.dtype)), dim=1))
+        return logits
+
+
+class IntermediateFusion(_Normalised):
+    """A second encoder reads the maps, and its features are added to the image's, level by level: `EncodeSMP`."""
+
+    def __init__(self, whole: nn.Module, second: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__(whole, mean, std)
+        self.second = second
+
+    def forward(self, image: Tensor, maps: Tensor) -> Tensor:
+        features, extra = self.encoder(self.normalised(image)), self.second(maps.to(image.dtype))
+        # the first level is the input itself: of other channels, and no decoder reads it
+        fused = [one + other if one.shape == other.shape else one for one, other in zip(features, extra, strict=True)]
+        logits: Tensor = self.whole.segmentation_head(self.whole.decoder(fused))  # type: ignore[operator]
+        return logits
+
+
+def load_encoder(network: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
+    """Put pretrained RGB weights into the (image's) encoder. New input channels keep their small filters.
+
+    `weights` may be named as smp names them, as timm does, or with any one prefix; entries of a classifier's head may
+    be left over. Raises `BadOption` naming `source` where entries are missing or of another shape.
+    """
+    encoder: nn.Module = network.encoder  # type: ignore[assignment]
+    own = encoder.state_dict()
+    prefixed = {f"model.{name}": value for name, value in weights.items()}
+    given = weights if len(own.keys() & weights.keys()) >= len(own.keys() & prefixed.keys()) else prefixed
+    missing = sorted(name for name in own.keys() - given.keys() if not name.endswith("num_batches_tracked"))
+    if missing:
+        raise BadOption(f"the encoder's weights {source} have no {missing[0]}, and {len(missing) - 1} more are missing")
+    state = {}
+    for name, value in own.items():
+        if name not in given:
+            continue
+        new = given[name].to(value.dtype)
+        if new.shape != value.shape:
+            if (
+                new.dim() != 4
+                or new.shape[1] != 3
+                or new.shape[0] != value.shape[0]
+                or new.shape[2:] != value.shape[2:]
+            ):
+                raise BadOption(
+                    f"the encoder's weights {source}: {name} is {tuple(new.shape)}, not {tuple(value.shape)}"
+                )
+            new = torch.cat((new, value[:, 3:]), dim=1)
+        state[name] = new
+    encoder.load_state_dict(state, strict=False)
+
+
+def library_weights(description: NetworkDescription, name: str) -> dict[str, Tensor]:
+    """The RGB weights that smp or timm has for an encoder under `name`, "imagenet" mostly; it downloads them."""
+    import segmentation_models_pytorch as smp
+
+    try:
+        depth = int(description.options.get("encoder_depth", 5))
+        encoder = smp.encoders.get_encoder(description.encoder, in_channels=3, depth=depth, weights=name)
+    except Exception as error:
+        raise BadOption(
+            f"the weights {name!r} of encoder {description.encoder} cannot be had: {one_line(error)}; give "
+            'encoder_weights a safetensors file, or ""'
+        ) from error
+    state: dict[str, Tensor] = encoder.state_dict()
+    return state
+
+
+def _create(description: NetworkDescription, in_channels: int) -> Any:
+    import segmentation_models_pytorch as smp
+
+    architectures = sorted(smp.MODEL_ARCHITECTURES_MAPPING)
+    if description.architecture.lower() not in architectures:
+        raise BadOption(
+            f"segmentation_models_pytorch has no architecture {description.architecture!r}; it has "
+            f"{', '.join(architectures)}"
+        )
+    made = smp.MODEL_ARCHITECTURES_MAPPING[description.architecture.lower()]
+    known = [name for name in inspect.signature(made).parameters if name not in (*_OURS, "kwargs")]
+    for name in description.options:  # smp hands what it does not know to the encoder, which may take anything
+        if name not in known:
+            raise BadOption(f"network.options: {description.architecture} has no {name}; it has {', '.join(known)}")
+    try:
+        return smp.create_model(
+            description.architecture,
+            encoder_name=description.encoder,
+            encoder_weights=None,
+            in_channels=in_channels,
+            classes=1,
+            **description.options,
+        )
+    except Exception as error:
+        raise BadOption(
+            f"segmentation_models_pytorch cannot build {description.architecture} with the encoder "
+            f"{description.encoder}: {one_line(error)}"
+        ) from error
+
+
+def _second_encoder(description: NetworkDescription) -> nn.Module:
+    whole = _create(description, description.n_maps)
+    second: nn.Module = copy.deepcopy(whole.encoder)
+    return second
+
+
+def _fused_filters(encoder: nn.Module, for_rgb: nn.Module, description: NetworkDescription) -> None:
+    """Start the filters of the channels beyond RGB small. `for_rgb` is the same encoder for three channels."""
+    shapes = {name: value.shape for name, value in for_rgb.state_dict().items()}
+    state = encoder.state_dict()
+    wider = [name for name, value in state.items() if value.shape != shapes[name]]
+    for name in wider:
+        value = state[name]
+        if value.dim() != 4 or value.shape[1] != 3 + description.n_maps or shapes[name][1] != 3:
+            raise BadOption(
+                f"early fusion does not know how to widen {name} of encoder {description.encoder}; use intermediate"
+            )
+        nn.init.normal_(value[:, 3:], std=NEW_CHANNELS)
+    if not wider:
+        raise BadOption(
+            f"encoder {description.encoder} does not take more than three channels; early fusion needs that"
+        )

@@ -1,0 +1,97 @@
+"""Runs of `iiszoo train`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+
+from iiszoo.engine import train_config
+from iiszoo.engine.train import train
+from iiszoo.errors import BadOption, RunError
+from iiszoo.models import network_file
+
+
+def _config(data, **run):
+    return train_config.from_data({**data, "run": {**data["run"], **run}}, "test")
+
+
+def test_a_run_leaves_networks_that_answer(tiny, tmp_path):
+    said = []
+    facts = train(_config(tiny), tmp_path / "run", say=said.append)
+    assert [v["step"] for v in facts["validations"]] == [3, 6]
+    assert (tmp_path / "run/log.csv").read_text().startswith("step,seconds,loss,")
+    for name in ("last", "best"):
+        found = network_file.load(tmp_path / f"run/{name}.safetensors")
+        model = found.model()
+        x = torch.rand(1, 3, 50, 70)
+        y, _ = model(x, model.init_z(x), [[[(20, 30)]]], [[[]]])
+        assert y.shape == (1, 1, 50, 70)
+        assert found.description.encoder == "tu-test_efficientnet"
+    assert json.loads((tmp_path / "run/run.json").read_text())["state"] == "finished"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_run_that_was_cut_in_two_is_the_same_run(tiny, tmp_path, workers):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    tiny["validation"]["times"] = 0
+    tiny["optimiser"]["schedule"] = "constant"
+    train(_config(tiny), whole, say=lambda _: None)
+    train(_config(tiny, steps=2, workers=workers), parts, say=lambda _: None)
+    with pytest.raises(RunError, match="--resume"):
+        train(_config(tiny), parts)
+    train(_config(tiny, workers=workers), parts, resume=True, say=lambda _: None)
+    one, other = (torch.load(place / "last.ckpt", weights_only=True) for place in (whole, parts))
+    assert one["global_step"] == other["global_step"] == 6
+    assert one["state_dict"].keys() == other["state_dict"].keys()
+    for name, value in one["state_dict"].items():
+        assert torch.equal(value, other["state_dict"][name]), name
+
+
+def test_a_signal_ends_a_run_with_a_checkpoint(tiny, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    tiny["validation"]["times"] = 0
+    train(_config(tiny), whole, say=lambda _: None)
+
+    def stop(line):
+        if line.startswith("step 3"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(_config(tiny), parts, say=stop)
+    assert torch.load(parts / "last.ckpt", weights_only=True)["global_step"] == 3
+    train(_config(tiny), parts, resume=True, say=lambda _: None)
+    one, other = (torch.load(place / "last.ckpt", weights_only=True)["state_dict"] for place in (whole, parts))
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_another_configuration_does_not_go_on_in_a_runs_place(tiny, tmp_path):
+    tiny["validation"]["times"] = 0
+    train(_config(tiny, steps=1), tmp_path, say=lambda _: None)
+    with pytest.raises(RunError, match=r"run\.seed differs"):
+        train(_config(tiny, steps=1, seed=3), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value", "said"),
+    [
+        ("run", "step", 3, "run.step is not known; did you mean steps"),
+        ("run", "steps", "many", "run.steps must be of type int"),
+        ("optimiser", "schedule", "cosin", "cosine, constant or step"),
+        ("validation", "held_out", 1.5, "below 1"),
+        ("clicks", "further", [], "probabilities"),
+        ("view", "name", "objekt", "did you mean object"),
+        ("view", "sighs", 3, "view object has no option sighs"),
+        ("network", "encoder", "tu-nothing", "cannot build unet with the encoder tu-nothing"),
+        ("network", "architecture", "unett", "no architecture 'unett'"),
+        ("network", "fusion", "late", "there is early, intermediate"),
+        ("optimiser", "name", "Adem", "no optimiser 'Adem'"),
+    ],
+)
+def test_a_wrong_line_is_named(tiny, tmp_path, table, key, value, said):
+    tiny[table][key] = value
+    with pytest.raises(BadOption, match=said.replace(".", r"\.")):
+        train(_config(tiny), tmp_path / "run", say=lambda _: None)
