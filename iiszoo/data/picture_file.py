@@ -90,7 +90,7 @@ def open_picture(file: Path | BinaryIO) -> Any:
 def _other(path: Path) -> Header:
     with open_picture(path) as image:
         if image.format not in _FORMATS:
-            raise DatasetError(f"{path}: is a {image.format} file, which is not supported; save it as PNG")
+            raise DatasetError(f"{path}: has the format {image.format}, which is not supported; save it as PNG")
         if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # MPO: a photograph with previews or depth
             raise _several(path, image.n_frames)
         columns, rows = image.size

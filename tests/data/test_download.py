@@ -188,8 +188,8 @@ def test_a_set_without_address_says_where_it_can_be_had(tiny_zip: Zip) -> None:
     with pytest.raises(DatasetError) as error:
         fetch(card)
     assert str(error.value) == (
-        "dataset tiny has no public download address: get it from https://tiny.invalid, "
-        "(Tiny.zip); then run `iiszoo data get tiny --archive FILE`, or unpack it and run `iiszoo data add tiny DIR`"
+        "dataset tiny has no public download address: get it from https://tiny.invalid "
+        "(Tiny.zip), then run `iiszoo data get tiny --archive FILE`, or unpack it and run `iiszoo data add tiny DIR`"
     )
     fetch(card, tiny_zip())
     assert len(load(card)) == 3

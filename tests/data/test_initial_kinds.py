@@ -132,7 +132,7 @@ def test_images_that_share_a_stem_have_masks_by_id_only(save: Save, tmp_path: Pa
         for name in ("object1_00009", "init_sp_object1_00009"):
             save(f"davis585/{sequence}/{name}.png", rectangle((3, 3)).astype(np.uint8) * 255)
     save("mine/00009.png", rectangle((3, 3)).astype(np.uint8))
-    with pytest.raises(DatasetError, match="none is called by the id of a sample of davis585"):
+    with pytest.raises(DatasetError, match="none is named after a sample id of davis585"):
         load_dataset(f"davis585?initial=masks:{tmp_path / 'mine'}", tmp_path)
 
 
@@ -252,12 +252,12 @@ def test_images_of_one_name_need_their_directories(save: Save, tmp_path: Path) -
     ("dataset", "found", "reason"),
     [
         ("folder", [entry(7, 0)], r"results have image ids, but folder:.* has none"),
-        ("folder", instances(entry(2, 1)), r"which mask is whose: 1 images .*\(.*dog\.png has 2 and 1\)"),
+        ("folder", instances(entry(2, 1)), r"cannot be matched to samples: 1 images .*\(.*dog\.png has 2 and 1\)"),
         ("coco", [entry(8, 1), entry(8, 2), entry(8, 3)], r"\(dog has 2 and 3\); give each sample's mask"),
-        ("coco", [entry(8, 1, id=80), entry(8, 2), entry(8, 3)], "which mask is whose"),
-        ("coco", [entry(8, 1, id=80), entry(8, 2, id=80), entry(8, 3, id=82)], "which mask is whose"),
-        ("coco", [entry(55, 1)], "none is of an image of coco:"),
-        ("folder", instances(entry(1, 0), names=("cow.png",)), "none is of an image of folder:"),
+        ("coco", [entry(8, 1, id=80), entry(8, 2), entry(8, 3)], "cannot be matched to samples"),
+        ("coco", [entry(8, 1, id=80), entry(8, 2, id=80), entry(8, 3, id=82)], "cannot be matched to samples"),
+        ("coco", [entry(55, 1)], "none belongs to an image of coco:"),
+        ("folder", instances(entry(1, 0), names=("cow.png",)), "none belongs to an image of folder:"),
         ("coco", [{"image_id": 7}, "x"], "annotation number 2 is not a result"),
         ("coco", {"images": []}, "is not an instances file in COCO's format"),
     ],

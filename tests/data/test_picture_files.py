@@ -242,11 +242,11 @@ REFUSED: dict[str, tuple[str, Callable[[Path], Any], str]] = {
     "animated GIF": ("gif", several_pages, "contains 3 pictures"),
     "animated PNG": ("png", several_pages, "contains 3 pictures"),
     "animated WebP": ("webp", several_pages, "contains 3 pictures"),
-    "TGA called PNG": ("png", lambda p: Image.fromarray(COLOURS).save(p, "ICO"), "is a ICO file, a kind that is not"),
+    "TGA called PNG": ("png", lambda p: Image.fromarray(COLOURS).save(p, "ICO"), "has the format ICO, which is not"),
     "AVIF called JPEG": (
         "jpg",
         lambda p: Image.fromarray(COLOURS).save(p, "AVIF"),
-        "is a AVIF file, a kind that is not",
+        "has the format AVIF, which is not",
     ),
 }
 
@@ -295,7 +295,7 @@ def test_a_mask_of_a_kind_that_is_not_read_is_named(name: str, save: Save, objec
     save("masks/b.png", object_mask)
     save("masks/b.json", object_mask, format="PNG")  # beside a mask: not meant
     (tmp_path / "masks" / name).write_bytes(b"values")
-    kind = Path(name).suffix or "no ending"
+    kind = Path(name).suffix or "no suffix"
     dataset = load_dataset(f"folder:{tmp_path}")
     fault = f"{tmp_path / 'masks'}: {name} is of an unsupported kind ({kind}); supported are {picture_file.READ}"
     assert [sample.id for sample in dataset] == ["a", "b"]
