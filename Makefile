@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 comma := ,
 space := $(subst ,, )
-EXTRAS := $(subst $(space),$(comma),$(strip dev $(patsubst plugins/iiszoo_%,%,$(PLUGINS))))
+EXTRAS := $(subst $(space),$(comma),$(strip dev train $(patsubst plugins/iiszoo_%,%,$(PLUGINS))))
 INSTALLED := $(VENV)/installed
 
-# one thread a process, and none that spins: tests and benchmarks share the cores between processes
+# one thread per process, and none that spins: tests and benchmarks share the cores between processes
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 

@@ -26,6 +26,7 @@ from iiszoo.loader_options import check_options, options_of
 from iiszoo.models.merge_rule import MERGE, check_merge_rule
 from iiszoo.names import Name, parse_name
 from iiszoo.object_path import function_name, is_function, load_object
+from iiszoo.progress import NamedProgress
 from iiszoo.registry import registry, resolve_model
 from iiszoo.trained_file import facts_of, named_file
 
@@ -40,9 +41,6 @@ format, or a trained network: the directory of a run of `iiszoo train`, or its s
 Identity = dict[str, Any]
 """What determines a model's outputs: `id`, `code`, `options`, `weights`. `weights` is absent while the hash of a
 file is unknown: upstream publishes none, and it has not been fetched."""
-
-Fetching = Callable[[str, int, int | None], None]
-"""Called as `fetching(filename, bytes so far, total bytes)`."""
 
 
 class ModelReference(Protocol):
@@ -59,7 +57,7 @@ class ModelReference(Protocol):
     def identity(self) -> Identity:
         """What determines the model's outputs, found without loading it."""
 
-    def fetch(self, fetching: Fetching | None = None) -> ModelReference:
+    def fetch(self, fetching: NamedProgress | None = None) -> ModelReference:
         """Fetch the weights; returns the reference whose identity includes their hashes.
 
         Raises `WeightsError`, or `BadOption` for an option that the model does not have.
@@ -159,7 +157,7 @@ class CardReference:
             identity["weights"] = [f"{filename} sha256 {sha256}" for filename, sha256 in hashes]
         return identity
 
-    def fetch(self, fetching: Fetching | None = None) -> CardReference:
+    def fetch(self, fetching: NamedProgress | None = None) -> CardReference:
         self._check_options()
         if self.checkpoint is None:
             for file in self.card.weights:
@@ -230,7 +228,7 @@ class TrainedReference:
             "weights": [f"{self.file.name} sha256 {_sha256_of(self.file)}"],
         }
 
-    def fetch(self, fetching: Fetching | None = None) -> TrainedReference:
+    def fetch(self, fetching: NamedProgress | None = None) -> TrainedReference:
         return self
 
     def load(self, device: str = "cpu", threshold: float | None = None) -> Model:
@@ -271,7 +269,7 @@ class FunctionReference:
         """
         return {"id": self.name, "code": _code_of(self.function), "options": self._options(), "weights": []}
 
-    def fetch(self, fetching: Fetching | None = None) -> FunctionReference:
+    def fetch(self, fetching: NamedProgress | None = None) -> FunctionReference:
         return self
 
     def load(self, device: str = "cpu", threshold: float | None = None) -> Model:
@@ -312,7 +310,7 @@ class LoadedReference:
     def identity(self) -> Identity:
         return self.origin.identity()
 
-    def fetch(self, fetching: Fetching | None = None) -> LoadedReference:
+    def fetch(self, fetching: NamedProgress | None = None) -> LoadedReference:
         return self
 
     def load(self, device: str = "cpu", threshold: float | None = None) -> Model:
@@ -333,7 +331,7 @@ def _at_threshold(model: Model, threshold: float | None) -> Model:
     return model if threshold is None else model.at_threshold(threshold)
 
 
-def _of_file(fetching: Fetching, filename: str) -> Callable[[int, int | None], None]:
+def _of_file(fetching: NamedProgress, filename: str) -> Callable[[int, int | None], None]:
     return lambda done, total: fetching(filename, done, total)
 
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 from iiszoo.assets._archives import archive_path, check_archive, fetch_archive, remove_archive, set_archive_aside
 from iiszoo.assets._cache import cache_root, is_offline
 from iiszoo.assets._checkpoint import Inert, load_checkpoint
-from iiszoo.assets._part import Progress
 from iiszoo.assets._weights import Loading, Status, add, fetch, path, pinning, remove, status, verify, weights_of
+from iiszoo.progress import Progress
 
 __all__ = [
     "Inert",

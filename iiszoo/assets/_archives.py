@@ -7,10 +7,10 @@ from pathlib import Path
 
 from iiszoo.assets import _fetch, _ledger
 from iiszoo.assets._cache import cache_root
-from iiszoo.assets._part import Progress
 from iiszoo.assets._stored import Stored
 from iiszoo.cards import Archive, DatasetCard
 from iiszoo.errors import DatasetError
+from iiszoo.progress import Progress
 
 
 def archive_path(card: DatasetCard, archive: Archive) -> Path:

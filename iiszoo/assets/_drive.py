@@ -10,7 +10,8 @@ from typing import Any
 
 from iiszoo.assets import _http, _part
 from iiszoo.assets._ledger import Expected
-from iiszoo.assets._part import Origin, Progress, SourceFailed, WriteFailed
+from iiszoo.assets._part import Origin, SourceFailed, WriteFailed
+from iiszoo.progress import Progress
 
 RETRIES = 3
 

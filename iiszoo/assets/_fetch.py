@@ -13,10 +13,11 @@ from iiszoo import files
 from iiszoo.assets import _drive, _format, _http, _ledger, _local, _npm, _part
 from iiszoo.assets._cache import is_offline
 from iiszoo.assets._ledger import Expected, Found
-from iiszoo.assets._part import Progress, SourceFailed, WriteFailed
+from iiszoo.assets._part import SourceFailed, WriteFailed
 from iiszoo.assets._stored import Stored
 from iiszoo.cards import Weights
 from iiszoo.errors import IISZooError
+from iiszoo.progress import Progress
 
 _log = logging.getLogger("iiszoo.assets")
 

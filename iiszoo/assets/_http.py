@@ -19,7 +19,8 @@ from pathlib import Path
 from iiszoo import __version__
 from iiszoo.assets import _part
 from iiszoo.assets._ledger import Expected
-from iiszoo.assets._part import CHUNK, Origin, Progress, SourceFailed
+from iiszoo.assets._part import CHUNK, Origin, SourceFailed
+from iiszoo.progress import Progress
 
 STALL_SECONDS = 30.0
 """A server that is silent for this long is treated as if it had cut the connection."""

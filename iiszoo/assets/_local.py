@@ -8,7 +8,8 @@ from urllib.request import url2pathname
 
 from iiszoo.assets import _part
 from iiszoo.assets._ledger import Expected
-from iiszoo.assets._part import Origin, Progress, SourceFailed
+from iiszoo.assets._part import Origin, SourceFailed
+from iiszoo.progress import Progress
 
 
 def download(url: str, part: Path, *, wanted: Expected, progress: Progress | None) -> bool:

@@ -18,7 +18,8 @@ from typing import IO
 
 from iiszoo.assets import _part
 from iiszoo.assets._ledger import Expected
-from iiszoo.assets._part import CHUNK, Origin, Progress, SourceFailed, WriteFailed
+from iiszoo.assets._part import CHUNK, Origin, SourceFailed, WriteFailed
+from iiszoo.progress import Progress
 
 # An exact version only: npm would also take tags, ranges, folders and git urls, none of which is one fixed file.
 _URL = re.compile(r"npm:((?:@[a-z0-9_][\w.-]*/)?[a-z0-9_][\w.-]*@\d+\.\d+\.\d+(?:[-+][\w.+-]+)?)/(.+)", re.ASCII)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import errno
 import glob
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
 
-Progress = Callable[[int, int | None], None]
-"""Called as `progress(done, total)`, in bytes, during a download; `total` is None if unknown."""
+from iiszoo.progress import Progress
 
 CHUNK = 256 * 1024  # bytes
 

@@ -14,10 +14,10 @@ from iiszoo import files
 from iiszoo.assets import _fetch, _ledger, _part
 from iiszoo.assets._cache import cache_root
 from iiszoo.assets._ledger import HashOrigin
-from iiszoo.assets._part import Progress
 from iiszoo.assets._stored import Stored
 from iiszoo.cards import ModelCard, Weights
 from iiszoo.errors import WeightsError
+from iiszoo.progress import Progress
 
 
 @dataclass(frozen=True)

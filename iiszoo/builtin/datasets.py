@@ -156,7 +156,7 @@ DATASETS = (
     DatasetCard(
         id="coco",
         loader="iiszoo.data.datasets.coco_file:load",
-        summary="any file of instances in COCO's format, with its images: coco:FILE.json",
+        summary="any instances file in COCO's format, with its images: coco:FILE.json",
         licence="yours",
         layout=(
             "FILE.json with images, annotations (polygons or run lengths; crowds are ignored) and categories; images "

@@ -1,1 +1,1 @@
-"""The `iiszoo` program: one file a verb, no logic. Only verbs that compute import torch or numpy."""
+"""The `iiszoo` program: one file per verb, no logic. Only verbs that compute import torch or numpy."""

@@ -1,4 +1,4 @@
-"""`iiszoo bench`: the main job."""
+"""`iiszoo bench`: run the benchmark."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     multiple=True,
     default=[models.DEFAULT],
     show_default=True,
-    help="A model's id, its family's name, or module:function. Can be given several times.",
+    help="A model id, a family name, or module:function. Can be repeated.",
 )
 @click.option(
     "--dataset",
@@ -43,45 +43,50 @@ _directory = click.Path(path_type=Path, file_okay=False)
     multiple=True,
     default=[datasets.DEFAULT],
     show_default=True,
-    help="A dataset's id, or folder:DIR. Can be given several times.",
+    help="A dataset id, or folder:DIR. Can be repeated.",
 )
 @click.option(
     "--initial",
     metavar="WHAT",
-    help="The masks that sessions start from, to be corrected: masks:DIR, files called by their sample's id or by "
-    "their image; coco:FILE, instances or results in COCO's format; or perturb:seed=0,iou=0.75-0.85, made from the "
-    "targets with an IoU in that range.",
+    help="The masks that sessions start from and correct: masks:DIR, files named after their sample id or their image; "
+    "coco:FILE, instances or results in COCO format; or perturb:seed=0,iou=0.75-0.85, made from the targets with an "
+    "IoU in that range.",
 )
-@click.option("--root", type=_directory, help="The dataset's directory, or one that holds datasets by their ids.")
+@click.option("--root", type=_directory, help="The dataset's directory, or one that contains datasets under their ids.")
 @click.option(
     "--protocol",
     default="standard",
     show_default=True,
-    help="The rules: standard, ritm, noc95, or a FILE.toml with any of the fields below.",
+    help="The evaluation protocol: standard, ritm, noc95, or a FILE.toml with any of the fields below.",
 )
-@click.option("--robot", help="Who clicks: an id of `iiszoo list robots`.  [protocol: ritm]")
-@click.option("--max-clicks", type=click.IntRange(1, 1000), help="Clicks at most.  [protocol: 20]")
-@click.option("--target-iou", type=click.FloatRange(0, 1, min_open=True), help="Good enough.  [protocol: 0.90]")
+@click.option("--robot", help="The robot that clicks: an id from `iiszoo list robots`.  [protocol: ritm]")
+@click.option("--max-clicks", type=click.IntRange(1, 1000), help="Clicks per session, at most.  [protocol: 20]")
+@click.option(
+    "--target-iou",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="IoU that is good enough to end a session.  [protocol: 0.90]",
+)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Object is above it.  [protocol: the model's own, mostly 0.5]",
+    help="Probability above which a pixel is object.  [protocol: the model's own, mostly 0.5]",
 )
-@click.option("--seed", type=click.IntRange(0), help="Of the robot's random choices.  [protocol: 0]")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the robot's random choices.  [protocol: 0]")
 @click.option(
     "--progressive-merge",
     is_flag=False,
     flag_value="published",
     type=click.Choice(["published", "fixed"]),
-    help="Where a session starts from a mask, let a click change only the region that it touches.  [alone: published]",
+    help="In a session that starts from a mask, let a click change only the region that it touches.  [without a value: "
+    "published]",
 )
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Own weights of the one model given.",
+    help="Your own weights, for a single model.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Where the model runs: cpu, cuda, cuda:1, mps.")
-@click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Sessions in one model call.")
+@click.option("--device", default="cpu", show_default=True, help="Device of the models: cpu, cuda, cuda:1, mps.")
+@click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Sessions per model call.")
 @click.option(
     "--workers",
     "n_workers",
@@ -91,37 +96,37 @@ _directory = click.Path(path_type=Path, file_okay=False)
     help="Processes, each with its own model and one torch thread.",
 )
 @click.option(
-    "--shard", callback=_shard, default="1/1", metavar="i/n", help="Run the i-th of n parts, all into one --out."
+    "--shard", callback=_shard, default="1/1", metavar="i/n", help="Run part i of n; all parts share one --out."
 )
-@click.option("--limit", type=click.IntRange(1), help="The first samples of each dataset only.")
-@click.option("--out", type=_directory, help="Where results are kept.  [default: runs/PROTOCOL]")
+@click.option("--limit", type=click.IntRange(1), help="Run only this many samples of each dataset, from its first.")
+@click.option("--out", type=_directory, help="Output directory.  [default: runs/PROTOCOL]")
 @click.option(
     "--resume/--overwrite",
     default=True,
     show_default=True,
-    help="Go on with what is in --out, or discard it and start anew.",
+    help="Continue the runs in --out, or discard them and start over.",
 )
-@click.option("--skip-broken", is_flag=True, help="Leave broken samples out, and say how many.")
-@click.option("--keep-going", is_flag=True, help="Where a model fails, count the sample as a failure and go on.")
+@click.option("--skip-broken", is_flag=True, help="Leave out broken samples and report how many.")
+@click.option("--keep-going", is_flag=True, help="If a model fails, count the sample as a failure and continue.")
 @click.option(
     "--python",
     metavar="PATH",
-    help="Run the models in this interpreter, with its own torch: the path of a Python >= 3.7 that has numpy.",
+    help="Run the models in this interpreter, with its own torch: the path of a Python >= 3.7 with numpy.",
 )
 @click.option(
     "--python-timeout",
     type=click.FloatRange(0, min_open=True),
     default=300,
     show_default=True,
-    help="Seconds after which a model call in it counts as hanging.",
+    help="Seconds after which a model call in that interpreter counts as hung.",
 )
 @metrics_option
 @json_option
 def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settings: Any) -> None:
-    """Run models on datasets, with a robot that clicks, and print a table of clicks needed.
+    """Run models on datasets, with a robot that clicks, and print a table of the clicks needed.
 
-    Without options: the built-in method on the built-in images. A run that was stopped goes on where it stopped when
-    the same command is given again; a finished one is not run again.
+    Without options: the built-in method on the built-in images. Running the same command again continues a stopped run;
+    a finished run is not repeated.
     """
     sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
     from iiszoo.cli.bench_progress import Bars
@@ -132,13 +137,13 @@ def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settin
             summaries = bench(overwrite=not resume, listener=listener, **settings)
     except KeyboardInterrupt:
         again = "the same command" if resume else "the same command without --overwrite"
-        echo(f"stopped; what was done is kept: {again} goes on from here", err=True)
+        echo(f"stopped; finished samples are kept: {again} continues from here", err=True)
         click.get_current_context().exit(130)
     if as_json:
         print_json(summaries)
     else:
         print_results(summaries, metrics)
-        places = sorted({str(Path(summary["directory"]).parent) for summary in summaries})
-        together = " ".join(places)
-        echo(f"kept in {', '.join(places)}; `iiszoo report {together} --html report.html` makes a page of it")
+        directories = sorted({str(Path(summary["directory"]).parent) for summary in summaries})
+        together = " ".join(directories)
+        echo(f"results are in {', '.join(directories)}; `iiszoo report {together} --html report.html` makes a page")
     warn_of_broken_plugins()

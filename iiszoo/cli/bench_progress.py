@@ -1,4 +1,4 @@
-"""Progress of a bench, drawn on stderr: samples done, rate, running NoC."""
+"""Progress of a benchmark, drawn on stderr: samples done, rate, running NoC."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from iiszoo.engine.runs.trace import Trace
 
 
 class Bars(Listener):
-    """A listener and a context manager: bars are there while it is entered, and vanish after it."""
+    """A listener and a context manager: bars are shown while it is entered, then vanish."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)

@@ -1,4 +1,4 @@
-"""`iiszoo check`: whether a model keeps what the standard format promises."""
+"""`iiszoo check`: whether a model conforms to the standard format."""
 
 from __future__ import annotations
 
@@ -23,35 +23,34 @@ _COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 @click.option(
     "--weights",
     is_flag=True,
-    help="The weights are trained ones: fetch the card's where they are absent, and check what clicks and colours mean "
-    "too.",
+    help="The weights are trained: fetch the card's if they are absent, and also check what clicks and colours mean.",
 )
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Weights for the model in the place of its card's; synthetic ones will do, without --weights.",
+    help="Weights for the model instead of its card's; without --weights, synthetic ones will do.",
 )
 @click.option(
     "--tolerance",
     type=click.FloatRange(0, 1),
-    help="How far answers may lie apart that other kernels computed: of a batch, a thread, another process.  "
+    help="How far answers may differ if other kernels compute them: in a batch, a thread, another process.  "
     "[default: 0.001]",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
-    help="Seconds for a session in another process.  [default: 120]",
+    help="Seconds that a session in another process may take.  [default: 120]",
 )
 @json_option
 def command(
     model: str, weights: bool, checkpoint: Path | None, tolerance: float | None, timeout: float | None, as_json: bool
 ) -> None:
-    """Check that MODEL, an id or module:function, keeps the promises of the standard format.
+    """Check that MODEL, an id or module:function, conforms to the standard format.
 
-    Nothing is downloaded without --weights: a model whose weights are not in the cache is checked with --checkpoint,
-    else only its card and its plugin are. What clicks and colours mean is checked of models without weights, and with
-    --weights. A function that takes no argument is called for the model. Every check: docs/conformance.md. The exit
-    code is 2 where a check fails.
+    Nothing is downloaded without --weights: if a model's weights are not in the cache, only its card and its plugin are
+    checked, unless --checkpoint is given. What clicks and colours mean is checked for models without weights, and with
+    --weights. A function without arguments is called to get the model. docs/conformance.md lists every check. The exit
+    code is 2 if a check fails.
     """
     sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
     from iiszoo.testing.conformance import TIMEOUT, TOLERANCE, outcomes, subject_of

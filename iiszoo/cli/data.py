@@ -1,4 +1,4 @@
-"""`iiszoo data`: where datasets lie, whether their files are right, and fetching them."""
+"""`iiszoo data`: where datasets are, whether their files are sound, and fetching them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
 
 _root = click.option(
-    "--root", type=click.Path(path_type=Path), help="The dataset's directory, or one that holds it under its id."
+    "--root", type=click.Path(path_type=Path), help="The dataset's directory, or one that contains it under its id."
 )
 
 
 @click.group("data")
 def command() -> None:
-    """Fetch datasets, say where they lie, check their files, register a local copy."""
+    """Fetch datasets, show where they are, check their files, register a local copy."""
 
 
 @command.command("path")
@@ -50,14 +50,14 @@ def path(dataset: str, root: Path | None, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     multiple=True,
     metavar="FILE",
-    help="Unpack this file, which you have downloaded yourself. Can be given several times.",
+    help="Unpack this file, which you have downloaded yourself. Can be repeated.",
 )
 @json_option
 def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
-    """Download DATASET, unpack and verify it, unless it is there already.
+    """Download, unpack and verify DATASET, unless it is already there.
 
-    It then lies in the cache (IISZOO_CACHE), where every command finds it; downloaded archives are deleted. A download
-    that was stopped goes on where it stopped. IISZOO_OFFLINE=1 makes no connection.
+    It is stored in the cache (IISZOO_CACHE), where every command finds it; downloaded archives are deleted. A stopped
+    download continues where it stopped. With IISZOO_OFFLINE=1 no connection is made.
     """
     from iiszoo.data import download
     from iiszoo.engine.runs.dataset_check import verify
@@ -70,15 +70,15 @@ def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
             step = f"checking {card.id}"
             counted.append(verify(loaded, card, lambda done, total: show(step, done, total, f"{done} of {total}")))
 
-        def tell(step: str, done: int, total: int | None) -> None:
+        def show_bytes(step: str, done: int, total: int | None) -> None:
             show(step, done, total, f"{megabytes(done)} of {megabytes(total)}")
 
-        got = download.get(card, archives, verify=verify_and_count, progress=tell)
+        got = download.get(card, archives, verify=verify_and_count, progress=show_bytes)
     n_samples = counted[-1] if counted else None
     if as_json:
         print_json({**vars(got), "n_samples": n_samples})
     elif got.already_there:
-        echo(f"{card.id} is there already: {got.path}; `iiszoo data check {card.id}` looks at its files")
+        echo(f"{card.id} is already there: {got.path}; `iiszoo data check {card.id}` checks its files")
     else:
         echo(f"{card.id}: {'' if n_samples is None else f'{n_samples} samples '}in {got.path}")
 
@@ -86,13 +86,13 @@ def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
 @command.command("check")
 @click.argument("dataset")
 @_root
-@click.option("--full", is_flag=True, help="Decode every image and mask; also finds cut-off files and empty targets.")
+@click.option("--full", is_flag=True, help="Decode every image and mask: also finds cut-off files and empty targets.")
 @json_option
 def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
-    """Check that DATASET is complete: image and mask pairs, their number, and their sizes (from the files' headers).
+    """Check that DATASET is complete: pairs of image and mask, their number, and their sizes (from the files' headers).
 
-    Where it is absent, say what is missing where. With --full every sample is read and every image hashed, and where
-    the published set is known it is compared.
+    If it is absent, report what each possible directory lacks. With --full, read every sample, hash every image, and
+    compare with the published dataset if its fingerprint is known.
     """
     dataset = printable(dataset)
     try:
@@ -112,11 +112,11 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
         print_json({"dataset": dataset, "path": place, **report, "faults": faults})
     elif not faults:
         as_published = ", as published" if full and card.fingerprint else ""
-        sound = f"all of them sound{as_published}" if full else "all files there"
+        sound = f"all sound{as_published}" if full else "all files present"
         echo(f"{dataset}: {report['n_samples']} samples in {place}, {sound}")
     if faults:
         listed = "\n  ".join(faults)
-        raise DatasetError(f"dataset {dataset} in {place} is not right:\n  {listed}")
+        raise DatasetError(f"dataset {dataset} in {place} has faults:\n  {listed}")
 
 
 @command.command("add")
@@ -124,10 +124,10 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @json_option
 def add(dataset: str, directory: Path, as_json: bool) -> None:
-    """Register DIRECTORY as the place where DATASET lies, and those that share its files."""
+    """Register DIRECTORY as the location of DATASET and of the datasets that share its files."""
     card = registry().datasets.resolve(parse_name(dataset).id)
     if card.embedded or card.takes_argument:
-        raise BadOption(f"dataset {card.id!r} has no place of its own to register")
+        raise BadOption(f"dataset {card.id!r} has no directory of its own to register")
     loaded = _loaded(dataset, directory)  # an error here says which layout is expected
     roots.register(card, loaded.place)
     if as_json:
@@ -142,7 +142,7 @@ def _loaded(dataset: str, root: Path | None) -> EvaluationDataset:
 
 
 def _look_at(loaded: EvaluationDataset, full: bool, progress: Callable[[int, int | None], None]) -> dict[str, Any]:
-    """`n_samples`, `fingerprint` (None unless `full`) and `faults`, a sentence each."""
+    """`n_samples`, `fingerprint` (None unless `full`) and `faults`, one sentence each."""
     progress(0, None)
     faults = [printable(fault) for fault in loaded.check_files()]
     if not full:
@@ -151,15 +151,15 @@ def _look_at(loaded: EvaluationDataset, full: bool, progress: Callable[[int, int
 
     found = survey(loaded, None, progress)
     broken = list(dict.fromkeys(found.broken.values()))
-    # What was said of a file before it was decoded is said again, in other words, after.
-    unsaid = [fault for fault in faults if not any(fault.split(":")[0] in reason for reason in broken)]
-    return {"n_samples": found.total, "fingerprint": found.fingerprint, "faults": [*broken, *unsaid]}
+    # `survey` reports most faults again, in other words
+    others = [fault for fault in faults if not any(fault.split(":")[0] in reason for reason in broken)]
+    return {"n_samples": found.total, "fingerprint": found.fingerprint, "faults": [*broken, *others]}
 
 
 @contextmanager
 def _bars(transient: bool) -> Iterator[Callable[[str, int, int | None, str], None]]:
-    """Bars on stderr, one for each step; call `show(step, done, total, counted)`. Transient ones are for a terminal
-    only, and vanish.
+    """Bars on stderr, one per step; call `show(step, done, total, counted)`. Transient bars vanish, and are drawn on a
+    terminal only.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -173,7 +173,7 @@ def _bars(transient: bool) -> Iterator[Callable[[str, int, int | None, str], Non
     def show(step: str, done: int, total: int | None, counted: str) -> None:
         if step not in tasks:
             tasks[step] = bars.add_task(shown(step, one_line=True), total=total, counted=counted)
-            bars.start()  # not before there is something to draw
+            bars.start()  # only now is there something to draw
         bars.update(tasks[step], completed=done, total=total, counted=counted)
 
     try:

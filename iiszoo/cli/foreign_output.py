@@ -1,9 +1,8 @@
-"""stdout is for what iiszoo prints; what code of others prints, a plugin's or a model's, goes to stderr.
+"""stdout is for what iiszoo prints; what foreign code prints, a plugin's or a model's, goes to stderr.
 
-Two levels, since foreign code prints in two ways. `keep_stdout` moves the program's own stdout to another file
-descriptor and lets descriptor 1 lead to stderr for the process's life: libraries in C, `os.write(1, ...)` and processes
-that are started write there, whenever they flush. `foreign_output` does the same for Python's `print` while code of
-others runs.
+Foreign code prints in two ways. `keep_stdout` moves the program's own stdout to another file descriptor and points
+descriptor 1 to stderr for the life of the process: C libraries, `os.write(1, ...)` and child processes write there,
+whenever they flush. `foreign_output` does the same for Python's `print` while foreign code runs.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _kept: int | None = None
 
 
 def keep_stdout() -> None:
-    """Move stdout out of the reach of foreign code; nothing happens where it is not this process's descriptor 1."""
+    """Move stdout out of the reach of foreign code; do nothing if it is not this process's descriptor 1."""
     global _kept
     try:
         if _kept is not None or sys.stdout.fileno() != 1:
@@ -27,7 +26,7 @@ def keep_stdout() -> None:
         sys.stdout.flush()
         own = os.dup(1)
         os.dup2(2, 1)
-    except (AttributeError, OSError, ValueError):  # closed, or replaced by what is no file
+    except (AttributeError, OSError, ValueError):  # closed, or replaced by something that is not a file
         return
     _kept = own
     before: Any = sys.stdout
@@ -41,7 +40,7 @@ def keep_stdout() -> None:
 
 
 def give_stdout_back() -> None:
-    """Descriptor 1 is stdout again: for a plugin's command, whose output is the program's own."""
+    """Make descriptor 1 stdout again: for a plugin's command, whose output is the program's own."""
     if _kept is not None:
         os.dup2(_kept, 1)
 

@@ -16,7 +16,7 @@ from iiszoo.registry import CardType, registry
 @click.argument("kind", type=click.Choice(["models", "datasets", "robots"]), required=False)
 @json_option
 def command(kind: str | None, as_json: bool) -> None:
-    """List models, datasets and robots; all three without KIND."""
+    """List models, datasets or robots; all three without KIND."""
     kinds = [kind] if kind else ["models", "datasets", "robots"]
     if as_json:
         every = {name: [cards.as_json(card) for card in getattr(registry(), name).cards()] for name in kinds}
@@ -56,12 +56,12 @@ def _robots() -> None:
 
 
 def _print(columns: list[str], shelf: Sequence[CardType], row: Callable[[CardType], list[str]]) -> None:
-    """A row for each card; one that was changed after it was checked is named on stderr in place of its row."""
+    """A row per card; a card that was changed after it was checked, and fails now, is named on stderr instead."""
     rows = []
     for card in shelf:
         try:
             cards.check_types(card)
             rows.append(row(card))
-        except Exception as error:  # noqa: BLE001  whatever such a card leads to
+        except Exception as error:  # noqa: BLE001  such a card may raise anything
             echo(f"{card.id} cannot be shown: {text_of(error)}", err=True)
     print_table(columns, rows, prose=True)

@@ -20,7 +20,7 @@ from iiszoo.errors import IISZooError
 
 
 class Verbs(click.Group):
-    """iiszoo's own commands, imported when they are asked for, and those of the plugins."""
+    """iiszoo's own commands, imported on demand, and those of the plugins."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*hookspecs.COMMANDS, *(name for plugin in _sound_plugins() for name in plugin.commands)])
@@ -55,7 +55,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the program. Exit codes: 0; 1 a fault of iiszoo; 2 something the user can mend; 130 interrupted."""
+    """Run the program. Exit codes: 0; 1 a bug in iiszoo; 2 something the user can fix; 130 interrupted."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # an unreadable image is reported once, by us
     keep_stdout()
     with terminal.prepared() as output:
@@ -64,12 +64,12 @@ def main() -> None:
             output.flush()
         except OSError as error:
             if error.errno == errno.EPIPE and output.fault is not None:
-                code = 1  # nobody reads any more, as in `iiszoo list | head -1`
+                code = 1  # the reader has closed the pipe, as in `iiszoo list | head -1`
             elif output.fault is not None:
-                code = _fail(f"error: the output cannot be written: {output.fault.strerror}; {_way_out(error)}", 2)
-            elif error.errno in _WAYS_OUT:
-                place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-                code = _fail(f"error: {place}{error.strerror}; {_way_out(error)}", 2)
+                code = _fail(f"error: the output cannot be written: {output.fault.strerror}; {_remedy(error)}", 2)
+            elif error.errno in _REMEDIES:
+                path = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+                code = _fail(f"error: {path}{error.strerror}; {_remedy(error)}", 2)
             else:
                 raise
             output.abandon()
@@ -77,16 +77,16 @@ def main() -> None:
 
 
 def _run() -> int:
-    """Run the verb; returns the exit code. Raises `OSError` for what is wrong with the machine, and with the output."""
+    """Run the verb; returns the exit code. Raises `OSError` for faults of the machine or of the output."""
     try:
         code = cli.main(standalone_mode=False)
         return code if isinstance(code, int) else 0
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except click.ClickException as error:
-        told = io.StringIO()
-        error.show(told)
-        return _fail(told.getvalue().rstrip("\n"), error.exit_code)
+        message = io.StringIO()
+        error.show(message)
+        return _fail(message.getvalue().rstrip("\n"), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("stopped", 130)
     except IISZooError as error:
@@ -94,31 +94,31 @@ def _run() -> int:
 
 
 def _fail(sentence: str, code: int) -> int:
-    with suppress(OSError):  # where stderr cannot be written either, the exit code alone tells
+    with suppress(OSError):  # if stderr cannot be written either, only the exit code is left
         echo(sentence, err=True)
     return code
 
 
-_WAYS_OUT = {
-    errno.EACCES: "get permission, or use another place",
-    errno.EPERM: "get permission, or use another place",
-    errno.EROFS: "use a place that can be written",
+_REMEDIES = {
+    errno.EACCES: "get permission, or use another path",
+    errno.EPERM: "get permission, or use another path",
+    errno.EROFS: "use a writable path",
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room",
-    errno.EFBIG: "make room, or raise the limit of file sizes",
+    errno.EFBIG: "make room, or raise the file size limit",
     errno.ENAMETOOLONG: "use a shorter name",
-    errno.ELOOP: "mend the links that lead to each other",
+    errno.ELOOP: "remove the loop of symbolic links",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "close other programs",
-    errno.EIO: "look after the disk, or use another place",
-    errno.ESTALE: "mount the file system again, or use another place",
+    errno.EIO: "check the disk, or use another path",
+    errno.ESTALE: "mount the file system again, or use another path",
     errno.ENOLCK: "use a file system that has locks",
 }
-"""What is wrong with the machine and not with iiszoo, wherever it is met, and what can be done."""
+"""Faults of the machine, not of iiszoo, wherever they occur, and their remedies."""
 
 
-def _way_out(error: OSError) -> str:
-    return _WAYS_OUT.get(error.errno or 0, "write it to another place")
+def _remedy(error: OSError) -> str:
+    return _REMEDIES.get(error.errno or 0, "write it to another path")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`iiszoo new`: begin a plugin."""
+"""`iiszoo new`: start a plugin."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from iiszoo.cli.output import echo
 @click.argument("name")
 @click.option(
     "--dir",
-    "place",
+    "directory",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the project is written, a new or an empty directory.  [default: iiszoo-NAME]",
+    help="The project's directory, new or empty.  [default: iiszoo-NAME]",
 )
 @click.option(
     "--from",
@@ -25,16 +25,17 @@ from iiszoo.cli.output import echo
     default="",
     help="Make the plugin of a network that `iiszoo train` trained: its run directory or safetensors file.",
 )
-def command(name: str, place: Path | None, trained: str) -> None:
-    """Write the project of a plugin: a model that works, its card, tests, packaging and CI, to be made your own.
+def command(name: str, directory: Path | None, trained: str) -> None:
+    """Write a plugin project to make your own: a working model, its card, tests, packaging and CI.
 
-    NAME becomes the family of its models: `iiszoo bench --model NAME` runs it once the project is installed.
+    NAME becomes the family of its models: once the project is installed, `iiszoo bench --model NAME` runs it.
     """
     from iiszoo import plugin_project
 
-    place = place or Path(f"iiszoo-{name}")
-    for path in plugin_project.write(name, place, trained):
+    directory = directory or Path(f"iiszoo-{name}")
+    for path in plugin_project.write(name, directory, trained):
         echo(path)
     echo(
-        f"\nnext:\n  cd {shlex.quote(str(place))}\n  pip install -e '.[test]'\n  pytest\n  iiszoo bench --model {name}"
+        f"\nnext:\n  cd {shlex.quote(str(directory))}\n  pip install -e '.[test]'\n  pytest\n"
+        f"  iiszoo bench --model {name}"
     )

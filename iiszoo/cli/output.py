@@ -1,4 +1,4 @@
-"""How every verb prints: tables for people, JSON for machines, warnings on stderr. Nothing else writes to them."""
+"""How every verb prints: tables for people, JSON for machines, warnings on stderr. Verbs print in no other way."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ metrics_option = click.option(
     "--metrics",
     callback=_metrics,
     metavar="NAME,...",
-    help="What the table shows: noc90, nof90_strict, iou@5, biou@5, auc, spc_seconds, ...  "
-    "[default: noc85,noc90,nof90,iou@1,iou@5,model_ms_median, after initial_iou where there were initial masks]",
+    help="Metrics in the table: noc90, nof90_strict, iou@5, biou@5, auc, spc_seconds, ...  "
+    "[default: noc85,noc90,nof90,iou@1,iou@5,model_ms_median, after initial_iou if there are initial masks]",
 )
 
 
 def echo(text: object, *, head: str = "", err: bool = False, bold: bool = False) -> None:
-    """Print a line, or several, with what would steer the terminal escaped; `head` is printed before it as it is."""
+    """Print one or more lines, with characters that steer the terminal escaped; `head` is printed first, unescaped."""
     plain = shown(str(text))
     line = head + (click.style(plain, bold=True) if bold else plain)
-    click.echo(line, sys.stderr if err else sys.stdout)  # click's own choice is UTF-8 on a terminal that knows ASCII
+    click.echo(line, sys.stderr if err else sys.stdout)  # click itself would choose UTF-8 on an ASCII terminal
 
 
 def print_results(summaries: Sequence[dict[str, Any]], names: Sequence[str] | None) -> None:
-    """The table of runs on stdout, with the metrics that were chosen, and its notes."""
+    """Print the table of runs on stdout, with the chosen metrics, and its notes."""
     from iiszoo.engine.report import table
 
     names = table.metrics_for(summaries) if names is None else names
@@ -60,9 +60,9 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, prose: bool = False) -> None:
-    """A table on stdout. Nothing is ever cut off: where the terminal is too narrow, cells fold.
+    """Print a table on stdout. Nothing is cut off: if the terminal is too narrow, cells fold.
 
-    With `prose` the last column holds sentences, and gives way before the names in the others do.
+    With `prose` the last column contains sentences, and folds before the names in the other columns.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -76,12 +76,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, prose:
         table.add_row(*(Text(in_encoding_of(sys.stdout, shown(cell, one_line=True))) for cell in row))
     console = Console()
     if not console.is_terminal:
-        console.width = 160 if prose else 10_000  # a file or a pipe has no width of its own
+        console.width = 160 if prose else 10_000  # a file or a pipe has no width
     console.print(table)
 
 
 def warn_of_broken_plugins() -> None:
-    """One line on stderr that names the plugins that could not be used, if there are any."""
+    """Print one line on stderr that names the broken plugins, if there are any."""
     broken = [plugin.name for plugin in plugins.installed() if plugin.error is not None]
     if broken:
         many = "s are" if len(broken) > 1 else " is"
@@ -89,5 +89,5 @@ def warn_of_broken_plugins() -> None:
 
 
 def megabytes(size: int | None) -> str:
-    """`375 MB`, or `? MB` where the size is not known."""
+    """`375 MB`, or `? MB` if the size is unknown."""
     return f"{size / 1e6:.3g} MB" if size is not None else "? MB"

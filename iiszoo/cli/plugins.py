@@ -1,4 +1,4 @@
-"""`iiszoo plugins`: which plugins there are, and what is wrong with those that are broken."""
+"""`iiszoo plugins`: which plugins are installed, and why some are broken."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def command(as_json: bool) -> None:
             f"{plugin.distribution} {plugin.version}",
             _status(plugin),
             f"{1e3 * plugin.import_seconds:.0f} ms",
-            _brings(plugin),
+            _provides(plugin),
         ]
         for plugin in found
     ]
-    print_table(["plugin", "distribution", "status", "import", "brings"], rows, prose=True)
+    print_table(["plugin", "distribution", "status", "import", "provides"], rows, prose=True)
     for plugin in found:
         if plugin.error is not None:
             echo(plugin.failure(plugin.error), bold=True)
@@ -56,7 +56,7 @@ def _status(plugin: plugins.Plugin) -> str:
     return "ok" if plugin.error is None else "broken"
 
 
-def _brings(plugin: plugins.Plugin) -> str:
+def _provides(plugin: plugins.Plugin) -> str:
     if plugin.error is not None:
         return one_line(plugin.error)
     kinds = Counter(plugins.kind_of(card) for card in plugin.cards)

@@ -1,4 +1,4 @@
-"""`iiszoo report`: the table of runs that were made before, and a page to show."""
+"""`iiszoo report`: the table of earlier runs, and a page of them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from iiszoo.cli.output import echo, json_option, metrics_option, print_json, pri
 @click.option(
     "--root",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The dataset's directory, or one that holds datasets by their ids: where the page takes pictures from.",
+    help="The dataset's directory, or one that contains datasets under their ids: the source of the page's pictures.",
 )
 @metrics_option
 @json_option
 def command(
     directories: tuple[Path, ...], html: Path | None, root: Path | None, metrics: Sequence[str] | None, as_json: bool
 ) -> None:
-    """Print the table of every run at or below each DIR again, and make a page of it.
+    """Print the table of every run at or below each DIR, and write a page of it with --html.
 
-    The page is one file that holds everything it shows: it can be sent to a colleague and opens without a network.
-    A run that cannot be read is named on stderr and left out; only where none can is the exit code not 0.
+    The page is one self-contained file: it can be sent to a colleague and opens without a network. A run that cannot be
+    read is named on stderr and left out; the exit code is 0 unless none can be read.
     """
     from iiszoo.engine.runs import summary
 
@@ -46,5 +46,5 @@ def command(
         from iiszoo.engine.report import page
 
         page.write(html, page.render(results, root))
-        echo(f"page written to {html.resolve()}", err=as_json)  # stdout is JSON's alone
+        echo(f"page written to {html.resolve()}", err=as_json)  # with --json, stdout is for JSON only
     warn_of_broken_plugins()

@@ -16,9 +16,9 @@ from iiszoo.registry import registry
 @click.argument("id")
 @json_option
 def command(id: str, as_json: bool) -> None:
-    """Show everything that is known of a model, dataset or robot.
+    """Show everything known about a model, dataset or robot.
 
-    Where one name is a model family and a robot, both are shown.
+    If a name is both a model family and a robot, both are shown.
     """
     found = _find(id)
     if as_json:

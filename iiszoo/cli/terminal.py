@@ -1,7 +1,7 @@
-"""What a terminal is given: names that anybody may have chosen, on a terminal that may know ASCII alone.
+"""Output to a terminal: arbitrary names, on a terminal that may support only ASCII.
 
-Every character that steers a terminal, or turns the direction of writing, is written as its escape: a name cannot
-recolour, hide or forge a line. What the terminal's encoding lacks is written as what comes near, or as its escape.
+Every character that steers a terminal, or changes the direction of writing, is escaped: a name cannot recolour, hide or
+forge a line. A character that the terminal's encoding lacks is replaced by a similar one, or escaped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, TextIO, cast
 
 _STEERING = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f"  # C0 but the line feed, DEL, C1
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # what turns the direction of writing
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # changes of the direction of writing
     "\u2028\u2029\ud800-\udfff]"  # line separators; bytes of a name that are not UTF-8
 )
 _NEAR = {
@@ -37,7 +37,7 @@ _NEAR = {
 
 
 def shown(text: str, *, one_line: bool = False) -> str:
-    """The text without a character that steers a terminal; `one_line`: without line feeds, too."""
+    """The text with characters that steer a terminal escaped; `one_line`: line feeds, too."""
     plain = _STEERING.sub(_escaped, text)
     return plain.replace("\n", "\\n") if one_line else plain
 
@@ -58,7 +58,7 @@ codecs.register_error("iiszoo.near", _near)
 
 
 def in_encoding_of(stream: TextIO, text: str) -> str:
-    """The text as the stream will show it: as wide as it is then."""
+    """The text as the stream will show it, so that its width is right."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "iiszoo.near").decode(encoding)
 
@@ -69,7 +69,7 @@ class _Formatter(logging.Formatter):
 
 
 class Output:
-    """stdout as it is, but it remembers why it did not take what was written to it: a full disk, nobody who reads."""
+    """stdout that remembers why a write failed: a full disk, a closed pipe."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -93,23 +93,23 @@ class Output:
             raise
 
     def abandon(self) -> None:
-        """Throw away what was not taken, so that Python does not try again at its end."""
+        """Discard what could not be written, so that Python does not try again at exit."""
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 @contextmanager
 def prepared() -> Iterator[Output]:
-    """Let stdout, stderr and log messages be written whatever they hold."""
+    """Make stdout, stderr and log messages writable whatever they contain."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="iiszoo.near")
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter("%(message)s"))
-    handler.setLevel(logging.WARNING)  # of its own: a plugin may set the level of the root
+    handler.setLevel(logging.WARNING)  # its own level: a plugin may change the root's
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     before = sys.stdout
-    output = Output(before or io.StringIO())  # None: it was closed by whoever started the program
+    output = Output(before or io.StringIO())  # None: closed before the program started
     sys.stdout = cast("TextIO", output)
     try:
         yield output

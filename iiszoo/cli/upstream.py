@@ -1,4 +1,4 @@
-"""`iiszoo upstream`: the repositories that models come from, and whether ours answer as their code does."""
+"""`iiszoo upstream`: the repositories that models come from, and whether our models match their code."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @click.group("upstream")
 def command() -> None:
-    """Upstream code of models: what is cloned and how, and a comparison with ours.
+    """Models' upstream code: what is cloned and how, and a comparison with ours.
 
-    Clones lie in the cache: IISZOO_CACHE, else the user's cache directory. IISZOO_OFFLINE=1 makes no connection.
+    Clones are in the cache: IISZOO_CACHE, else the user's cache directory. With IISZOO_OFFLINE=1 no connection is made.
     """
 
 
@@ -28,7 +28,7 @@ def command() -> None:
 @click.argument("model", metavar="MODEL_ID")
 @json_option
 def show(model: str, as_json: bool) -> None:
-    """Show a model's repository, its clone, and what that is given in place of names that libraries have dropped.
+    """Show a model's repository, its clone, and the shims that replace names that libraries have dropped.
 
     Nothing is fetched.
     """
@@ -40,7 +40,7 @@ def show(model: str, as_json: bool) -> None:
     card, _ = resolve_model(model)
     source = source_of(card)
     files = manifest(source)
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "model": card.id,
         "repo": source.repo,
         "commit": source.commit,
@@ -57,17 +57,17 @@ def show(model: str, as_json: bool) -> None:
         },
     }
     if as_json:
-        print_json(told)
+        print_json(facts)
     else:
-        _print(told)
+        _print(facts)
 
 
 @command.command("verify")
 @click.argument("model", metavar="MODEL_ID")
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights for both.  [default: those of the card]")
-@click.option("--synthetic", is_flag=True, help="Made-up weights: for when no checkpoint is at hand.")
-@click.option("--clicks", type=click.IntRange(1), default=5, show_default=True, help="Clicks a sample.")
-@click.option("--samples", type=click.IntRange(1), help="The first so many samples only.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights for both.  [default: the card's]")
+@click.option("--synthetic", is_flag=True, help="Use synthetic weights, if no checkpoint is available.")
+@click.option("--clicks", type=click.IntRange(1), default=5, show_default=True, help="Clicks per sample.")
+@click.option("--samples", type=click.IntRange(1), help="Compare only this many samples, from the first.")
 @click.option("--dataset", default="demo", show_default=True)
 @click.option("--robot", default="ritm", show_default=True)
 @click.option("--device", default="cpu", show_default=True)
@@ -76,13 +76,13 @@ def show(model: str, as_json: bool) -> None:
     type=click.FloatRange(0, 1),
     default=2e-3,
     show_default=True,
-    help="Probabilities may differ by so much: convolutions sum in another order on another machine.",
+    help="How far probabilities may differ: convolutions sum in another order on another machine.",
 )
 @json_option
 def verify(model: str, tolerance: float, as_json: bool, **options: Any) -> None:
-    """Run our model and upstream's own code side by side, on the same clicks, and say how far they differ.
+    """Run our model and upstream's own code side by side, on the same clicks, and show how far they differ.
 
-    An error (exit code 2) where probabilities differ by more than the tolerance, or the regions zoomed in on differ.
+    The exit code is 2 if probabilities differ by more than the tolerance, or if the regions zoomed in on differ.
     """
     from iiszoo import upstream
 
@@ -95,29 +95,29 @@ def verify(model: str, tolerance: float, as_json: bool, **options: Any) -> None:
         _print_verification(found)
     if not agree:
         raise UpstreamError(
-            f"{found.model} does not answer as {found.repo} at {found.commit[:8]}: at click {found.worst_click} of "
+            f"{found.model} does not match {found.repo} at {found.commit[:8]}: at click {found.worst_click} of "
             f"sample {found.worst_sample!r} the probabilities differ by {found.largest_difference:.3g}, and "
             f"{found.unequal_rois} of {found.compared_rois} ROIs are unequal"
         )
 
 
-def _print(told: dict[str, Any]) -> None:
-    echo(f"{told['model']}: {told['repo']}", bold=True)
-    echo(f"  commit: {told['commit']}")
-    if told["licence"]:
-        echo(f"  licence: {told['licence']}")
-    echo(f"  clone: {told['path']}{'' if told['cloned'] else ' (not cloned yet)'}")
-    if told["absent"]:
-        echo(f"  not there, since the mirror lacks them: {', '.join(told['absent'])}")
-    echo(f"  imported as: {told['module']}")
-    shims = told["shims"]
-    echo("  given to the clone, and to nobody else, where the installed library lacks it:")
+def _print(facts: dict[str, Any]) -> None:
+    echo(f"{facts['model']}: {facts['repo']}", bold=True)
+    echo(f"  commit: {facts['commit']}")
+    if facts["licence"]:
+        echo(f"  licence: {facts['licence']}")
+    echo(f"  clone: {facts['path']}{'' if facts['cloned'] else ' (not cloned yet)'}")
+    if facts["absent"]:
+        echo(f"  absent, because the mirror lacks them: {', '.join(facts['absent'])}")
+    echo(f"  imported as: {facts['module']}")
+    shims = facts["shims"]
+    echo("  shims, given only to the clone, and only if the installed library lacks the name:")
     for name, path in shims["names"].items():
         echo(f"    {name} = {path.replace(':', '.')}")
     for module, names in shims["modules"].items():
         for name, path in names.items():
             echo(f"    {module}.{name} = {path.replace(':', '.')}")
-    echo(f"    anything of {', '.join(shims['imported_only'])}: as a name, which can be imported but not used")
+    echo(f"    anything from {', '.join(shims['imported_only'])}: a name that can be imported but not used")
 
 
 def _print_verification(found: Verification) -> None:
@@ -133,7 +133,7 @@ def _print_verification(found: Verification) -> None:
         else f"  probabilities are equal; they range from {found.lowest:.3g} to {found.highest:.3g}"
     )
     equal = found.interactions - found.unequal_masks
-    pixels = f"; {found.unequal_pixels} pixels in all differ" if found.unequal_pixels else ""
+    pixels = f"; {found.unequal_pixels} pixels differ in total" if found.unequal_pixels else ""
     echo(f"  masks equal: {equal} of {found.interactions}, above {found.threshold:g}{pixels}")
     rois = (
         f"{found.compared_rois - found.unequal_rois} of {found.compared_rois}" if found.compared_rois else "not shown"

@@ -1,4 +1,4 @@
-"""`iiszoo weights`: the files of trained weights that models need."""
+"""`iiszoo weights`: the trained weights that models need."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @click.group("weights")
 def command() -> None:
-    """Files of trained weights: list, get, verify, path, add, remove.
+    """Weights files: list, get, verify, path, add, remove.
 
-    They lie in the cache: IISZOO_CACHE, else the user's cache directory. IISZOO_OFFLINE=1 makes no connection.
+    They are in the cache: IISZOO_CACHE, else the user's cache directory. With IISZOO_OFFLINE=1 no connection is made.
     """
 
 
@@ -28,7 +28,7 @@ def command() -> None:
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @json_option
 def list_(ids: tuple[str, ...], as_json: bool) -> None:
-    """Every weights file: its size, who states its hash, whether it is here."""
+    """List weights files: size, source of the hash, state."""
     from iiszoo import assets
 
     found = [assets.status(card, file) for card, file in _files(ids)]
@@ -44,7 +44,7 @@ def list_(ids: tuple[str, ...], as_json: bool) -> None:
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @json_option
 def get(ids: tuple[str, ...], as_json: bool) -> None:
-    """Fetch and verify the weights of models, where they are missing; print where they lie."""
+    """Fetch and verify models' weights if they are missing, and print their paths."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -70,7 +70,7 @@ def get(ids: tuple[str, ...], as_json: bool) -> None:
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @json_option
 def verify(ids: tuple[str, ...], as_json: bool) -> None:
-    """Hash weights files again: those of the models named, or all that are here."""
+    """Hash weights files again: those of the named models, or all that are present."""
     from iiszoo import assets
 
     files = _files(ids)
@@ -84,16 +84,16 @@ def verify(ids: tuple[str, ...], as_json: bool) -> None:
 @click.argument("id")
 @json_option
 def path(id: str, as_json: bool) -> None:
-    """Print where the weights of a model lie; an error where one of them is not there."""
+    """Print the paths of a model's weights; it is an error if one is missing."""
     from iiszoo import assets
     from iiszoo.registry import registry
 
     card = registry().models.resolve(id)
     if not card.weights:
-        raise WeightsError(f"model {card.id} has no weights: there is no path to print")
+        raise WeightsError(f"model {card.id} needs no weights: there is no path to print")
     found = [assets.status(card, file) for file in card.weights]
     missing = [status for status in found if status.state != "present"]
-    errors = [f"weights file {status.filename} of {status.model} is not there: no {status.path}" for status in missing]
+    errors = [f"weights file {status.filename} of {status.model} is missing: no {status.path}" for status in missing]
     if errors:
         errors[-1] += f"; run `iiszoo weights get {missing[-1].model}` to fetch what is missing"
     _report(found if as_json else [status for status in found if status not in missing], errors, as_json, _path)
@@ -102,10 +102,10 @@ def path(id: str, as_json: bool) -> None:
 @command.command("add")
 @click.argument("id")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--as", "filename", metavar="NAME", help="Which of the model's files it is, where it has several.")
+@click.option("--as", "filename", metavar="NAME", help="Which of the model's files it is, if there are several.")
 @json_option
 def add(id: str, file: Path, filename: str | None, as_json: bool) -> None:
-    """Copy your own FILE into the cache as the weights of a model; refused where it is not the file of the card."""
+    """Copy your own FILE into the cache as a model's weights; it is refused if it is not the card's file."""
     from iiszoo import assets
     from iiszoo.registry import registry
 
@@ -116,10 +116,12 @@ def add(id: str, file: Path, filename: str | None, as_json: bool) -> None:
 
 @command.command("remove")
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
-@click.option("--as", "filename", metavar="NAME", help="Which of a model's files, where it has several; else all.")
+@click.option(
+    "--as", "filename", metavar="NAME", help="Which of a model's files, if there are several.  [default: all]"
+)
 @json_option
 def remove(ids: tuple[str, ...], filename: str | None, as_json: bool) -> None:
-    """Delete the weights of models from the cache, and forget the hashes that were pinned for them."""
+    """Delete models' weights from the cache, and forget their pinned hashes."""
     from iiszoo import assets
 
     files = _files(ids)
@@ -131,7 +133,7 @@ def remove(ids: tuple[str, ...], filename: str | None, as_json: bool) -> None:
         if assets.remove(card, file):
             removed.append(assets.path(card, file))
         else:
-            echo(f"of {file.filename} of {card.id} nothing is here", err=True)
+            echo(f"{file.filename} of {card.id} is not in the cache", err=True)
         return assets.status(card, file)
 
     found, errors = _each(files, delete)
@@ -140,7 +142,7 @@ def remove(ids: tuple[str, ...], filename: str | None, as_json: bool) -> None:
 
 
 def _files(ids: Iterable[str]) -> list[tuple[ModelCard, Weights]]:
-    """The weights files of the models named, or of all; a named model without any is mentioned on stderr."""
+    """The weights files of the named models, or of all; a named model without any is reported on stderr."""
     from iiszoo.registry import registry
 
     models = registry().models
@@ -154,7 +156,7 @@ def _files(ids: Iterable[str]) -> list[tuple[ModelCard, Weights]]:
 def _each(
     files: Iterable[tuple[ModelCard, Weights]], action: Callable[[ModelCard, Weights], Status]
 ) -> tuple[list[Status], list[str]]:
-    """Do it to every file, so that one bad file does not keep the others; the results, and what went wrong."""
+    """`action` on every file, also after one has failed; returns the results and the errors."""
     found, errors = [], []
     for card, file in files:
         try:
@@ -203,7 +205,7 @@ def _verdict(status: Status) -> str:
     if status.sha256_from in ("card", "pin"):
         return f"as {'the card states' if status.sha256_from == 'card' else 'pinned'} ({status.sha256})"
     hash = f" ({status.sha256})" if status.sha256 else ""
-    return f"nobody states its hash{hash}, which is pinned when a model has loaded it"
+    return f"its hash is stated nowhere{hash}; it is pinned when a model has loaded the file"
 
 
 def _state(status: Status) -> str:

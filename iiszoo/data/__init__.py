@@ -1,4 +1,4 @@
-"""Datasets: images, target regions and ignored pixels, under stable sample ids; and what training draws from them.
+"""Datasets: images, target regions and ignored pixels, under stable sample ids; and training data drawn from them.
 
 Nothing heavy is imported until it is used: `import iiszoo.data` alone imports neither torch nor numpy.
 """

@@ -1,4 +1,4 @@
-"""Every region of a dataset with full masks as a sample of its own: how such a dataset is evaluated."""
+"""Each region of a dataset with full masks as one sample: how such a dataset is evaluated."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from iiszoo.errors import DatasetError
 
 
 class AllRegions(EvaluationDataset):
-    """One sample for each (image, layer, value) of `source`, in that order: the evaluation of SBD in RITM (b9b4460).
+    """One sample per (image, layer, value) of `source`, in that order, as RITM (b9b4460) evaluates SBD.
 
     Ids are `IMAGE__VALUE`, or `IMAGE__LAYER.VALUE` above layer 0. Pixels below 0 in the region's layer are ignored.
-    Regions of fewer than `min_area` pixels are no samples.
-    Regions are counted on first use: for most datasets every mask file is read for that. An image whose masks cannot be
-    read is one sample, `IMAGE`, which an inspection reports.
+    Regions of fewer than `min_area` pixels are left out. Regions are counted on first use; for most datasets this reads
+    every mask file. An image whose masks cannot be read is one sample, `IMAGE`, which an inspection reports.
     """
 
     def __init__(self, name: str, source: SegDataset, *, min_area: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""A dataset with full masks whose images are files and whose annotations are files: what all such readers share."""
+"""A dataset with full masks whose images and annotations are files: what all such readers share."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 MOST_BYTES = 2**32
-"""Full masks of one image that need more memory are refused."""
+"""The most memory that the full masks of one image may take."""
 
 
 class AnnotatedImages(SegDataset):
-    """Subclasses say which files there are and how an annotation is read; several images may share one annotation file.
+    """Subclasses define the files and how an annotation is read; several images may share one annotation file.
 
-    Nothing is read before it is asked for.
+    Files are read on demand.
     """
 
     def __init__(self, place: Path) -> None:
@@ -30,11 +30,11 @@ class AnnotatedImages(SegDataset):
 
     @abstractmethod
     def image_file(self, i: int) -> Path:
-        """Where image i lies."""
+        """The file of image i."""
 
     @abstractmethod
     def annotation_file(self, i: int) -> Path:
-        """The file that holds image i's masks."""
+        """The file with the masks of image i."""
 
     @abstractmethod
     def read_annotation(self, i: int) -> tuple[FullMasks, dict[str, Any]]:
@@ -61,7 +61,7 @@ class AnnotatedImages(SegDataset):
         )
 
     def check_files(self) -> Iterator[str]:
-        """Files that are absent, empty or of another kind, and sizes that differ, by name."""
+        """One sentence per file that is missing, empty or of another kind, and per pair of different sizes."""
         annotations: set[Path] = set()
         for i in range(len(self)):
             try:
@@ -85,9 +85,9 @@ class AnnotatedImages(SegDataset):
                 yield file_checks.sizes_differ(f"{self.image_file(i)} and {annotation}", "image", size, expected)
 
     def annotation_fault(self, i: int) -> str | None:
-        """Why the annotation file of image i cannot be right, told without decoding it; None where nothing is known."""
+        """What is wrong with the annotation file of image i, found without decoding it; None if nothing is."""
         return file_checks.unreadable(self.annotation_file(i))
 
     def mask_size(self, i: int) -> tuple[int, int] | None:
-        """(rows, columns) of image i's masks, where that is known without decoding them. Raises `DatasetError`."""
+        """(rows, columns) of image i's masks; None if that takes decoding them. Raises `DatasetError`."""
         return None

@@ -1,6 +1,6 @@
-"""What a dataset for evaluation is: a sequence of samples with stable ids, each an image and a binary target region.
+"""Datasets for evaluation: a sequence of samples with stable ids, each an image and a binary target region.
 
-Nothing here imports numpy or OpenCV before a picture is read, so that `iiszoo data` answers at once.
+numpy and OpenCV are imported only when a picture is read, so that `iiszoo data` answers at once.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Target(NamedTuple):
 
 
 def _nothing() -> None:
-    """What a session starts from that corrects no mask."""
+    """The initial mask of a session that starts from nothing."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Sample:
-    """One image and one target region. Its functions read; a `Sample` itself holds no pixels.
+    """One image and one target region. A `Sample` contains no pixels: its functions read them.
 
-    A dataset that differs in one thing changes that: `dataclasses.replace(sample, read_initial_mask=...)`.
+    A dataset that differs in one field replaces it: `dataclasses.replace(sample, read_initial_mask=...)`.
     """
 
     id: str
@@ -51,27 +51,27 @@ class Sample:
     image_id: str
     """The image's name. Samples that share it share the image: its encoder runs once for all of them."""
     files: tuple[str, ...]
-    """The files that the sample is read from, or what else it is known by, for messages."""
+    """The files that the sample is read from, or another name for it, for messages."""
     read_image: Callable[[], Image]
     """Uint8 `(H, W, 3)`, RGB. Raises `DatasetError` naming the file."""
     read_target: Callable[[], Target]
     """The target region and ignored pixels. Raises `DatasetError` naming the file."""
     read_initial_mask: Callable[[], Mask | Probabilities | None] = _nothing
-    """The mask that the session starts from, to be corrected: bool `(H, W)`, or float32 `(H, W)` in [0, 1]; None: it
-    starts from nothing. Raises `DatasetError` naming the file.
+    """The mask that the session starts from and corrects: bool `(H, W)`, or float32 `(H, W)` in [0, 1]; None: nothing.
+    Raises `DatasetError` naming the file.
     """
     image_file: Path | None = None
-    """The file whose bytes decide the image; None where there is none."""
+    """The file whose bytes determine the image; None if there is none."""
     look_at_target: Callable[[], SeenTarget] | None = None
-    """`iiszoo.data.inspection.seen_target`, where a dataset can do that without drawing the target."""
+    """`iiszoo.data.inspection.seen_target`, if the dataset can compute it without drawing the target."""
 
 
 class EvaluationDataset(Sequence[Sample]):
-    """Samples in a fixed order, each made when it is asked for. Subclasses say how many there are and what one is."""
+    """Samples in a fixed order, each made on access. Subclasses define `__len__` and `sample`."""
 
     name: str
     place: Path
-    """The directory that it is read from; the file, where its id names one (`coco:FILE.json`)."""
+    """The directory that it is read from; the file, if its id names one (`coco:FILE.json`)."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -79,7 +79,7 @@ class EvaluationDataset(Sequence[Sample]):
 
     @abstractmethod
     def sample(self, i: int) -> Sample:
-        """Sample i, with 0 <= i < len(self); nothing of it is read."""
+        """Sample i, 0 <= i < len(self); reads no pixels."""
 
     @overload
     def __getitem__(self, i: int) -> Sample: ...
@@ -93,16 +93,16 @@ class EvaluationDataset(Sequence[Sample]):
         return map(self.sample, range(len(self)))
 
     def check_files(self) -> Iterator[str]:
-        """One sentence for each file that cannot be right, found without decoding pixels."""
+        """One sentence for each faulty file, found without decoding pixels."""
         return iter(())
 
     def stamp(self) -> str:
-        """A hash that changes when the files look different (names, sizes, times); "" where that is not known."""
+        """A hash that changes when the files look different (names, sizes, times); "" if that is not known."""
         return ""
 
 
 class WrappedDataset(EvaluationDataset):
-    """The samples of another dataset under another name. A subclass says what changes in `sample`, by
+    """The samples of another dataset under another name. A subclass changes them in `sample`:
     `dataclasses.replace(super().sample(i), ...)`.
     """
 
@@ -124,10 +124,10 @@ class WrappedDataset(EvaluationDataset):
 
 @dataclass(frozen=True)
 class Pair:
-    """One sample of files: its id, the image, and the mask.
+    """One sample from files: its id, image and mask.
 
-    `image_fault` and `mask_fault` say why there is no such file, or not one alone: the sample is a broken one then, and
-    the path is where a file was to be expected.
+    `image_fault` and `mask_fault` say why there is no such file, or more than one: the sample is then broken, and the
+    path is the expected one.
     """
 
     id: str
@@ -147,7 +147,7 @@ class Pair:
 
 class PairedFiles(EvaluationDataset):
     """A dataset of image and mask files. `decode` turns a mask file's pixels, as stored, into a `Target`; a subclass
-    that reads its masks otherwise (`target_in`) has none.
+    that overrides `target_in` needs none.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ class PairedFiles(EvaluationDataset):
 
     def check_files(self) -> Iterator[str]:
         """Files without a partner, unreadable headers and sizes that differ, by file name."""
-        told: set[str] = set()  # the objects of one image share its fault
+        reported: set[str] = set()  # the objects of one image share its fault
         for pair in self.pairs:
             faults, sizes = [], []
             for path, fault in ((pair.image, pair.image_fault), (pair.mask, pair.mask_fault)):
@@ -197,12 +197,12 @@ class PairedFiles(EvaluationDataset):
                     faults.append(str(error))
             if len(sizes) == 2 and sizes[0] != sizes[1]:
                 faults.append(file_checks.sizes_differ(f"{pair.image} and {pair.mask}", "image", sizes[0], sizes[1]))
-            yield from (fault for fault in faults if fault not in told)
-            told.update(faults)
+            yield from (fault for fault in faults if fault not in reported)
+            reported.update(faults)
 
 
 def image_files(directory: Path) -> list[Path]:
-    """The image files of a directory, sorted by stem (then by name), hidden files left out."""
+    """The image files of a directory, sorted by stem, then name; without hidden files."""
     return [path for path in _visible_files(directory) if path.suffix.lower() in SUFFIXES]
 
 
@@ -212,16 +212,16 @@ def _visible_files(directory: Path) -> list[Path]:
 
 
 def pair_by_stem(images: Path, masks: Path, *, objects: bool = False) -> list[Pair]:
-    """Pair the files of two directories by stem, sorted by it; accents count as one however they are composed.
+    """Pair the files of two directories by stem, sorted by it; composed and decomposed accents are equal.
 
-    With `objects`, a mask may also be called `STEM__OBJECT`: several objects of one image. An image without a mask, a
-    mask without an image, a file of a kind that is not read, images that share a stem and masks that share one become
-    broken samples, so that all faults of a dataset are told together. Raises `DatasetError` where there are files, but
-    no two that pair.
+    With `objects`, a mask may also be named `STEM__OBJECT`: several objects of one image. An image without a mask, a
+    mask without an image, a file of an unsupported kind, images that share a stem and masks that share one become
+    broken samples, so that all faults of a dataset are reported together. Raises `DatasetError` if there are files but
+    no two pair.
     """
     with_stem, other_images = _by_stem(images)
     with_id, other_masks = _by_stem(masks)
-    # What is called as a mask would be is meant as one, whatever its kind; so is what is called as an image with masks.
+    # A file named like a mask is meant as one, whatever its kind; so is a file named like an image that has masks.
     have_masks = {_image_of(id, with_stem, objects) for id in with_id}
     for id, files in other_masks.items():
         stem = _image_of(id, with_stem, objects)
@@ -246,14 +246,14 @@ def pair_by_stem(images: Path, masks: Path, *, objects: bool = False) -> list[Pa
         pairs.append(Pair(sample_name(stem), image, masks / stem, image_fault, lonely))
     pairs.sort(key=lambda pair: pair.id)
     if pairs and all(pair.image_fault or pair.mask_fault for pair in pairs):
-        way_out = "a mask is called as its image" + (", or STEM__OBJECT where there are several" if objects else "")
+        rule = "a mask has the name of its image" + (", or STEM__OBJECT if there are several" if objects else "")
         faults = dict.fromkeys(fault for pair in pairs for fault in (pair.image_fault, pair.mask_fault) if fault)
-        raise DatasetError(f"{images} and {masks} do not pair; {way_out}:\n  " + "\n  ".join(faults))
+        raise DatasetError(f"{images} and {masks} do not pair; {rule}:\n  " + "\n  ".join(faults))
     return pairs
 
 
 def _by_stem(directory: Path) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
-    """The files of a directory by composed stem: those of kinds that are read, and all others."""
+    """The files of a directory by composed stem: those of supported kinds, and all others."""
     read: dict[str, list[Path]] = {}
     others: dict[str, list[Path]] = {}
     for path in _visible_files(directory):
@@ -262,7 +262,7 @@ def _by_stem(directory: Path) -> tuple[dict[str, list[Path]], dict[str, list[Pat
 
 
 def _image_of(mask: str, images: Collection[str], objects: bool) -> str:
-    """The stem of the image that a mask of this stem belongs to."""
+    """The stem of the image that a mask with this stem belongs to."""
     return mask.rsplit("__", 1)[0] if objects and mask not in images else mask
 
 
@@ -271,17 +271,17 @@ def _is_picture(files: Sequence[Path]) -> bool:
 
 
 def _only(files: Sequence[Path], expected: Path, absent: str) -> tuple[Path, str]:
-    """The one file that there is; else where it was `expected`, and what is wrong."""
+    """The only file and ""; else a path, `expected` if there is no file, and what is wrong."""
     if not files:
         return expected, absent
     place = files[0].parent
     unread = [path for path in files if path.suffix.lower() not in SUFFIXES]
     if unread:
-        kind = unread[0].suffix or "no ending"
-        return files[0], f"{place}: {unread[0].name} is of a kind that is not read ({kind}); read are {READ}"
+        kind = unread[0].suffix or "no suffix"
+        return files[0], f"{place}: {unread[0].name} is of an unsupported kind ({kind}); supported are {READ}"
     if len(files) == 1:
         return files[0], ""
     names = [path.name for path in files]
     if len(set(map(composed, names))) < len(names):  # they look alike
-        return files[0], f"{place}: {' and '.join(map(ascii, names))} differ in how accents are composed only; keep one"
-    return files[0], f"{place}: {' and '.join(names)} share one stem, so that it is not known which is meant"
+        return files[0], f"{place}: {' and '.join(map(ascii, names))} differ only in how accents are composed; keep one"
+    return files[0], f"{place}: {' and '.join(names)} share one stem; keep one"

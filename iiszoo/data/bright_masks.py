@@ -1,4 +1,4 @@
-"""Datasets whose masks are pictures of a white object on black, read by their first channel: ClickSEG's rule."""
+"""Datasets whose masks are pictures of a white object on black, read by their first channel, as in ClickSEG."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class BrightMasks(PairedFiles):
 
 
 def colours(path: Path) -> Any:
-    """What `cv2.imread` gives: uint8 `(H, W, 3)`, blue first, whatever the file's depth. Raises `DatasetError`."""
+    """As `cv2.imread`: uint8 `(H, W, 3)`, blue first, whatever the file's depth. Raises `DatasetError`."""
     from iiszoo.data.read import read_image
 
     return read_image(path)[:, :, ::-1]
 
 
 def decode(pixels: Any) -> Target:
-    """`pixels` as from `colours`."""
+    """The target in `pixels`, as returned by `colours`."""
     return Target(pixels[:, :, 0] > 128, None)

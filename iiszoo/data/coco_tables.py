@@ -1,8 +1,8 @@
-"""The tables of a file of instances in COCO's format, read as tools write them, and checked.
+"""The tables of an instances file in COCO's format, read as tools write them, and checked.
 
-Ids are integers or text; `7`, `7.0` and `"7"` are one id. What decides which object belongs to which image must be
-right in the whole file, or it is refused; what is wrong with a single image's size or a single annotation is said when
-that one is asked for, so that the others can be used.
+Ids are integers or text; `7`, `7.0` and `"7"` are one id. A file is refused if it is unclear which object belongs to
+which image. A fault in one image's size or in one annotation is reported only when that one is used, so that the others
+remain usable.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Id = int | str
 _LONGEST_SIDE = 2**20
 
 _log = logging.getLogger(__name__)
-_said: set[str] = set()
+_warned: set[str] = set()
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """One entry of `annotations`. `label` names it in messages. `fault` says what is wrong with it but for its
-    segmentation, which is as the file has it; "" where nothing is. An annotation of which it is not known whether it is
-    a crowd counts as an object, which its fault keeps from being used.
+    """One entry of `annotations`. `label` names it in messages. `segmentation` is as in the file. `fault` says what is
+    wrong with the rest, "" if nothing is. An annotation whose `iscrowd` is invalid counts as an object, which its fault
+    keeps from being used.
     """
 
     label: str
@@ -42,8 +42,8 @@ class Annotation:
 
 @dataclass(frozen=True)
 class CocoImage:
-    """One entry of `images` with its annotations. `name` is its path from the folder of images, `spelled` the same as
-    the file has it; `stated_size` (rows, columns) as the file has them.
+    """One entry of `images` with its annotations. `name` is its path from the image folder, `spelled` the same as
+    written in the file; `stated_size` (rows, columns) as written in the file.
     """
 
     id: Id
@@ -68,21 +68,21 @@ def results_in(found: list[Any], file: Path) -> dict[Id, list[Annotation]]:
         label = _label(entry, n)
         id = _id(entry.get("image_id")) if isinstance(entry, dict) else None
         if id is None:
-            raise DatasetError(f"{file}: {label} is no result, an object with image_id and segmentation")
+            raise DatasetError(f"{file}: {label} is not a result, an object with image_id and segmentation")
         results.setdefault(id, []).append(_annotation(label, entry, {}))
     return results
 
 
 def same_id(a: Any, b: Any) -> bool:
-    """Whether two ids mean the same thing: `7`, `7.0` and `"7"` do."""
+    """Whether two ids are the same; `7`, `7.0` and `"7"` are."""
     return _id(a) is not None and _id(a) == _id(b)
 
 
 def images_in(found: Any, file: Path, folder: Path) -> list[CocoImage]:
-    """As `read`, of what the JSON of `file` holds."""
+    """As `read`, for `found`, the parsed JSON of `file`."""
     if not isinstance(found, dict) or not all(isinstance(found.get(key), list) for key in ("images", "annotations")):
         raise DatasetError(
-            f"{file}: is no file of instances in COCO's format: an object with the lists images (id, file_name) and "
+            f"{file}: is not an instances file in COCO's format: an object with the lists images (id, file_name) and "
             "annotations (image_id, segmentation)"
         )
     images: dict[Id, CocoImage] = {}
@@ -90,7 +90,7 @@ def images_in(found: Any, file: Path, folder: Path) -> list[CocoImage]:
     for n, entry in enumerate(found["images"], 1):
         image = _image(file, folder, n, entry)
         if image.id in images:
-            raise DatasetError(f"{file}: two images have the id {image.id!r}; an annotation's image_id must mean one")
+            raise DatasetError(f"{file}: two images have the id {image.id!r}; make ids unique")
         if image.name in named:
             raise DatasetError(
                 f"{file}: images {named[image.name]!r} and {image.id!r} have one file_name, {image.name!r}; join them"
@@ -101,35 +101,37 @@ def images_in(found: Any, file: Path, folder: Path) -> list[CocoImage]:
     for n, entry in enumerate(found["annotations"], 1):
         label = _label(entry, n)
         if not isinstance(entry, dict):
-            raise DatasetError(f"{file}: {label} is no object with image_id and segmentation")
+            raise DatasetError(f"{file}: {label} is not an object with image_id and segmentation")
         id = _id(entry.get("image_id"))
         if id is None:
-            raise DatasetError(f"{file}: {label} has image_id {_shown(entry.get('image_id'))}, which is no image's id")
+            raise DatasetError(
+                f"{file}: {label} has image_id {_shown(entry.get('image_id'))}, which is not an image's id"
+            )
         if id in images:
             images[id].annotations.append(_annotation(label, entry, categories))
         else:
             left_over.append(label)
-    _say_left_over(file, left_over, len(found["annotations"]))
+    _warn_of_left_over(file, left_over, len(found["annotations"]))
     return list(images.values())
 
 
 def checked_size(file: Path, image: CocoImage) -> tuple[int, int] | None:
-    """(rows, columns) as the file has them, None where it has not. Raises `DatasetError` where no image is so large."""
+    """(rows, columns) as stated in the file, None if they are not. Raises `DatasetError` if no image can have them."""
     stated = image.stated_size
     if None in stated:
         return None
     size = (whole_number(stated[0]) or 0, whole_number(stated[1]) or 0)
     if min(size) < 1:
         raise DatasetError(
-            f"{file}: image {image.id} has height {_shown(stated[0])} and width {_shown(stated[1])}; expected are its "
-            "rows and columns, or neither, which are then read from the image"
+            f"{file}: image {image.id} has height {_shown(stated[0])} and width {_shown(stated[1])}; give its "
+            "rows and columns, or leave both out to read them from the image"
         )
     check_drawable(f"{file}: image {image.id}", size)
     return size
 
 
 def check_drawable(named: str, size: tuple[int, int]) -> None:
-    """Raise `DatasetError` for images that are too large to be read."""
+    """Raise `DatasetError` for images that are too large to read."""
     if size[0] * size[1] > MAX_PIXELS or max(size) > _LONGEST_SIDE:
         shown = "x".join(map(_shown, size))
         raise DatasetError(f"{named} of {shown} pixels (rows x columns) is too large to be drawn on")
@@ -137,11 +139,11 @@ def check_drawable(named: str, size: tuple[int, int]) -> None:
 
 def _image(file: Path, folder: Path, n: int, entry: Any) -> CocoImage:
     if not isinstance(entry, dict):
-        raise DatasetError(f"{file}: image number {n} of the list is no object with id and file_name")
+        raise DatasetError(f"{file}: image number {n} of the list is not an object with id and file_name")
     id = _id(entry.get("id"))
     if id is None:
         raise DatasetError(
-            f"{file}: image number {n} of the list has the id {_shown(entry.get('id'))}; expected is an integer or text"
+            f"{file}: image number {n} of the list has the id {_shown(entry.get('id'))}; expected an integer or text"
         )
     spelled = entry.get("file_name")
     url = entry.get("coco_url")
@@ -153,8 +155,8 @@ def _image(file: Path, folder: Path, n: int, entry: Any) -> CocoImage:
         name = listed_names.inside(spelled, folder)
     except ValueError as error:
         raise DatasetError(
-            f"{file}: image {id!r} has a file_name that cannot be used: {error}; expected is the file's path from the "
-            "folder of images"
+            f"{file}: image {id!r} has a file_name that cannot be used: {error}; expected the file's path from the "
+            "image folder"
         ) from error
     return CocoImage(id, name, spelled, (entry.get("height"), entry.get("width")))
 
@@ -163,12 +165,12 @@ def _annotation(label: str, entry: dict[str, Any], categories: dict[Id, str]) ->
     faults = []
     crowd = 0 if entry.get("iscrowd") is None else _flag(entry["iscrowd"])
     if crowd is None:
-        faults.append(f"has iscrowd {_shown(entry['iscrowd'])}; expected is 0 or 1")
+        faults.append(f"has iscrowd {_shown(entry['iscrowd'])}; expected 0 or 1")
     category, stated = None, entry.get("category_id")
     if stated is not None:
         id = _id(stated)
         if id is None:
-            faults.append(f"has category_id {_shown(stated)}; expected is the id of one category")
+            faults.append(f"has category_id {_shown(stated)}; expected the id of one category")
         else:
             category = categories.get(id)
     return Annotation(label, entry.get("id"), entry.get("segmentation"), category, crowd == 1, " and ".join(faults))
@@ -182,24 +184,26 @@ def _categories(file: Path, entries: Any) -> dict[Id, str]:
     for entry in entries or ():
         id = _id(entry.get("id")) if isinstance(entry, dict) else None
         if id is None or entry.get("name") is None:
-            raise DatasetError(f"{file}: a category is no object with id and name: {_shown(entry)}")
+            raise DatasetError(f"{file}: a category is not an object with id and name: {_shown(entry)}")
         names[id] = str(entry["name"])
     return names
 
 
-def _say_left_over(file: Path, labels: list[str], n_annotations: int) -> None:
-    """Annotations of images that were taken out of the list are common, and belong to nothing."""
+def _warn_of_left_over(file: Path, labels: list[str], n_annotations: int) -> None:
+    """Warn of annotations of unlisted images, which are common: images are removed from the list. Raises `DatasetError`
+    if there are no others.
+    """
     if not labels:
         return
     if len(labels) == n_annotations:
         raise DatasetError(
             f"{file}: none of its {n_annotations} annotations is of an image that it lists; image_id must be the id of "
-            "one of images"
+            "one of its images"
         )
     shown = ", ".join(labels[:3]) + (", ..." if len(labels) > 3 else "")
     message = f"{file}: {len(labels)} of {n_annotations} annotations are of images that it does not list: {shown}"
-    if message not in _said:  # a run reads the file more than once
-        _said.add(message)
+    if message not in _warned:  # a run reads the file more than once
+        _warned.add(message)
         _log.warning("%s; they are left out", message)
 
 
@@ -209,7 +213,7 @@ def _label(entry: Any, n: int) -> str:
 
 
 def _id(value: Any) -> Id | None:
-    """An id in one form; None of what cannot be one."""
+    """An id in one form; None if the value cannot be one."""
     number = whole_number(value)
     if number is not None:
         return number

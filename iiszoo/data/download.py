@@ -1,8 +1,7 @@
-"""`iiszoo data get`: from the archives of a dataset's card, or from the user's own, to a directory of the cache.
+"""`iiszoo data get`: a dataset from its card's archives, or the user's own, to a directory of the cache.
 
-The archives are unpacked beside the dataset's place, the contents are verified there, and only then renamed to it: what
-lies at `CACHE/data/ID` is whole. An archive that was downloaded is deleted once the dataset is in place, and kept if
-anything goes wrong before.
+Archives are unpacked beside the dataset's directory, verified there, and only then renamed to it: `CACHE/data/ID` is
+always complete. A downloaded archive is deleted once the dataset is in place, and kept if anything fails before.
 """
 
 from __future__ import annotations
@@ -22,35 +21,34 @@ from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.unpack import Refused, unpack
 from iiszoo.errors import BadOption, DatasetError
 from iiszoo.object_path import load_object
+from iiszoo.progress import NamedProgress
 
 _log = logging.getLogger("iiszoo.data")
 
-_DEPTH = 3  # so deep in an archive a dataset is looked for: VOCdevkit/VOC2012 is 2 deep
+_DEPTH = 3  # levels of an archive that are searched for the dataset: VOCdevkit/VOC2012 is 2 deep
 
-Progress = Callable[[str, int, int | None], None]
-"""Called as `progress(step, done, total)`, in bytes; `step` says what is being done to which file."""
 
 Verify = Callable[[EvaluationDataset], None]
-"""Raises `DatasetError` that says in what a dataset differs from what its card describes."""
+"""Raises `DatasetError` that says how a dataset differs from its card."""
 
 
 @dataclass(frozen=True)
 class Got:
-    """Where a dataset lies, and whether it did so before."""
+    """Where a dataset is, and whether it was there before."""
 
     dataset: str
     path: Path
     already_there: bool
 
 
-def get(card: DatasetCard, own: Sequence[Path], *, verify: Verify, progress: Progress) -> Got:
+def get(card: DatasetCard, own: Sequence[Path], *, verify: Verify, progress: NamedProgress) -> Got:
     """Fetch, unpack and verify a dataset, unless it is there already; under a lock, so that it is done once.
 
-    `own` are archives of the user's that are unpacked in place of a download: any file for a dataset of one archive,
-    files called as the card calls them for one of several. Raises `BadOption` or `DatasetError`.
+    `own` are the user's archives, unpacked instead of a download: any file for a dataset of one archive, files named as
+    on the card for one of several. Raises `BadOption` or `DatasetError`.
     """
     if card.takes_argument:
-        raise BadOption(f"dataset {card.id!r} is made of your own files: there is nothing to fetch")
+        raise BadOption(f"dataset {card.id!r} consists of your own files; there is nothing to fetch")
     place = find(card)
     if place is not None:
         return Got(card.id, place, already_there=True)
@@ -61,15 +59,15 @@ def get(card: DatasetCard, own: Sequence[Path], *, verify: Verify, progress: Pro
             return Got(card.id, place, already_there=True)
         if target.exists():
             raise DatasetError(
-                f"{target} is in the way: it is not dataset {card.id} as it must be, {card.layout}; move it elsewhere "
+                f"{target} is in the way: it is not dataset {card.id} ({card.layout}); move it elsewhere "
                 "or delete it, and try again"
             )
         staging = target.with_name(f".{target.name}.unpacking")
         try:
-            _clear(staging)  # of a process that was killed
+            _clear(staging)  # left by a process that was killed
             found = _unpack_all(card, sources, staging, verify, progress)
             if hasattr(os, "sync"):
-                os.sync()  # what is renamed must have arrived on the disk, not just its name
+                os.sync()  # the contents must be on the disk before the name is
             os.replace(found, target)
         except OSError as error:
             raise _disk_error(card, target, error) from error
@@ -82,7 +80,7 @@ def get(card: DatasetCard, own: Sequence[Path], *, verify: Verify, progress: Pro
 
 
 def find(card: DatasetCard) -> Path | None:
-    """Where the dataset lies, or None. Raises `DatasetError` where it lies somewhere and cannot be loaded."""
+    """Where the dataset is, or None. Raises `DatasetError` if it is there but cannot be loaded."""
     try:
         return _load(card, None).place
     except roots.NotFound:
@@ -95,7 +93,7 @@ def _load(card: DatasetCard, root: Path | None) -> EvaluationDataset:
 
 
 Source = tuple[Archive | None, Path | None]
-"""An archive of the card, None where the card knows none, and the user's own copy of it, None where it is fetched."""
+"""An archive of the card, None if the card has none, and the user's own copy of it, None if it is to be fetched."""
 
 
 def _sources(card: DatasetCard, own: Sequence[Path]) -> list[Source]:
@@ -103,9 +101,9 @@ def _sources(card: DatasetCard, own: Sequence[Path]) -> list[Source]:
         if not file.is_file():
             raise BadOption(f"there is no file {file}")
     if not card.archives and not own:
-        where = f"it can be had at {card.homepage}; then" if card.homepage else "where you have it,"
+        source = f"get it from {card.homepage}, then" if card.homepage else "if you have it,"
         raise DatasetError(
-            f"dataset {card.id} has no public address that it could be fetched from: {where} run "
+            f"dataset {card.id} has no public download address: {source} run "
             f"`iiszoo data get {card.id} --archive FILE`, or unpack it and run `iiszoo data add {card.id} DIR`"
         )
     if len(card.archives) <= 1 and len(own) <= 1:
@@ -114,14 +112,14 @@ def _sources(card: DatasetCard, own: Sequence[Path]) -> list[Source]:
     strange = by_name.keys() - {archive.filename for archive in card.archives}
     if strange:
         known = ", ".join(archive.filename for archive in card.archives) or "one archive"
-        raise BadOption(f"dataset {card.id} is made of {known}; {', '.join(sorted(strange))} is none of them")
+        raise BadOption(f"dataset {card.id} consists of {known}; {', '.join(sorted(strange))} is not one of them")
     return [(archive, by_name.get(archive.filename)) for archive in card.archives]
 
 
 def _unpack_all(
-    card: DatasetCard, sources: Sequence[Source], staging: Path, verify: Verify, progress: Progress
+    card: DatasetCard, sources: Sequence[Source], staging: Path, verify: Verify, progress: NamedProgress
 ) -> Path:
-    """The directory in `staging` that is the dataset, verified. Raises `DatasetError`, or `OSError` of the disk."""
+    """The dataset's directory in `staging`, verified. Raises `DatasetError`, and `OSError` if the disk fails."""
     files = [_file(card, archive, own, progress) for archive, own in sources]
     staging.mkdir()
     for (archive, own), file in zip(sources, files, strict=True):
@@ -131,20 +129,20 @@ def _unpack_all(
             raise _wrong(card, [(archive, own)], [file], str(error)) from error
     found = _locate(card, staging)
     if found is None:
-        raise _wrong(card, sources, files, f"nowhere in it lies what is expected, {card.layout}")
+        raise _wrong(card, sources, files, f"it does not contain what is expected, {card.layout}")
     try:
         verify(found)
     except DatasetError as error:
         cause = str(error).replace(str(found.place), files[0].name)
         if not all(archive is not None and archive.sha256 for archive, _ in sources):
             raise _wrong(card, sources, files, cause) from error
-        # The very files that upstream publishes: what the card says of their contents must be wrong.
-        _log.warning("dataset %s, whose archive is the published one, is not as its card says: %s", card.id, cause)
+        # These are the files that upstream publishes, so the card must be wrong about their contents.
+        _log.warning("dataset %s, from the published archive, differs from its card: %s", card.id, cause)
     return found.place
 
 
-def _file(card: DatasetCard, archive: Archive | None, own: Path | None, progress: Progress) -> Path:
-    """The archive on this machine: the user's own, checked, or the one of the cache, fetched."""
+def _file(card: DatasetCard, archive: Archive | None, own: Path | None, progress: NamedProgress) -> Path:
+    """The archive on this machine: the user's own, checked, or fetched to the cache."""
     if own is None:
         assert archive is not None  # `_sources` names one or the other
         step = f"fetching {archive.filename}"
@@ -154,7 +152,7 @@ def _file(card: DatasetCard, archive: Archive | None, own: Path | None, progress
     return own
 
 
-def _unpack_one(file: Path, staging: Path, into: str, progress: Progress) -> None:
+def _unpack_one(file: Path, staging: Path, into: str, progress: NamedProgress) -> None:
     step = f"unpacking {file.name}"
     if not into:
         unpack(file, staging, lambda done, total: progress(step, done, total))
@@ -177,14 +175,16 @@ def _locate(card: DatasetCard, staging: Path) -> EvaluationDataset | None:
                 loaded = _load(card, directory)
             except DatasetError:
                 continue
-            if loaded.place == directory:  # else it lies in a subdirectory, which comes later
+            if loaded.place == directory:  # else it is in a subdirectory, which comes later
                 return loaded
         level = sorted(child for directory in level for child in directory.iterdir() if child.is_dir())
     return None
 
 
 def _wrong(card: DatasetCard, sources: Sequence[Source], files: Sequence[Path], cause: str) -> DatasetError:
-    """An archive that is not the dataset: set aside where it was downloaded, so that another try fetches it anew."""
+    """The error for archives that are not the dataset. Downloaded ones are set aside, so that another try fetches them
+    again.
+    """
     kept = [
         assets.set_archive_aside(card, archive)
         for archive, own in sources
@@ -194,7 +194,7 @@ def _wrong(card: DatasetCard, sources: Sequence[Source], files: Sequence[Path], 
     names = names or " and ".join(file.name for file in files)
     aside = f" (set aside as {' and '.join(map(str, kept))})" if kept else ""
     return DatasetError(
-        f"{names}{aside} is not dataset {card.id}: {cause}; nothing was put in place; if you have the dataset, run "
+        f"{names}{aside} is not dataset {card.id}: {cause}; nothing was installed; if you have the dataset, run "
         f"`iiszoo data add {card.id} DIR`"
     )
 
@@ -208,7 +208,7 @@ def _disk_error(card: DatasetCard, target: Path, error: OSError) -> DatasetError
     kept = [path for archive in card.archives if (path := assets.archive_path(card, archive)).is_file()]
     return DatasetError(
         f"dataset {card.id} cannot be unpacked to {target}: {error.strerror or error}"
-        f"{f' ({_listed(kept)} is kept)' if kept else ''}; free some space or get write permission there, or set "
+        f"{f' ({_listed(kept)} is kept)' if kept else ''}; free some space or get write permission, or set "
         "IISZOO_CACHE to another directory, and try again"
     )
 

@@ -1,4 +1,4 @@
-"""What can be said of a dataset's files without decoding them: sizes from headers, a stamp, lists of names.
+"""What is known of a dataset's files without decoding them: sizes from headers, a stamp, lists of names.
 
 Standard library and Pillow only, so that `iiszoo data check` answers at once.
 """
@@ -19,8 +19,8 @@ from iiszoo.files import read_text
 
 
 def stamp(files: Iterable[Path]) -> str:
-    """A sha256 hex digest that changes when the files look different: names, sizes, times of change, in their order; a
-    file that is not there counts as such. It stays when the directory is moved.
+    """A sha256 hex digest that changes when the files look different: names, sizes, modification times, in their order;
+    a missing file counts as missing. Moving the directory does not change it.
     """
     seen = hashlib.sha256()
     for path in dict.fromkeys(files):
@@ -38,7 +38,7 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 
 def unreadable(path: Path) -> str | None:
-    """Why a file cannot hold anything, in one sentence that names it; None where it is there and not empty."""
+    """Why a file cannot be used, in one sentence that names it; None if it is there and not empty."""
     try:
         with path.open("rb") as file:
             return None if file.read(1) else f"{path}: is empty"
@@ -47,8 +47,8 @@ def unreadable(path: Path) -> str | None:
 
 
 def names_in(path: Path) -> list[str]:
-    """The names that a split file lists, one a line. Raises `DatasetError` naming the file, and a name that leads out
-    of the dataset's folders.
+    """The names in a split file, one per line. Raises `DatasetError` naming the file, also for a name that leads out of
+    the dataset's folders.
     """
     try:
         lines = read_text(path).splitlines()
@@ -57,7 +57,7 @@ def names_in(path: Path) -> list[str]:
     try:
         return [listed_names.inside(line.strip(), path.parent) for line in lines if line.strip()]
     except ValueError as error:
-        raise DatasetError(f"{path}: a name of the list cannot be used: {error}") from error
+        raise DatasetError(f"{path}: a name in the list cannot be used: {error}") from error
 
 
 def json_in(path: Path) -> Any:
@@ -69,5 +69,5 @@ def json_in(path: Path) -> Any:
 
 
 def sizes_differ(files: str, other: str, size: Sequence[int], mask: Sequence[int]) -> str:
-    """The sentence for an image (or what `other` is) and a mask of different (rows, columns)."""
+    """The sentence for an image (or `other`) and a mask that differ in (rows, columns)."""
     return f"{files}: {other} and mask differ in size (rows x columns): {size[0]}x{size[1]} but {mask[0]}x{mask[1]}"

@@ -1,9 +1,9 @@
-"""Flawed masks made from the target, for mask correction: what a bad segmentation of the object might look like.
+"""Flawed masks made from the target, for mask correction: plausible bad segmentations of the object.
 
-After the masks of superpixels of DAVIS585 (Chen et al., FocalClick, CVPR 2022): errors of the boundary .65, external
-false positives .25, holes inside .10. ClickSEG's script (d61a76b, scripts/DAVIS585_datatset/superpixel_augmentation.py)
-flips superpixels of the image, and gives holes .25 and external false positives .10; here a defect is an ellipse, or
-the part of one that lies in the object or beside it, made from the target alone.
+After the superpixel masks of DAVIS585 (Chen et al., FocalClick, CVPR 2022): boundary errors .65, external false
+positives .25, internal holes .10. ClickSEG's script (d61a76b, scripts/DAVIS585_datatset/superpixel_augmentation.py)
+flips superpixels of the image, with holes .25 and external false positives .10; here a defect is an ellipse, or the
+part of one inside or outside the object, made from the target alone.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _SHARES = {"boundary": 0.65, "outside": 0.25, "hole": 0.10}
 _N_DEFECTS = (2, 6)
 """The fewest and the most."""
 _WEIGHTS = (0.5, 1.5)
-"""A defect's size, in relation to the others."""
+"""A defect's size relative to the others."""
 _LONGEST = 2.5
 """The greatest ratio of an ellipse's axes."""
 _BAND = np.ones((13, 13), np.uint8)
-"""Inside and outside begin six pixels away from the boundary, as upstream has it."""
+"""Inside and outside begin six pixels from the boundary, as upstream."""
 
 
 class Defect(NamedTuple):
-    """`kind`: a key of `_SHARES`; `removes`: it takes pixels from the object, else it adds some; `weight`: its size, in
-    relation to the others.
+    """`kind`: a key of `_SHARES`; `removes`: it removes pixels of the object, else it adds some; `weight`: its size
+    relative to the others.
     """
 
     kind: str
@@ -45,15 +45,15 @@ def flawed_mask(
 ) -> Mask:
     """A mask bool (H, W) whose IoU with `target` lies in [low, high], 0 < low < high < 1.
 
-    `target`, `ignore`: bool (H, W). Ignored pixels are not counted; they only take part in a defect that reaches them.
-    Raises ValueError where no mask has such an IoU, because the object has too few pixels that count.
+    `target`, `ignore`: bool (H, W). Ignored pixels do not count; a defect that reaches them includes them. Raises
+    ValueError if no mask has such an IoU, because the object has too few pixels that count.
     """
     counted = np.ones_like(target) if ignore is None else ~ignore
     n_object, n_ground = int((target & counted).sum()), int((~target & counted).sum())
     goal = rng.uniform(low, high)
     plan = _plan(rng)
     removing = sum(defect.weight for defect in plan if defect.removes) / sum(defect.weight for defect in plan)
-    # so many pixels in error that (object - removed) / (object + added) is the goal
+    # the number of pixels in error for which (object - removed) / (object + added) is the goal
     in_error = n_object * (1 - goal) / (removing + goal * (1 - removing))
     n_removed, n_added = _counts(n_object, n_ground, removing * in_error, (1 - removing) * in_error, low, high)
     canvas = _Canvas(target, counted, rng)
@@ -73,7 +73,7 @@ def _plan(rng: np.random.Generator) -> list[Defect]:
 
 
 def _counts(n_object: int, n_ground: int, removed: float, added: float, low: float, high: float) -> tuple[int, int]:
-    """The numbers of removed and added pixels nearest to those wanted with which the IoU lies in [low, high]."""
+    """The numbers of removed and added pixels nearest to those wanted whose IoU lies in [low, high]."""
     removals = np.arange(n_object)
     least, most = (np.clip((n_object - removals) / iou - n_object, 0, n_ground) for iou in (high, low))
     best, found = math.inf, None
@@ -91,7 +91,7 @@ def _counts(n_object: int, n_ground: int, removed: float, added: float, low: flo
 
 
 def _sized(plan: list[Defect], n_removed: int, n_added: int) -> list[tuple[Defect, int]]:
-    """The defects with their numbers of pixels, by weight; one of the boundary where the plan has none of a sort."""
+    """The defects with their numbers of pixels, by weight; a boundary defect if none removes or none adds."""
     sized = []
     for removes, total in ((True, n_removed), (False, n_added)):
         defects = [defect for defect in plan if defect.removes == removes] or [Defect("boundary", removes, 1.0)]
@@ -102,13 +102,13 @@ def _sized(plan: list[Defect], n_removed: int, n_added: int) -> list[tuple[Defec
 
 
 class _Canvas:
-    """A mask that begins as the target and gets worse: every pixel is put in error once at most."""
+    """A mask that begins as the target and gets worse: each pixel is put in error at most once."""
 
     def __init__(self, target: Mask, counted: Mask, rng: np.random.Generator) -> None:
         self.mask = target.copy()
         self._target, self._counted, self._rng = target, counted, rng
         pixels = self.mask.view(np.uint8)
-        self._places = {
+        self._areas = {
             "outside": cv2.dilate(pixels, _BAND) == 0,
             "hole": cv2.erode(pixels, _BAND, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0,
         }
@@ -116,11 +116,11 @@ class _Canvas:
         self._edge = target & ~inner
 
     def put(self, defect: Defect, n: int) -> None:
-        """Put `n` pixels in error that lie together. Where there is no room inside or outside, the boundary gets it."""
+        """Put `n` adjacent pixels in error; at the boundary if there is no room inside or outside."""
         right = (self.mask == self._target) & self._counted & (self._target == defect.removes)
-        pool = right & self._places.get(defect.kind, False)
+        pool = right & self._areas.get(defect.kind, False)
         centres = pool
-        if pool.sum() < n:  # a defect of the boundary has no place of its own
+        if pool.sum() < n:  # always for a boundary defect, which has no area of its own
             pool, centres = right, self._edge
         middle = np.argwhere(centres)[self._rng.integers(centres.sum())]
         axes = _ellipse(self._rng)
@@ -147,7 +147,7 @@ class _Canvas:
 
 
 def _ellipse(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A 2 x 2 matrix that makes an ellipse of random direction and axes a circle; no direction becomes shorter."""
+    """A 2 x 2 matrix that maps an ellipse of random direction and axes to a circle; it shortens no direction."""
     angle = rng.uniform(0, math.pi)
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     return np.asarray(np.diag([1.0, rng.uniform(1, _LONGEST)]) @ turn)

@@ -1,13 +1,12 @@
-"""`initial=coco:FILE`: the masks that sessions start from, as instances or results in COCO's format.
+"""`initial=coco:FILE`: initial masks, as instances or results in COCO's format.
 
-FILE holds instances (`images` and `annotations`, as `coco:FILE` reads them), or a list of results (`image_id`,
-`segmentation`; polygons or run lengths). An image is found by its file name; results state ids alone, so that they
-need a dataset `coco:FILE.json`, whose ids they are.
+FILE contains instances (`images` and `annotations`, as `coco:FILE` reads them) or a list of results (`image_id`,
+`segmentation`; polygons or run lengths). Images are matched by file name; results have only ids, so they need a dataset
+`coco:FILE.json`, whose ids they use.
 
-Which mask is whose, among those of one image: where the dataset is a `coco:FILE.json` and every mask has the id of an
-annotation of its image, by that; else by order, for which each image must have as many masks as samples. Crowds do
-not count. Images that the dataset does not have are not looked at; a sample of an image without masks has none, which
-is a fault of the sample.
+The masks of one image are matched to its samples by annotation id if the dataset is a `coco:FILE.json` and every mask
+has the id of an annotation of its image; else by order, and each image must have as many masks as samples. Crowds do
+not count. Images that the dataset does not have are ignored; if an image has no masks, that is a fault of its samples.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Masks:
-    """The masks of one image, crowds left out; `entry` is what the file says of the image, None among results."""
+    """The masks of one image, without crowds; `entry` is the image's entry in the file, None for results."""
 
     annotations: list[Annotation]
     entry: CocoImage | None = None
 
 
 class StartsFromCoco(WrappedDataset):
-    """Raises `DatasetError` if it is not known which mask is whose, or none is a sample's."""
+    """Raises `DatasetError` if masks cannot be matched to samples, or none belongs to one."""
 
     def __init__(self, dataset: EvaluationDataset, name: str, file: Path) -> None:
         super().__init__(dataset, name)
@@ -48,9 +47,9 @@ class StartsFromCoco(WrappedDataset):
             images.setdefault(sample.image_id, []).append(i)
         found = file_checks.json_in(file)
         masks = self._of_results(found, images) if isinstance(found, list) else self._of_instances(found, images)
-        masks = {image: those for image, those in masks.items() if those.annotations}
+        masks = {image: own for image, own in masks.items() if own.annotations}
         if images and not masks:
-            raise DatasetError(f"initial masks {file}: none is of an image of {dataset.name}")
+            raise DatasetError(f"initial masks {file}: none belongs to an image of {dataset.name}")
         self._mask = self._by_id(images, masks) or self._by_order(images, masks)
 
     def sample(self, i: int) -> Sample:
@@ -62,7 +61,7 @@ class StartsFromCoco(WrappedDataset):
         return f"{super().stamp()} {file_checks.stamp([self.file])}"
 
     def check_files(self) -> Iterator[str]:
-        """The dataset's own faults, then initial masks that are absent or cannot be drawn."""
+        """The dataset's own faults, then initial masks that are missing or cannot be drawn."""
         yield from super().check_files()
         for i, sample in enumerate(self.dataset):
             try:
@@ -97,18 +96,18 @@ class StartsFromCoco(WrappedDataset):
         results = coco_tables.results_in(found, self.file)
         if not isinstance(self.dataset, CocoObjects):
             raise DatasetError(
-                f"initial masks {self.file}: results state the ids of images, which {self.dataset.name} has not; give "
-                "a file with images, which states their file names, or a dataset coco:FILE.json"
+                f"initial masks {self.file}: results have image ids, but {self.dataset.name} has none; give a "
+                "file with images, which has their file names, or a dataset coco:FILE.json"
             )
-        ids = {image: self.dataset.image(those[0]).id for image, those in images.items()}
+        ids = {image: self.dataset.image(samples[0]).id for image, samples in images.items()}
         return {image: _Masks(_objects(results.get(id, []))) for image, id in ids.items()}
 
     def _of_instances(self, found: object, images: dict[str, list[int]]) -> dict[str, _Masks]:
-        """By image id of the dataset, found by file name: the name alone, or with directories where that means two."""
+        """By image id of the dataset, found by file name, with directories if the name alone is ambiguous."""
         entries: dict[str, list[CocoImage]] = {}
         for entry in coco_tables.images_in(found, self.file, self.file.parent):
             entries.setdefault(PurePosixPath(entry.name).name, []).append(entry)
-        paths = {image: self._path(those[0]) for image, those in images.items()}
+        paths = {image: self._path(samples[0]) for image, samples in images.items()}
         names: dict[str, list[str]] = {}
         for image, path in paths.items():
             names.setdefault(path.name, []).append(image)
@@ -121,8 +120,8 @@ class StartsFromCoco(WrappedDataset):
                 rivals = [other for other in candidates for entry in fitting if _ends(paths[other], entry.name)]
                 if len(fitting) > 1 or (fitting and not one_of_each and len(rivals) > 1):
                     raise DatasetError(
-                        f"initial masks {self.file}: {', '.join(repr(entry.name) for entry in fitting)} may mean "
-                        f"{' or '.join(str(paths[other]) for other in dict.fromkeys(rivals))}; state file_name with "
+                        f"initial masks {self.file}: {', '.join(repr(entry.name) for entry in fitting)} may be "
+                        f"{' or '.join(str(paths[other]) for other in dict.fromkeys(rivals))}; give file_name with "
                         "the image's directories"
                     )
                 if fitting:
@@ -136,36 +135,36 @@ class StartsFromCoco(WrappedDataset):
     def _by_id(
         self, images: dict[str, list[int]], masks: dict[str, _Masks]
     ) -> dict[int, tuple[Annotation, CocoImage | None]]:
-        """By annotation id; nothing where not every mask has the id of an annotation of its image, each once."""
+        """By annotation id; empty unless every mask has the id of an annotation of its image, each once."""
         if not isinstance(self.dataset, CocoObjects):
             return {}
         found: dict[int, tuple[Annotation, CocoImage | None]] = {}
-        for image, those in masks.items():
+        for image, own in masks.items():
             samples = {i: self.dataset.annotation(i).id for i in images[image]}
-            for mask in those.annotations:
+            for mask in own.annotations:
                 owners = [i for i, id in samples.items() if coco_tables.same_id(id, mask.id)]
                 if len(owners) != 1 or owners[0] in found:
                     return {}
-                found[owners[0]] = mask, those.entry
+                found[owners[0]] = mask, own.entry
         return found
 
     def _by_order(
         self, images: dict[str, list[int]], masks: dict[str, _Masks]
     ) -> dict[int, tuple[Annotation, CocoImage | None]]:
-        unequal = [image for image, those in masks.items() if len(those.annotations) != len(images[image])]
+        unequal = [image for image, own in masks.items() if len(own.annotations) != len(images[image])]
         if unequal:
             shown = ", ".join(
                 f"{image} has {len(images[image])} and {len(masks[image].annotations)}" for image in unequal[:3]
             )
             raise DatasetError(
-                f"initial masks {self.file}: it is not known which mask is whose: {len(unequal)} images have another "
-                f"number of samples than of masks ({shown}{', ...' if len(unequal) > 3 else ''}); give each sample's "
+                f"initial masks {self.file}: masks cannot be matched to samples: {len(unequal)} images have different "
+                f"numbers of samples and masks ({shown}{', ...' if len(unequal) > 3 else ''}); give each sample's "
                 "mask in the samples' order, or, for a dataset coco:FILE.json, the ids of its annotations"
             )
         return {
-            i: (mask, those.entry)
-            for image, those in masks.items()
-            for i, mask in zip(images[image], those.annotations, strict=True)
+            i: (mask, own.entry)
+            for image, own in masks.items()
+            for i, mask in zip(images[image], own.annotations, strict=True)
         }
 
 

@@ -1,10 +1,10 @@
-"""`initial=masks:DIR`: the masks that sessions start from, as files.
+"""`initial=masks:DIR`: initial masks, as files.
 
-A file is called by its sample's id, which may have directories (`bear/object1_00009.png`), or by the stem of its image:
-`STEM`, or `STEM__K` for the Kth of the image's samples, from 1. All files of DIR are called in one of the two ways: the
-one by which more samples have a mask, by id where both are equal. Files that belong to no sample are not looked at.
+A file is named after its sample's id, which may have directories (`bear/object1_00009.png`), or after the stem of its
+image: `STEM`, or `STEM__K` for the Kth of the image's samples, from 1. All files of DIR follow one of the two rules:
+the one that gives more samples a mask, ids if they are equal. Files that belong to no sample are ignored.
 
-Pictures are read as masks of one object are by `folder:DIR`; `.npy` holds probabilities (`probability_file`).
+Pictures are read like the masks of one object in `folder:DIR`; `.npy` files contain probabilities (`probability_file`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class StartsFromFiles(WrappedDataset):
-    """Raises `DatasetError` if the directory holds a mask of no sample."""
+    """Raises `DatasetError` if the directory has no mask for any sample."""
 
     def __init__(self, dataset: EvaluationDataset, name: str, directory: Path) -> None:
         super().__init__(dataset, name)
@@ -38,11 +38,11 @@ class StartsFromFiles(WrappedDataset):
         self._files = max(ways, key=lambda files: sum(map(bool, files)))
         """The files of each sample: one, if all is well."""
         if ids and not any(self._files):
-            holds = f"it holds {', '.join(list(found)[:3])}, ..." if found else "it holds no masks"
+            contents = f"it contains {', '.join(list(found)[:3])}, ..." if found else "it contains no masks"
             raise DatasetError(
-                f"initial masks {directory}: none is called by the id of a sample of {dataset.name}, as "
-                f"{ids[0][0]}.png would be, or by an image's stem; "
-                f"{holds if directory.is_dir() else 'there is no such directory'}"
+                f"initial masks {directory}: none is named after a sample id of {dataset.name}, such as "
+                f"{ids[0][0]}.png, or after an image's stem; "
+                f"{contents if directory.is_dir() else 'there is no such directory'}"
             )
 
     def sample(self, i: int) -> Sample:
@@ -54,7 +54,7 @@ class StartsFromFiles(WrappedDataset):
         return f"{super().stamp()} {file_checks.stamp(path for files in self._files for path in files)}"
 
     def check_files(self) -> Iterator[str]:
-        """The dataset's own faults, then initial masks that are absent or unreadable, by name."""
+        """The dataset's own faults, then initial masks that are missing or unreadable, by name."""
         yield from super().check_files()
         for i, sample in enumerate(self.dataset):
             try:
@@ -69,7 +69,7 @@ class StartsFromFiles(WrappedDataset):
         path = self._file(i, id)
         if path.suffix.lower() == SUFFIX:
             return read_probabilities(path)
-        return one_object(path, "an initial mask holds one").object
+        return one_object(path, "an initial mask has one").object
 
     def _file(self, i: int, id: str) -> Path:
         files = self._files[i]
@@ -79,12 +79,12 @@ class StartsFromFiles(WrappedDataset):
                 + (f"several initial masks: {', '.join(path.name for path in files)}" if files else "no initial mask")
             )
         if files[0].suffix.lower() in OTHER_SUFFIXES - {SUFFIX}:
-            raise DatasetError(f"{files[0]}: is of a kind that is not read; read are {READ}, and probabilities as .npy")
+            raise DatasetError(f"{files[0]}: is of an unsupported kind; supported are {READ}, and .npy (probabilities)")
         return files[0]
 
 
 def _files_by_name(directory: Path) -> dict[str, list[Path]]:
-    """The files by their path from `directory` without suffix; one of a kind that is not read only if it is alone."""
+    """The files by path from `directory` without suffix; unsupported kinds only if no other file has the name."""
     found: dict[bool, dict[str, list[Path]]] = {True: {}, False: {}}
     for path in sorted(directory.rglob("*")):
         suffix = path.suffix.lower()
@@ -100,7 +100,7 @@ def _named(found: dict[str, list[Path]], names: Sequence[str]) -> list[Path]:
 
 
 def _names_by_image(dataset: EvaluationDataset) -> list[list[str]]:
-    """What each sample's mask may be called after its image; nothing where two images have one stem."""
+    """The possible names of each sample's mask after its image; none if two images share a stem."""
     images: dict[str, str] = {}
     groups: dict[str, list[int]] = {}
     owners: dict[str, set[str]] = {}

@@ -1,12 +1,12 @@
-"""The masks that sessions start from, to be corrected, for any dataset: `DATASET?initial=WHAT`.
+"""Initial masks, which sessions start from and correct, for any dataset: `DATASET?initial=WHAT`.
 
-- `masks:DIR`: files called by their sample's id or by its image (`iiszoo.data.initial_files`);
+- `masks:DIR`: files named after the sample's id or its image (`iiszoo.data.initial_files`);
 - `coco:FILE`: instances or results in COCO's format (`iiszoo.data.initial_coco`);
-- `perturb:seed=0,iou=0.75-0.85`: made from the targets (`iiszoo.data.flawed_mask`); a sample's mask depends on its id,
-  the seed and the range alone.
+- `perturb:seed=0,iou=0.75-0.85`: made from the targets (`iiszoo.data.flawed_mask`); a sample's mask depends only on
+  its id, the seed and the range.
 
-They take the place of those that a dataset has itself. A run's identity states them, and their fingerprint, apart from
-the dataset's (`iiszoo.engine.runs.dataset_identity`).
+They replace the dataset's own. A run's identity states them, with a fingerprint of their own, apart from the dataset's
+(`iiszoo.engine.runs.dataset_identity`).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from iiszoo.data.base import Mask
 
 INITIAL = "initial"
-"""The option that every dataset has: which masks its sessions start from."""
+"""The option, of every dataset, that says which masks sessions start from."""
 
 _USAGE = "write perturb:seed=0,iou=0.75-0.85, with 0 < lower IoU < higher IoU < 1; masks:DIR; or coco:FILE"
 
 
 @dataclass(frozen=True)
 class Perturbation:
-    """How masks are made from targets: with an IoU from `low` to `high`."""
+    """Masks made from targets, with an IoU from `low` to `high`."""
 
     seed: int = 0
     low: float = 0.75
@@ -51,22 +51,22 @@ def perturbation(text: str) -> Perturbation:
     for part in argument.split(",") if argument else []:
         name, _, value = (piece.strip() for piece in part.partition("="))
         if name not in ("seed", "iou") or name in values:
-            raise BadOption(f"initial mask {text!r}: {part.strip()!r} is no setting, or is given twice; {_USAGE}")
+            raise BadOption(f"initial mask {text!r}: {part.strip()!r} is not a setting, or is given twice; {_USAGE}")
         values[name] = value
     low, _, high = values.get("iou", "0.75-0.85").partition("-")
     try:
         made = Perturbation(int(values.get("seed", "0")), float(low), float(high))
     except ValueError as error:
-        raise BadOption(f"initial mask {text!r} has a value that is no number; {_USAGE}") from error
+        raise BadOption(f"initial mask {text!r} has a value that is not a number; {_USAGE}") from error
     if kind != "perturb" or made.seed < 0 or not 0 < made.low < made.high < 1:
         raise BadOption(f"initial mask {text!r} cannot be made; {_USAGE}")
     return made
 
 
 def with_initial(dataset: str, initial: str | None = None) -> str:
-    """The name of `dataset` with the masks that `initial` says, or that it says itself, in its one canonical form.
+    """The name of `dataset` with the masks of `initial`, or else its own, in canonical form.
 
-    Raises `BadOption` if the masks are said twice, or cannot be made.
+    Raises `BadOption` if the masks are given twice or cannot be made.
     """
     name = parse_name(dataset)
     own = name.options.get(INITIAL)
@@ -74,8 +74,8 @@ def with_initial(dataset: str, initial: str | None = None) -> str:
         raise BadOption(
             f"dataset {name.without(INITIAL)}: initial masks are given twice, {own} and {initial}; give one of them"
         )
-    said = own if initial is None else initial
-    return str(name) if said is None else str(name.with_options({INITIAL: _canonical(str(said))}))
+    given = own if initial is None else initial
+    return str(name) if given is None else str(name.with_options({INITIAL: _canonical(str(given))}))
 
 
 def _canonical(initial: str) -> str:
@@ -84,19 +84,19 @@ def _canonical(initial: str) -> str:
 
 
 def start_from(dataset: EvaluationDataset, initial: str) -> EvaluationDataset:
-    """The dataset with other masks to start from. Raises `BadOption`, or `DatasetError` if they fit no sample."""
+    """The dataset with other initial masks. Raises `BadOption`, or `DatasetError` if they fit no sample."""
     name = with_initial(dataset.name, initial)
     kind, _, argument = initial.partition(":")
-    place = Path(argument).expanduser()
+    path = Path(argument).expanduser()
     if kind == "masks":
-        return StartsFromFiles(dataset, name, place)
+        return StartsFromFiles(dataset, name, path)
     if kind == "coco":
-        return StartsFromCoco(dataset, name, place)
+        return StartsFromCoco(dataset, name, path)
     return StartsFromPerturbed(dataset, name, perturbation(initial))
 
 
 class StartsFromPerturbed(WrappedDataset):
-    """Each mask is made from the sample's target, whenever it is read."""
+    """Each mask is made from the sample's target, each time it is read."""
 
     def __init__(self, dataset: EvaluationDataset, name: str, how: Perturbation) -> None:
         super().__init__(dataset, name)
@@ -108,9 +108,9 @@ class StartsFromPerturbed(WrappedDataset):
 
 
 def _perturbed(sample: Sample, how: Perturbation) -> Mask | None:
-    """None if there is no target to make it from, which is reported as a fault of its own.
+    """None if the target is empty, which is reported as a separate fault.
 
-    Raises `DatasetError` if the target is too small for the IoU that is asked for.
+    Raises `DatasetError` if the target is too small for the IoU asked for.
     """
     from iiszoo.data.flawed_mask import flawed_mask
 

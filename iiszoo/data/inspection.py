@@ -1,12 +1,12 @@
-"""Whether a sample can be evaluated, and by which hash it is known.
+"""Whether a sample can be evaluated, and its hashes.
 
-The rule of all fingerprints (`iiszoo.engine.runs.dataset_check` joins them to those of a dataset):
+The rule of all fingerprints (`iiszoo.engine.runs.dataset_check` joins them into a dataset's):
 
-- an image counts by the bytes of its file, which no version of a decoder changes; one that has no file of its own by
-  its pixels;
-- a target counts by its pixels, so that a mask saved anew in another lossless format is the same: those of the object,
-  and those that are ignored;
-- the mask that a session starts from counts apart from both: a correction and a run from nothing are of one dataset.
+- an image is hashed by the bytes of its file, which do not depend on a decoder's version; an image without a file of
+  its own, by its pixels;
+- a target is hashed by its pixels, object and ignored, so that a mask saved again in another lossless format is the
+  same;
+- initial masks are hashed apart from both: a correction and a run from nothing use one dataset.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
     from iiszoo.data.base import Sample, Target
 
 UNREADABLE = "unreadable"
-"""In place of the hash of what cannot be read."""
+"""Replaces the hash of what cannot be read."""
 
 
 class SeenImage(NamedTuple):
-    """An image that was decoded: its `size` (rows, columns), or why there is none."""
+    """A decoded image: its `size` (rows, columns), or the `fault` that prevents it."""
 
     size: tuple[int, int] | None
     fault: str = ""
 
 
 UNSEEN = SeenImage(None)
-"""For `inspect`: the image is not looked at."""
+"""For `inspect`: skip the image."""
 
 
 class SeenTarget(NamedTuple):
-    """A target that was looked at: its `size` (rows, columns), the `digest` of its pixels, and why there is nothing to
-    click on, "" where there is.
+    """An inspected target: its `size` (rows, columns), the `digest` of its pixels, and as `fault` why there is nothing
+    to click on, "" if there is.
     """
 
     size: tuple[int, int]
@@ -53,8 +53,8 @@ class SeenTarget(NamedTuple):
 
 
 class Inspection(NamedTuple):
-    """`target`: the hash of the target; `initial`: that of the mask to start from, None where there is none. `fault`:
-    why the sample cannot be evaluated, naming its files; None where it can.
+    """`target`: the hash of the target; `initial`: that of the initial mask, None if there is none. `fault`: why the
+    sample cannot be evaluated, naming its files; None if it can.
     """
 
     target: str
@@ -63,10 +63,10 @@ class Inspection(NamedTuple):
 
 
 def inspect(sample: Sample, image: SeenImage | None = None) -> Inspection:
-    """Look at a sample's target, initial mask and image; None: the image is decoded for that.
+    """Inspect a sample's target, initial mask and image; `image` None: decode it.
 
-    Faults: a file that is absent or unreadable, sizes that differ, a target that is empty or wholly ignored. Where
-    there are several they are joined with "; ".
+    Faults: a file that is missing or unreadable, sizes that differ, a target that is empty or entirely ignored. Several
+    are joined with "; ".
     """
     files = " and ".join(sample.files)
     target, initial, size = UNREADABLE, None, None
@@ -94,7 +94,7 @@ def inspect(sample: Sample, image: SeenImage | None = None) -> Inspection:
 
 
 def seen_image(sample: Sample) -> SeenImage:
-    """Decode the sample's image: once for all samples that share it."""
+    """Decode the sample's image; once suffices for all samples that share it."""
     try:
         rows, columns = sample.read_image().shape[:2]
     except DatasetError as error:
@@ -103,21 +103,21 @@ def seen_image(sample: Sample) -> SeenImage:
 
 
 def seen_target(target: Target) -> SeenTarget:
-    """Look at a target that was read."""
+    """Inspect a target."""
     object, ignore = target
     counted = object if ignore is None else object & ~ignore
     fault = ""
     if not object.any():
-        fault = "the target is empty, there is nothing to click on"
+        fault = "the target is empty; there is nothing to click on"
     elif not counted.any():
-        fault = "the target is ignored as a whole, there is nothing to click on"
+        fault = "the target is entirely ignored; there is nothing to click on"
     digest = _digest_of(object) if ignore is None or not ignore.any() else _digest_of(object, ignore)
     rows, columns = object.shape
     return SeenTarget((rows, columns), digest, fault)
 
 
 def file_digest(path: Path) -> str:
-    """The sha256 hex digest of a file's bytes; `UNREADABLE` where it cannot be read."""
+    """The sha256 hex digest of a file's bytes; `UNREADABLE` if it cannot be read."""
     try:
         return sha256(path)[0]
     except OSError:
@@ -125,7 +125,7 @@ def file_digest(path: Path) -> str:
 
 
 def image_digest(sample: Sample, of_file: Callable[[Path], str] = file_digest) -> str:
-    """The hash of the sample's image; `UNREADABLE` where it cannot be read."""
+    """The hash of the sample's image; `UNREADABLE` if it cannot be read."""
     try:
         return _digest_of(sample.read_image()) if sample.image_file is None else of_file(sample.image_file)
     except DatasetError:
@@ -133,7 +133,7 @@ def image_digest(sample: Sample, of_file: Callable[[Path], str] = file_digest) -
 
 
 def _digest_of(*arrays: NDArray[np.generic]) -> str:
-    """A sha256 hex digest of form and values."""
+    """A sha256 hex digest of types, shapes and values."""
     content = hashlib.sha256()
     for array in arrays:
         content.update(f"{array.dtype} {array.shape}\n".encode())

@@ -1,6 +1,6 @@
-"""Which values of a mask file are objects, which are ignored: the one rule for masks that anybody may have drawn.
+"""Which values of a mask file are objects and which are ignored: the rule for users' own masks.
 
-docs/datasets.md shows it as a table. A published dataset has a rule of its own, in its reader.
+docs/datasets.md shows it as a table. Each published dataset has its own rule, in its reader.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 from iiszoo.data.base import Target
 
 UNKNOWN = {(128, 255), (0x8000, 0xFF00), (0x8080, 0xFFFF), (0x8000, 0xFFFF)}
-"""(unknown, object): GrabCut's trimaps, in 8 and in 16 bits. The lower is ignored where these two alone occur."""
+"""(unknown, object): GrabCut's trimaps, in 8 and in 16 bits. The lower is ignored if only these two occur."""
 VOID = (0xFF, 0xFFFF, 0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF)
-"""Void beside values of at most half of it: the border of VOC, and what -1 becomes in unsigned integers."""
+"""Void beside values of at most half of it: VOC's border, and -1 in unsigned integers."""
 VOID_COLOUR = (224, 224, 192)
-"""Of VOC's palette, index 255: void beside other colours, in masks that were saved in colour."""
+"""Index 255 of VOC's palette: void beside other colours, in masks saved in colour."""
 
 _LOSSY, _RINGING, _FEW = 31, 3, 16
-"""By how much black and white may be off: in a file of lossy compression; in one that was made of such a file, or was
-scaled or blurred, which shows by its having more than so many values. In any other they are exact."""
+"""How far black and white may be off: `_LOSSY` in a file with lossy compression; `_RINGING` in one made from such a
+file, or scaled or blurred, which has more than `_FEW` values. In any other they are exact."""
 
 
 class Labels(NamedTuple):
-    """`values` integers `(H, W)`; `objects` those of its values that are objects, in order; `ignore` bool `(H, W)`, or
-    None. A colour is its red, green and blue in one number, 16 bits each.
+    """`values` integers `(H, W)`; `objects` the values that are objects, in order; `ignore` bool `(H, W)`, or None. A
+    colour is one number: its red, green and blue, 16 bits each.
     """
 
     values: NDArray[Any]
@@ -47,9 +47,10 @@ class Labels(NamedTuple):
 
 
 def labels_in(pixels: NDArray[Any], palette: NDArray[np.uint8] | None = None, *, lossy: bool = False) -> Labels:
-    """The labels of a mask, `pixels` as `iiszoo.data.read.read_mask` gives them: `(H, W)`, or `(H, W, C)`, blue first.
+    """The labels of a mask, `pixels` as `iiszoo.data.read.read_mask` returns them: `(H, W)`, or `(H, W, C)`, blue
+    first.
 
-    `palette`, uint8 `(N, 3)`, is that of the indices `pixels`; `lossy` says that the file's compression changes values
+    `palette`, uint8 `(N, 3)`: the palette if `pixels` are indices; `lossy`: the file's compression changes values
     (JPEG). Raises `ValueError` that says why the values are not those of a mask.
     """
     if palette is not None and not _black_first(pixels, palette):
@@ -59,10 +60,10 @@ def labels_in(pixels: NDArray[Any], palette: NDArray[np.uint8] | None = None, *,
         return _coloured(values, lossy)
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
-            raise ValueError("holds values that are no numbers (NaN, infinity)")
+            raise ValueError("contains values that are not numbers (NaN, infinity)")
         if (values != np.rint(values)).any():
             if values.min() < 0 or values.max() > 1:
-                raise ValueError(f"holds fractions from {values.min():g} to {values.max():g}, not from 0 to 1")
+                raise ValueError(f"contains fractions from {values.min():g} to {values.max():g}, not from 0 to 1")
             return _binary(values >= 0.5)
         values = values.astype(np.int64)
     elif values.dtype == bool:
@@ -91,8 +92,7 @@ def _grey(values: NDArray[Any], lossy: bool, indices: bool) -> Labels:
 def _soft(values: NDArray[Any], white: int, tolerance: int) -> bool:
     """Whether greys, 0 to `white`, are the soft edges of white objects: compression, scaling, blur.
 
-    Then greys lie along edges: around none of them lies a whole 3x3 neighbourhood of the same grey, as it does within
-    a region that was drawn.
+    Then greys lie along edges only: none fills a 3x3 neighbourhood, as a grey does inside a drawn region.
     """
     tolerance *= white // 255
     inner = distinct(values[_inner(values)])
@@ -101,19 +101,19 @@ def _soft(values: NDArray[Any], white: int, tolerance: int) -> bool:
 
 
 def _lossy_object(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """The object of a mask whose file changes values. Raises `ValueError` where it held more than black and white."""
+    """The object of a mask in a lossy file. Raises `ValueError` if it has more than black and white."""
     inner = [value for value in distinct(values[_inner(values)]) if _LOSSY < value < 255 - _LOSSY]
     if values.max(initial=0) < 255 - _LOSSY or inner:
         raise ValueError(
-            "holds other values than black and white in a file whose compression changes values; save masks as PNG"
+            "contains values other than black and white in a file whose compression changes values; save masks as PNG"
         )
     return np.asarray(values >= 128)
 
 
 def _coloured(pixels: NDArray[Any], lossy: bool) -> Labels:
-    """`pixels` `(H, W, 3)`, blue first, of more than one colour channel."""
+    """`pixels` `(H, W, 3)`, blue first, with more than one channel in use."""
     if pixels.dtype.kind == "f" or pixels.min() < 0 or pixels.max() > 0xFFFF:
-        raise ValueError(f"holds colours of {pixels.dtype} values; save it as 8 bits")
+        raise ValueError(f"contains colours of {pixels.dtype} values; save it as 8 bits")
     blue, green, red = (pixels[:, :, channel].astype(np.int64) for channel in range(3))
     values = red << 32 | green << 16 | blue
     present = [value for value in distinct(values) if value != 0]
@@ -130,13 +130,13 @@ def _coloured(pixels: NDArray[Any], lossy: bool) -> Labels:
         if len(shades) and np.ptp(shades, axis=0).max() <= tolerance:  # of one colour
             return _binary(brightness > shades.max() // 2)
     if lossy:
-        raise ValueError("holds several colours in a file whose compression changes values; save masks as PNG")
+        raise ValueError("contains several colours in a file whose compression changes values; save masks as PNG")
     return Labels(values, tuple(present), ignore, colours=True)
 
 
 def _alpha_or_colours(pixels: NDArray[Any]) -> NDArray[Any]:
-    """`(H, W)` where one channel says all: greys, one colour channel in use, alpha over one plain colour; else
-    `(H, W, 3)`. Elsewhere alpha is left out.
+    """`(H, W)` if one channel says all: greys, one colour channel in use, alpha over a plain colour; else `(H, W, 3)`.
+    In all other cases alpha is dropped.
     """
     if pixels.ndim == 2:
         return pixels
@@ -151,7 +151,7 @@ def _alpha_or_colours(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _black_first(indices: NDArray[Any], palette: NDArray[np.uint8]) -> bool:
-    """Whether a palette's index 0 can be the background: programs that sort palettes by use put black elsewhere."""
+    """Whether a palette's index 0 can be the background; programs that sort palettes by use put black elsewhere."""
     if not palette[:1].any():
         return True
     used = [index for index in distinct(indices) if index < len(palette)]
@@ -159,12 +159,12 @@ def _black_first(indices: NDArray[Any], palette: NDArray[np.uint8]) -> bool:
 
 
 def _inner(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """bool `(H, W)`: pixels whose neighbours, those within the picture, all have their value."""
+    """bool `(H, W)`: pixels whose neighbours inside the picture all have their value."""
     same = np.ones(values.shape, bool)
     across = values[:, 1:] == values[:, :-1]
     same[:, 1:] &= across
     same[:, :-1] &= across
-    rows = same.copy()  # pixels that are like their neighbours within the row
+    rows = same.copy()  # pixels equal to their neighbours in the row
     down = values[1:] == values[:-1]
     same[1:] &= down & rows[:-1]
     same[:-1] &= down & rows[1:]
@@ -188,7 +188,7 @@ def _binary(object: NDArray[np.bool_]) -> Labels:
 
 
 def several(labels: Labels, longest: int = 8) -> str:
-    """`20, 149`, the values of several objects, for messages."""
+    """The values of several objects, for messages: `20, 149`."""
     names: Sequence[str] = [labels.name(value) for value in labels.objects]
     more = "" if len(names) <= longest else f", ... ({len(names)} of them)"
     return ", ".join(names[:longest]) + more

@@ -1,8 +1,8 @@
-"""COCO's segmentations, in whichever form tools write them, as run lengths drawn by pycocotools.
+"""COCO's segmentations, in any form that tools write, as run lengths drawn by pycocotools.
 
-Run lengths (RLE) are here always compressed and canonical: `{"size": [H, W], "counts": bytes}` with no run of length 0
-but the first, so that equal masks have equal run lengths. Only `drawn` decodes them: everywhere else memory and time
-go with the length of an outline, not with the image's size.
+Run lengths (RLE) are always compressed and canonical: `{"size": [H, W], "counts": bytes}`, where only the first run may
+have length 0, so that equal masks have equal run lengths. Only `drawn` decodes them: everything else takes memory and
+time in proportion to the outline's length, not the image's size.
 """
 
 from __future__ import annotations
@@ -21,25 +21,24 @@ if TYPE_CHECKING:
 RunLengths = dict[str, Any]
 
 EXPECTED = (
-    "expected is a list of polygons [[x1, y1, x2, y2, ...], ...] or run lengths "
-    '{"size": [H, W], "counts": [...] or "..."}'
+    'expected a list of polygons [[x1, y1, x2, y2, ...], ...] or run lengths {"size": [H, W], "counts": [...] or "..."}'
 )
 FARTHEST = 1e5
 """Polygons with points beyond this many pixels (and twice the image's longer side) are refused as a mistake."""
 _LONGEST_UNCLIPPED = 2e5
 _LONGEST = 4e6
-"""Pixels along a polygon: pycocotools walks along every edge in fifths of a pixel, 16 bytes each, and dies where there
-is no memory for them."""
+"""Pixels along a polygon: pycocotools walks along every edge in fifths of a pixel, 16 bytes each, and crashes if memory
+runs out."""
 _MARGIN = 2
 _AT_ONCE = 32
 
 
 def run_lengths(segmentation: Any, size: tuple[int, int]) -> RunLengths:
-    """The mask of a segmentation on `size` (rows, columns); of None or [], and of polygons without area, it is empty.
+    """The mask of a segmentation on `size` (rows, columns); empty for None, [], and polygons without area.
 
-    Polygons are read as lists of numbers, of pairs, or a single one without the list around it; numbers also as text or
-    whole floats; run lengths also in a list, whose members are united. Raises `ValueError` that says what is wrong, in
-    words to stand within a sentence, for anything else.
+    Polygons may be lists of numbers, lists of pairs, or a single one without the list around it; numbers may be text or
+    whole floats; run lengths may be in a list, whose members are united. Raises `ValueError` for anything else; its
+    message is a clause for the middle of a sentence.
     """
     from pycocotools import mask as rle
 
@@ -61,12 +60,12 @@ def run_lengths(segmentation: Any, size: tuple[int, int]) -> RunLengths:
 
 
 def united(masks: Sequence[RunLengths], size: tuple[int, int]) -> RunLengths:
-    """The union of masks; of none, the empty one."""
+    """The union of masks; empty if there are none."""
     from pycocotools import mask as rle
 
     if not masks:
         return _compressed([size[0] * size[1]], size)
-    while len(masks) > 1:  # in a tree: one after the other, time would grow with the square of their number
+    while len(masks) > 1:  # as a tree: one by one, time would grow with the square of their number
         masks = [rle.merge(list(masks[k : k + _AT_ONCE])) for k in range(0, len(masks), _AT_ONCE)]
     return _compressed(canonical(counts_in(masks[0]["counts"])).tolist(), size)
 
@@ -85,8 +84,8 @@ def drawn(mask: RunLengths) -> NDArray[np.bool_]:
 
 
 def counts_in(text: str | bytes) -> Counts:
-    """The run lengths of a compressed string: groups of five bits, lowest first, from the fourth on as differences to
-    the last but one (pycocotools, `rleFrString`). Raises `ValueError` where it is no such string.
+    """The run lengths of a compressed string: groups of five bits, lowest first; from the fourth run on, differences to
+    the run two before (pycocotools, `rleFrString`). Raises `ValueError` if it is not such a string.
     """
     import numpy as np
 
@@ -102,7 +101,7 @@ def counts_in(text: str | bytes) -> Counts:
     starts = np.concatenate(([0], ends[:-1] + 1))
     lengths = ends - starts + 1
     if lengths.max() > 7:
-        raise ValueError("its counts hold numbers that no image is large enough for")
+        raise ValueError("its counts contain numbers too large for any image")
     place = np.arange(digits.size) - np.repeat(starts, lengths)
     values = np.add.reduceat((digits & 31) << (5 * place), starts)
     values -= np.where(digits[ends] & 16, 1 << (5 * lengths), 0)
@@ -112,7 +111,7 @@ def counts_in(text: str | bytes) -> Counts:
 
 
 def canonical(counts: Counts) -> Counts:
-    """The same runs without any of length 0 but the first. `counts` are not below 0."""
+    """The same runs, with no run of length 0 except the first. `counts` are >= 0."""
     import numpy as np
 
     runs = np.flatnonzero(counts > 0)
@@ -125,7 +124,7 @@ def canonical(counts: Counts) -> Counts:
 
 
 def whole_number(value: Any) -> int | None:
-    """An integer, also where it is written as text or as a float; None of anything else."""
+    """An integer, also one written as text or as a float; None for anything else."""
     if isinstance(value, str):
         text = value.strip()
         try:
@@ -146,14 +145,14 @@ def _kind(value: Any) -> str:
 
 
 def _parts(segmentation: list[Any], size: tuple[int, int]) -> list[Any]:
-    """The polygons and run lengths of a list, which may be a single polygon itself."""
+    """The polygons and run lengths in a list, which may itself be a single polygon."""
     if not segmentation or isinstance(segmentation[0], dict):
         return segmentation
     if not isinstance(segmentation[0], list):
         counts = [whole_number(value) for value in segmentation]
         known = [count for count in counts if count is not None]
         if len(known) == len(counts) and sum(known) == size[0] * size[1] and max(known) > max(size):
-            raise ValueError("it may be a polygon or the counts of run lengths")
+            raise ValueError("it could be a polygon or the counts of run lengths")
         return [segmentation]
     if len(segmentation) >= 3 and all(isinstance(part, list) and len(part) == 2 for part in segmentation):
         return [segmentation]  # points of one polygon: polygons of one point each mean nothing
@@ -172,7 +171,7 @@ def _points(polygon: Any, size: tuple[int, int]) -> Points:
             raise ValueError("the points of a polygon are not all pairs of x and y")
         numbers = [value for point in polygon for value in point]
     if len(numbers) % 2:
-        raise ValueError(f"a polygon has {len(numbers)} numbers, an odd number, where each point has x and y")
+        raise ValueError(f"a polygon has {len(numbers)} numbers, an odd number, but each point has x and y")
     if not set(map(type, numbers)) <= {int, float}:
         numbers = [_number(value) for value in numbers]
     try:
@@ -183,7 +182,7 @@ def _points(polygon: Any, size: tuple[int, int]) -> Points:
     if not np.isfinite(points).all():
         raise ValueError("a polygon has points that are not finite numbers")
     if np.abs(points).max(initial=0) > farthest:
-        raise ValueError(f"a polygon has points far away from the image, beyond {farthest:g} pixels")
+        raise ValueError(f"a polygon has points far outside the image, beyond {farthest:g} pixels")
     if _length(points) > _LONGEST_UNCLIPPED:
         points = clipped(points, size)
     if _length(points) > _LONGEST:
@@ -192,13 +191,13 @@ def _points(polygon: Any, size: tuple[int, int]) -> Points:
 
 
 def _number(value: Any) -> float:
-    """A number, also where it is written as text."""
+    """A number, also one written as text."""
     try:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError
         return float(value)
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"a polygon has {_kind(value)} in place of a number") from error
+        raise ValueError(f"a polygon has {_kind(value)} instead of a number") from error
 
 
 def _length(points: Points) -> float:
@@ -209,11 +208,11 @@ def _length(points: Points) -> float:
 
 
 def clipped(points: Points, size: tuple[int, int]) -> Points:
-    """A polygon that covers the same pixels of the image, and has no point much farther out than `_MARGIN`.
+    """A polygon that covers the same pixels of the image, without points much farther out than `_MARGIN`.
 
-    Edges are split at the margin, and what lies beyond is moved onto it: there pycocotools counts no crossing in x, and
-    takes any in y as one at the image's border. This is done on the grid of fifths of a pixel to which it rounds all
-    points. Edges that are not split are drawn the same, others up to one such step away.
+    Edges are split at the margin, and what is beyond is moved onto it: there pycocotools counts no crossing in x, and
+    moves any in y to the image's border. The grid is that of fifths of a pixel to which pycocotools rounds all points.
+    Edges that are not split are drawn the same, others up to one such step away.
     """
     import numpy as np
 
@@ -222,14 +221,14 @@ def clipped(points: Points, size: tuple[int, int]) -> Points:
     along = np.roll(corners, -1, axis=0) - corners
     with np.errstate(divide="ignore", invalid="ignore"):
         at = np.concatenate([(low - corners) / along, (high - corners) / along], axis=1)
-    at = np.sort(np.where((at > 0) & (at < 1), at, 0.0), axis=1)  # at 0: the corner itself once more
+    at = np.sort(np.where((at > 0) & (at < 1), at, 0.0), axis=1)  # at 0: the corner itself again
     split = np.rint(corners[:, None] + at[:, :, None] * along[:, None])
     path = np.concatenate([corners[:, None], split], axis=1).reshape(-1, 2).clip(low, high)
     return at_fifths(path[(path != np.roll(path, 1, axis=0)).any(axis=1)])
 
 
 def _fifths(points: Points) -> Points:
-    """The grid points to which pycocotools rounds: by cutting off, and so towards 0."""
+    """The grid points to which pycocotools rounds, by truncation towards 0."""
     import numpy as np
 
     grid: Points = np.trunc(5 * points + 0.5)
@@ -258,11 +257,11 @@ def _from_counts(segmentation: RunLengths, size: tuple[int, int]) -> RunLengths:
     elif isinstance(counts, list):
         known = [whole_number(value) for value in counts]
         if None in known:
-            raise ValueError(f"its counts hold {_kind(counts[known.index(None)])}, not whole numbers alone")
+            raise ValueError(f"its counts contain {_kind(counts[known.index(None)])}, not only whole numbers")
         try:
             runs = np.array(known, np.int64)
         except OverflowError as error:
-            raise ValueError("its counts hold numbers that no image is large enough for") from error
+            raise ValueError("its counts contain numbers too large for any image") from error
     else:
         raise ValueError(f"its counts are {_kind(counts)}")
     n_pixels = size[0] * size[1]
@@ -270,7 +269,7 @@ def _from_counts(segmentation: RunLengths, size: tuple[int, int]) -> RunLengths:
         raise ValueError("its run lengths are not all 0 or more")
     if (runs > n_pixels).any() or runs.sum() != n_pixels:
         total = sum(runs.tolist())  # of any size
-        raise ValueError(f"its run lengths add up to {total} pixels, and the image has {n_pixels}")
+        raise ValueError(f"its run lengths add up to {total} pixels, but the image has {n_pixels}")
     return _compressed(canonical(runs).tolist(), size)
 
 

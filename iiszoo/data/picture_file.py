@@ -1,7 +1,7 @@
-"""What the header of a picture file says: which kind it is, its size, how it is turned; and which kinds are read.
+"""The header of a picture file: its format, size and orientation; and which formats are supported.
 
-`iiszoo data check` looks at headers alone, and a file is decoded only after its header was found good, so that both
-say the same of it. Standard library and Pillow only; TIFF files, of which Pillow knows but some, take tifffile.
+`iiszoo data check` reads headers only, and a file is decoded only if its header is valid, so that both report the same
+faults. Standard library and Pillow only; TIFF files take tifffile, since Pillow reads only some.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SUFFIXES = frozenset((
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp",
     ".gif", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm"
 ))  # fmt: skip
-"""Endings of files that are read, in lower case. What a file holds is told from its content."""
+"""Suffixes of the files that are read, in lower case. A file's format is determined from its content."""
 READ = "JPEG, PNG, TIFF, WebP, BMP, GIF, JPEG 2000 and PPM"
 OTHER_SUFFIXES = frozenset((
     ".avif", ".heic", ".heif", ".jxl", ".exr", ".hdr", ".pfm", ".svg", ".psd", ".psb", ".xcf", ".tga", ".pcx",
@@ -26,21 +26,21 @@ OTHER_SUFFIXES = frozenset((
     ".dcm", ".dicom", ".czi", ".lif", ".nd2", ".svs", ".ndpi", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw",
     ".raf", ".orf", ".rw2"
 ))  # fmt: skip
-"""Endings of pictures and arrays that are not read: such a file is named rather than overlooked."""
+"""Suffixes of pictures and arrays that are not supported: such a file is reported, not ignored."""
 
 MAX_PIXELS = 1 << 30
-"""The largest picture that is read: as many pixels as OpenCV decodes. 3 GiB as 8-bit RGB."""
+"""The pixels of the largest picture that is read, OpenCV's limit. 3 GiB as 8-bit RGB."""
 
 _FORMATS = {"JPEG", "MPO", "PNG", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "PPM"}
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 274  # the tag's number in EXIF and in TIFF
 _opening = threading.Lock()
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it warns of is said by ours, or does not matter
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # our messages cover what matters
 
 
 class Header(NamedTuple):
-    """`format` Pillow's name; `size` (rows, columns) as seen, after turning; `orientation` 1 to 8, as EXIF has it;
+    """`format` Pillow's name; `size` (rows, columns) as seen, after turning; `orientation` 1 to 8, as in EXIF;
     `palette`: the values are indices; `lossy`: its compression changes values.
     """
 
@@ -52,7 +52,7 @@ class Header(NamedTuple):
 
 
 def read_header(path: Path) -> Header:
-    """Raises `DatasetError` naming the file: unreadable, of a kind that is not read, with several pages, too large."""
+    """Raises `DatasetError` naming the file: unreadable, unsupported, several pages, too large."""
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -68,14 +68,14 @@ def read_header(path: Path) -> Header:
     rows, columns = header.size
     if rows * columns > MAX_PIXELS:
         raise DatasetError(
-            f"{path}: has {rows}x{columns} (rows x columns) pixels, and iiszoo reads at most {MAX_PIXELS:,}; "
-            "scale it down or cut it up"
+            f"{path}: has {rows}x{columns} (rows x columns) pixels, but iiszoo reads at most {MAX_PIXELS:,}; "
+            "scale it down or crop it"
         )
     return header
 
 
 def open_picture(file: Path | BinaryIO) -> Any:
-    """Pillow's image, whatever its size: the limit is ours, and Pillow's own holds for the whole process."""
+    """Pillow's image, of any size: the size limit is checked here, since Pillow's own is global to the process."""
     from PIL import Image
 
     with _opening, warnings.catch_warnings():
@@ -90,8 +90,8 @@ def open_picture(file: Path | BinaryIO) -> Any:
 def _other(path: Path) -> Header:
     with open_picture(path) as image:
         if image.format not in _FORMATS:
-            raise DatasetError(f"{path}: is a {image.format} file, a kind that is not read; save it as PNG")
-        if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # MPO: a photograph, and previews or depth
+            raise DatasetError(f"{path}: has the format {image.format}, which is not supported; save it as PNG")
+        if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # MPO: a photograph with previews or depth
             raise _several(path, image.n_frames)
         columns, rows = image.size
         orientation = _exif_orientation(path, image)
@@ -108,13 +108,13 @@ def _exif_orientation(path: Path, image: Any) -> int:
         image.info["exif"] = exif
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # noqa: BLE001  damaged EXIF, of which every decoder takes the pixels as they lie
+    except Exception:  # noqa: BLE001  damaged EXIF: every decoder then takes the pixels as stored
         return 1
     return orientation if orientation in range(1, 9) else 1
 
 
 def _exif_behind_pixels(path: Path) -> bytes | None:
-    """The EXIF of a PNG file in which it follows the pixels; None where there is none."""
+    """The EXIF of a PNG file in which it follows the pixels; None if there is none."""
     with path.open("rb") as file:
         file.seek(8)
         while len(head := file.read(8)) == 8:
@@ -163,20 +163,18 @@ def tiff_page(path: Path, file: Any) -> Any:
         raise _several(path, len(pages))
     if page.samplesperpixel > 4:
         raise DatasetError(
-            f"{path}: has {page.samplesperpixel} bands, and it is not known which are to be seen; save it with 1 "
-            "(grey) or 3 (red, green, blue), and alpha if need be"
+            f"{path}: has {page.samplesperpixel} bands, and it is unknown which ones to show; save it with 1 "
+            "(grey) or 3 (red, green, blue), plus alpha if needed"
         )
     kinds = tifffile.PHOTOMETRIC
     known = (kinds.MINISWHITE, kinds.MINISBLACK, kinds.RGB, kinds.PALETTE, kinds.YCBCR)
     if page.photometric not in known:
         space = getattr(page.photometric, "name", page.photometric)
-        raise DatasetError(f"{path}: is a TIFF file of colour space {space}, which is not read; save it as RGB")
+        raise DatasetError(f"{path}: is a TIFF file of colour space {space}, which is not supported; save it as RGB")
     if page.dtype is None or page.dtype.kind not in "buif":
-        raise DatasetError(f"{path}: is a TIFF file of a number type that is not read; save it as integers or floats")
+        raise DatasetError(f"{path}: is a TIFF file of an unsupported number type; save it as integers or floats")
     return page
 
 
 def _several(path: Path, n: int) -> DatasetError:
-    return DatasetError(
-        f"{path}: holds {n} pictures, and it is not known which is meant; save the one as a file of its own"
-    )
+    return DatasetError(f"{path}: contains {n} pictures; save the one you mean as a file of its own")

@@ -1,4 +1,4 @@
-"""Probabilities of object as a NumPy file (`.npy`): floats `(H, W)` in [0, 1]."""
+"""Object probabilities as a NumPy file (`.npy`): floats `(H, W)` in [0, 1]."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def read_probabilities(path: Path) -> NDArray[np.float32]:
     values = np.array(_opened(path), np.float32)
     if values.size and not (values.min() >= 0 and values.max() <= 1):  # NaN is neither
         raise DatasetError(
-            f"{path}: holds values from {values.min():g} to {values.max():g}; probabilities lie in [0, 1]: apply the "
-            "sigmoid to logits, divide 0 to 255 by 255"
+            f"{path}: contains values from {values.min():g} to {values.max():g}; probabilities lie in [0, 1]: apply "
+            "the sigmoid to logits; divide 0 to 255 by 255"
         )
     return values
 
@@ -34,7 +34,7 @@ def probabilities_size(path: Path) -> tuple[int, int]:
 
 
 def _opened(path: Path) -> NDArray[Any]:
-    """The array, mapped into memory, its form checked."""
+    """The memory-mapped array, with its type and shape checked."""
     import numpy as np
 
     try:
@@ -44,6 +44,6 @@ def _opened(path: Path) -> NDArray[Any]:
     if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.ndim != 2:
         form = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else "an archive of arrays"
         raise DatasetError(
-            f"{path}: must hold probabilities, floats (H, W) in [0, 1], not {form}; save a mask of integers as PNG"
+            f"{path}: must contain probabilities, floats (H, W) in [0, 1], not {form}; save a mask of integers as PNG"
         )
     return values

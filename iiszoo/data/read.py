@@ -1,7 +1,7 @@
 """Reading picture files.
 
-Every file is turned as its header says (EXIF in JPEG, PNG and WebP, the tag of TIFF), images and masks alike. Images of
-any depth and colour become 8-bit RGB (`as_8_bit`); grey is repeated three times, alpha is dropped.
+Images and masks are turned as their header says (EXIF in JPEG, PNG and WebP; the tag in TIFF). Images of any depth and
+colour become 8-bit RGB (`as_8_bit`); grey is repeated three times, alpha is dropped.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from iiszoo.data.picture_file import Header, open_picture, read_header, tiff_page
 from iiszoo.errors import DatasetError, one_line
 
-_PILLOW = ("GIF", "DIB")  # not read by every OpenCV
+_PILLOW = ("GIF", "DIB")  # not every OpenCV reads them
 _DEPTHS = (8, 10, 12, 14, 16)
-"""Bits that cameras and scanners fill of a larger integer."""
+"""How many bits of a larger integer cameras and scanners fill."""
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -38,8 +38,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def read_mask(path: Path) -> NDArray[Any]:
-    """The stored values: `(H, W)`, or `(H, W, C)` with blue first, as OpenCV reads them. A palette file's are indices:
-    its colours are for the eye. Raises `DatasetError` naming the file.
+    """The stored values: `(H, W)`, or `(H, W, C)` with blue first, as OpenCV reads them. Those of a palette file are
+    indices, not colours. Raises `DatasetError` naming the file.
     """
     header = read_header(path)
     if header.format == "TIFF":
@@ -48,7 +48,7 @@ def read_mask(path: Path) -> NDArray[Any]:
             pixels = pixels[:, :, [2, 1, 0, *range(3, pixels.shape[2])]]
     elif header.palette or header.format in _PILLOW:
         pixels = _by_pillow(path)
-        if pixels.ndim == 3:  # a palette with alpha has indices first; else red is
+        if pixels.ndim == 3:  # with a palette and alpha, indices come first; else red does
             pixels = pixels[:, :, 0] if header.palette else pixels[:, :, 2::-1]
     else:
         pixels = _by_opencv(path, cv2.IMREAD_UNCHANGED)
@@ -56,7 +56,7 @@ def read_mask(path: Path) -> NDArray[Any]:
 
 
 def palette(path: Path) -> NDArray[np.uint8] | None:
-    """The colours of a palette file, uint8 `(N, 3)`, RGB, by index; None of any other file."""
+    """The colours of a palette file, uint8 `(N, 3)`, RGB, by index; None for any other file."""
     header = read_header(path)
     if not header.palette:
         return None
@@ -68,11 +68,11 @@ def palette(path: Path) -> NDArray[np.uint8] | None:
 
 
 def as_8_bit(path: Path, pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """An image's brightness as 8 bits, of whatever numbers the file holds.
+    """An image's brightness as 8 bits, from any number type.
 
-    Integers keep the upper 8 of the bits that are filled: of 8, 10, 12, 14 or 16 the fewest that hold the largest
-    value. Floats from 0 to 1 are spread over 0 to 255, and floats that reach above 1, at most to 255, are taken as they
-    are. Raises `DatasetError` for anything else, naming file and range.
+    Integers keep the upper 8 of the bits in use: of 8, 10, 12, 14 or 16, the fewest that hold the largest value. Floats
+    from 0 to 1 are scaled to 0 to 255; if any is above 1, up to 255, all are kept. Raises `DatasetError` for anything
+    else, naming file and range.
     """
     if pixels.dtype == np.uint8:
         return pixels
@@ -83,7 +83,7 @@ def as_8_bit(path: Path, pixels: NDArray[Any]) -> NDArray[np.uint8]:
     bits = next((bits for bits in _DEPTHS if high < 1 << bits), None)
     if not low >= 0 or bits is None or (is_float and not high <= 255):  # NaN is neither
         raise DatasetError(
-            f"{path}: holds {pixels.dtype} values from {low:g} to {high:g}, and it is not known how bright they are; "
+            f"{path}: contains {pixels.dtype} values from {low:g} to {high:g}, and their scale is unknown; "
             "save it as integers of 8 or 16 bits, or as floats from 0 to 1"
         )
     scaled = np.rint(pixels * 255 if high <= 1 else pixels) if is_float else pixels >> (bits - 8)
@@ -91,7 +91,7 @@ def as_8_bit(path: Path, pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _turned(pixels: NDArray[Any], header: Header) -> NDArray[Any]:
-    """`pixels` as stored, turned and mirrored to how they are to be seen (EXIF 2.3, tag 274)."""
+    """`pixels` as stored, turned and mirrored for display (EXIF 2.3, tag 274)."""
     if header.orientation > 4:
         pixels = pixels.swapaxes(0, 1)
     upside_down, mirrored = header.orientation in (3, 4, 7, 8), header.orientation in (2, 3, 6, 7)
@@ -122,20 +122,20 @@ def _palette_of_tiff(path: Path) -> NDArray[np.uint8]:
 
 
 def _tiff_values(path: Path) -> NDArray[Any]:
-    """`(H, W)` or `(H, W, C)`, red first, as stored; white is the largest value. By tifffile, or, where it lacks the
-    codec, by OpenCV.
+    """`(H, W)` or `(H, W, C)`, red first, as stored; white is the largest value. Read by tifffile, or, if it lacks the
+    codec, as in `_tiff_by_other_decoder`.
     """
     import tifffile
 
     with tifffile.TiffFile(path) as file:
         page = tiff_page(path, file)
         if page.photometric == tifffile.PHOTOMETRIC.YCBCR:
-            return _tiff_elsewhere(path, file, page)
+            return _tiff_by_other_decoder(path, file, page)
         try:
             pixels = np.asarray(page.asarray())
         except Exception as error:
             if "imagecodecs" in str(error):
-                return _tiff_elsewhere(path, file, page)
+                return _tiff_by_other_decoder(path, file, page)
             raise DatasetError(f"{path}: cannot be decoded as an image ({one_line(error)})") from error
         if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and page.samplesperpixel > 1:
             pixels = np.moveaxis(pixels, 0, 2)
@@ -144,11 +144,11 @@ def _tiff_values(path: Path) -> NDArray[Any]:
         return pixels
 
 
-def _tiff_elsewhere(path: Path, file: Any, page: Any) -> NDArray[Any]:
-    """As `_tiff_values`, of a compression that tifffile alone does not know (LZW, JPEG, fax).
+def _tiff_by_other_decoder(path: Path, file: Any, page: Any) -> NDArray[Any]:
+    """As `_tiff_values`, for compressions that tifffile alone does not know (LZW, JPEG, fax).
 
-    Pillow decodes what has 8 bits and less, OpenCV what has more: Pillow would cut it. OpenCV is not asked for what it
-    was seen to get wrong: separate planes, bands that are no colours, an orientation (it turns some files, not others).
+    Pillow decodes up to 8 bits, OpenCV more, which Pillow would cut. OpenCV does not get what it decodes wrongly:
+    separate planes, bands that are not colours, an orientation (it turns only some files).
     """
     import tifffile
 
@@ -162,14 +162,14 @@ def _tiff_elsewhere(path: Path, file: Any, page: Any) -> NDArray[Any]:
     grey = page.samplesperpixel == 1 and page.photometric == kinds.MINISBLACK
     if page.planarconfig != tifffile.PLANARCONFIG.CONTIG or not (grey or page.photometric == kinds.RGB):
         raise DatasetError(
-            f"{path}: is a TIFF file whose bands are compressed in a way that is not read; save it without compression"
+            f"{path}: is a TIFF file whose bands have an unsupported compression; save it without compression"
         )
     pixels = _decode_opencv(path, np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     return pixels if pixels.ndim == 2 else pixels[:, :, [2, 1, 0, *range(3, pixels.shape[2])]]
 
 
 def _by_pillow(path: Path, content: bytes | None = None, *, rgb: bool = False) -> NDArray[Any]:
-    """`(H, W)`, or `(H, W, C)` with red first, of a file or of its `content`."""
+    """`(H, W)`, or `(H, W, C)` with red first, from a file or its `content`."""
     try:
         with open_picture(path if content is None else io.BytesIO(content)) as image:
             return np.asarray(image.convert("RGB") if rgb or image.mode == "YCbCr" else image)

@@ -1,4 +1,4 @@
-"""Datasets for training: a `SegDataset` and a region selector, as a `torch.utils.data.Dataset` of the standard format.
+"""Datasets for training: a `SegDataset` and a region selector as a `torch.utils.data.Dataset` in the standard format.
 
 dataset = RegionDataset(SBD(...), random_single, training_transform(448))
 for batch in DataLoader(dataset, batch_size=8, num_workers=4):
@@ -22,27 +22,27 @@ from iiszoo.data.seg_dataset import Sample, SegDataset
 from iiszoo.errors import DatasetError
 
 Transform = Callable[[dict[str, Tensor]], dict[str, Tensor]]
-"""See `RegionDataset`. Any transform of `torchvision.transforms.v2` is one."""
+"""See `RegionDataset`. Any transform of `torchvision.transforms.v2` will do."""
 
 
 class RegionDataset(Dataset[dict[str, Any]]):
-    """One target region of each image of `dataset`, drawn anew each time by `selector` (`iiszoo.data.region_selector`).
+    """One target region per image of `dataset`, drawn by `selector` (`iiszoo.data.region_selector`) on each access.
 
     An item is a dict: `"image"` float32 `(3, H, W)`, RGB in [0, 1]; `"mask"` float32 `(1, H, W)` in {0, 1}; and, with
-    `with_ignore`, `"ignore"` bool `(1, H, W)`, the pixels that count neither way. A collated batch is `x` and the
-    target of the standard format. Images that differ in size cannot be collated: crop them in `transform`. Ignored is
-    what is below 0 in any layer of the full masks (a selector does not tell from which layers it drew) and not of the
-    region; without `with_ignore` those pixels are background.
+    `with_ignore`, `"ignore"` bool `(1, H, W)`, the pixels that count neither way. A collated batch has `x` and the
+    target of the standard format. Images of different sizes cannot be collated: crop them in `transform`. Ignored are
+    pixels below 0 in any layer of the full masks (a selector does not report its layers) and outside the region;
+    without `with_ignore` they are background.
 
     `transform` gets and returns a dict of `torchvision.tv_tensors`: `"image"`, an Image uint8 `(3, H, W)`; `"mask"`, a
-    Mask uint8 `(1, H, W)` in {0, 1}; `"valid"`, a Mask likewise, 0 where a pixel is ignored. So what a transform of
-    torchvision brings in from outside is ignored background: it fills with 0. `iiszoo.data.transforms` has some.
+    Mask uint8 `(1, H, W)` in {0, 1}; `"valid"`, a Mask likewise, 0 where a pixel is ignored. torchvision's transforms
+    fill with 0, so what comes in from outside is ignored background. `iiszoo.data.transforms` has some.
 
-    Where the selector finds no region in the image, or the transform loses it, an image is drawn in its place, each of
-    the dataset equally likely, until `tries` images were tried; then `DatasetError` names the dataset and the selector.
+    If the selector finds no region in image i, or the transform loses it, another image is drawn instead, all equally
+    likely, up to `tries` images; then `DatasetError` names the dataset and the selector.
 
     Sample n shows image n % len(dataset), and everything in it is a function of (`seed`, n), whatever the number of
-    workers and the order. The first epoch is samples 0 to len - 1, the next goes on from there: give the DataLoader
+    workers and the order. The first epoch is samples 0 to len - 1, the next continues from there: give the DataLoader
     `sampler=Numbers(start, stop, block=len(dataset))` (`iiszoo.data.training_samples`); without it every epoch is the
     first. During the transform torch's default generator is seeded from the sample, and restored afterwards.
     """
@@ -58,7 +58,7 @@ class RegionDataset(Dataset[dict[str, Any]]):
         tries: int = 100,
     ) -> None:
         if not isinstance(dataset, SegDataset):
-            raise TypeError(f"dataset must be a SegDataset, with full masks, not {type(dataset).__name__}")
+            raise TypeError(f"dataset must be a SegDataset, which has full masks, not {type(dataset).__name__}")
         self.dataset = dataset
         self.selector = selector
         self.transform = transform
@@ -90,7 +90,7 @@ class RegionDataset(Dataset[dict[str, Any]]):
             i = int(rng.integers(len(self.dataset)))
         raise DatasetError(
             f"{self.dataset.name}: the region selector {selector_name(self.selector)} found no region in {self.tries} "
-            "images that were drawn, or the transform lost it; give a smaller min_area, another selector, or more tries"
+            "random images, or the transform lost it; give a smaller min_area, another selector, or more tries"
         )
 
     def _select(self, i: int, sample: Sample, rng: np.random.Generator) -> NDArray[np.bool_] | None:
@@ -109,9 +109,9 @@ class RegionDataset(Dataset[dict[str, Any]]):
         return region
 
     def _item(self, sample: Sample, region: NDArray[np.bool_], rng: np.random.Generator) -> dict[str, Tensor] | None:
-        """What `__getitem__` returns; None where the transform lost the region."""
+        """What `__getitem__` returns; None if the transform lost the region."""
         valid = region | (sample.masks >= 0).all(axis=2)
-        # Copied: a transform may write into what it gets, and the dataset may hold on to what it returned.
+        # Copied: a transform may write into its input, and the dataset may keep what it returned.
         image = torch.from_numpy(np.array(sample.image.transpose(2, 0, 1), order="C"))
         mask, counted = (torch.from_numpy(pixels[None].astype(np.uint8)) for pixels in (region, valid))
         if self.transform is not None:
@@ -126,10 +126,10 @@ class RegionDataset(Dataset[dict[str, Any]]):
 
 
 class RegionDatasetWithInfo(RegionDataset):
-    """A `RegionDataset` whose items also hold `"info"`: the info of the sample, and under `"image_id"` the name of the
-    image that the item really comes from, which is another one where the sample's own image had no region.
+    """A `RegionDataset` whose items also have `"info"`: the sample's info, and as `"image_id"` the name of the image
+    that the item comes from, which is another one if the sample's own image had no region.
 
-    What is in `info` differs from image to image; a DataLoader needs `collate_fn=collate_with_info`.
+    The contents of `info` differ between images; a DataLoader needs `collate_fn=collate_with_info`.
     """
 
     def __getitem__(self, n: int) -> dict[str, Any]:
@@ -138,13 +138,13 @@ class RegionDatasetWithInfo(RegionDataset):
 
 
 def collate_with_info(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A batch of items of `RegionDatasetWithInfo`: tensors are stacked, `"info"` is a list with one dict an item."""
+    """A batch of items of `RegionDatasetWithInfo`: tensors are stacked, `"info"` is a list with one dict per item."""
     tensors = [{key: value for key, value in item.items() if key != "info"} for item in items]
     return {**default_collate(tensors), "info": [item["info"] for item in items]}
 
 
 def selector_name(selector: RegionSelector) -> str:
-    """The selector as one would write it: `random_merge(n=3)`."""
+    """The selector as written in code: `random_merge(n=3)`."""
     if isinstance(selector, functools.partial):
         given = ", ".join(f"{key}={value!r}" for key, value in selector.keywords.items())
         return f"{selector_name(selector.func)}({given})"
@@ -154,8 +154,8 @@ def selector_name(selector: RegionSelector) -> str:
 def _transformed(
     transform: Transform, image: Tensor, mask: Tensor, valid: Tensor, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Image, mask and valid, as `transform` returns them, checked; its chance comes from `rng`."""
-    from torchvision import tv_tensors  # takes as long to import as torch does, and is for transforms only
+    """Image, mask and valid, as `transform` returns them, checked; its randomness comes from `rng`."""
+    from torchvision import tv_tensors  # takes as long to import as torch, and only transforms need it
 
     item: dict[str, Tensor] = {
         "image": tv_tensors.Image(image),
@@ -163,7 +163,7 @@ def _transformed(
         "valid": tv_tensors.Mask(valid),
     }
     with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed: that would seed the GPUs too, and nobody would restore those.
+        # Not torch.manual_seed, which would also seed the GPUs, and those are not restored.
         torch.default_generator.manual_seed(int(rng.integers(2**63)))
         item = transform(item)
     _check(item)
@@ -172,7 +172,7 @@ def _transformed(
 
 
 def _check(item: dict[str, Tensor]) -> None:
-    """Raise `DatasetError` where a transform returned what is not an item any more."""
+    """Raise `DatasetError` if a transform returned something that is not an item."""
     if not isinstance(item, dict) or not {"image", "mask", "valid"} <= item.keys():
         raise DatasetError("a transform for training must return the dict that it gets: image, mask and valid")
     image, mask, valid = item["image"], item["mask"], item["valid"]
@@ -181,8 +181,8 @@ def _check(item: dict[str, Tensor]) -> None:
     if image.ndim != 3 or any(other.shape != (1, *image.shape[1:]) for other in (mask, valid)):
         shapes = ", ".join(f"{key} {tuple(item[key].shape)}" for key in ("image", "mask", "valid"))
         raise DatasetError(
-            f"a transform for training must keep image, mask and valid of one size, not {shapes}; "
-            "torchvision leaves what is no tv_tensor as it is"
+            f"a transform for training must keep image, mask and valid the same size, not {shapes}; "
+            "torchvision leaves anything that is not a tv_tensor unchanged"
         )
     if image.dtype != torch.uint8 and not (image.min() >= 0 and image.max() <= 1):
         raise DatasetError(
@@ -190,6 +190,6 @@ def _check(item: dict[str, Tensor]) -> None:
         )
     if mask.max() > 1 or valid.max() > 1:
         raise DatasetError(
-            "a transform for training filled the mask with something else than 0 and 1; "
-            "fill the image alone: fill={tv_tensors.Image: 127, 'others': 0}"
+            "a transform for training filled the mask with values other than 0 and 1; "
+            "fill only the image: fill={tv_tensors.Image: 127, 'others': 0}"
         )

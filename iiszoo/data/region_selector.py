@@ -1,16 +1,16 @@
-"""Region selectors: which binary target region is taken from a full mask, one rule each.
+"""Region selectors: rules that take a binary target region from a full mask.
 
-    selector(masks, info, rng, *, min_area=1, ...) -> bool (H, W), or None where there is no such region
+    selector(masks, info, rng, *, min_area=1, ...) -> bool (H, W), or None if there is no such region
 
 `masks` integers `(H, W, L)`, `info` a dict: the fields of `iiszoo.data.seg_dataset.Sample`. `rng` a
-`numpy.random.Generator`, the only source of chance. `min_area`: regions of fewer pixels do not exist for the selector.
-An *object* is a pair (layer, value) with value > 0 that occurs in the masks. The *background* is what is 0 in every
-layer: a pixel that is ignored in one of them is not known to be background. A returned region is a new array that holds
-at least one pixel. The arguments stay as they are.
+`numpy.random.Generator`, the only source of randomness. `min_area`: regions of fewer pixels do not exist for the
+selector. An *object* is a pair (layer, value) with value > 0 that occurs in the masks. The *background* is what is 0 in
+every layer: a pixel ignored in one of them may not be background. A returned region is a new array with at least one
+pixel. The arguments are not modified.
 
-A rule is configured with `functools.partial(random_merge, n=3, min_area=100)`; a new one is a function of this form.
-`all_regions(masks, min_area=1)` selects nothing but lists every object; it is `seg_dataset.regions_in`, and
-`iiszoo.data.all_regions.AllRegions` is the dataset for evaluation that comes from it.
+Configure a rule with `functools.partial(random_merge, n=3, min_area=100)`; a new rule is a function of this form.
+`all_regions(masks, min_area=1)` lists every object instead; it is `seg_dataset.regions_in`, and
+`iiszoo.data.all_regions.AllRegions` is the dataset for evaluation made from it.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ _EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
 
 
 def first(masks: FullMasks, info: dict[str, Any], rng: np.random.Generator, *, min_area: int = 1) -> Mask | None:
-    """The pixels that hold 1 in layer 0: the one object of a binary dataset. Nothing is random."""
+    """The pixels that are 1 in layer 0: the object of a binary dataset. Not random."""
     return _if_large(masks[:, :, 0] == 1, min_area)
 
 
 def largest(masks: FullMasks, info: dict[str, Any], rng: np.random.Generator, *, min_area: int = 1) -> Mask | None:
-    """The object with the most pixels; of several, the one of the lowest layer and value. Nothing is random."""
+    """The object with the most pixels; of equals, the one of the lowest layer and value. Not random."""
     areas = areas_in(masks)
     if not areas:
         return None
@@ -64,23 +64,23 @@ def random_single(
 ) -> Mask | None:
     """One object, each equally likely, whatever its size, layer and class.
 
-    With `background`, the background is one region more, as likely as each of the objects.
+    With `background`, the background is another region, as likely as each object.
     """
     behind = _if_large(_background(masks), min_area) if background else None
     return _one_of(masks, all_regions(masks, min_area=min_area), behind, rng)
 
 
 def random_class(masks: FullMasks, info: dict[str, Any], rng: np.random.Generator, *, min_area: int = 1) -> Mask | None:
-    """All objects of one class, by `info["classes"]`. Each class that occurs in the image is equally likely, however
-    many objects and pixels it has.
+    """All objects of one class, by `info["classes"]`. Each class in the image is equally likely, however many objects
+    and pixels it has.
 
-    `min_area` counts the pixels of the class, not of each object. An object without a class is left out. Raises
-    `DatasetError` where `info` has no `"classes"`.
+    `min_area` counts the pixels of the class, not of each object. Objects without a class are left out. Raises
+    `DatasetError` if `info` has no `"classes"`.
     """
     if "classes" not in info:
         raise DatasetError(
-            'the region selector random_class needs info["classes"], {(layer, value): class}, and there is none; '
-            "let get_sample return it, or take another region selector"
+            'the region selector random_class needs info["classes"], {(layer, value): class}, which is missing; '
+            "return it from get_sample, or use another region selector"
         )
     by_class: dict[Any, list[Region]] = {}
     for region in all_regions(masks):
@@ -97,9 +97,9 @@ def random_class(masks: FullMasks, info: dict[str, Any], rng: np.random.Generato
 def random_connected(
     masks: FullMasks, info: dict[str, Any], rng: np.random.Generator, *, min_area: int = 1
 ) -> Mask | None:
-    """One 8-connected component of one object: first an object is drawn, then one of its components.
+    """One 8-connected component of one object: an object is drawn, then one of its components.
 
-    Each object that has a component of `min_area` pixels is equally likely; so is each such component within it.
+    Each object with a component of `min_area` pixels is equally likely, and so is each such component of it.
     """
     objects = all_regions(masks, min_area=min_area)
     for k in rng.permutation(len(objects)):  # the first that has such a component is uniform over those that do
@@ -114,8 +114,8 @@ def random_connected(
 def random_merge(
     masks: FullMasks, info: dict[str, Any], rng: np.random.Generator, *, n: int = 2, min_area: int = 1
 ) -> Mask | None:
-    """The union of `n` different objects of at least `min_area` pixels each. Each set of n is equally likely, whatever
-    the objects' layers; None where there are fewer.
+    """The union of `n` different objects of at least `min_area` pixels each. Each set of n is equally likely, in any
+    layers; None if there are fewer.
     """
     objects = all_regions(masks, min_area=min_area)
     if len(objects) < n:
@@ -126,8 +126,8 @@ def random_merge(
 def random_stuff_background(
     masks: FullMasks, info: dict[str, Any], rng: np.random.Generator, *, min_area: int = 1
 ) -> Mask | None:
-    """What is no thing: one of the objects that `info["stuff"]` marks as stuff, or the background as one region; each
-    of them is equally likely. Where `info` has no `"stuff"` there is the background only.
+    """A region that is not a thing: one of the objects that `info["stuff"]` marks as stuff, or the background as one
+    region; all are equally likely. If `info` has no `"stuff"`, only the background.
     """
     marked = set(info.get("stuff", ()))
     stuff = [region for region in all_regions(masks, min_area=min_area) if region in marked]
@@ -135,7 +135,7 @@ def random_stuff_background(
 
 
 def _one_of(masks: FullMasks, objects: list[Region], background: Mask | None, rng: np.random.Generator) -> Mask | None:
-    """One of `objects`, or `background` where that is not None; each equally likely."""
+    """One of `objects`, or `background` if that is not None; each equally likely."""
     choices = len(objects) + (background is not None)
     k = int(rng.integers(choices)) if choices else 0
     return _pixels(masks, objects[k]) if k < len(objects) else background

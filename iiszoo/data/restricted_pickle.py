@@ -1,9 +1,8 @@
 """Reading a dataset's pickle without trusting it.
 
 A pickle is a program: it names functions, and loading it calls them. Here it may name only what numbers, strings,
-containers and numpy arrays are pickled with; any other name is refused and never imported. Arrays are built anew from
-their bytes, so that a forged dtype cannot make numpy read raw bytes as objects. What a pickle can still do is claim
-more memory than there is.
+containers and numpy arrays need; any other name is refused and never imported. Arrays are rebuilt from their bytes, so
+that a forged dtype cannot make numpy read raw bytes as objects. A pickle can still claim more memory than there is.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ _KINDS = "biufcSU"
 
 
 class _Refused(Exception):
-    """What the pickle holds that is not read."""
+    """The pickle contains something that is not read."""
 
 
 def read_pickle(path: Path) -> Any:
-    """What the file holds: numbers, strings, containers and numpy arrays. Raises `DatasetError` that names the file,
-    and the class or function where it holds any other.
+    """The file's numbers, strings, containers and numpy arrays. Raises `DatasetError` naming the file, and the class or
+    function if it contains any other.
     """
     try:
         with path.open("rb") as file:
             return _Unpickler(file).load()
     except _Refused as error:
         raise DatasetError(
-            f"{path}: holds {error}, and of a pickle only numbers, strings, containers and numpy arrays are read, "
-            "since anything else could run code; have whoever made the file leave it out"
+            f"{path}: contains {error}, but only numbers, strings, containers and numpy arrays are read from a pickle, "
+            "since anything else could run code; save the file without it"
         ) from error
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror or error})") from error
@@ -50,14 +49,14 @@ class _Unpickler(pickle.Unpickler):
         known = _KNOWN.get((module, name))
         if known is None:
             raise _Refused(f"{module}.{name}")
-        return partial(known)  # a fresh one each time, since a pickle may set attributes of what it is given
+        return partial(known)  # a new one each time, since a pickle may set attributes on it
 
     def persistent_load(self, pid: Any) -> Any:
         raise _Refused("a persistent id")
 
 
 class _Dtype:
-    """What a pickle gets for `numpy.dtype`."""
+    """Stands for `numpy.dtype` in a pickle."""
 
     def __init__(self, code: str, align: bool = False, copy: bool = False) -> None:
         found = np.dtype(code if isinstance(code, str) else "O")
@@ -77,7 +76,7 @@ def _numpy(dtype: Any) -> np.dtype[Any]:
 
 
 class _Array(np.ndarray[Any, Any]):
-    """What a pickle gets for an array that is still empty; it becomes whole when its state arrives."""
+    """Stands for an array in a pickle; empty until its state arrives."""
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, by_column, data = state
@@ -97,7 +96,7 @@ def _scalar(dtype: _Dtype, data: bytes) -> Any:
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Protocols up to 2 write bytes as text of this encoding."""
+    """Protocols up to 2 write bytes as text in this encoding."""
     if encoding != "latin1":
         raise _Refused(f"text encoded as {encoding}")
     return text.encode("latin1")

@@ -1,8 +1,8 @@
-"""Where a dataset lies on this machine.
+"""Where a dataset is on this machine.
 
-Looked for in this order: `--root` (or `root=`), the directory registered with `iiszoo data add`, `IISZOO_DATA/ID`,
-`CACHE/data/ID`, which is where `iiszoo data get` puts it. A dataset that shares another one's directory (`folder` of
-its card) is looked for under either id. Standard library only, besides platformdirs.
+Searched in this order: `--root` (or `root=`), the directory registered with `iiszoo data add`, `IISZOO_DATA/ID`,
+`CACHE/data/ID`, where `iiszoo data get` puts it. A dataset that shares another one's directory (its card's
+`shares_root`) is looked for under either id. Standard library and platformdirs only.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from iiszoo.errors import DatasetError
 
 
 class NotFound(DatasetError):
-    """A dataset lies nowhere where it was looked for. `lacking`: each place, and what is not in it; None where there is
-    no such place.
+    """A dataset is in none of the directories searched. `lacking`: each directory and the names missing from it; None
+    if there is no such directory.
     """
 
     def __init__(self, message: str, lacking: dict[Path, list[str] | None]) -> None:
@@ -37,25 +37,25 @@ def registered() -> dict[str, str]:
         return {}
     except OSError as error:
         raise DatasetError(
-            f"{file}, which says where datasets lie, cannot be read: {error.strerror or error}; get permission, or set "
-            "IISZOO_CONFIG to another directory"
+            f"{file}, which lists the directories of datasets, cannot be read: {error.strerror or error}; get "
+            "permission, or set IISZOO_CONFIG to another directory"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{file} is not valid JSON ({error}); mend or delete it") from error
+        raise DatasetError(f"{file} is not valid JSON ({error}); fix or delete it") from error
     if not isinstance(entries, dict):
-        raise DatasetError(f"{file} must hold a JSON object of ids and directories; mend or delete it")
+        raise DatasetError(f"{file} must contain a JSON object of ids and directories; fix or delete it")
     for id, place in entries.items():
         if not isinstance(place, str) or not place or "\0" in place:
             raise DatasetError(
-                f"{file}: {id!r:.60} must have the path of a directory, not {place!r:.60}; mend or delete it"
+                f"{file}: {id!r:.60} must have the path of a directory, not {place!r:.60}; fix or delete it"
             )
     return entries
 
 
 def register(card: DatasetCard, directory: Path) -> None:
-    """Remember `directory` as the place of this dataset, and of those that share its directory.
+    """Remember `directory` for this dataset and those that share its directory.
 
-    Raises `DatasetError` where that cannot be written down.
+    Raises `DatasetError` if that cannot be saved.
     """
     file = _register_file()
     try:
@@ -66,18 +66,18 @@ def register(card: DatasetCard, directory: Path) -> None:
             files.replace_text(file, json.dumps(entries, indent=2, sort_keys=True) + "\n")
     except OSError as error:
         raise DatasetError(
-            f"{file}, which says where datasets lie, cannot be written: {error.strerror or error}; set IISZOO_CONFIG "
-            f"to a directory that can be written, or give --root {directory} with each command"
+            f"{file}, which lists the directories of datasets, cannot be written: {error.strerror or error}; set "
+            f"IISZOO_CONFIG to a writable directory, or give --root {directory} with each command"
         ) from error
 
 
 def cached(card: DatasetCard) -> Path:
-    """The directory of the cache to which the dataset is fetched: `CACHE/data/ID`."""
+    """The directory to which the dataset is fetched: `CACHE/data/ID`."""
     return assets.cache_root() / "data" / card.root_id
 
 
 def candidates(card: DatasetCard, root: Path | None = None) -> list[Path]:
-    """The places where the dataset may lie, best first; a given `root` is the only one that is looked at."""
+    """The directories that may contain the dataset, best first; with `root`, only those under it."""
     ids = list(dict.fromkeys([card.id, card.root_id]))
     if root is not None:
         return [*(root / id for id in ids), root]
@@ -90,9 +90,9 @@ def candidates(card: DatasetCard, root: Path | None = None) -> list[Path]:
 
 
 def find(card: DatasetCard, root: Path | None, *names: str) -> Path:
-    """The first place in which all `names`, of directories or files, are there.
+    """The first directory that contains all `names`, of directories or files.
 
-    Raises `NotFound`: what was expected where, what each place lacks, and the ways out.
+    Raises `NotFound`: what was expected, what each directory lacks, and how to fix it.
     """
     lacking: dict[Path, list[str] | None] = {}
     closed: dict[Path, str] = {}
@@ -109,8 +109,8 @@ def find(card: DatasetCard, root: Path | None, *names: str) -> Path:
         for place, absent in lacking.items()
     )
     there = [place for place, absent in lacking.items() if absent is not None]
-    source = f" (it can be had at {card.homepage})" if card.homepage else ""
-    fault = "is laid out otherwise" if there else "was not found"
+    source = f" (available at {card.homepage})" if card.homepage else ""
+    fault = "has another layout" if there else "was not found"
     get = f"fetch it with `iiszoo data get {card.id}`, or " if card.archives else ""
     message = (
         f"dataset {card.id} {fault}: looked in {looked} for {card.layout}{source}; {get}give its directory with "

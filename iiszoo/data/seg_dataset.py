@@ -1,7 +1,7 @@
-"""What a dataset with full masks is: images, and everything that was annotated on them, in layers of integer values.
+"""Datasets with full masks: images and all their annotations, in layers of integer values.
 
 A *region selector* (`iiszoo.data.region_selector`) takes a binary target region from a full mask; a `RegionDataset` is
-a `SegDataset` and a selector, for training; `AllRegions` is a `SegDataset` with every region of it as one sample, for
+a `SegDataset` and a selector, for training; `AllRegions` makes every region of a `SegDataset` one sample, for
 evaluation.
 
     class Mine(SegDataset):
@@ -9,7 +9,7 @@ evaluation.
             return 2
 
         def get_sample(self, i):
-            return image, masks, {}  # uint8 (H, W, 3) RGB; integers (H, W, L); whatever else is known
+            return image, masks, {}  # uint8 (H, W, 3) RGB; integers (H, W, L); info
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Region(NamedTuple):
-    """One object of a full mask: the pixels of layer `layer` that hold `value`."""
+    """One object of a full mask: the pixels of layer `layer` with value `value`."""
 
     layer: int
     value: int
@@ -38,8 +38,8 @@ class Region(NamedTuple):
 
 class Sample(NamedTuple):
     """`image` uint8 `(H, W, 3)`, RGB. `masks` integers `(H, W, L)`: in each layer 0 is background, each value above 0
-    one object, and a value below 0 ignored: such a pixel counts neither way. `info`: what else is known; these keys
-    have a meaning here:
+    is one object, and pixels below 0 are ignored: they count neither way. `info`: anything else; these keys have a
+    meaning here:
 
     - `"classes"`: `{(layer, value): class}`, for `random_class`; a class is a number or a name.
     - `"stuff"`: the `(layer, value)` pairs that are stuff (sky, grass), not things, for `random_stuff_background`.
@@ -51,9 +51,9 @@ class Sample(NamedTuple):
 
 
 class SegDataset(ABC):
-    """Images with full masks. A subclass says `__len__` and `get_sample`; what has a default it may make faster.
+    """Images with full masks. A subclass defines `__len__` and `get_sample`, and may override the rest to be faster.
 
-    `dataset[i]` is the sample with its form checked. Indices run from 0; a negative one is an `IndexError`.
+    `dataset[i]` is the checked sample. Indices start at 0; a negative one is an `IndexError`.
     """
 
     place: Path = Path()
@@ -70,10 +70,10 @@ class SegDataset(ABC):
 
     @abstractmethod
     def get_sample(self, i: int) -> tuple[Image, FullMasks, dict[str, Any]]:
-        """Image i, its full masks, and what else is known of it: the fields of `Sample`."""
+        """Image i, its full masks and its info: the fields of `Sample`."""
 
     def __getitem__(self, i: int) -> Sample:
-        """Sample i, checked. Raises `IndexError`, and `DatasetError` where `get_sample` returns anything else."""
+        """Sample i, checked. Raises `IndexError`, and `DatasetError` if `get_sample` returns anything else."""
         if not 0 <= i < len(self):
             raise IndexError(f"{self.name} has {len(self)} samples; there is no sample {i}")
         found = self.get_sample(i)
@@ -85,7 +85,7 @@ class SegDataset(ABC):
         if sample.image.shape[:2] != sample.masks.shape[:2]:
             raise DatasetError(
                 f"{self.name}: the image of sample {i} is {_form(sample.image)}, its masks {_form(sample.masks)}: "
-                "they must be of one height and width"
+                "they must have the same height and width"
             )
         _check_info(self, i, sample.info)
         return sample
@@ -113,11 +113,11 @@ class SegDataset(ABC):
         return regions_in(masks)
 
     def check_files(self) -> Iterator[str]:
-        """One sentence for each file that cannot be right, found without decoding pixels."""
+        """One sentence for each faulty file, found without decoding pixels."""
         return iter(())
 
     def stamp(self) -> str:
-        """A hash that changes when the files look different (names, sizes, times); "" where that is not known."""
+        """A hash that changes when the files look different (names, sizes, times); "" if that is not known."""
         return ""
 
 
@@ -127,7 +127,7 @@ def regions_in(masks: FullMasks, *, min_area: int = 1) -> list[Region]:
 
 
 def areas_in(masks: FullMasks) -> dict[Region, int]:
-    """The pixels of every object of full masks `(H, W, L)`, counted; layer by layer, by rising value."""
+    """The number of pixels of every object of full masks `(H, W, L)`, layer by layer, by rising value."""
     import numpy as np
 
     areas: dict[Region, int] = {}
@@ -148,13 +148,13 @@ def _check_image(dataset: SegDataset, i: int, image: Any) -> None:
 def _check_masks(dataset: SegDataset, i: int, masks: Any) -> None:
     kind = getattr(getattr(masks, "dtype", None), "kind", None)
     if kind not in ("i", "u") or masks.ndim != 3 or not masks.size:
-        way_out = ""
+        hint = ""
         if getattr(masks, "ndim", None) == 2:
-            way_out = "; a single layer is masks[:, :, None]"
+            hint = "; a single layer is masks[:, :, None]"
         elif kind == "b":
-            way_out = "; binary masks are masks.astype(np.uint8)"
+            hint = "; binary masks are masks.astype(np.uint8)"
         raise DatasetError(
-            f"{dataset.name}: the masks of sample {i} must be integers (H, W, L), L >= 1, not {_form(masks)}{way_out}"
+            f"{dataset.name}: the masks of sample {i} must be integers (H, W, L), L >= 1, not {_form(masks)}{hint}"
         )
 
 

@@ -1,13 +1,13 @@
-"""Transforms for training, in the form that `RegionDataset` takes; they compose with `torchvision.transforms.v2`.
+"""Transforms for training, for `RegionDataset`; they compose with `torchvision.transforms.v2`.
 
-Each gets and returns a dict of tv_tensors of one size: `"image"`, an Image uint8 or float `(3, H, W)`; `"mask"`, a
-Mask `(1, H, W)` in {0, 1}; `"valid"`, a Mask `(1, H, W)`, 0 where a pixel is ignored. Image, mask and valid go
-together; mask and valid by the nearest pixel. What comes in from outside the image (padding, the corners of a rotated
-image) is black, background, and ignored. Chance comes from torch's default generator, which `RegionDataset` seeds for
-each item.
+Each gets and returns a dict of tv_tensors of one size: `"image"`, an Image uint8 or float `(3, H, W)`; `"mask"`, a Mask
+`(1, H, W)` in {0, 1}; `"valid"`, a Mask `(1, H, W)`, 0 where a pixel is ignored. All three are transformed together;
+mask and valid by the nearest pixel. What comes in from outside the image (padding, the corners of a rotated image) is
+black, background, and ignored. Randomness comes from torch's default generator, which `RegionDataset` seeds for each
+item.
 
-albumentations, which this field is used to, is no choice here: it requires opencv-python-headless, which clashes with
-the opencv-python of this project, both being the module cv2.
+Not albumentations, which is common in this field: it requires opencv-python-headless, which clashes with this project's
+opencv-python, since both are the module cv2.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from torchvision.transforms.v2 import InterpolationMode, functional
 
 
 class UniformResize(nn.Module):
-    """Resize both sides by one factor, uniform over `scale`; at least to 1 pixel.
+    """Resize both sides by one factor, uniform over `scale`; to at least 1 pixel.
 
-    The image bilinearly, with antialiasing. Source: `UniformRandomResize` of RITM (arXiv 2102.06583) at b9b4460, with
-    the scale range that its COCO+LVIS models were trained with.
+    The image is resized bilinearly, with antialiasing. Source: `UniformRandomResize` of RITM (arXiv 2102.06583) at
+    b9b4460, with the scale range of its COCO+LVIS models.
     """
 
     def __init__(self, scale: tuple[float, float] = (0.75, 1.40)) -> None:
@@ -41,12 +41,11 @@ class UniformResize(nn.Module):
 class CropWithObject(nn.Module):
     """A random crop of `size` (rows, columns; an int is a square) that keeps some of the object.
 
-    Crops are drawn uniformly over all positions until one holds `min_area` pixels of the object (all of them where it
-    has fewer), `tries` times at most; then the crop is centred on one of the object's pixels, each equally likely, as
-    far as the image's borders allow. Where there is no object any position will do. An image that is smaller than
-    `size` is padded, split at random between the two sides: padded pixels are black, background, and ignored. Source:
-    RITM (b9b4460, `ISDataset.augment_sample`) crops again and again until an object is left, and its padding is
-    background that counts.
+    Crops are drawn uniformly over all positions until one has `min_area` pixels of the object (all of them if it has
+    fewer), at most `tries` times; then the crop is centred on one of the object's pixels, each equally likely, as far
+    as the image's borders allow. Without an object any position will do. An image smaller than `size` is padded, split
+    at random between the two sides: padded pixels are black, background, and ignored. Source: RITM (b9b4460,
+    `ISDataset.augment_sample`), which crops until an object is left; its padding is background that counts.
     """
 
     def __init__(self, size: int | tuple[int, int], *, min_area: int = 1, tries: int = 10) -> None:
@@ -61,11 +60,11 @@ class CropWithObject(nn.Module):
         mask = item["mask"].as_subclass(Tensor)[0] != 0
         top, left = self._corner(mask)
         height, width = self.size
-        # Beyond the image v2's crop pads with 0: image, mask and valid alike.
+        # Outside the image v2's crop pads image, mask and valid with 0.
         return {key: functional.crop(value, top, left, height, width) for key, value in item.items()}
 
     def _corner(self, mask: Tensor) -> tuple[int, int]:
-        """Row and column of the crop's first pixel; negative where the image is smaller than the crop."""
+        """Row and column of the crop's first pixel; negative if the image is smaller than the crop."""
         wanted = min(self.min_area, int(mask.sum()))
         if wanted == 0:
             return self._anywhere(mask)
@@ -99,13 +98,13 @@ def training_transform(
     """Resize, flips, rotation, a crop of `size` that keeps some of the object, and colour jitter, in this order.
 
     `scale`: the range of `UniformResize`. `degrees`: the rotation is uniform within -degrees..degrees; the frame grows,
-    so that nothing is lost. `horizontal_flip`, `vertical_flip`, `colour`: the probabilities of a flip, and of a colour
-    jitter, which padding is subject to as well. `min_area`: see `CropWithObject`. Only an object of a few pixels may
-    get lost, in the resize or the rotation.
+    so that nothing is lost. `horizontal_flip`, `vertical_flip`, `colour`: the probabilities of the flips and of colour
+    jitter, which also affects padding. `min_area`: see `CropWithObject`. Only an object of a few pixels may get lost,
+    in the resize or the rotation.
 
     After the training of RITM's COCO+LVIS models (b9b4460, `models/iter_mask/hrnet18_cocolvis_itermask_3p.py`): scale,
-    flip, crop, and the ranges of brightness and contrast are theirs. They do not rotate (`degrees=0` is as they do),
-    and shift the channels by -10..10 of 255 where this one jitters saturation and hue.
+    flip, crop, and the ranges of brightness and contrast are theirs. They do not rotate (`degrees=0`), and shift the
+    channels by -10..10 of 255 instead of jittering saturation and hue.
     """
     steps: list[nn.Module] = [
         UniformResize(scale),
@@ -120,7 +119,7 @@ def training_transform(
 
 def _resized(value: Tensor, size: list[int]) -> Tensor:
     if isinstance(value, tv_tensors.Mask):
-        # For a Mask torchvision takes the plain "nearest", which is up to half a pixel off the image's bilinear grid.
+        # For a Mask torchvision uses plain "nearest", which is up to half a pixel off the image's bilinear grid.
         nearest = functional.resize(value.as_subclass(Tensor), size, InterpolationMode.NEAREST_EXACT)
         mask: Tensor = tv_tensors.Mask(nearest)
         return mask
@@ -129,7 +128,7 @@ def _resized(value: Tensor, size: list[int]) -> Tensor:
 
 
 def _start(side: int, crop: int) -> int:
-    """Where a crop begins: uniform over all places inside the side, or, where the side is shorter, round it."""
+    """Where a crop begins: uniform over all positions inside the side, or around it if the side is shorter."""
     spare = side - crop
     start = int(torch.randint(abs(spare) + 1, ()))
     return start if spare >= 0 else -start

@@ -1,7 +1,7 @@
-"""Unpacking an archive that nobody vouches for: zip or tar, plain or compressed.
+"""Unpacking an untrusted archive: zip or tar, plain or compressed.
 
-Every entry is written as a new file under the directory given, by us: no link, no device, no owner and no mode of the
-archive ever reaches the disk. A link to a file of the same archive becomes a copy of that file.
+Every entry is written as a new file under the given directory: no link, device, owner or mode of the archive reaches
+the disk. A link to a file in the same archive becomes a copy of that file.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pathlib import Path
 from shutil import copyfile
 from typing import IO, Any
 
+from iiszoo.progress import Progress
+
 CHUNK = 256 * 1024  # bytes
 
-Progress = Callable[[int, int], None]
-"""Called as `progress(done, total)`, in bytes: of the contents of a zip, of a tar file itself."""
 
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")
 _NAME_NOT_TAKEN = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
@@ -33,15 +33,15 @@ _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOF
 
 
 class Refused(Exception):
-    """The archive is damaged, or holds what must not be unpacked; the message is the cause, naming the entry."""
+    """The archive is damaged, or contains what must not be unpacked; the message is the cause, naming the entry."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry: its name as the archive has it, what it is, the target of a link, and for a file how to read it."""
+    """One entry: its name in the archive, its kind, a link's target, and how to open a file."""
 
     name: str
-    kind: str  # "file", "directory", "link", or a word for what is refused
+    kind: str  # "file", "directory", "link", or a description of what is refused
     size: int = 0
     target: str = ""
     open: Callable[[], IO[bytes] | None] = lambda: None
@@ -50,8 +50,8 @@ class Entry:
 def unpack(archive: Path, into: Path, progress: Progress | None = None) -> None:
     """Write the contents of `archive` under the directory `into`, which must be empty.
 
-    What macOS adds (`__MACOSX`) is left out. Raises `Refused`, and `OSError` where the disk does not take it; the
-    directory is then half full.
+    What macOS adds (`__MACOSX`) is left out. Raises `Refused`, and `OSError` if the disk fails; the directory is then
+    incomplete.
     """
     links: dict[str, str] = {}
     written: set[str] = set()
@@ -62,7 +62,7 @@ def unpack(archive: Path, into: Path, progress: Progress | None = None) -> None:
                 if path.split("/")[0] == "__MACOSX" or (path == "." and entry.kind == "directory"):
                     continue
                 if path == ".":
-                    raise Refused(f"its entry {_short(entry.name)} has no name: it would be the folder itself")
+                    raise Refused(f"its entry {_short(entry.name)} has no name; it would be the folder itself")
                 if entry.kind == "directory":
                     (into / path).mkdir(parents=True, exist_ok=True)
                 elif entry.kind == "link":
@@ -75,14 +75,14 @@ def unpack(archive: Path, into: Path, progress: Progress | None = None) -> None:
         _copy_links(into, links, written)
     except _DAMAGE as error:
         raise Refused(f"it is damaged ({' '.join(str(error).split()) or type(error).__name__})") from error
-    except RuntimeError as error:  # zipfile's, for a password and for a kind of compression that it lacks
+    except RuntimeError as error:  # zipfile's, for a password or an unsupported compression
         raise Refused(f"it cannot be read ({error})") from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise Refused(f"it holds a file and a directory of one name ({error.filename})") from error
+        raise Refused(f"it contains a file and a directory of the same name ({error.filename})") from error
     except OSError as error:
         if error.errno in _NAME_NOT_TAKEN and error.filename is not None:
             raise Refused(
-                f"its entry {_short(error.filename)} has a name that this file system does not take ({error.strerror})"
+                f"its entry {_short(error.filename)} has a name that this file system does not allow ({error.strerror})"
             ) from error
         if error.errno is not None:
             raise
@@ -90,32 +90,32 @@ def unpack(archive: Path, into: Path, progress: Progress | None = None) -> None:
 
 
 def _short(name: object) -> str:
-    """A name as it may stand in a sentence, whatever its length."""
+    """A name, shortened for a message."""
     shown = repr(str(name))
     return shown if len(shown) <= 120 else f"{shown[:60]}...{shown[-57:]}"
 
 
 def inside(name: str, what: str) -> str:
-    """The relative path that `name` stands for, with "/" and without "." and "..". Raises `Refused` where it leads out
-    of the folder; the message begins with `what`.
+    """`name` as a relative path, with "/" and without "." and "..". Raises `Refused` if it leads out of the folder; the
+    message begins with `what`.
     """
-    path = name.replace("\\", "/")  # as some programs for Windows write it
+    path = name.replace("\\", "/")  # as some Windows programs write it
     if _ABSOLUTE.match(path) or "\0" in path:
-        raise Refused(f"{what} is no relative path: it would leave the folder")
-    # No link is ever made, so what a path says is where it leads.
+        raise Refused(f"{what} is not a relative path; it would leave the folder")
+    # No links are made, so the path alone says where it leads.
     path = posixpath.normpath(path)
     if path.split("/")[0] == "..":
         raise Refused(f"{what} leads out of the folder")
     return path
 
 
-def _write(entry: Entry, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
+def _write(entry: Entry, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     content = entry.open()
     if content is None:
         raise Refused(f"its entry {_short(entry.name)} cannot be read")
     got = 0
-    with content, place.open("wb") as file:
+    with content, path.open("wb") as file:
         while chunk := content.read(CHUNK):
             file.write(chunk)
             got += len(chunk)
@@ -124,21 +124,21 @@ def _write(entry: Entry, place: Path) -> None:
 
 
 def _copy_links(into: Path, links: dict[str, str], written: set[str]) -> None:
-    """Copy the file that each link leads to, through other links where need be."""
+    """Copy the file that each link leads to, directly or through other links."""
     for link, target in links.items():
         seen = {link}
         while target in links and target not in seen:
             seen.add(target)
             target = links[target]
         if target not in written or target == link:
-            raise Refused(f"its link {_short(link)} leads to {_short(target)}, which is no file of it")
+            raise Refused(f"its link {_short(link)} leads to {_short(target)}, which is not a file in it")
         (into / link).parent.mkdir(parents=True, exist_ok=True)
         copyfile(into / target, into / link)
 
 
 @contextmanager
 def _entries(archive: Path, progress: Progress) -> Iterator[Iterator[Entry]]:
-    """The entries, which must be read in order. Raises `Refused` where it is no archive, and the libraries' errors."""
+    """The entries, to be read in order. Raises `Refused` if it is not an archive, and the libraries' errors."""
     with archive.open("rb") as file:
         is_zip = file.read(2) == b"PK"
         file.seek(0)
@@ -151,7 +151,7 @@ def _entries(archive: Path, progress: Progress) -> Iterator[Iterator[Entry]]:
 
 
 class _Header(tarfile.TarInfo):
-    """tarfile takes any damaged header but the first for the end of the archive; here the end is a block of zeros."""
+    """tarfile ends at any damaged header except the first; here only a block of zeros ends the archive."""
 
     @classmethod
     def frombuf(cls, buf: Any, encoding: str, errors: str) -> Any:
@@ -160,7 +160,7 @@ class _Header(tarfile.TarInfo):
         except tarfile.HeaderError as error:
             if bytes(buf) == bytes(tarfile.BLOCKSIZE):
                 raise
-            raise tarfile.ReadError(f"it ends too early, or in between: {error}") from error
+            raise tarfile.ReadError(f"it is cut off or has a damaged header: {error}") from error
 
 
 def _open_tar(file: IO[bytes]) -> tarfile.TarFile:
@@ -174,8 +174,8 @@ def _of_zip(opened: zipfile.ZipFile, progress: Progress) -> Iterator[Entry]:
     members = opened.infolist()
     done, total = 0, sum(member.file_size for member in members)
     for member in members:
-        mode = member.external_attr >> 16  # 0 where it was made on Windows
-        # asked of the name, as zipfile does, which fails for one that is empty
+        mode = member.external_attr >> 16  # 0 if it was made on Windows
+        # from the name, as in zipfile, whose own check fails for an empty one
         kind = "directory" if member.filename.endswith("/") else _kind(mode)
         target = opened.read(member).decode("utf-8", "replace") if kind == "link" else ""
         target = _beside(member.filename, target) if kind == "link" else ""
@@ -185,7 +185,7 @@ def _of_zip(opened: zipfile.ZipFile, progress: Progress) -> Iterator[Entry]:
 
 
 def _beside(link: str, target: str) -> str:
-    """A symbolic link's target, which counts from where the link lies, seen from the top."""
+    """A symbolic link's target, which is relative to the link, as a path from the archive's top."""
     return target if _ABSOLUTE.match(target) else posixpath.join(posixpath.dirname(link), target)
 
 
@@ -209,4 +209,4 @@ def _of_tar(opened: tarfile.TarFile, file: IO[bytes], size: int, progress: Progr
         yield Entry(member.name, kind, member.size, target, partial(opened.extractfile, member))
         progress(min(file.tell(), size), size)
     while opened.fileobj is not None and opened.fileobj.read(CHUNK):
-        pass  # to the end, where the checksum of what was compressed stands
+        pass  # to the end, where the compressed data's checksum is

@@ -1,4 +1,4 @@
-"""`iiszoo bench`: every model on every dataset under one protocol, kept in run directories, resumed where stopped."""
+"""`iiszoo bench`: every model on every dataset under one evaluation protocol, in run directories that can resume."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from iiszoo.data.initial_masks import with_initial
 from iiszoo.device import check_device
 from iiszoo.engine import workers
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtocol, load_protocol
-from iiszoo.engine.runs import provenance, store
-from iiszoo.engine.runs.dataset_check import Checked, check
+from iiszoo.engine.runs import provenance, run_name, store
+from iiszoo.engine.runs.dataset_check import Checked, survey_for_run
 from iiszoo.engine.runs.dataset_identity import identity_of
 from iiszoo.engine.runs.summary import read, summarise
 from iiszoo.engine.runs.trace import Trace
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One (model, dataset, protocol): what is to be computed, and where it is kept."""
+    """One (model, dataset, evaluation protocol): what to compute and where to store it."""
 
     model: ModelReference
     dataset: str
@@ -51,12 +51,12 @@ class Run:
         return self.model.name
 
     def statement(self) -> dict[str, Any]:
-        """What `run.json` says: the identity, and the protocol with its name, by which nothing is told apart."""
+        """The content of `run.json`: the identity, and the protocol with its name, which identifies nothing."""
         return {**self.identity, "protocol": self.rules.as_json()}
 
 
 class Listener:
-    """What a bench tells while it goes on; this one listens to nothing."""
+    """Callbacks for a benchmark's progress; the base class ignores them."""
 
     def checking(self, dataset: str, done: int, total: int) -> None:
         """Samples of a dataset have been read and checked."""
@@ -65,18 +65,18 @@ class Listener:
         """Bytes of a weights file have arrived."""
 
     def started(self, run: Run, done: Sequence[Trace], total: int) -> None:
-        """A run begins with the traces `done` of `total` there already."""
+        """A run begins; the traces `done`, of `total`, already exist."""
 
     def ended_sample(self, run: Run, trace: Trace) -> None:
         """A session has ended."""
 
     def ended(self, run: Run, summary: dict[str, Any]) -> None:
-        """A run is over, or was found complete."""
+        """A run has ended, or was already complete."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How runs are carried out, beside model and protocol. Raises `BadOption` if a value makes no sense."""
+    """How runs are carried out, apart from model and evaluation protocol. Raises `BadOption` for an invalid value."""
 
     root: Path | None = None
     device: str = "cpu"
@@ -133,32 +133,32 @@ def bench(
         models: ids, `"module:function"` or callables of the standard format.
         datasets: ids, with argument and options if they have any (`folder:DIR?objects=values`).
         protocol: the evaluation protocol: a preset, a TOML file or an `EvaluationProtocol`; `robot`, `max_clicks`,
-            `target_iou`, `threshold` and `seed` change single rules of it.
+            `target_iou`, `threshold` and `seed` override single rules.
         initial: the masks that sessions start from, an option of every dataset (`iiszoo.data.initial_masks`).
         progressive_merge: `"published"` or `"fixed"`, an option of every model (`iiszoo.models.merge`).
         options: further options of the models.
-        checkpoint: a file of own weights, for a single model.
-        python: the interpreter that the models live in, if it is not this one (`iiszoo.remote`).
-        python_timeout: seconds after which a call of theirs counts as hanging.
-        out: the output directory, by default `runs/PROTOCOL` (with a hash behind it if single rules were changed).
-            What is there of the same run is not computed again; another run's directory is refused.
-        root: the datasets' directory, or one that holds them by their ids.
-        device: where the models run.
-        batch_size: sessions in one model call.
+        checkpoint: your own weights file, for a single model.
+        python: the interpreter that runs the models, if it is not this one (`iiszoo.remote`).
+        python_timeout: seconds after which a model call in that interpreter counts as hung.
+        out: the output directory, by default `runs/PROTOCOL` (with a hash appended if single rules are overridden).
+            Samples of the same run that it contains are not computed again; a directory of another run is refused.
+        root: the dataset's directory, or one that contains datasets under their ids.
+        device: the device that the models run on.
+        batch_size: sessions per model call.
         n_workers: processes, each with its own model and one torch thread.
-        shard: (i, n): run the i-th of n parts, all into one `out`.
-        limit: the first samples of each dataset only.
-        overwrite: discard what is in `out`.
-        skip_broken: leave broken samples out.
-        keep_going: count a sample that the model fails in as a failure, and go on.
-        listener: is called as the benchmark proceeds.
+        shard: (i, n): run part i of n; all parts share one `out`.
+        limit: the number of samples to run of each dataset, from its first; None: all.
+        overwrite: discard the runs' results in `out`.
+        skip_broken: leave out broken samples.
+        keep_going: count a sample on which the model fails as a failure, and continue.
+        listener: receives the benchmark's progress.
 
-    Nothing is written before every id, device, dataset, model and directory has been found usable.
+    Every id, device, dataset, model and directory is checked before anything is written.
 
     A summary is a dict: `model`, `dataset`, `protocol`, `n_samples`, `n_done`, `n_failed`, `complete`, `skipped`,
     `metrics` and `times` (`engine.metrics.metrics_of` and `times_of`), `provenance`, `directory`.
 
-    Raises an `IISZooError` of the fitting kind for everything that a user can mend.
+    Raises the matching kind of `IISZooError` for everything that a user can fix.
     """
     workers.refuse_unguarded()
     how = Settings(
@@ -176,7 +176,7 @@ def bench(
         resolve_dataset(dataset)
     model_list = [models] if isinstance(models, str) or callable(models) else list(models)
     if checkpoint is not None and len(model_list) != 1:
-        raise BadOption("a checkpoint belongs to one model; give one model with it")
+        raise BadOption("a checkpoint needs exactly one model; give one model with it")
     interpreter = None if python is None else Interpreter(str(python), python_timeout)
     references = [
         resolve(model, checkpoint, _merged(model, options or {}, progressive_merge), interpreter)
@@ -196,24 +196,24 @@ def bench(
     for run in runs:
         if not store.is_there(run.directory):
             raise RunError(
-                f"{run.directory} was deleted while other runs were going on; give the same command again, and its "
-                "run is made again"
+                f"{run.directory} was deleted while other runs were in progress; run the same command again to repeat "
+                "its run"
             )
     return [finished[run] for run in runs]
 
 
 def _folder(rules: EvaluationProtocol) -> str:
-    """The protocol's name, with its hash if the rules or the name had to be changed."""
-    plain = store.plain_name(rules.name.removesuffix("+"))
+    """The protocol's name, with its hash if single rules are overridden or the name had to be changed."""
+    plain = run_name.plain_name(rules.name.removesuffix("+"))
     return plain if plain == rules.name else f"{plain}-{rules.hash}"
 
 
 def _merged(model: ModelSpec, options: Mapping[str, Any], merge: str | None) -> Mapping[str, Any]:
-    """The options of a model with `--progressive-merge` among them. Raises `BadOption` if its name says another."""
+    """A model's options, including `--progressive-merge`. Raises `BadOption` if the model's name sets another merge."""
     if merge is None:
         return options
     if isinstance(model, str) and parse_name(model).options.get(MERGE, merge) != merge:
-        raise BadOption(f"{model} names another merge than --progressive-merge {merge}; give one")
+        raise BadOption(f"{model} sets another merge than --progressive-merge {merge}; give only one")
     return {**options, MERGE: merge}
 
 
@@ -225,7 +225,7 @@ def _plan(model: ModelReference, dataset: str, rules: EvaluationProtocol, place:
         "protocol": {rule: value for rule, value in resolved.as_json().items() if rule != "name"},
         **identity_of(dataset),
     }
-    return Run(model, dataset, resolved, place / store.slug(model.name, dataset), identity)
+    return Run(model, dataset, resolved, place / run_name.slug(model.name, dataset), identity)
 
 
 def _refuse_rivals(runs: Sequence[Run]) -> None:
@@ -235,12 +235,12 @@ def _refuse_rivals(runs: Sequence[Run]) -> None:
         if rival is not run:
             raise BadOption(
                 f"{run.name} on {run.dataset} and {rival.name} on {rival.dataset} would share the directory "
-                f"{run.directory}; give each model and dataset once, or the second one another --out"
+                f"{run.directory}; give each model and dataset once, or run the second with another --out"
             )
 
 
 def _finished(run: Run, how: Settings) -> dict[str, Any] | None:
-    """The summary of a run in which all that is wanted is there, found without loading model or data."""
+    """The summary of a run that has every requested sample, else None; neither model nor data is loaded."""
     if not store.check_identity(run.directory, run.identity):
         return None
     summary, traces = read(run.directory)
@@ -254,8 +254,8 @@ def _finished(run: Run, how: Settings) -> dict[str, Any] | None:
 
 
 def _unchanged(run: Run, summary: dict[str, Any], how: Settings) -> bool:
-    """Whether the dataset's files look as they did: by names, sizes and times, no file is opened. True where the
-    dataset is out of reach; where it looks different, its fingerprint decides.
+    """Whether the dataset's files have the names, sizes and times that they had; no file is opened. True if the dataset
+    cannot be read; if it looks different, its fingerprint decides.
     """
     try:
         stamp = load_dataset(run.dataset, how.root).stamp()
@@ -266,8 +266,8 @@ def _unchanged(run: Run, summary: dict[str, Any], how: Settings) -> bool:
 
 @dataclass(frozen=True)
 class Ready:
-    """A run that was found possible. `model` is kept where it need not be loaded again; `worker` is what another
-    interpreter reports of itself.
+    """A run that has passed every check. `model` is None if it is to be loaded again; `worker` is what another
+    interpreter reports about itself.
     """
 
     run: Run
@@ -278,12 +278,14 @@ class Ready:
 
 
 def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run, Ready]:
-    """Check all that the runs need: data, weights, models, directories. No run directory is written to."""
+    """Check everything that the runs need: data, weights, models, directories. No run directory is written to."""
     checked: dict[str, Checked] = {}
     for run in runs:
         if run.dataset not in checked:
             dataset = load_dataset(run.dataset, how.root)
-            checked[run.dataset] = check(dataset, how.limit, how.skip_broken, partial(listener.checking, run.dataset))
+            checked[run.dataset] = survey_for_run(
+                dataset, how.limit, how.skip_broken, partial(listener.checking, run.dataset)
+            )
     names = {run.name for run in runs}
     models: dict[str, Model | None] = {}
     reports: dict[str, dict[str, Any] | None] = {}
@@ -302,7 +304,7 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
         job = workers.Job(fetched, how.device, run.dataset, how.root, run.rules, how.batch_size, how.keep_going)
         if how.n_workers > 1:
             workers.check_portable(job)
-        if run.name not in models:  # loaded even if not kept, so that one that cannot be is known before anything runs
+        if run.name not in models:  # loaded even if not kept: a failure to load is reported before anything runs
             model = job.load_model()
             models[run.name] = model if len(names) == 1 and how.n_workers == 1 else None
             reports[run.name] = report_of(model)
@@ -340,7 +342,7 @@ def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
 
 
 def _left(checked: Checked, known: set[str], how: Settings) -> list[list[int]]:
-    """The samples of this shard that remain to be run, those of one image together."""
+    """The samples of this shard that remain to be run, grouped by image."""
 
     def remains(i: int) -> bool:
         sample = checked.ids[i]
@@ -359,7 +361,7 @@ def _write_summary(
         "dataset_root": None if root is None else escaped(str(root.resolve())),
         "dataset_stamp": checked.dataset.stamp(),
     }
-    with store.alone(run.directory):  # else a shard that ends at the same time may put a summary without our lines last
+    with store.alone(run.directory):  # otherwise a shard that ends now may overwrite the summary without our lines
         summary = summarise(run.statement(), store.read_traces(run.directory), checked.broken)
         before = store.read_summary(run.directory).get("times", {}).get("invocations", [])
         summary["times"]["invocations"] = [*before, [began, _now()]]

@@ -1,4 +1,4 @@
-"""The rules of an evaluation, named and hashed: who clicks, how often, and when a mask is good enough."""
+"""Evaluation protocols, named and hashed: who clicks, how often, and when a mask is good enough."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ else:
     import tomli as tomllib
 
 MOST_CLICKS = 1000
-"""So many clicks nobody evaluates, but every curve, chart and session would have to be made for them."""
+"""Far more than any evaluation uses; every curve, chart and session is built for `max_clicks` clicks."""
 LONGEST_NAME = 1000
 """Characters."""
 
 
 @dataclass(frozen=True)
 class EvaluationProtocol:
-    """`threshold` None means the model's own, as its card states it. `resize` "none": every model sees the image at its
-    own size, and is scored there; it is the only rule so far.
+    """The rules of an evaluation. `threshold` None: the model's own, as its card states. `resize` "none", the only
+    value so far: every model gets the image at its own size and is scored at it.
     """
 
     name: str = "standard"
@@ -52,7 +52,7 @@ class EvaluationProtocol:
         if self.max_clicks > MOST_CLICKS:
             raise BadOption(f"max_clicks must be at most {MOST_CLICKS}, not {_shown(self.max_clicks)}")
         if not 0 < self.target_iou <= 1:
-            raise BadOption(f"target_iou must lie above 0 and at most at 1, not {_shown(self.target_iou)}")
+            raise BadOption(f"target_iou must be above 0 and at most 1, not {_shown(self.target_iou)}")
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise BadOption(f"threshold must lie between 0 and 1, not {_shown(self.threshold)}")
         for rule, number in (("seed", self.seed), ("robot_version", self.robot_version)):
@@ -64,7 +64,7 @@ class EvaluationProtocol:
             if len(words) > LONGEST_NAME:
                 raise BadOption(f"{rule} must have at most {LONGEST_NAME} characters, not {len(words)}")
         if self.resize != "none":
-            raise BadOption(f"resize rule {self.resize!r:.60} is not known; 'none' is the only one so far")
+            raise BadOption(f"resize rule {self.resize!r:.60} is unknown; 'none' is the only one so far")
 
     @property
     def hash(self) -> str:
@@ -83,7 +83,7 @@ class EvaluationProtocol:
 
 @dataclass(frozen=True)
 class ResolvedProtocol(EvaluationProtocol):
-    """The protocol of one run: nothing in it is left to the model."""
+    """The evaluation protocol of one run; nothing is left to the model."""
 
     threshold: float = 0.5
 
@@ -98,7 +98,7 @@ class ResolvedProtocol(EvaluationProtocol):
 
 
 def _shown(value: object) -> str:
-    """A value as it may stand in a sentence, whatever its size."""
+    """A value for a sentence, cut if it is long."""
     try:
         shown = repr(value)
     except (ValueError, RecursionError):  # a number of thousands of digits; deep nesting
@@ -116,16 +116,16 @@ PRESETS = {
         EvaluationProtocol("standard"),
         # RITM and SimpleClick count a pixel as object above 0.49 (RITM b9b4460, evaluate_model.py's default)
         EvaluationProtocol("ritm", threshold=0.49),
-        # runs until IoU 0.95, so that NoC@95 is known too; the clicks up to 0.90 are those of `standard`
+        # runs until IoU 0.95, so that NoC@95 is known too; the clicks up to 0.90 equal those of `standard`
         EvaluationProtocol("noc95", target_iou=0.95),
     )
 }
 
 
 def load_protocol(protocol: str | EvaluationProtocol, **changes: Any) -> EvaluationProtocol:
-    """A preset by name, a TOML file with any of the fields, or a protocol as it is; `changes` not None go on top.
+    """A preset by name, a TOML file with any of the fields, or a protocol itself, overridden by `changes` not None.
 
-    A changed preset is called `NAME+`. Raises `UnknownId` or `BadOption`.
+    A changed protocol is named `NAME+`. Raises `UnknownId` or `BadOption`.
     """
     if isinstance(protocol, str):
         protocol = _named(protocol)
@@ -138,7 +138,9 @@ def _named(name: str) -> EvaluationProtocol:
     if name.endswith(".toml"):
         return _from_file(Path(name))
     if name not in PRESETS:
-        raise UnknownId(f"no protocol is called {name!r}; presets: {', '.join(PRESETS)}; or give a FILE.toml")
+        raise UnknownId(
+            f"no evaluation protocol is called {name!r}; presets: {', '.join(PRESETS)}; or give a FILE.toml"
+        )
     return PRESETS[name]
 
 
@@ -146,14 +148,14 @@ def _from_file(path: Path) -> EvaluationProtocol:
     try:
         values = tomllib.loads(files.read_text(path))
     except OSError as error:
-        raise BadOption(f"protocol file {path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:  # of TOML or of its encoding; nested too deeply
-        raise BadOption(f"protocol file {path} is not valid TOML: {error}") from error
-    known = [rule for rule in _TYPES if rule != "robot_version"]  # that is the robot's own
+        raise BadOption(f"evaluation protocol {path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:  # invalid TOML or encoding; nesting too deep
+        raise BadOption(f"evaluation protocol {path} is not valid TOML: {error}") from error
+    known = [rule for rule in _TYPES if rule != "robot_version"]  # the robot's own
     for key in values:
         if key not in known:
-            raise BadOption(f"protocol file {path}: unknown field {key!r:.60}; fields: {', '.join(known)}")
+            raise BadOption(f"evaluation protocol {path}: unknown field {key!r:.60}; fields: {', '.join(known)}")
     try:
         return EvaluationProtocol(**{"name": path.stem, **values})
     except BadOption as error:
-        raise BadOption(f"protocol file {path}: {error}") from error
+        raise BadOption(f"evaluation protocol {path}: {error}") from error

@@ -1,4 +1,4 @@
-"""Samples by image: what is read, encoded and decoded once serves all samples of an image."""
+"""Samples grouped by image: reading, decoding and encoding an image once serves all its samples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def by_image(samples: Iterable[Sample]) -> list[list[int]]:
-    """The indices of the samples that share an image, in order of first appearance."""
+    """Indices of the samples, one list per image, in order of first appearance."""
     groups: dict[str, list[int]] = {}
     for i, sample in enumerate(samples):
         groups.setdefault(sample.image_id, []).append(i)

@@ -5,8 +5,8 @@
         pcs, ncs = robot(y, target, pcs, ncs)
         y, z = model(x, z, pcs, ncs)
 
-`start`, `click` and `score` are the person's side of that loop, `answer` is the model's, for any number of sessions in
-one call; `pipeline.py` runs the loop for many sessions at a time.
+`start`, `click` and `score` are the robot's side of that loop; `answer` is the model's, for any number of sessions in
+one call. `pipeline.py` runs the loop for many sessions at a time.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class RunningSession:
-    """One sample being segmented, among others. Tensors of the target lie on the CPU, where the robot works.
+    """One sample being segmented, possibly beside others. The target's tensors are on the CPU, where the robot works.
 
-    `x` float32 `(3, H, W)` on the model's device; `target`, `ignore` bool `(1, 1, H, W)`, and both again in `prepared`,
-    ready to be scored against; `output` the last y, float32 `(1, 1, H, W)` on the CPU; `z` the state of this one
-    element; `model` the model's name, for messages.
+    `x` float32 `(3, H, W)` on the model's device; `target`, `ignore` bool `(1, 1, H, W)`, both also in `prepared` for
+    scoring; `output` the last y, float32 `(1, 1, H, W)` on the CPU; `z` the state of this element; `model` the model's
+    name, for messages.
     """
 
     trace: Trace
@@ -55,9 +55,9 @@ class RunningSession:
 def start(
     trace: Trace, x: Tensor, target: Target, z: protocol.State, rules: ResolvedProtocol, model: str
 ) -> RunningSession:
-    """A session before its first click. `z` is the state of one element, with `prev_output` to start from.
+    """A session before its first click. `z` is the state of one element, including `prev_output` to start from.
 
-    Raises `ModelError`, naming `model` and the sample, where that is not an output of the image's size.
+    Raises `ModelError`, naming `model` and the sample, if `prev_output` is not an output of the image's size.
     """
     try:
         output = z["prev_output"][0]
@@ -83,7 +83,7 @@ def start(
 
 
 def click(session: RunningSession, robot: protocol.Robot, rules: ResolvedProtocol) -> bool:
-    """The robot's turn. False where there is nothing left to click: the session has ended."""
+    """The robot's turn. False if there is nothing left to click: the session has ended."""
     began = time.perf_counter()
     try:
         pcs, ncs = robot(
@@ -112,9 +112,9 @@ def click(session: RunningSession, robot: protocol.Robot, rules: ResolvedProtoco
 
 
 def score(session: RunningSession, rules: ResolvedProtocol) -> bool:
-    """Note IoU and Boundary IoU of the last output. False where the session has ended: good enough, or no click left.
+    """Record IoU and Boundary IoU of the last output. False if the session has ended: good enough, or no click left.
 
-    Raises `ModelError` where the output holds anything but probabilities.
+    Raises `ModelError` if the output contains anything but probabilities.
     """
     began = time.perf_counter()
     reached = _score(session, rules)
@@ -136,12 +136,12 @@ def finish(session: RunningSession, rules: ResolvedProtocol) -> Trace:
 
 
 class BatchFailed(ModelError):
-    """The model fails on several sessions together, though it has answered each of them alone."""
+    """The model fails on several sessions together, but has answered each of them alone."""
 
 
 @dataclass(eq=False)
 class Batch:
-    """Sessions that go through the model in one call, with what they share kept joined between the calls."""
+    """Sessions that go through the model in one call; `x` and `z` stay joined between calls."""
 
     sessions: list[RunningSession]
     x: protocol.Images
@@ -149,17 +149,17 @@ class Batch:
 
 
 def batch(sessions: Sequence[RunningSession]) -> Batch:
-    """Join sessions. Their images become one tensor where they have one size, else a list."""
+    """Join sessions. Their images become one tensor if all have one size, else a list."""
     return Batch(list(sessions), protocol.join([s.x for s in sessions]), protocol.stack([s.z for s in sessions]))
 
 
 def answer(model: protocol.Model, together: Batch) -> dict[int, ModelError]:
     """The model's turn for all sessions of the batch.
 
-    Returns the sessions that it failed in, by position, each with an error that names model and sample; the batch is to
-    be joined anew then. Whatever is wrong with the answer of a batch, its sessions are asked one by one, so that which
-    of them fail does not depend on who shares a call. If each is answered alone, the fault is the batch's:
-    `BatchFailed` is raised (but not where it was the model's process that died), and each session has its answer.
+    Returns the sessions in which it failed, by position, each with an error that names model and sample; the caller
+    then joins the rest into a new batch. If the answer to a batch is wrong in any way, each session is run alone, so
+    that failures do not depend on which sessions share a call. If all succeed alone, the fault is the batch's:
+    `BatchFailed` is raised (unless the model's process died), and each session has its answer.
     """
     sessions = together.sessions
     alone = len(sessions) == 1
@@ -168,7 +168,7 @@ def answer(model: protocol.Model, together: Batch) -> dict[int, ModelError]:
         return {}
     except (KeyboardInterrupt, WorkerLost):
         raise
-    except BaseException as error:  # noqa: BLE001  a model may raise anything, and scripts leave
+    except BaseException as error:  # noqa: BLE001  a model may raise anything, SystemExit too
         if alone:
             return {0: _named(error, sessions[0], model)}
         failed = error
@@ -182,19 +182,19 @@ def answer(model: protocol.Model, together: Batch) -> dict[int, ModelError]:
             faults[b] = _named(error, session, model)
     if faults:
         return faults
-    if isinstance(failed, WorkerDied):  # by chance, or too small for the batch: everybody has an answer now
+    if isinstance(failed, WorkerDied):  # by chance, or out of memory for the batch: every session has its answer now
         together.z = protocol.stack([session.z for session in sessions])
         return {}
     names = ", ".join(session.trace.sample for session in sessions)
     raise BatchFailed(
-        f"{_said(failed, model.name)} on a batch of {len(sessions)} samples ({names}), though it answers each of them "
+        f"{_described(failed, model.name)} on a batch of {len(sessions)} samples ({names}), but answers each of them "
         "alone; use --batch-size 1"
     ) from failed
 
 
 def _ask(model: protocol.Model, together: Batch, *, values: bool) -> None:
-    """One call; raises whatever is wrong with it, and changes no session then. `values`: look at y's values too, which
-    else is left to `score`.
+    """One call. Raises whatever is wrong with it, and then changes no session. `values`: check y's values too, which is
+    otherwise left to `score`.
     """
     sessions = together.sessions
     began = time.perf_counter()
@@ -224,19 +224,19 @@ def _ask(model: protocol.Model, together: Batch, *, values: bool) -> None:
 
 
 def _own(clicks: protocol.Clicks) -> protocol.Clicks:
-    """Lists that a model may change without harm to the session."""
+    """Copies that a model may change without affecting the session."""
     return [[list(element) for element in interaction] for interaction in clicks]
 
 
 def failure(error: BaseException, model: str, where: str) -> ModelError:
-    """What a model's fault is reported as: whatever it raised, within bounds, with the model and `where` it was."""
+    """The error that reports a model's fault: what it raised, cut if long, with the model and `where` it happened."""
     kind = WorkerDied if isinstance(error, WorkerDied) else ModelError
-    named = kind(f"{_said(error, model)} ({where})")
+    named = kind(f"{_described(error, model)} ({where})")
     named.__cause__ = error
     return named
 
 
-def _said(error: BaseException, model: str) -> str:
+def _described(error: BaseException, model: str) -> str:
     if not isinstance(error, ModelError):
         return f"model {model} raised {one_line(error)}"
     text = text_of(error, 2000)

@@ -1,10 +1,9 @@
 """Many sessions at a time: the model answers one group while the robot works on the other.
 
 Two lanes of up to `batch_size` sessions take turns. While the model's call for one lane runs in the calling thread, the
-person's side of the other lane (scoring, the next click) runs in another thread, if the model takes long enough for
-that to pay; images are read ahead in others.
-A session that ends makes room for the next sample. What a session's trace holds, times aside, does not depend on any of
-this.
+robot's side of the other lane (scoring, the next click) runs in another thread, if the model is slow enough for that to
+pay; further threads read images ahead. A session that ends makes room for the next sample. Traces, apart from their
+times, do not depend on any of this.
 """
 
 from __future__ import annotations
@@ -34,17 +33,17 @@ _log = logging.getLogger(__name__)
 
 _READERS = 2
 _WORTH_A_THREAD = 1e-3
-"""Seconds of a model call from which on the person's side has a thread of its own; below, handing over costs more."""
+"""Seconds of a model call above which the robot's side has a thread of its own; below, handing over costs more."""
 
 
 _Ended = list[tuple[RunningSession, ModelError | None]]
-"""Sessions that have ended, with the model's failure where that is why."""
+"""Sessions that have ended, with the model's failure if that is the reason."""
 
 
 @dataclass
 class _Reading:
-    """One image with its samples, as read: `x` float32 `(3, H, W)`; `targets[j]` and `initial_masks[j]` those of sample
-    `indices[j]`, which is called `ids[j]`.
+    """One image with its samples, as read: `x` float32 `(3, H, W)`; `targets[j]` and `initial_masks[j]` belong to
+    sample `indices[j]`, whose id is `ids[j]`.
     """
 
     indices: list[int]
@@ -57,7 +56,7 @@ class _Reading:
 
 @dataclass
 class _Lane:
-    """Sessions in flight, joined to batches; `turn` is the person's side under way in the other thread."""
+    """Sessions in flight, joined into batches; `turn` is the robot's turn in the other thread."""
 
     batches: list[Batch] = field(default_factory=list)
     turn: Future[_Ended] | None = None
@@ -77,14 +76,14 @@ def run(
     batch_size: int = 1,
     keep_going: bool = False,
 ) -> None:
-    """Run a session for every sample of `groups` (indices, those of one image together); `emit` each trace.
+    """Run a session for every sample of `groups` (indices, one list per image); `emit` each trace.
 
-    `emit` is called in the calling thread, in the order in which sessions end. Where the model fails, `ModelError` is
-    raised, or, with `keep_going`, the sample's trace says so and the run goes on, as it does after a `WorkerDied`. A
-    model that fails on batches alone is asked for one sample at a time from then on, with `keep_going`.
+    `emit` is called in the calling thread, in the order in which sessions end. If the model fails, `ModelError` is
+    raised; with `keep_going`, and always after a `WorkerDied`, the sample's trace records the error and the run
+    continues. With `keep_going`, a model that fails only on batches gets one sample at a time from then on.
     """
     runner = _Runner(model, robot, rules, emit, batch_size, keep_going)
-    with ThreadPoolExecutor(_READERS, "read") as readers, ThreadPoolExecutor(1, "robot") as person, torch.no_grad():
+    with ThreadPoolExecutor(_READERS, "read") as readers, ThreadPoolExecutor(1, "robot") as other, torch.no_grad():
         samples = runner.starting(_read_ahead(dataset, model.device, groups, readers, 2 * batch_size))
         lanes = [_Lane(), _Lane()]
         while True:
@@ -92,13 +91,13 @@ def run(
                 runner.refill(lane, samples)
                 if lane.batches:
                     beside = runner.answer(lane) > _WORTH_A_THREAD
-                    lane.turn = (person.submit if beside else _now)(runner.person, lane.sessions())
+                    lane.turn = (other.submit if beside else _now)(runner.score_and_click, lane.sessions())
             if not any(lane.turn for lane in lanes):
                 return
 
 
 def _now(turn: Callable[[list[RunningSession]], _Ended], sessions: list[RunningSession]) -> Future[_Ended]:
-    """What `submit` does, in the calling thread."""
+    """Like `submit`, but in the calling thread."""
     done: Future[_Ended] = Future()
     done.set_result(turn(sessions))
     return done
@@ -131,7 +130,7 @@ def _read(dataset: Sequence[Sample], device: str, indices: list[int]) -> _Readin
 
 
 class _Runner:
-    """What every step of a run needs: the model, the robot, the rules, and where traces go."""
+    """What every step of a run needs: the model, the robot, the evaluation protocol, and where traces go."""
 
     def __init__(
         self,
@@ -147,7 +146,7 @@ class _Runner:
         self.ragged, self.together = model.ragged, True
 
     def starting(self, readings: Iterator[_Reading]) -> Iterator[RunningSession]:
-        """Sessions with their first click made; the image's `init_z` runs once for all its samples."""
+        """Sessions after the robot's first click; `init_z` runs once per image, for all its samples."""
         for reading in readings:
             x, share = reading.x, len(reading.indices)
             traces = [
@@ -177,7 +176,7 @@ class _Runner:
             (z,) = protocol.split(whole)
         except (KeyboardInterrupt, WorkerLost):
             raise
-        except BaseException as error:  # noqa: BLE001  a model may raise anything, and scripts leave
+        except BaseException as error:  # noqa: BLE001  a model may raise anything, SystemExit too
             where = f"in init_z, on the image of sample {traces[0].sample!r}"
             failure = inference.failure(error, self.model.name, where)
             for trace in traces:
@@ -187,8 +186,8 @@ class _Runner:
             trace.init_seconds = (time.perf_counter() - began) / len(traces)
         return z
 
-    def person(self, sessions: list[RunningSession]) -> _Ended:
-        """The person's side: score each answer and click again. Returns the sessions that have ended."""
+    def score_and_click(self, sessions: list[RunningSession]) -> _Ended:
+        """The robot's side: score each answer and click again. Returns the sessions that have ended."""
         ended: _Ended = []
         for session in sessions:
             try:
@@ -201,7 +200,7 @@ class _Runner:
         return ended
 
     def refill(self, lane: _Lane, samples: Iterator[RunningSession]) -> None:
-        """Take the lane's turn back, let ended sessions go, and fill it up with new ones."""
+        """Wait for the lane's turn, remove ended sessions, and fill the lane up with new ones."""
         ended: _Ended = []
         if lane.turn is not None:
             ended = lane.turn.result()
@@ -218,7 +217,7 @@ class _Runner:
             lane.batches = self._batches(kept + new)
 
     def answer(self, lane: _Lane) -> float:
-        """The model's side for the whole lane, and the seconds that it took; sessions that it failed in leave."""
+        """The model's side for the whole lane; returns its seconds. Sessions in which the model failed are removed."""
         began = time.perf_counter()
         for batch in list(lane.batches):
             try:
@@ -228,7 +227,7 @@ class _Runner:
             except inference.BatchFailed as error:
                 if not self.keep_going:
                     raise
-                _log.warning("%s; from here on it is asked for one sample at a time", error)
+                _log.warning("%s; from now on it gets one sample at a time", error)
                 faults, self.together = {}, False
             for b, fault in faults.items():
                 self._failed(batch.sessions[b].trace, fault)
@@ -237,14 +236,14 @@ class _Runner:
         return time.perf_counter() - began
 
     def _failed(self, trace: Trace, error: ModelError) -> None:
-        """End a sample that the model failed in, or the run; the death of a worker costs no more than the sample."""
+        """End a sample in which the model failed, or the run; a worker's death costs only the sample."""
         if not self.keep_going and not isinstance(error, WorkerDied):
-            raise ModelError(f"{error}; --keep-going counts such a sample as a failure and goes on") from error
+            raise ModelError(f"{error}; --keep-going counts such a sample as a failure and continues") from error
         trace.error = str(error)
         self.emit(trace)
 
     def _batches(self, sessions: list[RunningSession]) -> list[Batch]:
-        """Sessions that can share a call: of one size, unless the model is ragged, and with the same entries in z."""
+        """Join sessions that can share a call: of one size, unless the model is ragged, and with the same keys in z."""
         alike: dict[Any, list[RunningSession]] = {}
         for session in sessions:
             size = None if self.ragged else session.x.shape

@@ -1,7 +1,7 @@
-"""THE loop: a session of clicks on one image, and a robot that makes them.
+"""The loop: a session of clicks on one image, and a robot that makes them.
 
-`Session` is one image and one model, clicked by anybody; `run_session` is the loop of robot and model on top of it, and
-the definition of an evaluation: `pipeline.py`, which runs many sessions at a time, gives the same clicks and IoUs.
+`Session` is one image and one model, without a robot; `run_session` is the loop of robot and model on top of it. It
+defines an evaluation: `pipeline.py`, which runs many sessions at a time, gives the same clicks and IoUs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Moment:
-    """What a session knows after an interaction. Nothing in it is ever changed, so that undoing is going back."""
+    """A session after an interaction. It is never changed, so undoing is going back to the one before."""
 
     pcs: Clicks
     ncs: Clicks
@@ -50,12 +50,12 @@ class Session:
         session.mask                            # bool (H, W)
 
     Args:
-        model: a loaded model, or what `iiszoo.load_model` takes.
-        image: uint8 (H, W, 3), RGB; or what a model is given, float32 (3, H, W) in [0, 1].
-        initial_mask: bool (H, W), or probabilities float32 (H, W) in [0, 1], to be corrected; None: nothing.
+        model: a loaded model, or anything that `iiszoo.load_model` accepts.
+        image: uint8 (H, W, 3), RGB; or a tensor as in the standard format, float32 (3, H, W) in [0, 1].
+        initial_mask: the mask to correct, bool (H, W), or float32 probabilities (H, W) in [0, 1]; None: no mask.
         threshold: the probability above which a pixel is object; None: the model's own.
 
-    Raises `ModelError` if the model breaks the standard format, and as `load_model` does.
+    Raises `ModelError` if the model violates the standard format, and whatever `load_model` raises.
     """
 
     def __init__(
@@ -77,20 +77,20 @@ class Session:
         self._start(initial_mask)
 
     def restart(self, initial_mask: Mask | NDArray[np.float32] | None = None) -> Session:
-        """A session for another object of the same image, which is not encoded again."""
+        """A session for another object in the same image, which is not encoded again."""
         other = object.__new__(Session)
         other.__dict__.update(self.__dict__)
         other._start(initial_mask)
         return other
 
     def click(self, row: int, col: int, positive: bool = True) -> Mask:
-        """One interaction of one click, in pixels of the image. Returns the new `mask`."""
+        """An interaction of one click, in pixels of the image. Returns the new `mask`."""
         return self.interact([(row, col)], []) if positive else self.interact([], [(row, col)])
 
     def interact(self, positives: Sequence[Click], negatives: Sequence[Click]) -> Mask:
-        """One interaction of any number of clicks (row, col). Returns the new `mask`.
+        """An interaction of any number of clicks (row, col). Returns the new `mask`.
 
-        Raises `BadOption` for a click outside the image, `ModelError` if the answer breaks the standard format.
+        Raises `BadOption` for a click outside the image, `ModelError` if the answer violates the standard format.
         """
         height, width = self.x.shape[-2:]
         for row, col in (*positives, *negatives):
@@ -107,7 +107,7 @@ class Session:
         return self.mask
 
     def undo(self) -> Mask:
-        """Take the last interaction back. Returns the `mask` before it. Raises `BadOption` if there is none."""
+        """Undo the last interaction. Returns the `mask` before it. Raises `BadOption` if there is none."""
         if len(self._history) == 1:
             raise BadOption("there is no click to undo")
         self._history.pop()
@@ -115,7 +115,7 @@ class Session:
 
     @property
     def mask(self) -> Mask:
-        """What is object now: bool (H, W)."""
+        """The current mask, True on the object: bool (H, W)."""
         mask: Mask = (self.output[0, 0] > self.threshold).numpy()
         return mask
 
@@ -132,7 +132,7 @@ class Session:
 
     @property
     def state(self) -> State:
-        """The model's z, of one batch element."""
+        """The model's z, for one batch element."""
         return self._now.state
 
     @property
@@ -158,7 +158,7 @@ class Session:
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
-        """Whatever the model raises becomes a `ModelError` that names it."""
+        """Turn whatever the model raises into a `ModelError` that names the model."""
         try:
             yield
         except (KeyboardInterrupt, IISZooError):
@@ -192,10 +192,10 @@ def run_session(
 ) -> Iterator[Interaction]:
     """The session of a robot and a model on one sample, as an iterator over its interactions.
 
-    A `Session` on the sample's image may stand for the model: its encoding is then used again, and its threshold.
-    It ends when the IoU reaches `target_iou`, after `max_clicks` interactions, or when the robot finds nothing to click
-    on. `threshold` (None: the model's own) turns outputs into masks, for the robot and for the score. The robot's
-    chance depends on the sample's id, the robot's name and `seed` alone.
+    `model` may be a `Session` on the sample's image, whose encoding and threshold are then reused. The session ends
+    when the IoU reaches `target_iou`, after `max_clicks` interactions, or when the robot finds nothing to click.
+    `threshold` (None: the model's own) turns outputs into masks, for the robot and for the score. The robot's random
+    choices depend only on the sample's id, the robot's name and `seed`.
     """
     name, play = (robot, load_robot(robot)) if isinstance(robot, str) else (function_name(robot), robot)
     target, ignore = sample.read_target()

@@ -1,8 +1,8 @@
 """A run spread over processes, each with one torch thread, its own model and its own images.
 
-Every worker talks to the parent over one pipe: it asks for the next image's samples and hands back each trace as its
-session ends. A worker that loses its parent ends by itself; a worker that dies is named, and ends the run with every
-trace kept that was handed back.
+Every worker talks to the parent over one pipe: it requests the next image's samples and returns each trace as its
+session ends. A worker that loses its parent exits. A worker that dies ends the run, with an error that names it; every
+trace returned before is kept.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """All that a process needs to run sessions."""
+    """Everything that a process needs to run sessions."""
 
     model: ModelReference
     device: str
@@ -69,16 +69,16 @@ class Job:
 
 _NAME = "iiszoo-worker"
 _NO_GUARD = 77
-"""Exit code of a worker that came upon the call of `bench` while it imported the user's script."""
+"""Exit code of a worker that reaches the call of `bench` while it imports the user's script."""
 
 
 def refuse_unguarded() -> None:
-    """End where this call runs because a process that is being started imports the user's script, which makes it."""
+    """Exit, or raise `BadOption`, if this call runs because a starting process imports the user's script."""
     process = current_process()
     if not getattr(process, "_inheriting", False):
         return
     if process.name.startswith(_NAME):
-        os._exit(_NO_GUARD)  # the parent says what is wrong, once for all workers
+        os._exit(_NO_GUARD)  # the parent reports the fault, once for all workers
     raise BadOption(f"iiszoo.bench is called while a new process imports {_script()}; {_GUARD}")
 
 
@@ -90,13 +90,13 @@ def _script() -> str:
 
 
 def _main_file() -> str | None:
-    """The file of the main program, which each worker imports; None in a session, for `-c`; `<stdin>` for a pipe."""
+    """The main program's file, which each worker imports; None if interactive or `-c`; `<stdin>` for a pipe."""
     file: str | None = getattr(sys.modules.get("__main__"), "__file__", None)
     return file
 
 
 class _Pickler(pickle.Pickler):
-    """Notes the first function or class of the main program that what is pickled needs."""
+    """Records the first function or class of the main program that the pickled object needs."""
 
     found: str | None = None
 
@@ -107,7 +107,7 @@ class _Pickler(pickle.Pickler):
 
 
 def check_portable(job: Job) -> bytes:
-    """The job, as it is sent to other processes. Raises `BadOption` where it cannot be, or not be found there."""
+    """The job as it is sent to other processes. Raises `BadOption` if it cannot be sent, or not be found there."""
     sent = io.BytesIO()
     pickler = _Pickler(sent)
     try:
@@ -122,22 +122,22 @@ def check_portable(job: Job) -> bytes:
     file = _main_file()
     if file is not None and not Path(file).exists():
         raise BadOption(
-            f"workers import the main program anew, and there is no file {file}: a program on standard input, or one "
+            f"workers import the main program again, but there is no file {file}: a program on standard input, or one "
             "that was moved, cannot start them; save it in a file and run that, or use one worker"
         )
     if pickler.found is not None and file is None:
         raise BadOption(
             f"{pickler.found} is defined in an interactive session or by python -c, where workers cannot find it; "
-            "save it in a file slow.py, say, and name the model as 'slow:"
+            "save it in a file, such as slow.py, and name the model as 'slow:"
             f"{pickler.found.partition('.')[0]}', or use one worker"
         )
     return sent.getvalue()
 
 
 def run(job: Job, groups: list[list[int]], emit: Callable[[Trace], None], workers: int) -> None:
-    """Spread `groups` over `workers` processes; `emit` is called here, for each trace as it comes.
+    """Spread `groups` over `workers` processes; `emit` is called in this process, for each trace as it arrives.
 
-    Raises what a worker raised, and `RunError` where a worker died.
+    Raises what a worker raises, and `RunError` if a worker dies.
     """
     sent = check_portable(job)
     context = get_context("spawn")  # forking a process that has run torch threads can hang
@@ -149,7 +149,7 @@ def run(job: Job, groups: list[list[int]], emit: Callable[[Trace], None], worker
             process: BaseProcess = context.Process(
                 target=_work, args=(theirs, sent), name=f"{_NAME}-{number + 1}", daemon=True
             )
-            with _deaf_to_interrupts():
+            with _ignoring_interrupts():
                 process.start()
             theirs.close()
             crew[ours] = process
@@ -162,10 +162,10 @@ def run(job: Job, groups: list[list[int]], emit: Callable[[Trace], None], worker
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """A process that is started in here ignores Ctrl-C for good: its parent hears it, and ends it."""
+def _ignoring_interrupts() -> Iterator[None]:
+    """A process started inside ignores Ctrl-C for good: its parent handles it and ends the process."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say what a signal does
+        yield  # only the main thread may set a signal handler
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -177,8 +177,8 @@ def _deaf_to_interrupts() -> Iterator[None]:
 def _serve(
     crew: dict[Connection, BaseProcess], left: Iterator[list[int]], share: int, emit: Callable[[Trace], None]
 ) -> None:
-    """Hand out images as they are asked for, `share` at most to each worker: one that reads far ahead, for a large
-    batch, would else take all.
+    """Hand out images on request, at most `share` to each worker: otherwise one that reads far ahead, for a large
+    batch, would take all.
     """
     open_pipes = dict(crew)
     at_work: set[Connection] = set()
@@ -205,30 +205,30 @@ def _serve(
 
 
 def _death(name: str, code: int, *, at_work: bool) -> IISZooError:
-    """What is said of a worker that ended with exit code `code`, before it was `at_work` or later."""
+    """The error for a worker that ended with exit code `code`; `at_work`: after it had begun to work."""
     if code == _NO_GUARD:
         return BadOption(
-            f"iiszoo.bench starts workers, and each imports {_script()}, which calls iiszoo.bench anew; {_GUARD}"
+            f"iiszoo.bench starts workers, and each imports {_script()}, which calls iiszoo.bench again; {_GUARD}"
         )
     if code >= 0 and not at_work:
         return RunError(
-            f"{name} ended (exit code {code}) before it could work: a worker imports {_script()} anew, so that what it "
-            f'does when it is imported must be under `if __name__ == "__main__":`; or use one worker'
+            f"{name} ended (exit code {code}) before it began to work: every worker imports {_script()}; put what that "
+            f'runs on import under `if __name__ == "__main__":`, or use one worker'
         )
     if code == -signal.SIGKILL:
-        cause, way_out = "; -9 is often a lack of memory", ", with fewer --workers or a smaller --batch-size"
+        cause, remedy = "; -9 often means out of memory", ", with fewer --workers or a smaller --batch-size"
     elif code < 0:
-        cause, way_out = "; code of the model or of a library crashed", "; with --workers 1 it can be debugged"
+        cause, remedy = "; code of the model or of a library crashed", "; debug it with --workers 1"
     else:
-        cause, way_out = "; the model or a library has ended the process", "; with --workers 1 it can be debugged"
+        cause, remedy = "; the model or a library ended the process", "; debug it with --workers 1"
     return RunError(
-        f"{name} died (exit code {code}{cause}); what was done is kept: give the same command again (without "
-        f"--overwrite){way_out}"
+        f"{name} died (exit code {code}{cause}); finished samples are kept: run the same command again (without "
+        f"--overwrite){remedy}"
     )
 
 
 def _portable(error: IISZooError) -> IISZooError:
-    """The error as one of iiszoo's own classes and without a cause: either may not be picklable."""
+    """The error as one of iiszoo's own classes, without its cause: either may not be picklable."""
     kind = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
     made: IISZooError = kind(text_of(error, 10_000))
     return made
@@ -237,13 +237,13 @@ def _portable(error: IISZooError) -> IISZooError:
 def _work(pipe: Connection, sent: bytes) -> None:
     talking = threading.Lock()
 
-    def tell(kind: str, value: Any = None) -> None:
+    def send(kind: str, value: Any = None) -> None:
         with talking, _without_parent():
             pipe.send((kind, value))
 
     def groups() -> Iterator[list[int]]:
         while True:
-            tell("next")
+            send("next")
             with _without_parent():
                 group = pipe.recv()
             if group is None:
@@ -251,25 +251,25 @@ def _work(pipe: Connection, sent: bytes) -> None:
             yield group
 
     try:
-        tell("begun")
+        send("begun")
         job = _unpacked(sent)
         import cv2
         import torch
 
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
-        job.run(job.load_model(), load_dataset(job.dataset, job.root), groups(), lambda trace: tell("trace", trace))
-        tell("done")
+        job.run(job.load_model(), load_dataset(job.dataset, job.root), groups(), lambda trace: send("trace", trace))
+        send("done")
     except IISZooError as error:
-        tell("error", _portable(error))
-    except BaseException as error:  # noqa: BLE001  a fault of iiszoo or a model's KeyboardInterrupt: the parent ends
+        send("error", _portable(error))
+    except BaseException as error:  # noqa: BLE001  a bug in iiszoo or a model's KeyboardInterrupt: the parent ends
         traceback.print_exc()
-        tell("error", RunError(f"{current_process().name} ended: {one_line(error)}; its traceback is above"))
+        send("error", RunError(f"{current_process().name} ended: {one_line(error)}; its traceback is above"))
 
 
 @contextmanager
 def _without_parent() -> Iterator[None]:
-    """End with the parent: nobody waits for what is in flight."""
+    """Exit if the parent is gone: nothing waits for the sessions in flight."""
     try:
         yield
     except (EOFError, OSError):

@@ -118,7 +118,7 @@ def test_verify_hashes_all_that_is_here(cards, place):
     result = run("verify", "toy/new")
     assert "is missing" in str(result.exception)
     run("get", "toy/new")
-    assert "new.pth: nobody states its hash (" in run("verify", "toy/new").stdout
+    assert "new.pth: its hash is stated nowhere (" in run("verify", "toy/new").stdout
 
 
 def test_remove_deletes_and_says_so(cards, place):
@@ -127,7 +127,7 @@ def test_remove_deletes_and_says_so(cards, place):
     assert (result.exit_code, result.stdout) == (0, f"removed {place}\n")
     assert "bare/model needs no weights" in result.stderr
     assert not place.exists()
-    assert "of tiny.pth of toy/net nothing is here" in run("remove", "toy").stderr
+    assert "tiny.pth of toy/net is not in the cache" in run("remove", "toy").stderr
     run("get", "toy/new")
     assert run("remove", "toy/new", "--as", "more.pth").stdout == ""
     found = json.loads(run("remove", "toy/new", "--as", "new.pth", "--json").stdout)

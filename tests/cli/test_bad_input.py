@@ -51,7 +51,7 @@ def test_unknown_ids_are_answered_with_what_comes_near(refused):
     )
     assert "no dataset is called 'grabcot'; did you mean grabcut?" in refused("--dataset", "grabcot")
     assert "no robot is called 'rtim'; did you mean ritm?" in refused("--robot", "rtim")
-    assert "no protocol is called 'rtim'; presets: standard, ritm, noc95" in refused("--protocol", "rtim")
+    assert "no evaluation protocol is called 'rtim'; presets: standard, ritm, noc95" in refused("--protocol", "rtim")
 
 
 def test_an_id_that_nothing_comes_near_is_answered_with_what_there_is(refused):
@@ -89,12 +89,12 @@ def test_a_dataset_that_is_not_found_says_what_was_expected_where(refused, tmp_p
 def test_a_dataset_of_another_layout_says_what_was_expected_where(refused, photos, tmp_path):
     place = photos()
     sentence = refused("--dataset", "grabcut", "--root", place)
-    assert sentence.startswith("dataset grabcut is laid out otherwise: looked in ")
+    assert sentence.startswith("dataset grabcut has another layout: looked in ")
     assert str(place) in sentence
     assert "boundary_GT" in sentence
     (tmp_path / "empty").mkdir()
     sentence = refused("--dataset", f"folder:{tmp_path / 'empty'}")
-    assert f"{tmp_path}/empty must hold images/ and masks/" in sentence
+    assert f"{tmp_path}/empty must contain images/ and masks/" in sentence
     assert "there is no directory" in refused("--dataset", "folder:nowhere")
     assert "needs an argument: folder:DIR" in refused("--dataset", "folder")
     assert "takes no argument" in refused("--dataset", "demo:photos")
@@ -160,7 +160,7 @@ def test_a_directory_of_another_protocol_is_refused_with_what_differs(command, r
     arguments = "--model", DISCS, "--dataset", f"folder:{place}"
     assert command(*arguments, *FEW)[0] == 0
     sentence = refused(*arguments, "--max-clicks", 3)
-    assert "holds another run (" in sentence
+    assert "contains another run (" in sentence
     assert "protocol.max_clicks: 2 there, 3 now" in sentence
     assert "--out" in sentence
     assert "--overwrite" in sentence
@@ -237,7 +237,7 @@ def test_a_checkpoint_where_none_belongs(refused, photos, tmp_path):
     assert "is a bare function: it takes no checkpoint and no option" in refused(
         "--model", DISCS, *data, "--checkpoint", file
     )
-    assert "a checkpoint belongs to one model" in refused(
+    assert "a checkpoint needs exactly one model" in refused(
         "--model", DISCS, "--model", "classic/geocut", *data, "--checkpoint", file
     )
     assert "own.pth" in refused("--model", "classic/geocut", *data, "--checkpoint", tmp_path / "absent" / "own.pth")
@@ -266,7 +266,7 @@ def test_a_checkpoint_for_a_model_that_has_no_weights(refused, photos, tmp_path)
         (["--target-iou", "90"], "'--target-iou': 90.0 is not in the range"),
         (["--threshold", "1"], "'--threshold': 1.0 is not in the range"),
         (["--seed", "-1"], "'--seed': -1 is not in the range"),
-        (["--protocol", "absent.toml"], "protocol file absent.toml cannot be read"),
+        (["--protocol", "absent.toml"], "evaluation protocol absent.toml cannot be read"),
         (["--no-such-option"], "No such option"),
     ],
 )

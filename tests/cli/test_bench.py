@@ -1,4 +1,4 @@
-"""`iiszoo bench` as it is typed: what it prints, where it keeps it, and that the same command goes on."""
+"""`iiszoo bench` as it is typed: what it prints, where results are stored, and that the same command continues."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_table_its_notes_and_where_the_run_is_kept(command, folder, tmp_path
     assert "protocol standard+ (" in out
     assert "at most 3 clicks" in out
     (place,) = (tmp_path / "runs").iterdir()
-    assert f"kept in runs/{place.name}" in out.replace("\n", "")
+    assert f"results are in runs/{place.name}" in out.replace("\n", "")
     (run,) = place.iterdir()
     assert {"run.json", "samples.jsonl", "summary.json"} <= {path.name for path in run.iterdir()}
 

@@ -56,7 +56,7 @@ def test_a_page_shows_its_pictures_from_anywhere_without_root(
     done = CliRunner().invoke(report_command, [str(out), "--html", "page.html"])
     assert done.exit_code == 0, done.output
     page = (tmp_path / "elsewhere" / "page.html").read_text()
-    assert "Without pictures" not in page
+    assert "No pictures" not in page
     assert page.count("data:image/jpeg") == 2
 
 
@@ -84,7 +84,7 @@ def test_runs_of_one_name_from_two_directories_show_their_own_pictures(write, be
         ([[*SQUARE, 9]], "annotation 5 of image 0 has a segmentation that cannot be drawn"),
         (None, "annotation 5 of image 0 has no outline"),
         ({"size": [40, 56], "counts": [1, 2]}, "its run lengths add up to 3 pixels"),
-        ([[0, 0, 1e9, 0, 5, 5]], "a polygon has points far away"),
+        ([[0, 0, 1e9, 0, 5, 5]], "a polygon has points far outside"),
     ],
 )
 def test_check_and_bench_say_the_same(segmentation, fault, write, bench_command):

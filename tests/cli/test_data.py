@@ -45,21 +45,23 @@ def test_path_of_what_is_not_there(iiszoo: Run, berkeley: Path) -> None:
     message = refused(iiszoo("data", "path", "grabcut"))
     assert message.startswith("error: dataset grabcut was not found: looked in ")
     assert "iiszoo data add grabcut DIR" in message
-    assert "is laid out otherwise" in refused(iiszoo("data", "path", "grabcut", "--root", berkeley))
+    assert "has another layout" in refused(iiszoo("data", "path", "grabcut", "--root", berkeley))
     assert "did you mean grabcut" in refused(iiszoo("data", "path", "grabcat"))
     assert "needs an argument: folder:DIR" in refused(iiszoo("data", "path", "folder"))
     assert "there is no directory /" in refused(iiszoo("data", "path", "folder:nowhere"))
 
 
 def test_what_has_no_place_of_its_own_is_neither_fetched_nor_registered(iiszoo: Run, berkeley: Path) -> None:
-    assert "made of your own files: there is nothing to fetch" in refused(iiszoo("data", "get", f"folder:{berkeley}"))
-    assert "has no place of its own" in refused(iiszoo("data", "add", f"folder:{berkeley}", berkeley))
+    assert "consists of your own files; there is nothing to fetch" in refused(
+        iiszoo("data", "get", f"folder:{berkeley}")
+    )
+    assert "has no directory of its own" in refused(iiszoo("data", "add", f"folder:{berkeley}", berkeley))
 
 
 def test_check_of_good_files(iiszoo: Run, berkeley: Path) -> None:
     done = iiszoo("data", "check", f"folder:{berkeley}")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"folder:{berkeley}: 2 samples in {berkeley}, all files there\n"
+    assert done.stdout == f"folder:{berkeley}: 2 samples in {berkeley}, all files present\n"
     report = json.loads(iiszoo("data", "check", "demo", "--json").stdout)
     assert (report["n_samples"], report["faults"]) == (12, [])
 
@@ -96,11 +98,11 @@ def test_add_registers_a_directory_for_all_later_runs(iiszoo: Run, berkeley: Pat
 
 def test_add_refuses_what_is_no_place_of_the_dataset(iiszoo: Run, berkeley: Path) -> None:
     message = refused(iiszoo("data", "add", "grabcut", berkeley))
-    assert "is laid out otherwise" in message
+    assert "has another layout" in message
     assert "data_GT/NAME.*" in message
     assert "no-such-dir" in refused(iiszoo("data", "add", "grabcut", "no-such-dir"))
     for dataset in ("demo", "folder"):
-        assert f"dataset '{dataset}' has no place of its own" in refused(iiszoo("data", "add", dataset, berkeley))
+        assert f"dataset '{dataset}' has no directory of its own" in refused(iiszoo("data", "add", dataset, berkeley))
     assert "was not found" in refused(iiszoo("data", "path", "grabcut")), "nothing was registered"
 
 
@@ -158,9 +160,9 @@ def test_get_fetches_unpacks_and_is_found(iiszoo: Run, tiny: Callable[..., Path]
     assert iiszoo("data", "path", "tiny", path=[site], env=env).stdout == f"{place}\n"
     assert iiszoo("data", "path", "tiny-part", path=[site], env=env).stdout == f"{place}\n"
     full = iiszoo("data", "check", "tiny", "--full", path=[site], env=env)
-    assert (full.returncode, full.stdout) == (0, f"tiny: 2 samples in {place}, all of them sound\n")
+    assert (full.returncode, full.stdout) == (0, f"tiny: 2 samples in {place}, all sound\n")
     again = iiszoo("data", "get", "tiny-part", path=[site], env=env)
-    assert again.stdout.startswith(f"tiny-part is there already: {place}; ")
+    assert again.stdout.startswith(f"tiny-part is already there: {place}; ")
     assert again.stderr == ""
     expected = {"dataset": "tiny", "path": str(place), "already_there": True, "n_samples": None}
     assert json.loads(iiszoo("data", "get", "tiny", "--json", path=[site], env=env).stdout) == expected
@@ -180,16 +182,16 @@ def test_get_of_a_file_of_ones_own_needs_no_connection(iiszoo: Run, tiny: Callab
 
 def test_get_says_where_a_set_without_address_can_be_had(iiszoo: Run, tiny: Callable[..., Path]) -> None:
     message = refused(iiszoo("data", "get", "nowhere", path=[tiny()]))
-    assert "dataset nowhere has no public address" in message
-    assert "it can be had at https://tiny.invalid; then run `iiszoo data get nowhere --archive FILE`" in message
-    assert "is there already" in iiszoo("data", "get", "demo").stdout
-    assert "made of your own files" in refused(iiszoo("data", "get", "folder"))
+    assert "dataset nowhere has no public download address" in message
+    assert "get it from https://tiny.invalid, then run `iiszoo data get nowhere --archive FILE`" in message
+    assert "is already there" in iiszoo("data", "get", "demo").stdout
+    assert "consists of your own files" in refused(iiszoo("data", "get", "folder"))
 
 
 def test_get_refuses_other_masks(iiszoo: Run, tiny: Callable[..., Path]) -> None:
     site = tiny(fingerprint="0" * 64)
     message = refused(iiszoo("data", "get", "tiny", path=[site]))
-    assert f"but that of the published set is {'0' * 64}; nothing was put in place" in message
+    assert f"but that of the published set is {'0' * 64}; nothing was installed" in message
     assert "was not found" in refused(iiszoo("data", "path", "tiny", path=[site]))
 
 
@@ -240,7 +242,7 @@ def test_bench_leaves_unpaired_files_out_and_says_how_many(iiszoo: Run, berkeley
     (berkeley / "masks" / "1.png").rename(berkeley / "masks" / "stray.png")
     bench = ("bench", "--dataset", f"folder:{berkeley}", "--max-clicks", "1", "--out", "runs")
     message = refused(iiszoo(*bench))
-    assert "2 of 3 samples cannot be used; mend them, or leave them out with --skip-broken" in message
+    assert "2 of 3 samples cannot be used; fix them, or leave them out with --skip-broken" in message
     done = iiszoo(*bench, "--skip-broken", "--json")
     assert done.returncode == 0, done.stderr
     (summary,) = json.loads(done.stdout)

@@ -23,8 +23,8 @@ def test_from_check_to_page(iiszoo: Run, tmp_path: Path) -> None:
     mask.save(place / "masks/a.png")
     name = f"folder:{tmp_path}/own%3F"
     told = (
-        f"{place}/masks/a.png: holds several object values (20, 149), and it is not known whether they are one object; "
-        f"{name}?objects=values makes a target of each, {name}?objects=all one of them all"
+        f"{place}/masks/a.png: contains several object values (20, 149), which may or may not be one object; "
+        f"{name}?objects=values makes one target of each, {name}?objects=all one of all"
     )
     bench = ("bench", "--model", "classic/geocut", "--max-clicks", "2", "--out", tmp_path / "out", "--dataset")
     for done in (iiszoo("data", "check", name), iiszoo(*bench, name)):

@@ -104,7 +104,7 @@ def test_masks_that_have_changed_are_another_run(bench, bench_command, folder, t
     cv2.imwrite(str(masks / "p0.png"), 255 - cv2.imread(str(masks / "p0.png")))
     code, _, err = bench_command(*arguments)
     assert code != 0
-    assert "holds another run (initial.fingerprint:" in err
+    assert "contains another run (initial.fingerprint:" in err
 
 
 def test_a_finished_correction_is_refused_once_its_masks_have_changed(bench, bench_command, folder, tmp_path):
@@ -112,7 +112,7 @@ def test_a_finished_correction_is_refused_once_its_masks_have_changed(bench, ben
     arguments = "-m", DISCS, "-d", folder, "--initial", f"masks:{masks}", "--out", "o"
     bench(*arguments)
     cv2.imwrite(str(masks / "p0.png"), 255 - cv2.imread(str(masks / "p0.png")))
-    assert "holds another run (initial.fingerprint:" in bench_command(*arguments)[2]
+    assert "contains another run (initial.fingerprint:" in bench_command(*arguments)[2]
 
 
 def test_photographs_that_have_changed_are_another_run(bench, bench_command, folder, tmp_path):
@@ -120,7 +120,7 @@ def test_photographs_that_have_changed_are_another_run(bench, bench_command, fol
     bench(*arguments)
     image = tmp_path / "photos" / "images" / "p0.png"
     cv2.imwrite(str(image), cv2.imread(str(image)) ^ 1)
-    assert "holds another run (dataset.fingerprint:" in bench_command(*arguments)[2]
+    assert "contains another run (dataset.fingerprint:" in bench_command(*arguments)[2]
 
 
 def test_a_dataset_with_masks_of_its_own_keeps_its_name(bench, tmp_path):
@@ -207,7 +207,7 @@ def test_the_table_says_how_good_the_masks_were_and_who_cannot_read_them(bench_c
     _, out, _ = bench_command(*how, "--initial", "perturb")
     header = next(line for line in out.splitlines() if "NoC@85" in line)
     assert header.split()[2:7] == ["n", "initial", "IoU", "NoC@85", "NoC@90"]
-    assert "initial IoU: of the masks that sessions started from, in %" in out
+    assert "initial IoU: of the masks that sessions start from, in %" in out
     assert "but the model cannot read that mask: classic/random-walker on folder" in out
     assert "but the model cannot read" not in bench_command(*how, "--initial", "perturb", "--progressive-merge")[1]
     assert "but the model cannot read" not in bench_command("-m", DISCS, *how[2:], "--initial", "perturb")[1]
@@ -219,7 +219,7 @@ def test_the_table_says_how_good_the_masks_were_and_who_cannot_read_them(bench_c
         (("--initial", "noise"), "initial mask 'noise' cannot be made; write perturb:"),
         (("--initial", "perturb", "-d", "demo?initial=masks:photos"), "initial masks are given twice"),
         (("--initial", "masks:absent"), "there is no such directory"),
-        (("--initial", "masks:photos/masks", "-d", "demo"), "none is called by the id of a sample of demo"),
+        (("--initial", "masks:photos/masks", "-d", "demo"), "none is named after a sample id of demo"),
         (("--progressive-merge", "always"), "'always' is not one of 'published', 'fixed'"),
         (
             ("-m", "painting_models:discs?progressive_merge=1"),

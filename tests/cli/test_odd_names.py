@@ -31,7 +31,7 @@ def odd(tmp_path: Path) -> Path:
 def test_from_check_to_page(iiszoo: Run, odd: Path, tmp_path: Path) -> None:
     name = f"folder:{tmp_path}/d%EFr"
     done = iiszoo("data", "check", f"folder:{odd}", "--full")
-    assert (done.returncode, done.stdout) == (0, f"{name}: 2 samples in {tmp_path}/d%EFr, all of them sound\n")
+    assert (done.returncode, done.stdout) == (0, f"{name}: 2 samples in {tmp_path}/d%EFr, all sound\n")
     assert json.loads(iiszoo("data", "check", name, "--json").stdout)["path"] == f"{tmp_path}/d%EFr"
     assert iiszoo("data", "path", f"folder:{odd}").stdout == f"{tmp_path}/d%EFr\n"
     out = tmp_path / "out"

@@ -58,7 +58,7 @@ def test_a_directory_without_runs_does_not_keep_the_others(iiszoo, runs, tmp_pat
     assert done.returncode == 0
     assert [line.split(": ")[0] for line in done.stderr.splitlines()] == ["left out", "left out"]
     assert "absent is not a directory" in done.stderr
-    assert "empty holds no run" in done.stderr
+    assert "empty contains no run" in done.stderr
     assert "toy/b" in done.stdout
 
 
@@ -69,5 +69,5 @@ def test_where_nothing_can_be_reported_all_are_named_and_the_exit_code_says_so(i
     assert done.returncode == 2
     assert done.stdout == ""
     assert f"{runs}/a/samples.jsonl line 1 is not a trace (sample is missing)" in done.stderr
-    assert f"{runs}/b holds no run" in done.stderr
+    assert f"{runs}/b contains no run" in done.stderr
     assert "Traceback" not in done.stderr

@@ -223,7 +223,7 @@ MALFORMED = {
     "too few pixels": {"size": [24, 32], "counts": [5, 6]},
     "below zero": {"size": [24, 32], "counts": [-5, 773]},
     "too long when decompressed": {"size": [24, 32], "counts": "ZZZZZZZZZZZZ"},
-    "points far away": [[0, 0, 1e30, 0, 5, 5]],
+    "points far outside": [[0, 0, 1e30, 0, 5, 5]],
     "not a number": [[0, 0, float("nan"), 0, 5, 5]],
     "text": "polygon",
     "no counts": {"size": [24, 32]},
@@ -261,7 +261,7 @@ def test_a_broken_a_missing_and_a_resized_image_are_reported(save: Save, tmp_pat
     ("content", "fault"),
     [
         ("{", "cannot be read as JSON"),
-        ("[]", "is no file of instances in COCO's format"),
+        ("[]", "is not an instances file in COCO's format"),
         ('{"images": [{"id": 1}], "annotations": []}', "image 1 has no file_name"),
         ('{"images": [], "annotations": [{"id": 4, "image_id": 5}]}', "none of its 1 annotations is of an image"),
     ],

@@ -113,7 +113,7 @@ def test_code_in_either_pickle_is_not_run(file: str, tree: Path) -> None:
     proof = tree / "it-ran"
     (tree / "train" / file).write_bytes(pickle.dumps([Malicious(proof)]))
     dataset = CocoLvis(tree)
-    with pytest.raises(DatasetError, match=rf"{tree / 'train' / file}: holds (posix|nt)\.mkdir"):
+    with pytest.raises(DatasetError, match=rf"{tree / 'train' / file}: contains (posix|nt)\.mkdir"):
         dataset.read_masks(0)
     assert not proof.exists()
 
@@ -157,7 +157,7 @@ def test_an_image_that_is_missing_is_reported(tree: Path) -> None:
 def test_a_broken_list_of_objects_is_reported_by_name(tree: Path) -> None:
     file = tree / "train" / "hannotation.pickle"
     for content, fault in (
-        ([1], "must hold a dict of images, not a list"),
+        ([1], "must contain a dict of images, not a list"),
         ({"000000000009": {}}, "image 000000000009 has no num_instance_masks"),
         ({"000000000009": {"num_instance_masks": 1, "hierarchy": {0: {"parent": 9}}}}, "hierarchy of image"),
     ):

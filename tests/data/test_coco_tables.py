@@ -23,7 +23,7 @@ from iiszoo.data.datasets import coco_file
 from iiszoo.data.datasets.coco_file import CocoFile
 from iiszoo.data.inspection import UNSEEN, inspect
 from iiszoo.engine.grouping import by_image
-from iiszoo.engine.runs.dataset_check import check, survey
+from iiszoo.engine.runs.dataset_check import survey, survey_for_run
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 
@@ -149,7 +149,7 @@ def test_an_odd_polygon_from_the_field_is_named(save: Save, tmp_path: Path) -> N
     (tmp_path / "ann.json").write_bytes((AS_WRITTEN / "odd_polygon.json").read_bytes())
     [fault] = faults(load_dataset(f"coco:{tmp_path / 'ann.json'}"))
     assert "annotation 1 of image 1 has a segmentation that cannot be drawn" in fault
-    assert "9 numbers, an odd number, where each point has x and y; expected is a list of polygons" in fault
+    assert "9 numbers, an odd number, but each point has x and y; expected a list of polygons" in fault
 
 
 def test_left_over_annotations_are_left_out_and_counted(
@@ -182,14 +182,14 @@ BROKEN: dict[str, tuple[Content, str]] = {
     ),
     "an odd polygon": (content(annotation_segmentation=[[*SQUARE, 1]]), "annotation 31 of image 1 has a segmentation"),
     "text": (content(annotation_segmentation="[[1,2,3,4,5,6]]"), "annotation 31 of image 1 has a segmentation"),
-    "NaN": (content(annotation_segmentation=[[math.nan] * 6]), "that are not finite numbers; expected is"),
+    "NaN": (content(annotation_segmentation=[[math.nan] * 6]), "that are not finite numbers; expected"),
     "no id, and text": (content(annotation_id=None, annotation_segmentation="x"), "annotation number 1 of image 1 has"),
-    "iscrowd 2": (content(annotation_iscrowd=2), "annotation 31 of image 1 has iscrowd 2; expected is 0 or 1"),
-    "iscrowd a word": (content(annotation_iscrowd="no"), "has iscrowd 'no'; expected is 0 or 1"),
-    "iscrowd a list": (content(annotation_iscrowd=[0]), "has iscrowd [0]; expected is 0 or 1"),
+    "iscrowd 2": (content(annotation_iscrowd=2), "annotation 31 of image 1 has iscrowd 2; expected 0 or 1"),
+    "iscrowd a word": (content(annotation_iscrowd="no"), "has iscrowd 'no'; expected 0 or 1"),
+    "iscrowd a list": (content(annotation_iscrowd=[0]), "has iscrowd [0]; expected 0 or 1"),
     "category_id a list": (
         content(annotation_category_id=[5]),
-        "has category_id [5]; expected is the id of one category",
+        "has category_id [5]; expected the id of one category",
     ),
     "category_id an object": (content(annotation_category_id={"id": 5}), "has category_id {'id': 5}; expected"),
     "category_id true": (content(annotation_category_id=True), "has category_id True; expected"),
@@ -220,8 +220,8 @@ def test_what_is_wrong_with_one_object_is_named_and_the_others_are_read(variant:
     assert "\n" not in fault
     assert len(fault) < 700
     with pytest.raises(DatasetError, match="1 of 2 samples cannot be used"):
-        check(dataset, None, False, lambda done, total: None)
-    assert list(check(dataset, None, True, lambda done, total: None).broken) == ["a__1"]
+        survey_for_run(dataset, None, False, lambda done, total: None)
+    assert list(survey_for_run(dataset, None, True, lambda done, total: None).broken) == ["a__1"]
     assert dataset[1].read_target().object.sum() == 192
 
 
@@ -231,14 +231,14 @@ def test_a_declared_size_that_is_not_the_images(write: Write) -> None:
 
 
 WHOLE: dict[str, tuple[Any, str]] = {
-    "a list": ([], "is no file of instances in COCO's format"),
-    "null": (None, "is no file of instances in COCO's format"),
-    "no images": ({"annotations": []}, "is no file of instances"),
-    "no annotations": ({"images": []}, "is no file of instances"),
-    "images an object": (content(images={}), "is no file of instances"),
-    "annotations null": (content(annotations=None), "is no file of instances"),
-    "an image is text": (content(images=["a.jpg"]), "image number 1 of the list is no object"),
-    "an annotation is a list": (content(annotations=[[1]]), "annotation number 1 is no object"),
+    "a list": ([], "is not an instances file in COCO's format"),
+    "null": (None, "is not an instances file in COCO's format"),
+    "no images": ({"annotations": []}, "is not an instances file"),
+    "no annotations": ({"images": []}, "is not an instances file"),
+    "images an object": (content(images={}), "is not an instances file"),
+    "annotations null": (content(annotations=None), "is not an instances file"),
+    "an image is text": (content(images=["a.jpg"]), "image number 1 of the list is not an object"),
+    "an annotation is a list": (content(annotations=[[1]]), "annotation number 1 is not an object"),
     "an image without id": (content(image_id=None), "image number 1 of the list has the id None; expected"),
     "image id true": (content(image_id=True), "has the id True"),
     "image id a list": (content(image_id=[1]), "has the id [1]"),
@@ -249,7 +249,10 @@ WHOLE: dict[str, tuple[Any, str]] = {
     "one id twice, as text": (content(image_id="2"), "two images have the id 2"),
     "one file twice": (content(image_file_name="b.jpg"), "images 1 and 2 have one file_name, 'b.jpg'; join them"),
     "one file twice, in other words": (content(image_file_name=".\\b.jpg"), "have one file_name"),
-    "image_id missing": (content(annotation_image_id=None), "annotation 31 has image_id None, which is no image's id"),
+    "image_id missing": (
+        content(annotation_image_id=None),
+        "annotation 31 has image_id None, which is not an image's id",
+    ),
     "image_id a list": (content(annotation_image_id=[1]), "annotation 31 has image_id [1]"),
     "image_id an object": (content(annotation_image_id={"id": 1}), "annotation 31 has image_id {'id': 1}"),
     "image_id true": (content(annotation_image_id=True), "annotation 31 has image_id True"),
@@ -258,9 +261,9 @@ WHOLE: dict[str, tuple[Any, str]] = {
         "none of its 1 annotations is of an image that it lists",
     ),
     "categories text": (content(categories="dog"), "categories must be a list"),
-    "a category is text": (content(categories=["dog"]), "a category is no object with id and name: 'dog'"),
-    "a category without name": (content(categories=[{"id": 1}]), "a category is no object with id and name"),
-    "a category's id a list": (content(categories=[{"id": [1], "name": "x"}]), "a category is no object with id"),
+    "a category is text": (content(categories=["dog"]), "a category is not an object with id and name: 'dog'"),
+    "a category without name": (content(categories=[{"id": 1}]), "a category is not an object with id and name"),
+    "a category's id a list": (content(categories=[{"id": [1], "name": "x"}]), "a category is not an object with id"),
     "crowds alone": (
         content(annotation_iscrowd=1, annotations=[{"id": 1, "image_id": 1, "iscrowd": 1, "segmentation": [SQUARE]}]),
         "its 1 annotations are all crowds (iscrowd 1), which are ignored",
@@ -276,7 +279,7 @@ WHOLE: dict[str, tuple[Any, str]] = {
     "file_name absolute": (content(image_file_name="/etc/passwd"), "leads out of the folder"),
     "file_name absolute, of Windows": (content(image_file_name="C:\\a.jpg"), "leads out of the folder"),
     "file_name NUL": (content(image_file_name="a\0.jpg"), "NUL"),
-    "file_name long": (content(image_file_name="x" * 5000), "longer than any file's name"),
+    "file_name long": (content(image_file_name="x" * 5000), "too long for a file name"),
     "file_name surrogate": (content(image_file_name="\ud800.jpg"), "lone surrogate"),
     "coco_url up": (content(image_file_name=None, image_coco_url="http://x/../x.jpg"), "leads out of the folder"),
 }

@@ -99,7 +99,7 @@ def test_an_initial_mask_of_another_size_is_reported(tree: Path, save: Save) -> 
 
 def test_a_place_of_another_layout_says_what_is_expected(tmp_path: Path, save: Save) -> None:
     save("images/a.png")
-    with pytest.raises(DatasetError, match=r"holds no mask of the form SEQUENCE/OBJECT_FRAME\.png"):
+    with pytest.raises(DatasetError, match=r"contains no mask SEQUENCE/OBJECT_FRAME\.png"):
         load_dataset("davis585", root=tmp_path)
     with pytest.raises(DatasetError, match="dataset davis585-sp was not found"):
         load_dataset("davis585-sp", root=tmp_path / "nowhere")

@@ -188,15 +188,15 @@ def test_a_set_without_address_says_where_it_can_be_had(tiny_zip: Zip) -> None:
     with pytest.raises(DatasetError) as error:
         fetch(card)
     assert str(error.value) == (
-        "dataset tiny has no public address that it could be fetched from: it can be had at https://tiny.invalid "
-        "(Tiny.zip); then run `iiszoo data get tiny --archive FILE`, or unpack it and run `iiszoo data add tiny DIR`"
+        "dataset tiny has no public download address: get it from https://tiny.invalid "
+        "(Tiny.zip), then run `iiszoo data get tiny --archive FILE`, or unpack it and run `iiszoo data add tiny DIR`"
     )
     fetch(card, tiny_zip())
     assert len(load(card)) == 3
 
 
 def test_a_set_of_the_users_own_files_cannot_be_fetched() -> None:
-    with pytest.raises(BadOption, match="made of your own files"):
+    with pytest.raises(BadOption, match="consists of your own files"):
         fetch(card_of(takes_argument=True))
 
 
@@ -214,7 +214,7 @@ def test_another_count_or_other_masks_are_refused(
     n_samples: int, fingerprint: str | None, tiny_zip: Zip, data: Path
 ) -> None:
     card = card_of(Archive("Tiny.zip", (tiny_zip().as_uri(),)), n_samples=n_samples, fingerprint=fingerprint)
-    with pytest.raises(DatasetError, match=r"is not dataset tiny: .* nothing was put in place") as error:
+    with pytest.raises(DatasetError, match=r"is not dataset tiny: .* nothing was installed") as error:
         fetch(card)
     assert "3 samples instead of 4" in str(error.value) or f"published set is {'0' * 64}" in str(error.value)
     assert left(data) == ["archives/tiny/Tiny.zip.set-aside"]
@@ -261,7 +261,7 @@ def test_an_archive_that_is_not_the_dataset_leaves_nothing(
     else:
         with zipfile.ZipFile(archive, "w") as opened:
             opened.writestr("data_GT/a.png", b"")
-    cause = {"evil": "leads out of the folder", "cut": "damaged", "another dataset": "nowhere in it lies what is exp"}
+    cause = {"evil": "leads out of the folder", "cut": "damaged", "another dataset": "does not contain what is exp"}
     with pytest.raises(DatasetError, match=f"is not dataset tiny: .*{cause[content]}"):
         fetch(card_of(Archive("Tiny.zip", (archive.as_uri(),))))
     assert left(data) == ["archives/tiny/Tiny.zip.set-aside"]
@@ -280,7 +280,7 @@ def test_several_archives_each_go_to_their_place(tmp_path: Path, tiny_zip: Zip, 
     masks = Archive("masks.zip", ((tmp_path / "masks.zip").as_uri(),))
     images = Archive("images2017.zip", ("https://tiny.invalid/gone",), into="images")
     card = card_of(masks, images)
-    with pytest.raises(BadOption, match=r"made of masks\.zip, images2017\.zip; mine\.zip is none of them"):
+    with pytest.raises(BadOption, match=r"consists of masks\.zip, images2017\.zip; mine\.zip is not one of them"):
         fetch(card, (tmp_path / "masks.zip").rename(tmp_path / "mine.zip"))
     (tmp_path / "mine.zip").rename(tmp_path / "masks.zip")
     fetch(card, tmp_path / "images2017.zip")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from iiszoo.data.initial_masks import with_initial
 from iiszoo.data.inspection import inspect
 from iiszoo.engine.grouping import by_image
-from iiszoo.engine.runs.dataset_check import check, survey
+from iiszoo.engine.runs.dataset_check import survey, survey_for_run
 from iiszoo.loading import load_dataset
 
 Save = Callable[..., Path]
@@ -34,7 +34,7 @@ def test_names_pair_however_their_accents_are_composed(
     dataset = load_dataset(f"folder:{tmp_path}")
     assert [sample.id for sample in dataset] == [NFC, f"{NFC}__tasse"]
     assert by_image(dataset) == [[0, 1]]
-    assert check(dataset, None, False, lambda *_: None).broken == {}
+    assert survey_for_run(dataset, None, False, lambda *_: None).broken == {}
 
 
 def test_the_fingerprint_does_not_depend_on_composition(save: Save, object_mask: Mask, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_two_files_that_look_alike_are_reported(where: str, save: Save, object_m
     dataset = load_dataset(f"folder:{tmp_path}")
     told = list(dataset.check_files())
     assert told == [
-        rf"{tmp_path / where}: 'cafe\u0301.png' and 'caf\xe9.png' differ in how accents are composed only; keep one"
+        rf"{tmp_path / where}: 'cafe\u0301.png' and 'caf\xe9.png' differ only in how accents are composed; keep one"
     ]
     assert {sample.id: inspect(sample).fault for sample in dataset} == {"b": None, NFC: told[0]}
 
@@ -70,7 +70,7 @@ def test_initial_masks_are_found_however_composed(save: Save, object_mask: Mask,
     name = with_initial(f"folder:{tmp_path / 'own'}", f"masks:{tmp_path}/flawed{ODD}")
     name.encode("utf-8")
     dataset = load_dataset(name)
-    assert check(dataset, None, False, lambda *_: None).broken == {}
+    assert survey_for_run(dataset, None, False, lambda *_: None).broken == {}
     assert dataset.name == name
 
 

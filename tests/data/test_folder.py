@@ -67,11 +67,11 @@ def test_every_file_that_does_not_pair_is_a_broken_sample(save: Save, object_mas
     images, masks = tmp_path / "images", tmp_path / "masks"
     expected = {
         "alone": f"{images}: image alone.png has no mask",
-        "good__a": f"{masks}: good__a.bmp and good__a.png share one stem, so that it is not known which is meant",
+        "good__a": f"{masks}: good__a.bmp and good__a.png share one stem; keep one",
         "lonely": f"{images}: image lonely.png has no mask",
         "stray": f"{masks}: mask stray.png has no image",
         "stray__1": f"{masks}: mask stray__1.png has no image",
-        "twice": f"{images}: twice.jpg and twice.png share one stem, so that it is not known which is meant",
+        "twice": f"{images}: twice.jpg and twice.png share one stem; keep one",
     }
     found = {id: fault for i, id in enumerate(ids) if (fault := inspect(dataset[i]).fault)}
     assert found == expected
@@ -106,7 +106,7 @@ def test_files_of_which_nothing_pairs_are_one_error(save: Save, object_mask: Mas
     for stem in ("a", "b"):
         save(f"images/{stem}.png")
         save(f"masks/{stem}_mask.png", object_mask)
-    with pytest.raises(DatasetError, match=r"do not pair; a mask is called as its image, or STEM__OBJECT") as error:
+    with pytest.raises(DatasetError, match=r"do not pair; a mask has the name of its image, or STEM__OBJECT") as error:
         load_dataset(f"folder:{tmp_path}")
     for fault in ("image a.png has no mask", "image b.png has no mask", "mask a_mask.png has no image"):
         assert fault in str(error.value)
@@ -117,12 +117,12 @@ def test_a_directory_that_is_none_of_the_layouts_says_what_is_expected(tmp_path:
         load_dataset(f"folder:{tmp_path}/nowhere")
     save("images/a.png")
     with pytest.raises(
-        DatasetError, match="must hold images/ and masks/, or img/ and gt/, or data_GT/ and boundary_GT/"
+        DatasetError, match="must contain images/ and masks/, or img/ and gt/, or data_GT/ and boundary_GT/"
     ):
         load_dataset(f"folder:{tmp_path}")
     for name in ("empty/img", "empty/gt"):
         (tmp_path / name).mkdir(parents=True)
-    with pytest.raises(DatasetError, match="holds no images"):
+    with pytest.raises(DatasetError, match="contains no images"):
         load_dataset(f"folder:{tmp_path}/empty")
 
 

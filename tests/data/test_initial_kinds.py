@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.inspection import inspect
 from iiszoo.data.probability_file import read_probabilities
-from iiszoo.engine.runs.dataset_check import check
+from iiszoo.engine.runs.dataset_check import survey_for_run
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 
@@ -84,7 +84,7 @@ def starts(name: str) -> list[Any]:
 
 def faults(dataset: EvaluationDataset) -> str:
     with pytest.raises(DatasetError) as error:
-        check(dataset, None, False, lambda done, total: None)
+        survey_for_run(dataset, None, False, lambda done, total: None)
     return str(error.value)
 
 
@@ -132,7 +132,7 @@ def test_images_that_share_a_stem_have_masks_by_id_only(save: Save, tmp_path: Pa
         for name in ("object1_00009", "init_sp_object1_00009"):
             save(f"davis585/{sequence}/{name}.png", rectangle((3, 3)).astype(np.uint8) * 255)
     save("mine/00009.png", rectangle((3, 3)).astype(np.uint8))
-    with pytest.raises(DatasetError, match="none is called by the id of a sample of davis585"):
+    with pytest.raises(DatasetError, match="none is named after a sample id of davis585"):
         load_dataset(f"davis585?initial=masks:{tmp_path / 'mine'}", tmp_path)
 
 
@@ -154,9 +154,9 @@ def test_probabilities_are_read_as_they_are(tmp_path: Path, data: st.DataObject)
     [
         (np.full(SIZE, 255, np.uint8), r"floats \(H, W\) in \[0, 1\], not uint8 \(24, 32\)"),
         (np.full((1, *SIZE), 0.5), r"not float64 \(1, 24, 32\)"),
-        (np.full(SIZE, 3.5), r"holds values from 3\.5 to 3\.5; probabilities lie in \[0, 1\]"),
-        (np.full(SIZE, -0.1), r"holds values from -0\.1"),
-        (np.full(SIZE, np.nan), r"holds values from nan"),
+        (np.full(SIZE, 3.5), r"contains values from 3\.5 to 3\.5; probabilities lie in \[0, 1\]"),
+        (np.full(SIZE, -0.1), r"contains values from -0\.1"),
+        (np.full(SIZE, np.nan), r"contains values from nan"),
         (np.array([{}]), "cannot be read as a NumPy file"),
         (b"torn", "cannot be read as a NumPy file"),
         (b"", "cannot be read as a NumPy file"),
@@ -177,7 +177,7 @@ def test_a_file_of_another_kind_is_named(folder: str, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "cat.npz").write_bytes(b"x")
     fault = inspect(load_dataset(f"{folder}?initial=masks:{tmp_path / 'mine'}")[0]).fault
-    assert "cat.npz: is of a kind that is not read" in str(fault)
+    assert "cat.npz: is of an unsupported kind" in str(fault)
 
 
 def entry(image_id: Any, i: int, *, runs: bool = False, **more: Any) -> dict[str, Any]:
@@ -244,24 +244,22 @@ def test_images_of_one_name_need_their_directories(save: Save, tmp_path: Path) -
     first, second = load_dataset(named("swan/00009.jpg", "bear/00009.jpg"), tmp_path)
     assert np.array_equal(first.read_initial_mask(), GROWN[2])  # type: ignore[arg-type]
     assert np.array_equal(second.read_initial_mask(), GROWN[1])  # type: ignore[arg-type]
-    with pytest.raises(
-        DatasetError, match=r"'00009\.jpg' may mean .*bear/00009\.jpg or .*swan/00009\.jpg; state file_n"
-    ):
+    with pytest.raises(DatasetError, match=r"'00009\.jpg' may be .*bear/00009\.jpg or .*swan/00009\.jpg; give file_n"):
         load_dataset(named("00009.jpg"), tmp_path)
 
 
 @pytest.mark.parametrize(
     ("dataset", "found", "reason"),
     [
-        ("folder", [entry(7, 0)], r"results state the ids of images, which folder:.* has not"),
-        ("folder", instances(entry(2, 1)), r"which mask is whose: 1 images .*\(.*dog\.png has 2 and 1\)"),
+        ("folder", [entry(7, 0)], r"results have image ids, but folder:.* has none"),
+        ("folder", instances(entry(2, 1)), r"cannot be matched to samples: 1 images .*\(.*dog\.png has 2 and 1\)"),
         ("coco", [entry(8, 1), entry(8, 2), entry(8, 3)], r"\(dog has 2 and 3\); give each sample's mask"),
-        ("coco", [entry(8, 1, id=80), entry(8, 2), entry(8, 3)], "which mask is whose"),
-        ("coco", [entry(8, 1, id=80), entry(8, 2, id=80), entry(8, 3, id=82)], "which mask is whose"),
-        ("coco", [entry(55, 1)], "none is of an image of coco:"),
-        ("folder", instances(entry(1, 0), names=("cow.png",)), "none is of an image of folder:"),
-        ("coco", [{"image_id": 7}, "x"], "annotation number 2 is no result"),
-        ("coco", {"images": []}, "is no file of instances in COCO's format"),
+        ("coco", [entry(8, 1, id=80), entry(8, 2), entry(8, 3)], "cannot be matched to samples"),
+        ("coco", [entry(8, 1, id=80), entry(8, 2, id=80), entry(8, 3, id=82)], "cannot be matched to samples"),
+        ("coco", [entry(55, 1)], "none belongs to an image of coco:"),
+        ("folder", instances(entry(1, 0), names=("cow.png",)), "none belongs to an image of folder:"),
+        ("coco", [{"image_id": 7}, "x"], "annotation number 2 is not a result"),
+        ("coco", {"images": []}, "is not an instances file in COCO's format"),
     ],
 )
 def test_what_is_ambiguous_or_fits_nothing_is_refused_at_once(

@@ -14,7 +14,7 @@ from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.initial_masks import perturbation, with_initial
 from iiszoo.data.inspection import inspect
 from iiszoo.engine.grouping import by_image
-from iiszoo.engine.runs.dataset_check import check, survey
+from iiszoo.engine.runs.dataset_check import survey, survey_for_run
 from iiszoo.errors import BadOption, DatasetError
 from iiszoo.loading import load_dataset
 
@@ -51,7 +51,7 @@ def prints(dataset: EvaluationDataset) -> tuple[str, str | None]:
 
 def faults(dataset: EvaluationDataset) -> str:
     with pytest.raises(DatasetError) as error:
-        check(dataset, None, False, lambda done, total: None)
+        survey_for_run(dataset, None, False, lambda done, total: None)
     return str(error.value)
 
 
@@ -100,11 +100,11 @@ def test_every_fault_of_a_mask_is_told_by_name_before_anything_runs(folder: str,
 
 
 def test_a_directory_that_fits_no_sample_is_refused(folder: str, tmp_path: Path, flawed: Path) -> None:
-    with pytest.raises(DatasetError, match=r"as cat\.png would be, .*; there is no such directory"):
+    with pytest.raises(DatasetError, match=r"such as cat\.png, .*; there is no such directory"):
         load_dataset(f"{folder}?initial=masks:{tmp_path / 'absent'}")
     for path in flawed.iterdir():
         path.rename(path.with_stem(f"{path.stem}_init"))
-    with pytest.raises(DatasetError, match=r"none is called by the id .* it holds cat_init, dog__0_init, "):
+    with pytest.raises(DatasetError, match=r"none is named after a sample id .* it contains cat_init, dog__0_init, "):
         load_dataset(f"{folder}?initial=masks:{flawed}")
 
 

@@ -50,7 +50,7 @@ def test_a_turned_mask_is_a_fault(one: Callable[..., EvaluationDataset], object_
 def test_an_empty_target_is_a_fault(one: Callable[..., EvaluationDataset], object_mask: Mask) -> None:
     fault = inspect(one(grey(object_mask, 0))[0]).fault
     assert fault is not None
-    assert "a.png: the target is empty, there is nothing to click on" in fault
+    assert "a.png: the target is empty; there is nothing to click on" in fault
 
 
 def test_a_target_that_is_only_ignored_pixels_is_a_fault(
@@ -76,7 +76,7 @@ def test_an_object_inside_the_ignored_pixels_is_a_fault(object_mask: Mask) -> No
             return Sample("whole", "image", ("whole",), lambda: image, lambda: Target(object_mask, self.ignore))
 
     covered = Covered()
-    assert inspect(covered[0]).fault == "whole: the target is ignored as a whole, there is nothing to click on"
+    assert inspect(covered[0]).fault == "whole: the target is entirely ignored; there is nothing to click on"
     covered.ignore = object_mask.copy()
     covered.ignore[3, 5] = False
     assert inspect(covered[0]).fault is None, "one pixel counts"

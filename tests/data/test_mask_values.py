@@ -254,8 +254,8 @@ def test_labels_in_a_jpeg_are_refused(pixels: Any) -> None:
     [
         ([[0, 0.5, 1.5]], "fractions from 0 to 1.5"),
         ([[-0.5, 0, 1]], "fractions from -0.5 to 1"),
-        ([[0, np.nan, 1]], "no numbers"),
-        ([[0, np.inf, 1]], "no numbers"),
+        ([[0, np.nan, 1]], "not numbers"),
+        ([[0, np.inf, 1]], "not numbers"),
     ],
 )
 def test_floats_that_are_no_mask_are_refused(values: Any, reason: str) -> None:
@@ -321,12 +321,12 @@ def test_several_objects_are_refused_with_values_and_ways_out(labelled: str, tmp
     dataset = load_dataset(labelled)
     faults = [inspect(dataset[i]).fault for i in range(3)]
     masks = tmp_path / "own" / "masks"
-    ways = f"{labelled}?objects=values makes a target of each, {labelled}?objects=all one of them all"
-    unknown = "and it is not known whether they are one object; "
+    ways = f"{labelled}?objects=values makes one target of each, {labelled}?objects=all one of all"
+    unknown = "which may or may not be one object; "
     assert faults == [
-        f"{masks / 'a.png'}: holds several object values (20, 149), {unknown}{ways}",
+        f"{masks / 'a.png'}: contains several object values (20, 149), {unknown}{ways}",
         None,
-        f"{masks / 'c.png'}: holds several object values (1, 2), {unknown}{ways}",
+        f"{masks / 'c.png'}: contains several object values (1, 2), {unknown}{ways}",
     ]
     assert list(dataset.check_files()) == [fault for fault in faults if fault]
 
@@ -396,7 +396,7 @@ def test_initial_masks_stand_beside_other_options(labelled: str, save: Save, tmp
     assert np.array_equal(mask, np.roll(AREA, 1, 0))
     assert load_dataset(name).name == name
     save("flawed & =x/a__20.png", painted(1, second=2))
-    with pytest.raises(DatasetError, match=r"a__20\.png: holds several object values \(1, 2\)"):
+    with pytest.raises(DatasetError, match=r"a__20\.png: contains several object values \(1, 2\)"):
         load_dataset(name)[0].read_initial_mask()
 
 

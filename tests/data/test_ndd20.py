@@ -136,7 +136,7 @@ def test_broken_labels_are_reported_by_name(content: str, tree: Path) -> None:
 def test_a_file_name_that_leads_out_is_refused(name: Any, tree: Path) -> None:
     entries = {"one": {"filename": name, "regions": []}}
     (tree / "BELOW_LABELS.json").write_text(json.dumps(entries))
-    with pytest.raises(DatasetError, match=r"BELOW_LABELS\.json: is no export"):
+    with pytest.raises(DatasetError, match=r"BELOW_LABELS\.json: is not an export"):
         len(NDD20(tree))
 
 
@@ -144,5 +144,5 @@ def test_a_file_name_that_leads_out_is_refused(name: Any, tree: Path) -> None:
 def test_an_outline_with_points_that_are_nowhere_is_named(far: float, tree: Path) -> None:
     entries = labels({"0.jpg": [region([2, 12, far, 2], [3, 3, 9, 9])]})
     (tree / "ABOVE_LABELS.json").write_text(json.dumps(entries))
-    with pytest.raises(DatasetError, match=r"ABOVE_LABELS\.json: an outline of 0\.jpg is no polyline"):
+    with pytest.raises(DatasetError, match=r"ABOVE_LABELS\.json: an outline of 0\.jpg is not a polyline"):
         NDD20(tree, "above", "val").read_masks(0)

@@ -20,7 +20,7 @@ from iiszoo.data import picture_file
 from iiszoo.data.inspection import inspect
 from iiszoo.data.picture_file import read_header
 from iiszoo.data.read import read_image, read_mask
-from iiszoo.engine.runs.dataset_check import check
+from iiszoo.engine.runs.dataset_check import survey_for_run
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 
@@ -212,7 +212,7 @@ UNKNOWN_BRIGHTNESS: dict[str, Any] = {
 def test_an_image_of_unknown_brightness_is_named(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, UNKNOWN_BRIGHTNESS[kind])
-    with pytest.raises(DatasetError, match=f"^{path}: holds .* and it is not known how bright they are; save it as"):
+    with pytest.raises(DatasetError, match=f"^{path}: contains .* and their scale is unknown; save it as"):
         read_image(path)
 
 
@@ -235,18 +235,18 @@ REFUSED: dict[str, tuple[str, Callable[[Path], Any], str]] = {
         ),
         "has 12 bands",
     ),
-    "CMYK": ("tif", lambda p: Image.new("CMYK", (32, 24)).save(p), "of colour space SEPARATED, which is not read"),
-    "Lab": ("tif", lambda p: Image.new("LAB", (32, 24)).save(p), "of colour space CIELAB, which is not read"),
-    "complex": ("tif", lambda p: tifffile.imwrite(p, np.zeros((24, 32), np.complex64)), "number type that is not read"),
-    "pages": ("tif", several_pages, "holds 3 pictures"),
-    "animated GIF": ("gif", several_pages, "holds 3 pictures"),
-    "animated PNG": ("png", several_pages, "holds 3 pictures"),
-    "animated WebP": ("webp", several_pages, "holds 3 pictures"),
-    "TGA called PNG": ("png", lambda p: Image.fromarray(COLOURS).save(p, "ICO"), "is a ICO file, a kind that is not"),
+    "CMYK": ("tif", lambda p: Image.new("CMYK", (32, 24)).save(p), "of colour space SEPARATED, which is not supported"),
+    "Lab": ("tif", lambda p: Image.new("LAB", (32, 24)).save(p), "of colour space CIELAB, which is not supported"),
+    "complex": ("tif", lambda p: tifffile.imwrite(p, np.zeros((24, 32), np.complex64)), "unsupported number type"),
+    "pages": ("tif", several_pages, "contains 3 pictures"),
+    "animated GIF": ("gif", several_pages, "contains 3 pictures"),
+    "animated PNG": ("png", several_pages, "contains 3 pictures"),
+    "animated WebP": ("webp", several_pages, "contains 3 pictures"),
+    "TGA called PNG": ("png", lambda p: Image.fromarray(COLOURS).save(p, "ICO"), "has the format ICO, which is not"),
     "AVIF called JPEG": (
         "jpg",
         lambda p: Image.fromarray(COLOURS).save(p, "AVIF"),
-        "is a AVIF file, a kind that is not",
+        "has the format AVIF, which is not",
     ),
 }
 
@@ -295,9 +295,9 @@ def test_a_mask_of_a_kind_that_is_not_read_is_named(name: str, save: Save, objec
     save("masks/b.png", object_mask)
     save("masks/b.json", object_mask, format="PNG")  # beside a mask: not meant
     (tmp_path / "masks" / name).write_bytes(b"values")
-    kind = Path(name).suffix or "no ending"
+    kind = Path(name).suffix or "no suffix"
     dataset = load_dataset(f"folder:{tmp_path}")
-    fault = f"{tmp_path / 'masks'}: {name} is of a kind that is not read ({kind}); read are {picture_file.READ}"
+    fault = f"{tmp_path / 'masks'}: {name} is of an unsupported kind ({kind}); supported are {picture_file.READ}"
     assert [sample.id for sample in dataset] == ["a", "b"]
     assert list(dataset.check_files()) == [fault]
     assert inspect(dataset[0]).fault == fault
@@ -314,7 +314,7 @@ def test_pictures_of_other_kinds_are_never_overlooked(save: Save, object_mask: M
     found = {sample.id: inspect(sample).fault for sample in dataset}
     assert {id for id, fault in found.items() if fault is None} == {"a", "a__2", "raw"}
     for id, name in (("phone", "phone.heic"), ("only", "only.heic"), ("a__3", "a__3.npy")):
-        assert f"{name} is of a kind that is not read" in str(found[id])
+        assert f"{name} is of an unsupported kind" in str(found[id])
     assert len(found) == 6
 
 
@@ -323,7 +323,7 @@ def test_a_folder_of_nothing_but_other_kinds_says_so(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(b"?")
     with pytest.raises(
-        DatasetError, match=r"a\.heic is of a kind that is not read \(\.heic\)(.|\n)*a\.npy is of a kind"
+        DatasetError, match=r"a\.heic is of an unsupported kind \(\.heic\)(.|\n)*a\.npy is of an unsupported kind"
     ):
         load_dataset(f"folder:{tmp_path}")
 
@@ -364,7 +364,7 @@ def test_our_limit_holds_for_check_and_bench(
     told = list(dataset.check_files())
     assert len(told) == 4
     assert all(
-        "has 24x32 (rows x columns) pixels, and iiszoo reads at most 767; scale it down" in fault for fault in told
+        "has 24x32 (rows x columns) pixels, but iiszoo reads at most 767; scale it down" in fault for fault in told
     )
     for i in range(2):
         assert str(inspect(dataset[i]).fault).count("reads at most 767") == 2
@@ -381,7 +381,7 @@ def test_pillows_own_limit_stays_what_it_was(save: Save) -> None:
     ("case", "faults"),
     [
         ("5-band-tiff", ["has 5 bands"]),
-        ("label-map-149", ["holds several object values (20, 130)"]),
+        ("label-map-149", ["contains several object values (20, 130)"]),
         ("nfd-nfc", []),
         ("red-128", []),
         ("tiff-orientation", []),
@@ -395,9 +395,9 @@ def test_the_cases_that_were_reported(case: str, faults: list[str], shared: Path
     assert all(fault in found for fault, found in zip(faults, told, strict=True))
     if faults:
         with pytest.raises(DatasetError):
-            check(dataset, None, False, lambda *_: None)
+            survey_for_run(dataset, None, False, lambda *_: None)
         return
-    assert check(dataset, None, False, lambda *_: None).broken == {}
+    assert survey_for_run(dataset, None, False, lambda *_: None).broken == {}
     for i in range(len(dataset)):
         share = dataset[i].read_target().object.mean()
         assert 0 < share < 0.5, "the object, not what is around it"

@@ -14,7 +14,7 @@ from iiszoo.builtin.downloads import ARCHIVES, FINGERPRINTS, complete
 from iiszoo.data import roots
 from iiszoo.data.inspection import inspect
 from iiszoo.engine.grouping import by_image
-from iiszoo.engine.runs.dataset_check import check, verify
+from iiszoo.engine.runs.dataset_check import survey_for_run, verify
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 from iiszoo.registry import registry
@@ -86,7 +86,7 @@ def test_the_copy_at_hand_is_the_published_one(id: str, shared: Path) -> None:
     pictures = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.parent != place}
     assert {path for path in pictures if (place / path).is_file()} <= set(manifest)
     card, dataset = complete(registry().datasets.resolve(id)), load_dataset(id, root=shared / "data")
-    found = check(dataset, None, False, lambda *_: None)
+    found = survey_for_run(dataset, None, False, lambda *_: None)
     assert (found.total, found.fingerprint) == (card.n_samples, card.fingerprint)
     assert verify(dataset, card, lambda *_: None) == card.n_samples
 

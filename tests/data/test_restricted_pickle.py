@@ -58,7 +58,7 @@ class Malicious:
 def test_code_in_a_pickle_is_not_run(protocol: int, tmp_path: Path) -> None:
     file, proof = tmp_path / "evil.pickle", tmp_path / "it-ran"
     file.write_bytes(pickle.dumps({"a": [Malicious(proof)]}, protocol))
-    with pytest.raises(DatasetError, match=rf"{file}: holds (posix|nt)\.system, and of a pickle only numbers"):
+    with pytest.raises(DatasetError, match=rf"{file}: contains (posix|nt)\.system, but only numbers"):
         read_pickle(file)
     assert not proof.exists()
     pickle.loads(file.read_bytes())
@@ -83,7 +83,7 @@ def test_code_in_a_pickle_is_not_run(protocol: int, tmp_path: Path) -> None:
 def test_every_other_class_is_refused_by_name(written: bytes, name: str, tmp_path: Path) -> None:
     file = tmp_path / "other.pickle"
     file.write_bytes(written)
-    with pytest.raises(DatasetError, match=rf"{file}: holds {name}, and"):
+    with pytest.raises(DatasetError, match=rf"{file}: contains {name}, but"):
         read_pickle(file)
 
 
@@ -93,7 +93,7 @@ def test_an_array_whose_type_is_forged_as_objects_is_refused(tmp_path: Path) -> 
     assert forged != pickle.dumps(np.arange(2), 2)
     file = tmp_path / "forged.pickle"
     file.write_bytes(forged)
-    with pytest.raises(DatasetError, match=r"forged\.pickle: holds a numpy array of 'object'"):
+    with pytest.raises(DatasetError, match=r"forged\.pickle: contains a numpy array of 'object'"):
         read_pickle(file)
 
 

@@ -75,7 +75,7 @@ def test_a_dataset_that_is_nowhere_says_what_is_expected_where(monkeypatch: pyte
 
 
 def test_a_wrong_layout_says_so(berkeley: Callable[[str], Path]) -> None:
-    with pytest.raises(DatasetError, match=r"dataset grabcut is laid out otherwise: looked in .* for data_GT/"):
+    with pytest.raises(DatasetError, match=r"dataset grabcut has another layout: looked in .* for data_GT/"):
         load_dataset("grabcut", root=berkeley("set"))
 
 
@@ -163,7 +163,7 @@ def test_a_register_of_another_shape_is_named_with_the_way_out(content: bytes) -
     register.parent.mkdir(parents=True)
     register.write_bytes(content)
     for use in (load_dataset, lambda id: roots.register(registry().datasets.resolve(id), Path("/data"))):
-        with pytest.raises(DatasetError, match=r"datasets\.json.*mend or delete it") as raised:
+        with pytest.raises(DatasetError, match=r"datasets\.json.*fix or delete it") as raised:
             use("berkeley")
         assert len(str(raised.value)) < 500
     assert register.read_bytes() == content

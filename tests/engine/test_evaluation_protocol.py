@@ -29,7 +29,9 @@ def test_presets_are_the_papers_settings():
 
 
 def test_an_unknown_preset_is_answered_with_those_there_are():
-    with pytest.raises(UnknownId, match=r"no protocol is called 'rtim'; presets: standard, ritm, noc95; or .*\.toml"):
+    with pytest.raises(
+        UnknownId, match=r"no evaluation protocol is called 'rtim'; presets: standard, ritm, noc95; or .*\.toml"
+    ):
         load_protocol("rtim")
 
 
@@ -79,9 +81,9 @@ def test_a_toml_file_gives_any_of_the_fields(tmp_path):
         ("threshold = 'half'", r"threshold must be of type float, not 'half'"),
         ("max_clicks = ", r"not valid TOML"),
         ("max_clicks = 0", r"max_clicks must be at least 1, not 0"),
-        ("target_iou = 90", r"target_iou must lie above 0 and at most at 1, not 90"),
+        ("target_iou = 90", r"target_iou must be above 0 and at most 1, not 90"),
         ("threshold = nan", r"threshold must lie between 0 and 1, not nan"),
-        ("resize = '400'", r"resize rule '400' is not known"),
+        ("resize = '400'", r"resize rule '400' is unknown"),
         ("resize = 400", r"resize must be of type str, not 400"),
         ("max_clicks = 1000000000", r"max_clicks must be at most 1000, not 1000000000"),
         ("max_clicks = " + "9" * 400, r"max_clicks must be at most 1000, not 9{57}\.\.\."),
@@ -91,10 +93,10 @@ def test_a_toml_file_gives_any_of_the_fields(tmp_path):
         ("max_clicks = inf", r"max_clicks must be of type int, not inf"),
         ("max_clicks = []", r"max_clicks must be of type int, not \[\]"),
         ("[max_clicks]", r"max_clicks must be of type int, not \{\}"),
-        ("target_iou = nan", r"target_iou must lie above 0"),
-        ("target_iou = inf", r"target_iou must lie above 0"),
+        ("target_iou = nan", r"target_iou must be above 0"),
+        ("target_iou = inf", r"target_iou must be above 0"),
         ("target_iou = 1979-05-27", r"target_iou must be of type float, not datetime"),
-        ("target_iou = " + "9" * 400, r"target_iou must lie above 0 and at most at 1, not 9{57}\.\.\."),
+        ("target_iou = " + "9" * 400, r"target_iou must be above 0 and at most 1, not 9{57}\.\.\."),
         ("threshold = 0x" + "9" * 5000, r"threshold must lie between 0 and 1, not such a large int"),
         ("seed = -1", r"seed must be from 0 to"),
         ("seed = 1.0", r"seed must be of type int, not 1\.0"),

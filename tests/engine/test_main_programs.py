@@ -1,4 +1,4 @@
-"""Workers and the main program: a model that they cannot find, and a script that they would run anew, are named so."""
+"""Workers and the main program: a model that they cannot find, and a script that they would run again, are reported."""
 
 from __future__ import annotations
 
@@ -34,11 +34,16 @@ SAID = {
     "stdin": ["no file <stdin>", "save it in a file", "one worker"],
     "-c": ["interactive session or by python -c", "'slow:", "one worker"],
     "a script without a guard": [
-        "script.py, which calls iiszoo.bench anew",
+        "script.py, which calls iiszoo.bench again",
         'if __name__ == "__main__":',
         "one worker",
     ],
-    "a script that leaves": ["imports the script", "script.py anew", 'if __name__ == "__main__":', "exit code 5"],
+    "a script that leaves": [
+        "imports the script",
+        "script.py; put what that runs on import under",
+        'if __name__ == "__main__":',
+        "exit code 5",
+    ],
 }
 
 

@@ -135,7 +135,7 @@ def test_a_local_function_is_not_sent_to_another_process() -> None:
 
     message = outcome(subject_of(local), "spawned_process").message
     assert message.startswith("it cannot be sent to another process")
-    assert message.endswith("name an id, a function or factory of a module")
+    assert message.endswith("give an id, or a function or factory of a module")
 
 
 def test_a_module_that_another_process_cannot_import_is_no_fault_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:

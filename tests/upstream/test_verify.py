@@ -133,7 +133,7 @@ def test_other_probabilities_are_an_error(command):
     code, out, err = command("verify", "toyfork/shifted", "--synthetic", "--samples", 1, "--clicks", 1)
     assert code == 2
     assert "largest difference of probabilities: 0.25" in out
-    assert "toyfork/shifted does not answer as" in err
+    assert "toyfork/shifted does not match" in err
     assert "differ by 0.25" in err
     arguments = ("--synthetic", "--samples", 1, "--clicks", 1, "--tolerance", 0.3)
     assert command("verify", "toyfork/shifted", *arguments)[0] == 0

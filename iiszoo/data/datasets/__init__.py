@@ -1,1 +1,1 @@
-"""One file a dataset: where its files lie and how a mask file becomes a target region."""
+"""One file per dataset: where its files are and how a mask file becomes a target region."""

@@ -1,7 +1,7 @@
 """Berkeley: 100 objects on 96 photographs of BSDS (McGuinness and O'Connor 2010).
 
-`images/NAME.jpg` and `masks/NAME.png`, paired by stem. A photograph with three objects lies there three times
-(189011, 189011a, 189011b). Sample id = stem.
+`images/NAME.jpg` and `masks/NAME.png`, paired by stem. A photograph with three objects is there three times (189011,
+189011a, 189011b). Sample id = stem.
 """
 
 from __future__ import annotations

@@ -1,20 +1,19 @@
-"""`coco:FILE.json`: any file of instances in COCO's format, with its images (Lin et al. 2014, arXiv 1405.0312).
+"""`coco:FILE.json`: any instances file in COCO's format, with its images (Lin et al. 2014, arXiv 1405.0312).
 
-FILE.json holds `images` (`id`, `file_name` or `coco_url`, `height`, `width`), `annotations` (`id`, `image_id`,
-`segmentation`, `category_id`, `iscrowd`) and `categories` (`id`, `name`); which ways of writing them are understood say
-`iiszoo.data.coco_tables` and `iiszoo.data.outlines`. Masks are drawn by pycocotools.
+FILE.json contains `images` (`id`, `file_name` or `coco_url`, `height`, `width`), `annotations` (`id`, `image_id`,
+`segmentation`, `category_id`, `iscrowd`) and `categories` (`id`, `name`); `iiszoo.data.coco_tables` and
+`iiszoo.data.outlines` describe the variants that are read. Masks are drawn by pycocotools.
 
-An image lies, by its file name, in the first of these that has it: the JSON file's directory; `images`, `data`,
-`JPEGImages` or `img` there; a folder there, or in its `images`, called as the JSON file (`mine/` of `mine.json`) or as
-what follows an underscore of its stem (`val2017/` of `instances_val2017.json`, `images/Train/` of
-`instances_Train.json`); and then the same from the directory above, as COCO itself is laid out. With `--root DIR` the
-same is looked for from DIR alone. A relative FILE.json counts from the working directory, or else from DIR.
+An image is looked for, by its file name, in these directories in turn: the JSON file's directory; `images`, `data`,
+`JPEGImages` or `img` there; a folder there, or in its `images`, named like the JSON file (`mine/` of `mine.json`) or
+like what follows an underscore in its stem (`val2017/` of `instances_val2017.json`, `images/Train/` of
+`instances_Train.json`); then the same from the directory above, as in COCO's own layout. With `--root DIR`, only from
+DIR. A relative FILE.json is relative to the working directory, or else to DIR.
 
-Each annotation is one object and keeps all its pixels. Crowds (`iscrowd`) are no objects: what they cover is ignored,
-but for the pixels of the object itself. An annotation without outline (a box alone, too) is a sample with an empty
-target, which is reported. Annotations of images that are not listed are left out, and counted in a warning. Images
-without annotations have no samples. Sample id = the file name without suffix, then `__N` for the Nth annotation of the
-image.
+Each annotation is one object and keeps all its pixels. Crowds (`iscrowd`) are not objects: what they cover is ignored,
+except the pixels of the object itself. An annotation without an outline (such as a box alone) is a sample with an empty
+target, which is reported. Annotations of unlisted images are left out, and counted in a warning. Images without
+annotations have no samples. Sample id = the file name without suffix, then `__N` for the Nth annotation of the image.
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ if TYPE_CHECKING:
 _FOLDERS = ("", "images", "data", "JPEGImages", "img")
 _MOST_LAYERS = 256
 _BLOCK = 256
-"""Masks that are compared with the others at once."""
+"""How many masks are compared with the others at once."""
 
 
 def load(card: DatasetCard, root: Path | None = None, argument: str = "") -> CocoObjects:
-    """The objects of the file `argument`, with images from `root` where it is given. Raises `DatasetError`."""
+    """The objects of the file `argument`, with images from `root` if it is given. Raises `DatasetError`."""
     named = Path(argument).expanduser()
     file = next((file for file in (named, (root or Path()) / named) if file.is_file()), None)
     if file is None:
@@ -55,10 +54,10 @@ def load(card: DatasetCard, root: Path | None = None, argument: str = "") -> Coc
 
 
 class CocoFile(AnnotatedImages):
-    """The images of a COCO file, for training, and what `CocoObjects` reads them from. `images`: the directory to look
-    for them from.
+    """The images of a COCO file, for training and for `CocoObjects`. `images`: the directory from which images are
+    looked for.
 
-    Masks are int32 `(H, W, L)`: the Nth annotation of the image has value N, crowds are -1; of objects that overlap the
+    Masks are int32 `(H, W, L)`: the Nth annotation of the image has value N, crowds are -1; of overlapping objects the
     later one goes to another layer. `info["classes"]` has the categories' names, `info["annotation_ids"]` the
     annotations' ids by (layer, value).
     """
@@ -78,7 +77,7 @@ class CocoFile(AnnotatedImages):
 
     @cached_property
     def images(self) -> list[CocoImage]:
-        """As the file lists them. Raises `DatasetError`."""
+        """In the file's order. Raises `DatasetError`."""
         return coco_tables.read(self.file, self.folder)
 
     def __len__(self) -> int:
@@ -91,19 +90,17 @@ class CocoFile(AnnotatedImages):
         return [str(name if stems[name.with_suffix("")] > 1 else name.with_suffix("")) for name in names]
 
     def image_id(self, i: int) -> str:
-        """The file name without suffix; with it where another image's differs in that alone."""
+        """The file name without suffix; with it if another image's name differs only in the suffix."""
         return self._ids[i]
 
     def image_file(self, i: int) -> Path:
-        """Where the image lies, or else would be looked for first."""
+        """The image's file; if there is none, the first path looked for."""
         if i in self._found:
             return self._found[i]
         image = self.images[i]
         names = [image.name]
         if "\\" in image.spelled:
-            names.append(
-                image.spelled
-            )  # some archives of Windows unpack to files that have the backslash in their name
+            names.append(image.spelled)  # some Windows archives unpack to files with a backslash in the name
         places = [place / name for name in names for place in self.image_places]
         found = next((path for path in places if path.is_file()), None)
         if found is None:
@@ -115,11 +112,11 @@ class CocoFile(AnnotatedImages):
         return self.file
 
     def regions(self, i: int) -> list[Region]:
-        """As annotated, without drawing a pixel."""
+        """From the annotations; draws nothing."""
         return sorted(region for region, _, _ in self._objects(i))
 
     def read_annotation(self, i: int) -> tuple[FullMasks, dict[str, Any]]:
-        """Raises `DatasetError` also where the masks of one image need more than 256 layers or 4 GiB."""
+        """Raises `DatasetError` also if the masks of one image need more than 256 layers or 4 GiB."""
         import numpy as np
 
         rows, columns = self.size(i)
@@ -145,8 +142,8 @@ class CocoFile(AnnotatedImages):
         if max(layers, default=0) >= most:
             raise DatasetError(
                 f"{self.file}: the objects of image {self.images[i].id} overlap so much that their full masks need "
-                f"more than {most} layers of {rows}x{columns} pixels (rows x columns), and at most {_MOST_LAYERS} and "
-                f"{MOST_BYTES >> 30} GiB are drawn; scale the image down, or take its objects one by one, as "
+                f"more than {most} layers of {rows}x{columns} pixels (rows x columns), but at most {_MOST_LAYERS} and "
+                f"{MOST_BYTES >> 30} GiB are drawn; scale the image down, or read its objects one by one, as "
                 "`coco:FILE.json` does"
             )
         return [
@@ -169,13 +166,13 @@ class CocoFile(AnnotatedImages):
             ) from error
 
     def crowds(self, i: int) -> RunLengths:
-        """What the crowds of image i cover. Raises `DatasetError` naming an annotation."""
+        """The area that the crowds of image i cover. Raises `DatasetError` naming an annotation."""
         annotations = self.images[i].annotations
         found = [self.outline(i, k) for k, annotation in enumerate(annotations) if annotation.crowd]
         return outlines.united(found, self.size(i))
 
     def size(self, i: int) -> tuple[int, int]:
-        """(rows, columns), as the file has it or else the image's header. Raises `DatasetError`."""
+        """(rows, columns), from the file or else from the image's header. Raises `DatasetError`."""
         if i not in self._sizes:
             size = self.mask_size(i)
             if size is None:
@@ -189,9 +186,9 @@ class CocoFile(AnnotatedImages):
 
 
 class CocoObjects(EvaluationDataset):
-    """Each object of a COCO file as one sample. Its masks are drawn one by one, when they are asked for.
+    """Each object of a COCO file as one sample. Masks are drawn one at a time, on demand.
 
-    `place` is the JSON file itself: it is what the dataset is found by.
+    `place` is the JSON file itself, by which the dataset is found.
     """
 
     def __init__(self, name: str, source: CocoFile) -> None:
@@ -209,7 +206,7 @@ class CocoObjects(EvaluationDataset):
         if every and not samples:
             raise DatasetError(
                 f"{self.source.file}: its {len(every)} annotations are all crowds (iscrowd 1), which are ignored; "
-                "where they are single objects, as in an export of masks from CVAT, set their iscrowd to 0"
+                "if they are single objects, as in CVAT's exports of masks, set their iscrowd to 0"
             )
         return samples
 
@@ -230,12 +227,12 @@ class CocoObjects(EvaluationDataset):
         )
 
     def annotation(self, i: int) -> Annotation:
-        """What sample i is of, as the file has it."""
+        """Sample i's annotation in the file."""
         image, k = self._samples[i]
         return self.source.images[image].annotations[k]
 
     def image(self, i: int) -> CocoImage:
-        """Sample i's image, as the file has it."""
+        """Sample i's image in the file."""
         return self.source.images[self._samples[i][0]]
 
     def _target(self, image: int, k: int) -> Target:
@@ -248,7 +245,7 @@ class CocoObjects(EvaluationDataset):
         return Target(object, ignore if ignore.any() else None)
 
     def _look_at(self, image: int, k: int) -> SeenTarget:
-        """Of run lengths in place of pixels: they differ where one pixel does."""
+        """From run lengths instead of pixels; they differ if a single pixel does."""
         from pycocotools import mask as rle
 
         size, outline, crowds = self.source.size(image), self.source.outline(image, k), self._crowds_of(image)
@@ -261,7 +258,7 @@ class CocoObjects(EvaluationDataset):
             annotation = self.source.images[image].annotations[k]
             why = "covers no pixel of the image" if annotation.segmentation else "has no outline"
             fault = (
-                f"the target is empty, there is nothing to click on: {annotation.label} of image "
+                f"the target is empty; there is nothing to click on: {annotation.label} of image "
                 f"{self.source.images[image].id} {why}"
             )
         return SeenTarget(size, content.hexdigest(), fault)
@@ -270,19 +267,19 @@ class CocoObjects(EvaluationDataset):
         return self.source.stamp()
 
     def check_files(self) -> Iterator[str]:
-        """Besides what is said of files, one sentence for each annotation that cannot be a target."""
+        """The faults of files, then one sentence for each annotation that cannot be a target."""
         yield from self.source.check_files()
         for i, (image, _) in enumerate(self._samples):
             try:
                 self.source.size(image)
             except DatasetError:
-                continue  # said of the image
+                continue  # reported for the image
             fault = inspect(self.sample(i), UNSEEN).fault
             if fault is not None:
                 yield fault
 
     def _crowds_of(self, image: int) -> RunLengths | None:
-        """None where there are none."""
+        """None if there are none."""
         if not any(annotation.crowd for annotation in self.source.images[image].annotations):
             return None
         known = self._crowds
@@ -292,7 +289,7 @@ class CocoObjects(EvaluationDataset):
 
 
 def _layers(masks: Sequence[RunLengths], most: int) -> list[int]:
-    """For each mask the first layer in which no earlier one overlaps it. Ends early where one needs layer `most`."""
+    """For each mask the first layer in which no earlier one overlaps it. Stops early if one needs layer `most`."""
     import numpy as np
     from pycocotools import mask as rle
 

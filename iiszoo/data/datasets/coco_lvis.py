@@ -1,4 +1,4 @@
-"""COCO+LVIS: what RITM and its successors train on, 99k images with 1.5M objects in layers (Sofiiuk et al. 2021).
+"""COCO+LVIS, the training set of RITM and its successors: 99k images, 1.5M objects in layers (Sofiiuk et al. 2021).
 
 `train/images/ID.jpg`, `train/hannotation.pickle`, `train/masks/ID.pickle`, and the same under `val/`: COCO's images,
 and RITM's `cocolvis_annotation.tar.gz` unpacked over them. LVIS has some validation images from COCO's train2017.
@@ -6,9 +6,9 @@ and RITM's `cocolvis_annotation.tar.gz` unpacked over them. LVIS has some valida
 `hannotation.pickle`: `{ID: {"num_instance_masks": n, "hierarchy": {object: None or {"parent": ..., ...}}}}`.
 `masks/ID.pickle`: `(layers, mapping)`: PNG files as uint8 arrays, and for each object its (layer, value). The first n
 objects are things, the others are COCO's stuff (RITM b9b4460, isegm/data/datasets/coco_lvis.py). Pixels of a value that
-the mapping does not know are background, as RITM's `DSample` has it. No pixel is ignored.
+is not in the mapping are background, as in RITM's `DSample`. No pixel is ignored.
 
-The pickles are read by `iiszoo.data.restricted_pickle`, which runs nothing that they name. As samples for evaluation:
+The pickles are read by `iiszoo.data.restricted_pickle`, which runs nothing that they name. Samples for evaluation:
 every thing, id = `ID__LAYER.VALUE`, or `ID__VALUE` in layer 0.
 """
 
@@ -51,9 +51,9 @@ def _load(card: DatasetCard, root: Path | None, split: str) -> AllRegions:
 class CocoLvis(AnnotatedImages):
     """COCO+LVIS, for training and, without stuff, for `AllRegions`. `split`: `"train"` or `"val"`.
 
-    Masks are of the layers' own integer type, `(H, W, L)`. `info["stuff"]` names the objects that are stuff,
+    Masks are of the layers' own integer type, `(H, W, L)`. `info["stuff"]` lists the objects that are stuff,
     `info["parents"]` maps an object to the one that it is part of. With `stuff=False` stuff is background, as in RITM
-    where no stuff is drawn. Raises `DatasetError` where there is no `hannotation.pickle`.
+    when no stuff is drawn. Raises `DatasetError` if there is no `hannotation.pickle`.
     """
 
     def __init__(self, place: Path, split: str = "train", *, stuff: bool = True) -> None:
@@ -62,16 +62,16 @@ class CocoLvis(AnnotatedImages):
         self.split_place = place / split
         self.objects_file = self.split_place / "hannotation.pickle"
         if not self.objects_file.is_file():
-            raise DatasetError(f"{self.objects_file} is not there; RITM's cocolvis_annotation.tar.gz holds it")
+            raise DatasetError(f"{self.objects_file} is missing; RITM's cocolvis_annotation.tar.gz contains it")
 
     @cached_property
     def _entries(self) -> list[tuple[str, Any]]:
-        """Image ids and what `hannotation.pickle` says of them, sorted by id."""
+        """Image ids and their entries in `hannotation.pickle`, sorted by id."""
         from iiszoo.data.restricted_pickle import read_pickle
 
         found = read_pickle(self.objects_file)
         if not isinstance(found, dict):
-            raise DatasetError(f"{self.objects_file}: must hold a dict of images, not a {type(found).__name__}")
+            raise DatasetError(f"{self.objects_file}: must contain a dict of images, not a {type(found).__name__}")
         try:
             entries = [(listed_names.inside(str(id), self.split_place), entry) for id, entry in found.items()]
         except ValueError as error:
@@ -85,7 +85,7 @@ class CocoLvis(AnnotatedImages):
         return self._entries[i][0]
 
     def image_file(self, i: int) -> Path:
-        """In the split's own folder; LVIS validates on images of train2017 too, which lie in the other's."""
+        """In the split's own folder, or else in the other's: LVIS validates on images of train2017 too."""
         name = f"{self.image_id(i)}.jpg"
         places = [self.place / split / "images" / name for split in (self.split_place.name, "train", "val")]
         return next((file for file in places if file.is_file()), places[0])
@@ -94,7 +94,7 @@ class CocoLvis(AnnotatedImages):
         return self.split_place / "masks" / f"{self.image_id(i)}.pickle"
 
     def regions(self, i: int) -> list[Region]:
-        """As the mapping lists them, without decoding a layer."""
+        """The objects in the mapping; decodes no layer."""
         objects, n_things = self._read_layers(i)[1], self._n_things(i)
         return sorted(objects if self.stuff else objects[:n_things])
 
@@ -131,9 +131,9 @@ class CocoLvis(AnnotatedImages):
             encoded, mapping = found
             objects = [Region(operator.index(layer), operator.index(value)) for layer, value in mapping]
         except (TypeError, ValueError) as error:
-            raise DatasetError(f"{path}: must hold layers and the (layer, value) of each object ({error})") from error
+            raise DatasetError(f"{path}: must contain layers and each object's (layer, value) ({error})") from error
         if not encoded or not all(0 <= region.layer < len(encoded) and region.value > 0 for region in objects):
-            raise DatasetError(f"{path}: its {len(objects)} objects do not lie in its {len(encoded)} layers")
+            raise DatasetError(f"{path}: its {len(objects)} objects do not all lie in its {len(encoded)} layers")
         return list(encoded), objects
 
     def _n_things(self, i: int) -> int:

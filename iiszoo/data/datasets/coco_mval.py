@@ -1,8 +1,8 @@
-"""COCO_MVal: 800 objects of COCO's validation images, one an image (Sofiiuk et al. 2020, f-BRS).
+"""COCO_MVal: 800 objects of COCO's validation images, one per image (Sofiiuk et al. 2020, f-BRS).
 
 `img/NAME.jpg` and `gt/NAME.png`, paired by stem. Object is where the first channel, blue as OpenCV reads it, is above
-128 (ClickSEG d61a76b, isegm/data/datasets/cocomval.py). RITM reads these masks as DAVIS's, all that is not zero: the
-same where masks are 0 and 255. No pixel is ignored. Sample id = stem.
+128 (ClickSEG d61a76b, isegm/data/datasets/cocomval.py). RITM reads these masks like DAVIS's, as object where not zero:
+the same if masks have only 0 and 255. No pixel is ignored. Sample id = stem.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """DAVIS as interactive segmentation uses it: 345 frames of DAVIS 2016's videos, all objects of a frame as one target.
 
-`img/NAME.*` and `gt/NAME.*`, paired by stem. Every pixel of the mask that is not zero is object: the largest channel
-where there are several (RITM b9b4460, isegm/data/datasets/davis.py), the index where the file has a palette. No pixel
-is ignored. Sample id = stem.
+`img/NAME.*` and `gt/NAME.*`, paired by stem. Every pixel that is not zero in the mask is object: in any colour channel
+if there are several (RITM b9b4460, isegm/data/datasets/davis.py), by index if the file has a palette. No pixel is
+ignored. Sample id = stem.
 
-Papers use other selections of DAVIS too: the same model scored NoC@90 5.54 on these frames and 6.19 on FocusCut's.
+Papers also use other selections of DAVIS: one model scored NoC@90 5.54 on these frames and 6.19 on FocusCut's.
 """
 
 from __future__ import annotations
@@ -24,5 +24,5 @@ def load(card: DatasetCard, root: Path | None = None) -> PairedFiles:
 
 
 def decode(pixels: Any) -> Target:
-    """Object is what is not zero in any colour channel; alpha is left out."""
+    """Object is where any colour channel is not zero; alpha is ignored."""
     return Target(pixels > 0 if pixels.ndim == 2 else (pixels[:, :, :3] > 0).any(axis=2), None)

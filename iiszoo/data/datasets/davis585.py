@@ -1,12 +1,12 @@
 """DAVIS585: 585 objects on frames of DAVIS, each with two flawed masks to start from (Chen et al. 2022, FocalClick).
 
 `SEQUENCE/OBJECT_FRAME.png` are the masks, `SEQUENCE/FRAME.jpg` the images, and `SEQUENCE/init_sp_OBJECT_FRAME.png` and
-`SEQUENCE/init_stm_OBJECT_FRAME.png` the masks that a session starts from: made of superpixels, and by a video model
-(STM), of IoU 75 to 85 %. Object is where the first channel is above 128, in all three (ClickSEG d61a76b,
+`SEQUENCE/init_stm_OBJECT_FRAME.png` the masks that a session starts from: from superpixels, and from a video model
+(STM), with an IoU of 75 to 85 %. Object is where the first channel is above 128, in all three (ClickSEG d61a76b,
 isegm/data/datasets/davis585.py). No pixel is ignored. Sample id = `SEQUENCE/OBJECT_FRAME`.
 
-`davis585` starts from nothing, `davis585-sp` and `davis585-stm` from such a mask; ClickSEG calls the three D585_ZERO,
-D585_SP and D585_STM. Upstream takes samples in the order of the file system, here they are sorted.
+`davis585` starts from nothing, `davis585-sp` and `davis585-stm` from such a mask; ClickSEG calls them D585_ZERO,
+D585_SP and D585_STM. Upstream takes samples in file-system order; here they are sorted.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 
 def load(card: DatasetCard, root: Path | None = None) -> Davis585:
-    """The dataset under `root`; what follows the hyphen of the card's id says which masks to start from.
-    Raises `DatasetError`.
+    """The dataset under `root`; what follows the hyphen in the card's id says which masks to start from. Raises
+    `DatasetError`.
     """
     place = roots.find(card, root)
     pairs = pairs_in(place)
     if not pairs:
         raise DatasetError(
-            f"dataset {card.id}: {place} holds no mask of the form SEQUENCE/OBJECT_FRAME.png beside an "
-            f"init_sp_OBJECT_FRAME.png; expected is {card.layout}"
+            f"dataset {card.id}: {place} contains no mask SEQUENCE/OBJECT_FRAME.png beside an "
+            f"init_sp_OBJECT_FRAME.png; expected {card.layout}"
         )
     return Davis585(card.id, place, pairs, initial=card.id.partition("-")[2])
 
 
 def pairs_in(place: Path) -> list[Pair]:
-    """Every mask with the image that its name tells, sorted by id; only directories that hold initial masks count."""
+    """Every mask with the image that its name gives, sorted by id; only from directories with initial masks."""
     pairs = []
     for sequence in sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith(".")):
         masks = [path for path in image_files(sequence) if path.suffix.lower() == ".png"]
@@ -74,7 +74,7 @@ class Davis585(BrightMasks):
         return file_checks.stamp(path for i in range(len(self)) for path in self._files(i))
 
     def check_files(self) -> Iterator[str]:
-        """Unreadable headers, and masks of another size than their image."""
+        """Unreadable headers, and masks whose size is not their image's."""
         for i in range(len(self)):
             sizes = {}
             for path in self._files(i):
@@ -83,8 +83,8 @@ class Davis585(BrightMasks):
                 except DatasetError as error:
                     yield str(error)
             if len(set(sizes.values())) > 1:
-                told = ", ".join(f"{path} {rows}x{columns}" for path, (rows, columns) in sizes.items())
-                yield f"image and masks of {self.pairs[i].id} differ in size (rows x columns): {told}"
+                shown = ", ".join(f"{path} {rows}x{columns}" for path, (rows, columns) in sizes.items())
+                yield f"image and masks of {self.pairs[i].id} differ in size (rows x columns): {shown}"
 
     def _files(self, i: int) -> list[Path]:
         pair, initial = self.pairs[i], self._initial_file(i)

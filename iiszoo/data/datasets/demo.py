@@ -1,4 +1,4 @@
-"""`demo`: a few objects on freely licensed photographs, inside the package, so that everything can be tried at once.
+"""`demo`: objects on freely licensed photographs, inside the package, to try everything at once.
 
 `images/NAME.*` and `masks/NAME__OBJECT.png`; sources and licences in `ATTRIBUTION.md` beside them. Sample id =
 `NAME__OBJECT`.
@@ -17,5 +17,5 @@ PLACE = Path(iiszoo.data.__file__).parent / "demo"
 
 
 def load(card: DatasetCard, root: Path | None = None) -> DrawnMasks:
-    """The embedded dataset; `root` has no meaning for it."""
+    """The embedded dataset; `root` is ignored."""
     return DrawnMasks(card.id, PLACE, pair_by_stem(PLACE / "images", PLACE / "masks", objects=True))

@@ -1,11 +1,11 @@
-"""`folder:DIR`: anybody's images and masks, without a line of code.
+"""`folder:DIR`: your own images and masks, without code.
 
-DIR holds two subdirectories: images and masks, img and gt, or data_GT and boundary_GT. A mask has its image's stem, or
-is called `STEM__OBJECT` where an image has several objects. Sample id = the mask's stem, as `iiszoo.file_names` writes
+DIR contains two subdirectories: images and masks, img and gt, or data_GT and boundary_GT. A mask has its image's stem,
+or is named `STEM__OBJECT` if an image has several objects. Sample id = the mask's stem, as `iiszoo.file_names` writes
 it. What a mask's values mean: `iiszoo.data.mask_values`.
 
-A mask with several object values is refused, unless the dataset says what they are: `folder:DIR?objects=all`, one
-target of them all, or `folder:DIR?objects=values`, a target of each; its id is then `STEM__VALUE`.
+A mask with several object values is refused unless the name says what they mean: `folder:DIR?objects=all`, one target
+of them all, or `folder:DIR?objects=values`, one target of each, with the id `STEM__VALUE`.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ LAYOUTS = (("images", "masks"), ("img", "gt"), ("data_GT", "boundary_GT"))
 def load(
     card: DatasetCard, root: Path | None = None, argument: str = "", *, objects: str = ""
 ) -> DrawnMasks | EachValue:
-    """The images and masks under the directory `argument`, a relative one from `root` or the working directory.
+    """The images and masks under the directory `argument`, relative to `root` or the working directory.
 
-    `objects`: `"all"`, `"values"`, or `""`, by which a mask of several object values is refused.
+    `objects`: `"all"`, `"values"`, or `""`, which refuses a mask with several object values. Raises `DatasetError`, and
+    `BadOption` for other `objects`.
     """
     name = f"folder:{escaped(argument, '?')}"
     if objects not in ("", "all", "values"):
@@ -45,11 +46,11 @@ def load(
         if (place / images).is_dir() and (place / masks).is_dir():
             pairs = pair_by_stem(place / images, place / masks, objects=True)
             if not pairs:
-                raise DatasetError(f"dataset {name}: {place / images} holds no images")
+                raise DatasetError(f"dataset {name}: {place / images} contains no images")
             drawn = DrawnMasks(name, place, pairs, merge=bool(objects))
             return EachValue(drawn) if objects == "values" else drawn
     expected = ", or ".join(f"{images}/ and {masks}/" for images, masks in LAYOUTS)
-    raise DatasetError(f"dataset {name}: {place} must hold {expected}")
+    raise DatasetError(f"dataset {name}: {place} must contain {expected}")
 
 
 def labels_of(path: Path) -> Labels:
@@ -65,21 +66,22 @@ def labels_of(path: Path) -> Labels:
         raise DatasetError(f"{path}: {error}") from error
 
 
-def one_object(path: Path, way_out: str) -> Target:
-    """The target of a mask file of one object. Raises `DatasetError` naming the file, and the values of several."""
+def one_object(path: Path, hint: str) -> Target:
+    """The target of a mask file with one object. Raises `DatasetError` that names the file and the values of several;
+    `hint` ends the message.
+    """
     from iiszoo.data.mask_values import several
 
     labels = labels_of(path)
     if len(labels.objects) > 1:
         raise DatasetError(
-            f"{path}: holds several object values ({several(labels)}), and it is not known whether they are one "
-            f"object; {way_out}"
+            f"{path}: contains several object values ({several(labels)}), which may or may not be one object; {hint}"
         )
     return labels.all_objects()
 
 
 class DrawnMasks(PairedFiles):
-    """Masks by the rule of `iiszoo.data.mask_values`; with `merge`, several object values of a mask are one object."""
+    """Masks by the rule of `iiszoo.data.mask_values`; with `merge`, a mask's object values are one object."""
 
     def __init__(self, name: str, place: Path, pairs: Sequence[Pair], *, merge: bool = False) -> None:
         super().__init__(name, place, pairs)
@@ -89,10 +91,10 @@ class DrawnMasks(PairedFiles):
         if self.merge:
             return labels_of(path).all_objects()
         name = self.name if self.name.startswith("folder:") else f"folder:{self.place}"
-        return one_object(path, f"{name}?objects=values makes a target of each, {name}?objects=all one of them all")
+        return one_object(path, f"{name}?objects=values makes one target of each, {name}?objects=all one of all")
 
     def check_files(self) -> Iterator[str]:
-        """Beside what headers show, masks that cannot be decoded and masks of several objects."""
+        """The faults in headers, then masks that cannot be decoded or have several objects."""
         faults = set()
         for fault in super().check_files():
             faults.add(fault)
@@ -106,8 +108,8 @@ class DrawnMasks(PairedFiles):
 
 
 class EachValue(EvaluationDataset):
-    """One sample for each object value of each mask of `source`: `STEM__VALUE`. A mask that has none, or that cannot be
-    read, is one sample, `STEM`, which an inspection reports. Every mask is read on first use.
+    """One sample per object value of each mask of `source`: `STEM__VALUE`. A mask that has none, or cannot be read, is
+    one sample, `STEM`, which an inspection reports. All masks are read on first use.
     """
 
     def __init__(self, source: DrawnMasks) -> None:

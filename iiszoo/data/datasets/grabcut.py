@@ -1,7 +1,7 @@
-"""GrabCut: 50 photographs, one object each, with an unknown band round the border (Rother et al. 2004).
+"""GrabCut: 50 photographs, one object each, with an unknown band along the border (Rother et al. 2004).
 
 `data_GT/NAME.*` and `boundary_GT/NAME.*`, paired by stem (suffixes are mixed). Mask values: 0 background, 128 the
-unknown band, ignored, 255 object; the first channel where there are three. Sample id = stem.
+unknown band, ignored, 255 object; the first channel if there are three. Sample id = stem.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""NDD20: dolphins above and below the water, outlined by hand (Trotter et al. 2020, arXiv 2005.13359).
+"""NDD20: dolphins above and below water, outlined by hand (Trotter et al. 2020, arXiv 2005.13359).
 
 `ABOVE/*.jpg`, `BELOW/*.jpg` (2201 images each) and `ABOVE_LABELS.json`, `BELOW_LABELS.json`: exports of the VGG Image
 Annotator, `{KEY: {"filename": ..., "regions": [{"shape_attributes": {"name": "polyline", "all_points_x": [...],
 "all_points_y": [...]}, ...}, ...]}}`.
 
 The target is the union of *all* outlines of an image, each closed and filled, border included (`cv2.fillPoly`); a
-public loader keeps the last outline only. No pixel is ignored. The authors define no split: images are sorted by file
-name, the first 80 %, rounded down, are for training, the rest is the evaluation split, as in that loader. Sample id =
-the file's stem, followed by `__1`.
+public loader keeps only the last outline. No pixel is ignored. The authors define no split: of the images sorted by
+file name, the first 80 %, rounded down, are for training, the rest for evaluation, as in that loader. Sample id = the
+file's stem, then `__1`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class NDD20(AnnotatedImages):
     """NDD20's images, for training and for `AllRegions`. `waters` is `"above"` or `"below"`, `split` `"train"` or
     `"val"`.
 
-    Masks are uint8 `(H, W, 1)`: 1 where any dolphin is. Raises `DatasetError` where there is no list of labels,
+    Masks are uint8 `(H, W, 1)`: 1 where any dolphin is. Raises `DatasetError` if there is no list of labels,
     `BadOption` for other waters or another split.
     """
 
@@ -52,7 +52,7 @@ class NDD20(AnnotatedImages):
         self.images = place / waters.upper()
         self.split = split
         if not self.labels.is_file():
-            raise DatasetError(f"{self.labels} is not there; NDD20.zip has it beside {waters.upper()}/")
+            raise DatasetError(f"{self.labels} is missing; NDD20.zip has it beside {waters.upper()}/")
 
     @cached_property
     def _outlines(self) -> list[tuple[str, list[Any]]]:
@@ -67,7 +67,7 @@ class NDD20(AnnotatedImages):
                 for entry in found.values()
             ]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise DatasetError(f"{self.labels}: is no export of the VGG Image Annotator ({error!r})") from error
+            raise DatasetError(f"{self.labels}: is not an export of the VGG Image Annotator ({error!r})") from error
         entries.sort(key=lambda entry: entry[0])
         n_train = int(len(entries) * TRAIN_SHARE)
         return entries[:n_train] if self.split == "train" else entries[n_train:]
@@ -98,10 +98,10 @@ class NDD20(AnnotatedImages):
                 if not (np.abs(outline) <= outlines.FARTHEST).all():  # nor NaN
                     raise ValueError(f"points that are not numbers up to {outlines.FARTHEST:g}")
                 points = outline.round().astype(np.int32)
-                cv2.fillPoly(mask, [points], 1)  # one by one: together, overlaps would become holes
+                cv2.fillPoly(mask, [points], 1)  # one by one: drawn together, overlaps become holes
             except Exception as error:  # whatever a malformed shape leads to
                 raise DatasetError(
-                    f"{self.labels}: an outline of {self._outlines[i][0]} is no polyline with as many all_points_x as "
-                    f"all_points_y ({error!r})"
+                    f"{self.labels}: an outline of {self._outlines[i][0]} is not a polyline with as many all_points_x "
+                    f"as all_points_y ({error!r})"
                 ) from error
         return mask[:, :, None], {"classes": {(0, 1): "dolphin"}}

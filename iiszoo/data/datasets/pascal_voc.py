@@ -1,15 +1,15 @@
 """PASCAL VOC 2012: the objects of its segmentation challenge's validation images (Everingham et al.).
 
-`JPEGImages/NAME.jpg`, `SegmentationObject/NAME.png` (a palette file: 0 background, 1, 2, ... the objects, 255 the
-band round them), `SegmentationClass/NAME.png` (the same with classes) and `ImageSets/Segmentation/val.txt`, the names:
-what the archive has in `VOCdevkit/VOC2012`.
+`JPEGImages/NAME.jpg`, `SegmentationObject/NAME.png` (a palette file: 0 background, 1, 2, ... the objects, 255 the band
+around them), `SegmentationClass/NAME.png` (the same with classes) and `ImageSets/Segmentation/val.txt`, the names: the
+contents of `VOCdevkit/VOC2012` in the archive.
 
 A mask is read as a grey picture, as by `cv2.cvtColor(..., COLOR_BGR2GRAY)`: the band's colour becomes 220 and is
 ignored, 0 is background, and every other grey is one object (RITM b9b4460, isegm/data/datasets/pascalvoc.py; ClickSEG
-d61a76b lists its samples in that way). Some colours of the palette have one grey: 1 and 16, 3 and 18, 6 and 21, 9 and
-24. In an image of so many objects two of them are one sample. A mask that was saved grey counts by its values, and 255
-is ignored too. Sample id = `NAME__GREY`. The samples that RITM lists in a file that it does not publish (`test.pickle`)
-could not be compared.
+d61a76b lists its samples in the same way). Some colours of the palette have the same grey: 1 and 16, 3 and 18, 6 and
+21, 9 and 24. In an image with that many objects, two are one sample. A mask saved as grey counts by its values, and 255
+is ignored too. Sample id = `NAME__GREY`. RITM's list of samples (`test.pickle`) is not published and could not be
+compared.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from iiszoo.data.seg_dataset import FullMasks
 
 BAND = (220, 255)
-"""The greys of the band round objects: of index 255 in VOC's palette, and of 255 in a grey file."""
+"""The greys of the band around objects: index 255 in VOC's palette, and 255 in a grey file."""
 
 
 def load(card: DatasetCard, root: Path | None = None) -> AllRegions:
@@ -41,10 +41,10 @@ def load(card: DatasetCard, root: Path | None = None) -> AllRegions:
 class PascalVOC(AnnotatedImages):
     """VOC's objects, for training and for `AllRegions`. `split`: `"train"`, `"val"` or `"trainval"`.
 
-    Masks are int16 `(H, W, 1)`: greys, and -1 for the ignored band. `info["classes"]` is there where
+    Masks are int16 `(H, W, 1)`: greys, and -1 for the ignored band. `info["classes"]` is there if
     `SegmentationClass/NAME.png` is: the class of most of an object's pixels.
 
-    Raises `DatasetError` where the list of names cannot be read.
+    Raises `DatasetError` if the list of names cannot be read.
     """
 
     def __init__(self, place: Path, split: str = "train") -> None:
@@ -88,7 +88,7 @@ def _classes(path: Path, masks: FullMasks) -> dict[tuple[int, int], str]:
 
     numbers = read_mask(path)
     if numbers.shape != masks.shape[:2]:
-        raise DatasetError(f"{path}: must hold class numbers (H, W) of its image's size, not {numbers.shape}")
+        raise DatasetError(f"{path}: must contain class numbers (H, W) of its image's size, not {numbers.shape}")
     classes: dict[tuple[int, int], str] = {}
     for region in regions_in(masks):
         number = int(np.bincount(numbers[masks[:, :, region.layer] == region.value].ravel()).argmax())

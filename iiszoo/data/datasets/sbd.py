@@ -1,8 +1,8 @@
-"""SBD, the Semantic Boundaries Dataset: photographs of PASCAL VOC 2011, objects outlined (Hariharan et al. 2011).
+"""SBD, the Semantic Boundaries Dataset: photographs of PASCAL VOC 2011 with outlined objects (Hariharan et al. 2011).
 
 `img/NAME.jpg`, `inst/NAME.mat` (the struct GTinst: Segmentation, Boundaries, Categories), `cls/NAME.mat` (the struct
-GTcls) and `train.txt`, `val.txt`, the names of each split: what the archive has in `benchmark_RELEASE/dataset`. The
-splits are SBD's own, not VOC's: some of its training images are in VOC's validation set.
+GTcls) and `train.txt`, `val.txt`, the names of each split: the contents of `benchmark_RELEASE/dataset` in the archive.
+The splits are SBD's own, not VOC's: some of its training images are in VOC's validation set.
 
 `sbd` and `sbd-train`: every value above 0 of `GTinst.Segmentation` is one object, however small or broken (RITM
 b9b4460, isegm/data/datasets/sbd.py, `SBDEvaluationDataset`). `sbd-per-class`: every value above 0 of
@@ -46,7 +46,7 @@ def load_per_class(card: DatasetCard, root: Path | None = None) -> AllRegions:
 
 
 class _MatFiles(AnnotatedImages):
-    """SBD's images with the .mat files of `folder`, whose struct is called `struct`. Raises `DatasetError`."""
+    """SBD's images with the .mat files of `folder`, each with a struct named `struct`. Raises `DatasetError`."""
 
     folder: str
     struct: str
@@ -74,10 +74,10 @@ class _MatFiles(AnnotatedImages):
             return fault
         with path.open("rb") as file:
             is_mat = file.read(len(_MAGIC)) == _MAGIC
-        return None if is_mat else f"{path}: is no MATLAB 5.0 file, as those of SBD are"
+        return None if is_mat else f"{path}: is not a MATLAB 5.0 file, as SBD's are"
 
     def read_struct(self, i: int) -> Any:
-        """The struct of image i, a numpy record with one field each. Raises `DatasetError`."""
+        """The struct of image i, a numpy record of its fields. Raises `DatasetError`."""
         from scipy.io import loadmat
 
         path = self.annotation_file(i)
@@ -86,7 +86,7 @@ class _MatFiles(AnnotatedImages):
         except OSError as error:
             raise DatasetError(f"{path}: cannot be read ({error.strerror or error})") from error
         except KeyError as error:
-            raise DatasetError(f"{path}: holds no struct {self.struct}, as SBD's {self.folder}/*.mat do") from error
+            raise DatasetError(f"{path}: has no struct {self.struct}, as SBD's {self.folder}/*.mat do") from error
         except Exception as error:  # a damaged .mat raises nearly anything
             raise DatasetError(f"{path}: cannot be read as a .mat file ({one_line(error)})") from error
 
@@ -99,13 +99,13 @@ class _MatFiles(AnnotatedImages):
 
 
 class SBD(_MatFiles):
-    """SBD's objects, for training and for `AllRegions`. `place` holds `img/`, `inst/` and `SPLIT.txt`; `split` is
+    """SBD's objects, for training and for `AllRegions`. `place` contains `img/`, `inst/` and `SPLIT.txt`; `split` is
     `"train"` or `"val"`.
 
     Masks are uint8 `(H, W, 1)`; `info["classes"]` has VOC's names. `min_fill`: objects that cover a smaller share of
     their bounding box are left out; RITM trains with 0.08 (it calls such masks buggy) and evaluates with 0.
 
-    Raises `DatasetError` where `SPLIT.txt` cannot be read.
+    Raises `DatasetError` if `SPLIT.txt` cannot be read.
     """
 
     folder, struct = "inst", "GTinst"
@@ -125,7 +125,7 @@ class SBD(_MatFiles):
 
 
 class SBDClasses(_MatFiles):
-    """SBD's classes, for training and for `AllRegions`: as `SBD`, from `cls/`. A value is the number of its class."""
+    """SBD's classes, for training and for `AllRegions`: like `SBD`, from `cls/`. A value is its class's number."""
 
     folder, struct = "cls", "GTcls"
 

@@ -1,9 +1,9 @@
-"""Rasterise polygons.json to masks/: the demo outlines were drawn by hand, this only fills them.
+"""Rasterise polygons.json to masks/: the demo outlines were drawn by hand; this only fills them.
 
-Points are (col, row) in pixels with (0, 0) the upper left corner of the image, so that pixel
-(r, c) covers [c, c + 1] x [r, r + 1]. An object has `exterior` and `holes` (lists of rings; a ring
-is a list of points or an ellipse), may lie `behind` other objects (theirs is cut out of its mask),
-and may have an uncertain border (`ignore`: strokes of `width` pixels along `path`, value 128).
+Points are (col, row) in pixels with (0, 0) the upper left corner of the image, so that pixel (r, c) covers [c, c + 1] x
+[r, r + 1]. An object has `exterior` and `holes` (lists of rings; a ring is a list of points or an ellipse), may lie
+`behind` other objects (which are cut out of its mask), and may have an uncertain border (`ignore`: strokes of `width`
+pixels along `path`, value 128).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 HERE = Path(__file__).parent
-SUB = 8  # subpixels a side: a pixel is the object's when at least half of it is inside
+SUB = 8  # subpixels per side: a pixel is object if at least half of it is inside
 
 
 def ring_points(ring: Any) -> list[Any]:
@@ -32,7 +32,7 @@ def ring_points(ring: Any) -> list[Any]:
 
 
 def fill(size: Sequence[int], rings: Sequence[Any] = (), strokes: Sequence[Any] = ()) -> Any:
-    """Bool array (H, W): the pixels that rings and strokes cover by half or more."""
+    """Bool array (H, W): the pixels at least half covered by rings and strokes."""
     canvas = Image.new("1", (size[0] * SUB, size[1] * SUB))
     draw = ImageDraw.Draw(canvas)
     for ring in rings:

@@ -1,8 +1,8 @@
-"""Metrics of one prediction against one target, on arrays of any shape; of Boundary IoU (H, W).
+"""Metrics of one prediction against one target, on arrays of any shape; for Boundary IoU (H, W).
 
 All take `prediction`, float probabilities in [0, 1] (or bool), `target`, bool, and `ignore`, bool or None, of one
-shape; all raise `ValueError` where the shapes differ. A pixel is predicted as object where the prediction is greater
-than `threshold`. Ignored pixels are left out: nothing that the other arrays hold there matters.
+shape; all raise `ValueError` if the shapes differ. A pixel is predicted as object if its probability is above
+`threshold`. Ignored pixels are left out: the values of the other arrays there do not matter.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 DILATION_RATIO = 0.02
-"""The width of a boundary, as a part of the image's diagonal."""
+"""The width of a boundary, as a fraction of the image's diagonal."""
 
 
 class Confusion(NamedTuple):
-    """Numbers of counted pixels: object and predicted as such, predicted wrongly, missed, background in both."""
+    """Numbers of counted pixels: object found, background predicted as object, object missed, background in both."""
 
     true_positive: int
     false_positive: int
@@ -33,7 +33,7 @@ class Confusion(NamedTuple):
 
 
 def confusion(prediction: Values, target: Mask, ignore: Mask | None = None, threshold: float = 0.5) -> Confusion:
-    """How often what was predicted met what was wanted; the ratios below are of these four numbers TP, FP, FN, TN."""
+    """The agreement of prediction and target; the ratios below are of these four numbers TP, FP, FN, TN."""
     _check(prediction, target, ignore)
     predicted = prediction > np.float32(threshold)
     wanted, n_counted = target, target.size
@@ -46,7 +46,7 @@ def confusion(prediction: Values, target: Mask, ignore: Mask | None = None, thre
 
 
 def iou(prediction: Values, target: Mask, ignore: Mask | None = None, threshold: float = 0.5) -> float:
-    """Intersection over union (Jaccard): TP / (TP + FP + FN); 1 where nothing is predicted and nothing wanted.
+    """Intersection over union (Jaccard): TP / (TP + FP + FN); 1 if both masks are empty.
 
     Ignored pixels as in RITM (b9b4460, `get_iou`), which has no rule for the empty case.
     """
@@ -55,7 +55,7 @@ def iou(prediction: Values, target: Mask, ignore: Mask | None = None, threshold:
 
 
 def dice(prediction: Values, target: Mask, ignore: Mask | None = None, threshold: float = 0.5) -> float:
-    """Dice coefficient: 2 TP / (2 TP + FP + FN), which is F1; 1 where nothing is predicted and nothing wanted.
+    """Dice coefficient: 2 TP / (2 TP + FP + FN), which is F1; 1 if both masks are empty.
 
     Source: Dice, "Measures of the amount of ecologic association between species", Ecology 26(3), 1945.
     """
@@ -63,9 +63,9 @@ def dice(prediction: Values, target: Mask, ignore: Mask | None = None, threshold
 
 
 def precision(prediction: Values, target: Mask, ignore: Mask | None = None, threshold: float = 0.5) -> float:
-    """TP / (TP + FP): the part of what was predicted that is object.
+    """TP / (TP + FP): the fraction of the predicted pixels that are object.
 
-    Where nothing is predicted it is 1 if nothing was wanted, else 0. Source of this, `recall` and `f_beta`: van
+    If nothing is predicted, it is 1 if the target is empty, else 0. Source of this, `recall` and `f_beta`: van
     Rijsbergen, "Information Retrieval", 2nd edition, 1979, chapter 7.
     """
     tp, fp, fn, _ = confusion(prediction, target, ignore, threshold)
@@ -73,9 +73,9 @@ def precision(prediction: Values, target: Mask, ignore: Mask | None = None, thre
 
 
 def recall(prediction: Values, target: Mask, ignore: Mask | None = None, threshold: float = 0.5) -> float:
-    """TP / (TP + FN): the part of the object that was predicted.
+    """TP / (TP + FN): the fraction of the object that is predicted.
 
-    Where nothing is wanted it is 1 if nothing was predicted, else 0.
+    If the target is empty, it is 1 if nothing is predicted, else 0.
     """
     tp, fp, fn, _ = confusion(prediction, target, ignore, threshold)
     return _ratio(tp, tp + fn, float(fp == 0))
@@ -86,8 +86,8 @@ def f_beta(
 ) -> float:
     """(1 + beta^2) TP / ((1 + beta^2) TP + beta^2 FN + FP): recall counts `beta` times as much as precision.
 
-    It is the weighted harmonic mean of the two, 0 where either is 0; 1 where nothing is predicted and nothing wanted.
-    Raises `ValueError` where `beta` is not above 0.
+    It is the weighted harmonic mean of the two, 0 if either is 0; 1 if both masks are empty. Raises `ValueError` if
+    `beta` is not above 0.
     """
     if not beta > 0:
         raise ValueError(f"beta must be above 0, not {beta}")
@@ -97,7 +97,7 @@ def f_beta(
 
 
 def pixel_accuracy(prediction: Values, target: Mask, ignore: Mask | None = None, threshold: float = 0.5) -> float:
-    """(TP + TN) / (TP + FP + FN + TN): correct pixels over counted pixels, background included; 1 where none counts.
+    """(TP + TN) / (TP + FP + FN + TN): correct pixels over counted pixels, background included; 1 if none counts.
 
     Source: Long et al., arXiv 1411.4038, `pixel accuracy`, for two classes.
     """
@@ -116,14 +116,14 @@ def boundary_iou(
     """Boundary IoU of `prediction > threshold` and `target`: the IoU of the two masks' boundaries.
 
     The arrays are (H, W): `prediction` float probabilities or bool, `target` and `ignore` bool. A mask's boundary is
-    its pixels no farther than `boundary_width` from a pixel that is not object, rows and columns counted apart
-    (chessboard distance); what lies outside the image is not object, so that the image's border counts as a border.
-    Source: Cheng et al., arXiv 2103.16562, and its repository bowenc0221/boundary-iou-api (8006aa9,
-    `mask_to_boundary`): erosion by a square of 3 x 3 pixels, once for each pixel of that width.
+    its pixels no farther than `boundary_width` from background, in chessboard distance; outside the image is
+    background, so that the image's border counts as a border. Source: Cheng et al., arXiv 2103.16562, and its
+    repository bowenc0221/boundary-iou-api (8006aa9, `mask_to_boundary`): erosion by a square of 3 x 3 pixels, once per
+    pixel of that width.
 
-    Neither knows ignored pixels. Here an ignored pixel is object in neither mask, before boundaries are taken: whatever
-    the two say there never matters, and a prediction that is right everywhere else has 1. Where both masks are empty it
-    is 1. Raises `ValueError` where shapes differ.
+    Neither source defines ignored pixels. Here they become background in both masks before boundaries are taken: their
+    values never matter, and a prediction that is right everywhere else scores 1. If both masks are empty, it is 1.
+    Raises `ValueError` if shapes differ.
     """
     _check(prediction, target, ignore)
     if target.ndim != 2:
@@ -137,7 +137,7 @@ def boundary_iou(
 
 
 def _boundary(mask: Mask, width: int) -> Mask:
-    """The pixels of a mask (H, W) no farther than `width` from one that is not object."""
+    """The pixels of a mask (H, W) no farther than `width` from background."""
     outside = np.pad(mask, 1).astype(np.uint8)
     inner = cv2.erode(outside, np.ones((3, 3), np.uint8), iterations=width)[1:-1, 1:-1]
     boundary: Mask = mask & (inner == 0)
@@ -145,7 +145,7 @@ def _boundary(mask: Mask, width: int) -> Mask:
 
 
 def boundary_width(height: int, width: int, dilation_ratio: float = DILATION_RATIO) -> int:
-    """The width of a boundary in pixels: that part of the image's diagonal, rounded (half to even), at least 1.
+    """The width of a boundary in pixels: that fraction of the image's diagonal, rounded (half to even), at least 1.
 
     Source: boundary-iou-api 8006aa9, `mask_to_boundary`; 2 % of the diagonal is its default.
     """
@@ -153,7 +153,7 @@ def boundary_width(height: int, width: int, dilation_ratio: float = DILATION_RAT
 
 
 def mae(prediction: Values, target: Mask, ignore: Mask | None = None) -> float:
-    """Mean absolute error |p - t| of the probabilities over counted pixels; 0 where none counts.
+    """Mean absolute error |p - t| of the probabilities over counted pixels; 0 if none counts.
 
     Source: Perazzi et al., "Saliency Filters", CVPR 2012.
     """
@@ -161,7 +161,7 @@ def mae(prediction: Values, target: Mask, ignore: Mask | None = None) -> float:
 
 
 def mse(prediction: Values, target: Mask, ignore: Mask | None = None) -> float:
-    """Mean squared error (p - t)^2 of the probabilities over counted pixels; 0 where none counts.
+    """Mean squared error (p - t)^2 of the probabilities over counted pixels; 0 if none counts.
 
     Source: Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78(1), 1950.
     """

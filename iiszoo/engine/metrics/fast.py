@@ -1,4 +1,4 @@
-"""IoU and Boundary IoU of many predictions against one target, prepared once: `definitions.py`, many times as fast."""
+"""IoU and Boundary IoU of many predictions against one prepared target: equal to `definitions.py`, much faster."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class PreparedTarget:
-    """A target with all that is the same whatever is predicted; masks as in `packed_masks`. Made by `prepare`.
+    """A target with everything that does not depend on the prediction; masks as in `packed_masks`. Made by `prepare`.
 
-    `size` (H, W); `object` the target and `counted` all pixels, both without the ignored ones; `boundary` that of the
-    target, `radius` pixels wide.
+    `size` (H, W); `object` the target and `counted` all pixels, both without ignored ones; `boundary` the target's
+    boundary, `radius` pixels wide.
     """
 
     size: tuple[int, int]
@@ -40,7 +40,7 @@ class Score(NamedTuple):
 def prepare(
     target: NDArray[np.bool_], ignore: NDArray[np.bool_] | None = None, dilation_ratio: float = DILATION_RATIO
 ) -> PreparedTarget:
-    """A target (H, W) and its ignored pixels, made ready for `score`. Raises `ValueError` where shapes differ."""
+    """Prepare a target (H, W) and its ignored pixels for `score`. Raises `ValueError` if shapes differ."""
     if target.ndim != 2 or (ignore is not None and ignore.shape != target.shape):
         raise ValueError(f"target {target.shape} must be (H, W), and ignore of the same shape")
     height, width = target.shape
@@ -54,7 +54,7 @@ def prepare(
 def score(prediction: NDArray[np.float32], target: PreparedTarget, threshold: float = 0.5) -> Score:
     """`iou` and `boundary_iou` of a prediction (H, W), and whether it is sound.
 
-    Called after every click of every session: one pass over the prediction, all else on bits. Raises `ValueError` where
+    Called after every click of every session: one pass over the prediction, the rest on bits. Raises `ValueError` if
     the shapes differ.
     """
     if prediction.shape != target.size:

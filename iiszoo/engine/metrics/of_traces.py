@@ -1,4 +1,4 @@
-"""Metrics of a run: functions of its traces alone, so that a new one never needs the model again."""
+"""Metrics of a run: functions of its traces alone, so that a new metric never needs the model again."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ NOC_TARGETS = (0.80, 0.85, 0.90, 0.95)
 
 
 def noc(trace: Trace, target: float, max_clicks: int) -> int:
-    """Number of clicks: the first interaction after which IoU >= target, counted from 1; `max_clicks` where none is.
+    """Number of clicks: the first interaction after which IoU >= target, counted from 1; `max_clicks` if there is none.
 
-    A sample whose initial mask is good enough needs 0. Source: RITM b9b4460, `compute_noc_metric`.
+    It is 0 for a sample whose initial mask is good enough. Source: RITM b9b4460, `compute_noc_metric`.
     """
     if trace.error is None:
         if trace.initial_iou >= target:
@@ -29,19 +29,19 @@ def noc(trace: Trace, target: float, max_clicks: int) -> int:
 
 
 def reached(trace: Trace, target: float) -> bool:
-    """Whether IoU >= target at any time of the session."""
+    """Whether IoU >= target at any point of the session."""
     return trace.error is None and max([trace.initial_iou, *trace.iou]) >= target
 
 
 def iou_at(trace: Trace, k: int) -> float:
-    """IoU after click k (0: before the first); the last one where the session ended earlier, 0 where it failed."""
+    """IoU after click k (0: before the first); the last one if the session ended earlier, 0 if it failed."""
     if trace.error is not None:
         return 0.0
     return [trace.initial_iou, *trace.iou][: k + 1][-1]
 
 
 def boundary_iou_at(trace: Trace, k: int) -> float | None:
-    """As `iou_at`, for Boundary IoU; None where the trace lacks it: it was written before iiszoo measured it."""
+    """Like `iou_at`, for Boundary IoU; None if the trace lacks it: it was written before iiszoo measured it."""
     if trace.error is not None:
         return 0.0
     if trace.initial_boundary_iou is None:
@@ -52,23 +52,23 @@ def boundary_iou_at(trace: Trace, k: int) -> float | None:
 def iou_curve(traces: Sequence[Trace], max_clicks: int) -> list[float | None]:
     """Mean `iou_at` over samples after 0, 1, ... `max_clicks` clicks; None without traces.
 
-    A session ends where it is good enough, and counts with its last IoU from then on: curves of protocols with
-    different target IoU cannot be compared. RITM's curves (b9b4460, `evaluate_model.py --iou-analysis`) have target IoU
-    1, and begin at click 1.
+    A session ends when it is good enough, and counts with its last IoU from then on: curves of evaluation protocols
+    with different target IoUs cannot be compared. RITM's curves (b9b4460, `evaluate_model.py --iou-analysis`) have
+    target IoU 1 and begin at click 1.
     """
     return [_mean(iou_at(trace, k) for trace in traces) for k in range(max_clicks + 1)]
 
 
 def boundary_iou_curve(traces: Sequence[Trace], max_clicks: int) -> list[float | None]:
-    """Mean `boundary_iou_at`, as `iou_curve`; None where any trace lacks it: a part of the samples has another mean."""
+    """Mean `boundary_iou_at`, like `iou_curve`; None if any trace lacks it: some of the samples have another mean."""
     return [_mean(boundary_iou_at(trace, k) for trace in traces) for k in range(max_clicks + 1)]
 
 
 def area_under_curve(curve: Sequence[float | None]) -> float | None:
     """The normalised area under a curve of `iou_curve`: its mean over clicks 1 to max_clicks, in [0, 1].
 
-    Each click is a rectangle of width 1 and of the height reached with it; what was there before the first click does
-    not count. 1 means that every sample was perfect after one click. None where the curve is not known.
+    Each click is a rectangle of width 1, as high as the IoU reached with it; the IoU before the first click does not
+    count. 1 means that every sample is perfect after one click. None if the curve is unknown.
     """
     return _mean(curve[1:])
 
@@ -77,7 +77,7 @@ def seconds_per_click(traces: Sequence[Trace]) -> float:
     """SPC: all time spent (reading, encoding, model, robot and scoring) over all clicks; NaN without clicks.
 
     Source: RITM's SPC divides the elapsed time of the whole loop by the clicks. Here the parts are added up, so that
-    overlapping them, or stopping and resuming, does not change it.
+    neither overlapping them nor stopping and resuming changes it.
     """
     clicks = sum(len(trace.iou) for trace in traces)
     seconds = sum(
@@ -88,15 +88,15 @@ def seconds_per_click(traces: Sequence[Trace]) -> float:
 
 
 def metrics_of(traces: Sequence[Trace], max_clicks: int, target_iou: float) -> dict[str, Any]:
-    """Every result metric of a run that does not measure time, by name; order of `traces` does not matter.
+    """Every metric of a run that does not measure time, by name; the order of `traces` does not matter.
 
     - `noc85`: mean NoC@85, `noc85_std`: its standard deviation over samples (divided by their number);
-    - `nof85`: the number of samples whose NoC is `max_clicks`, as RITM counts (b9b4460, `compute_noc_metric`), which
-      includes those that get there with the last click; `nof85_strict`: those that never get there;
-    - `initial_iou`: the mean IoU of what the sessions started from, which is 0 where that is nothing;
+    - `nof85`: the number of samples whose NoC is `max_clicks`, as RITM counts (b9b4460, `compute_noc_metric`),
+      including those that reach the target with the last click; `nof85_strict`: those that never reach it;
+    - `initial_iou`: the mean IoU before the first click, 0 for a session that starts without a mask;
     - `iou`: `iou_curve`; `auc`: the area under it; `boundary_iou`: `boundary_iou_curve`.
 
-    NoC and NoF of a target above `target_iou` are None: the sessions ended before.
+    NoC and NoF of a target above `target_iou` are None: the sessions end before.
     """
     ordered = sorted(traces, key=lambda trace: trace.index)
     results: dict[str, Any] = {}
@@ -116,9 +116,8 @@ def metrics_of(traces: Sequence[Trace], max_clicks: int, target_iou: float) -> d
 
 
 def times_of(traces: Sequence[Trace]) -> dict[str, float | None]:
-    """Milliseconds: of the model and of the robot (scoring included) a click, median and p95; of the image's encoding.
-
-    `spc_seconds` is `seconds_per_click`.
+    """Milliseconds per click of the model and of the robot (scoring included), median and p95; of the image's encoding,
+    median; `spc_seconds` is `seconds_per_click`.
     """
     model = [1e3 * seconds for trace in traces for seconds in trace.model_seconds]
     robot = [1e3 * seconds for trace in traces for seconds in trace.robot_seconds]

@@ -1,9 +1,9 @@
-"""Masks of eight rows to a byte: thresholding, erosion and counting at a small part of the cost of a byte a pixel.
+"""Masks with eight rows per byte: thresholding, erosion and counting at a fraction of the cost of one byte per pixel.
 
 Pixel (r, c) of an (H, W) mask is bit r % 8 of `packed[r // 8, c]`; `packed` is uint8, C-contiguous, of ceil(H / 8) rows
-and of W columns rounded up to a multiple of 8, so that it is made of whole uint64 words; bits that are no pixel are 0.
-A step along a row is then a step of one byte, and a step along a column a shift within bytes: the inner loops have
-neither branches nor neighbours in other words, and a compiler makes vector instructions of them.
+and of W columns rounded up to a multiple of 8, so that it consists of whole uint64 words; padding bits are 0. A step
+along a row is then a step of one byte, and a step along a column a shift within bytes: the inner loops have neither
+branches nor neighbours in other words, so that compilers vectorise them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _EIGHT = np.uint64(8)
 
 @numba.njit(cache=True, nogil=True)
 def pack(values: Any, limit: Any) -> Any:
-    """`values > limit` of an (H, W) array, packed, and whether all values lie in [0, 1] (False where one is NaN)."""
+    """`values > limit` of an (H, W) array, packed, and whether all values lie in [0, 1] (False if one is NaN)."""
     height, width = values.shape
     packed = np.zeros(((height + 7) // 8, (width + 7) // 8 * 8), np.uint8)
     outside = np.zeros(width, np.uint8)
@@ -35,20 +35,20 @@ def pack(values: Any, limit: Any) -> Any:
 
 @numba.njit(cache=True, nogil=True)
 def erode(packed: Any, width: int, radius: int) -> Any:
-    """The pixels round which a square of 2 radius + 1 rows and columns is all object; outside the (H, `width`) mask
-    nothing is.
+    """The pixels whose square of 2 radius + 1 rows and columns is all object; outside the (H, `width`) mask is
+    background.
 
-    A run of n pixels that are all object and the run n further on make one of 2 n: each direction takes about
-    log2(2 radius + 1) steps.
+    A run of n object pixels and the run n further on make one of 2 n: each direction takes about log2(2 radius + 1)
+    steps.
     """
     n_rows, stride = packed.shape
     length = 2 * radius + 1
     one, other = packed.copy(), np.zeros_like(packed)
-    if width < length:  # nothing is left; and width - radius, below, might count from the end
+    if width < length:  # nothing is left; width - radius, below, could be negative
         return other
     n = 1
     flat, spare = one.reshape(-1), other.reshape(-1)
-    while 2 * n <= length:  # runs that go over the end of a row are wrong, and are not looked at below
+    while 2 * n <= length:  # runs across the end of a row are wrong, but not used below
         _both(flat, flat[n:], spare)
         flat, spare = spare, flat
         n *= 2
@@ -76,9 +76,9 @@ def _both(a: Any, b: Any, out: Any) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def _both_below(words: Any, n: int, n_words: int, out: Any) -> None:
-    """Each pixel & the pixel n rows below it; `n_words` are those of a row of bytes. Below the last row is nothing."""
+    """Each pixel & the pixel n rows below it; `n_words` per row of bytes. Below the last row is background."""
     bits = np.uint64(n % 8)
-    kept = _LOWEST_BITS * (np.uint64(0xFF) >> bits)  # what has not come over from the neighbouring byte
+    kept = _LOWEST_BITS * (np.uint64(0xFF) >> bits)  # bits that do not come from the neighbouring byte
     near, far = words[n // 8 * n_words :], words[(n // 8 + 1) * n_words :]
     for i in range(len(far)):
         below = (near[i] >> bits) & kept
@@ -92,7 +92,7 @@ def _both_below(words: Any, n: int, n_words: int, out: Any) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def _lower(words: Any, n: int, n_words: int, out: Any) -> None:
-    """Each pixel moved n rows down; nothing comes in from above."""
+    """Each pixel moved n rows down; background enters from above."""
     bits = np.uint64(n % 8)
     kept = _LOWEST_BITS * ((np.uint64(0xFF) << bits) & np.uint64(0xFF))
     out[: n // 8 * n_words] = 0
@@ -120,7 +120,7 @@ def overlap(a: Any, b: Any) -> tuple[int, int]:
 
 @numba.njit(cache=True, nogil=True)
 def _n_ones(word: Any) -> Any:
-    """The number of bits set, by sums of neighbours: compilers know the form, and make one instruction of it."""
+    """The number of bits set, by sums of neighbours: compilers recognise the form and emit one instruction."""
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
     word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)

@@ -1,1 +1,1 @@
-"""What a benchmark shows: the table, the page with its charts and pictures, and published figures."""
+"""How results are shown: the table, the page with its charts and pictures, and published figures."""

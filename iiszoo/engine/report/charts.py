@@ -1,4 +1,4 @@
-"""The geometry of the report page's charts, in the units of their SVG; the template draws it."""
+"""The geometry of the report page's charts, in SVG units; the template draws them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _CURVES_HEIGHT = 320
 _GROUPED_HEIGHT = 266
 _SMALL_HEIGHT, _SMALL_GAP = 44, 26
 _NEVER = 44
-"""The least width at the right that is kept for the samples that never reached the goal, to set them apart."""
+"""The least width at the right for the samples that never reached the goal, set apart from the others."""
 MOST_GROUPED = 4
-"""More models than this get a small histogram each: bars side by side would be too thin to read."""
+"""With more models than this, each has a small histogram: bars side by side would be too thin to read."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """One run as the charts see it. `style` is a number that stands for its colour and marker, equal on every chart."""
+    """One run in the charts. `style` is a number for its colour and marker, the same on every chart."""
 
     label: str
     style: int
@@ -41,7 +41,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Tick:
-    """A labelled place on an axis."""
+    """A labelled position on an axis."""
 
     at: float
     text: str
@@ -49,7 +49,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Point:
-    """A measured value; `text` says what it is."""
+    """A measured value; `text` describes it."""
 
     x: float
     y: float
@@ -58,7 +58,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """One model's curve: `path` is an SVG path through all of it, `points` are those that lie on the chart."""
+    """One model's curve: `path` is an SVG path through all its points, `points` are those on the chart."""
 
     style: int
     path: str
@@ -78,7 +78,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Bar:
-    """A share of a run's samples; `failed`: of those that never reached the IoU."""
+    """A share of a run's samples; `failed`: those that never reached the IoU."""
 
     x: float
     y: float
@@ -91,7 +91,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Panel:
-    """Bars over one base line; `title` names the model where the panel has only one."""
+    """Bars on one base line; `title` names the model if the panel has only one."""
 
     top: float
     base: float
@@ -111,7 +111,7 @@ class Histogram:
 
 
 def curves(series: Sequence[Series]) -> Curves:
-    """Mean IoU over clicks, one line a run. The y axis begins below the lowest mean after the first click."""
+    """Mean IoU over clicks, one line per run. The y axis begins below the lowest mean after the first click."""
     most = max(one.max_clicks for one in series)
     after_first = [value for one in series for value in one.summary["metrics"]["iou"][1:] if value is not None]
     lowest = min(0.8, math.floor(10 * min(after_first, default=0.0)) / 10)
@@ -148,7 +148,7 @@ def _line(one: Series, x: Callable[[float], float], y: Callable[[float], float],
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where the bars of `first` ... `last` clicks stand, and, at column None, those of "never"."""
+    """The positions of the bars for `first` ... `last` clicks and, as column None, for "never"."""
 
     first: int
     last: int
@@ -165,7 +165,7 @@ class _Columns:
 
 
 def histogram(series: Sequence[Series]) -> Histogram:
-    """NoC@90 of every sample, or NoC at the lowest IoU at which one of the runs ends, where that is lower."""
+    """NoC@90 of every sample, or NoC at the lowest target IoU of the runs, if that is lower."""
     goal = min(0.90, *(one.target_iou for one in series))
     counts = [_counts(one, goal) for one in series]
     shares = [n / len(one.traces) for one, count in zip(series, counts, strict=True) for n in count.values()]
@@ -201,7 +201,7 @@ def _counts(one: Series, goal: float) -> dict[int | None, int]:
 def _bars(
     group: Sequence[tuple[Series, dict[int | None, int]]], goal: float, columns: _Columns, base: float, scale: float
 ) -> list[Bar]:
-    """Bars of runs side by side, of `scale` x their share of the samples; a bar stands on `base`."""
+    """Bars of runs side by side, standing on `base`, as high as `scale` x their share of the samples."""
     width = 0.84 * columns.width / len(group)
     bars = []
     for i, (one, count) in enumerate(group):
@@ -210,8 +210,8 @@ def _bars(
             when = "never" if column is None else f"after {_count(column, 'click')}"
             text = f"{one.label}: {n} of {_count(len(one.traces), 'sample')} reach IoU {goal:.2f} {when}"
             x = columns.middle(column) + (i - len(group) / 2) * width
-            place = (round(x, 1), round(base - height, 1), round(width, 1), round(height, 1))
-            bars.append(Bar(*place, one.style, column is None, text))
+            box = (round(x, 1), round(base - height, 1), round(width, 1), round(height, 1))
+            bars.append(Bar(*box, one.style, column is None, text))
     return bars
 
 

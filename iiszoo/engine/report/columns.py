@@ -1,4 +1,4 @@
-"""The metrics that a table can show, by name: where each lies in a summary, its title, form and meaning."""
+"""The metrics that a table can show, by name: where each is in a summary, its title, format and meaning."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ KNOWN = (
 
 @dataclass(frozen=True)
 class Column:
-    """A metric in a table. `value(summary)` is its figure, None where that is not known, and `form(figure)` how it is
-    written; `meaning` says what a reader may not know; `published`: papers state it, and a figure of theirs may stand
-    beside it.
+    """A metric in a table. `value(summary)` is its figure, None if unknown, and `form(figure)` formats it; `meaning`
+    explains it to the reader; `published`: papers state it, and their figure may stand beside it.
     """
 
     title: str
@@ -34,7 +33,7 @@ class Column:
 
 
 def chosen(text: str) -> tuple[str, ...]:
-    """The metrics that a user wrote as `noc85,nof90_strict,biou@5`. Raises `BadOption`, naming all that are known."""
+    """The metrics in a user's `noc85,nof90_strict,biou@5`. Raises `BadOption`, naming all known metrics."""
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
         column(name)
@@ -42,21 +41,19 @@ def chosen(text: str) -> tuple[str, ...]:
 
 
 def column(name: str) -> Column:
-    """The column of a metric. Raises `BadOption` for a name that is not known, naming those that are."""
+    """The column of a metric. Raises `BadOption` for an unknown name, naming all known metrics."""
     found = _TIMES.get(name) or _counted(name) or _after_clicks(name)
     if name == "auc":
         found = Column("AuC", lambda summary: _metric(summary, "auc"), _percent, "AuC: mean of IoU@1, IoU@2, ... in %")
     if name == "initial_iou":
-        found = Column(
-            "initial IoU", initial_iou, _percent, "initial IoU: of the masks that sessions started from, in %"
-        )
+        found = Column("initial IoU", initial_iou, _percent, "initial IoU: of the masks that sessions start from, in %")
     if found is None:
-        raise BadOption(f"no metric is called {name!r}; known are {KNOWN}")
+        raise BadOption(f"no metric is called {name!r}; metrics: {KNOWN}")
     return found
 
 
 def initial_iou(summary: dict[str, Any]) -> float | None:
-    """The mean IoU of the masks that a run's sessions started from; None where they started from nothing."""
+    """The mean IoU of the masks that a run's sessions start from; None if they start without."""
     found = _metric(summary, "initial_iou")
     return found if found or INITIAL in parse_name(summary["dataset"]).options else None
 
@@ -67,7 +64,7 @@ _COUNTED: dict[str, tuple[str, str, bool]] = {
     "nof": ("NoF@{}", "NoF: samples that took all clicks", False),
     "nof_strict": ("NoF@{} strict", "NoF strict: samples that never reached the IoU", False),
 }
-"""Title, meaning, and whether papers state it, of what is counted until an IoU is reached."""
+"""Title, meaning, and whether papers state it, of each metric that counts until an IoU is reached."""
 
 
 def _counted(name: str) -> Column | None:
@@ -81,7 +78,7 @@ def _counted(name: str) -> Column | None:
 
 
 def _after_clicks(name: str) -> Column | None:
-    """`iou@5` and `biou@5`: values of a curve; those past the last click are not known."""
+    """`iou@5` and `biou@5`: values of a curve; those past the last click are unknown."""
     found = re.fullmatch(r"(b?)iou@(\d+)", name)
     if found is None:
         return None
@@ -126,5 +123,5 @@ _TIMES = {
     "robot_ms_median": _time("robot ms/click", "robot_ms_median", "robot: choosing a click and scoring"),
     "robot_ms_p95": _time("robot ms/click p95", "robot_ms_p95", "p95: 95th percentile"),
     "init_ms_median": _time("init ms", "init_ms_median", "init: the image's encoding, divided by its samples"),
-    "spc_seconds": _time("SPC s", "spc_seconds", "SPC: seconds a click, everything included"),
+    "spc_seconds": _time("SPC s", "spc_seconds", "SPC: seconds per click, everything included"),
 }

@@ -1,4 +1,4 @@
-"""The report: one HTML page that holds everything it shows and opens without a network."""
+"""The report: one self-contained HTML page that opens without a network."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Result = tuple[dict[str, Any], Sequence[Trace]]
 
 @dataclass(frozen=True)
 class Figure:
-    """What a run says of one IoU: NoC and its spread, NoF, samples that never got there; None: not known."""
+    """A run's figures at one IoU: NoC and its spread, NoF, samples that never reached it; None: unknown."""
 
     goal: int
     noc: float | None
@@ -65,10 +65,10 @@ class DatasetView:
 
 
 def render(results: Sequence[Result], root: Path | None = None) -> str:
-    """The page of `results`: (summary, traces) of each run, as `engine.runs.summary.read` gives them.
+    """The page of `results`: (summary, traces) of each run, as `engine.runs.summary.read` returns them.
 
-    `root` is where the datasets lie, for the pictures of the worst samples; where one cannot be read, the page says
-    why, and lacks nothing else.
+    `root` contains the datasets, for the pictures of the worst samples; if a dataset cannot be read, the page says why
+    and is otherwise complete.
     """
     series = _series(results)
     anchors = {id(one): f"run-{i}" for i, one in enumerate(series, 1)}
@@ -106,9 +106,9 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
 
 
 def write(path: Path, html: str) -> None:
-    """Write the page in one step: a reader sees the old one or the new one. Missing directories are made.
+    """Write the page in one step: a reader sees the old one or the new one. Missing directories are created.
 
-    Raises `RunError` where it cannot be written.
+    Raises `RunError` if it cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def write(path: Path, html: str) -> None:
 
 
 def _series(results: Sequence[Result]) -> list[Series]:
-    """Every run with its label, and one style a label."""
+    """Every run with its label, and one style per label."""
     labels = table.labels([summary for summary, _ in results])
     styles = {label: i for i, label in enumerate(dict.fromkeys(labels))}
     return [
@@ -127,8 +127,8 @@ def _series(results: Sequence[Result]) -> list[Series]:
 
 
 def _whereabouts(summary: dict[str, Any], root: Path | None) -> tuple[str, Path | None]:
-    """The dataset's id and root: where it lay when the run was made, unless a root is given. No picture shows the
-    initial masks, so that these need not be there.
+    """The dataset's id and root: where it was when the run was made, unless a root is given. Pictures do not show the
+    initial masks, so these need not exist.
     """
     dataset, known = parse_name(summary["dataset"]).without(INITIAL), summary.get("provenance", {})
     place = known.get("dataset_place")
@@ -136,7 +136,7 @@ def _whereabouts(summary: dict[str, Any], root: Path | None) -> tuple[str, Path 
         return str(dataset), root
     if not dataset.argument:
         return str(dataset), Path(unescaped(place))
-    images = known.get("dataset_root")  # whose images may lie apart from what the argument names
+    images = known.get("dataset_root")  # the images may be outside the path that the argument names
     return str(replace(dataset, argument=unescaped(place))), Path(unescaped(images)) if images else None
 
 
@@ -145,7 +145,7 @@ def _open_album(dataset: str, root: Path | None) -> Album | IISZooError:
         return Album(load_dataset(dataset, root))
     except IISZooError as error:
         return error
-    except (OSError, ValueError) as error:  # a place without permission; one that no path can have
+    except (OSError, ValueError) as error:  # permission denied; not a valid path
         return DatasetError(f"dataset {dataset} cannot be read ({error})")
 
 
@@ -178,14 +178,14 @@ def _figures(summary: dict[str, Any]) -> list[Figure]:
 
 
 def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """Where the run comes from, as (name, value); what is not known is left out."""
+    """The run's provenance as (name, value), without what is unknown."""
     known = summary.get("provenance", {})
     model, environment = known.get("model", {}), known.get("environment", {})
     rules, times, start = summary["protocol"], summary["times"], initial_iou(summary)
     facts = {
         "Model": _joined({"": summary["model"], "code": model.get("code"), "options": model.get("options")}),
         "Weights": ", ".join(model.get("weights", [])) or None,
-        "Protocol": _joined(
+        "Evaluation protocol": _joined(
             {"": rules["name"], "hash": rules["hash"], **{k: v for k, v in rules.items() if k != "name"}}
         ),
         "Dataset": _joined({"": summary["dataset"], "samples": summary["n_samples"]}),
@@ -199,23 +199,23 @@ def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
         "Plugins": ", ".join(sorted(set(environment.get("plugins", {}).values()))),
         "Command": shlex.join(environment.get("argv", [])),
         "Run": ", ".join(f"{began} to {ended}" for began, ended in times.get("invocations", [])),
-        "Model time": _milliseconds(times, "model", "a click"),
-        "Robot time": _milliseconds(times, "robot", "a click, scoring included"),
-        "Encoding": _milliseconds(times, "init", "an image, divided by its samples"),
-        "SPC": None if times["spc_seconds"] is None else f"{times['spc_seconds']:.3g} s a click, everything included",
+        "Model time": _milliseconds(times, "model", "per click"),
+        "Robot time": _milliseconds(times, "robot", "per click, scoring included"),
+        "Encoding": _milliseconds(times, "init", "per image, divided by its samples"),
+        "SPC": None if times["spc_seconds"] is None else f"{times['spc_seconds']:.3g} s per click, everything included",
         "Directory": summary.get("directory"),
     }
     return [(name, str(value)) for name, value in facts.items() if value]
 
 
 def _joined(values: dict[str, Any]) -> str:
-    """`name value, name value`; without those that are empty."""
+    """`name value, name value`, without empty values."""
     shown = {name: value for name, value in values.items() if value is not None and value not in ({}, [])}
     return ", ".join(f"{name.replace('_', ' ')} {value}".strip() for name, value in shown.items())
 
 
-def _milliseconds(times: dict[str, Any], what: str, of: str) -> str | None:
+def _milliseconds(times: dict[str, Any], what: str, per: str) -> str | None:
     median, p95 = times[f"{what}_ms_median"], times.get(f"{what}_ms_p95")
     if median is None:
         return None
-    return f"{median:.3g} ms {of} (median{'' if p95 is None else f'; 95th percentile {p95:.3g} ms'})"
+    return f"{median:.3g} ms {per} (median{'' if p95 is None else f'; 95th percentile {p95:.3g} ms'})"

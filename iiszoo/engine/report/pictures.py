@@ -1,4 +1,4 @@
-"""The samples that went worst, as pictures: image, target, final mask and clicks."""
+"""Pictures of the worst samples: image, target, final mask and clicks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
 
 LONGEST_SIDE = 480
-"""Pixels of an embedded image."""
+"""The most rows or columns of an embedded image."""
 _QUALITY = 80
 _BOX = (360, 270)
 """CSS pixels (width, height) of a picture on a wide page; click marks are sized for it."""
@@ -28,7 +28,7 @@ _BOX = (360, 270)
 
 @dataclass(frozen=True)
 class Mark:
-    """A click at the middle of its pixel, in pixels of the image; `number` counts the session's clicks from 1."""
+    """A click at the centre of its pixel, in pixels of the image; `number` counts the session's clicks from 1."""
 
     x: float
     y: float
@@ -39,7 +39,7 @@ class Mark:
 @dataclass(frozen=True)
 class Picture:
     """`width`, `height` and the paths (SVG) in pixels of the original image; `image` a data URI of a smaller one;
-    `unit` the pixels of the image that are about one CSS pixel on the page.
+    `unit` the number of image pixels in about one CSS pixel of the page.
     """
 
     width: int
@@ -52,7 +52,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample of the page; `picture` is None where it cannot be shown."""
+    """One sample of the page; `picture` is None if it cannot be shown."""
 
     trace: Trace
     caption: str
@@ -61,7 +61,7 @@ class Sample:
 
 
 def worst(traces: Sequence[Trace], target_iou: float, max_clicks: int, n: int) -> list[Trace]:
-    """The `n` worst: those that the model failed in, then by NoC at `target_iou`, then by final IoU."""
+    """The `n` worst: those in which the model failed, then by NoC at `target_iou`, then by final IoU."""
 
     def badness(trace: Trace) -> tuple[bool, int, bool, float]:
         never = not reached(trace, target_iou)
@@ -71,7 +71,7 @@ def worst(traces: Sequence[Trace], target_iou: float, max_clicks: int, n: int) -
 
 
 def caption(trace: Trace, target_iou: float, max_clicks: int) -> str:
-    """NoC@90 (and at the target, if that is another), final IoU, number of clicks."""
+    """NoC@90 (and at the target IoU, if it differs), final IoU, number of clicks."""
     parts = []
     for goal in sorted({min(0.90, target_iou), target_iou}):
         late = "" if reached(trace, goal) else ", not reached"
@@ -89,7 +89,7 @@ def marks(trace: Trace) -> list[Mark]:
 
 
 class Album:
-    """Pictures of one dataset's samples; an image that several runs show is read once."""
+    """Pictures of one dataset's samples; a sample that several runs show is read once."""
 
     def __init__(self, dataset: EvaluationDataset) -> None:
         self._dataset = dataset
@@ -97,7 +97,7 @@ class Album:
         self._read: dict[str, tuple[tuple[int, int], str, str]] = {}
 
     def picture(self, trace: Trace) -> Picture:
-        """Raises `DatasetError` where the dataset is no longer the one of the run, `RunError` for a damaged mask."""
+        """Raises `DatasetError` if the dataset has changed since the run, `RunError` if the mask is damaged."""
         if trace.sample not in self._read:
             self._read[trace.sample] = self._image_and_target(trace)
         (height, width), image, target = self._read[trace.sample]
@@ -128,7 +128,7 @@ def _final_mask(trace: Trace) -> NDArray[np.bool_]:
 
 
 def jpeg(image: NDArray[np.uint8]) -> str:
-    """An RGB image as a data URI of a JPEG of at most `LONGEST_SIDE` pixels."""
+    """An RGB image as the data URI of a JPEG whose longer side has at most `LONGEST_SIDE` pixels."""
     height, width = image.shape[:2]
     scale = min(1.0, LONGEST_SIDE / max(height, width))
     small = cv2.resize(
@@ -141,9 +141,9 @@ def jpeg(image: NDArray[np.uint8]) -> str:
 
 
 def outline(mask: NDArray[np.bool_]) -> str:
-    """The borders of a mask, holes too, as an SVG path through the middles of its border pixels (rule: evenodd).
+    """The borders of a mask and its holes, as an SVG path through the centres of border pixels (fill rule: evenodd).
 
-    Simplified to what can be seen at `LONGEST_SIDE`.
+    Simplified to what is visible at `LONGEST_SIDE`.
     """
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     tolerance = 0.6 * max(1.0, max(mask.shape) / LONGEST_SIDE)

@@ -12,7 +12,7 @@ import iiszoo
 
 @dataclass(frozen=True)
 class Published:
-    """One figure. `metric` is a name of `engine.metrics.metrics_of`, such as `noc90`; `robot` made the clicks."""
+    """One figure. `metric` is a name from `engine.metrics.metrics_of`, such as `noc90`; `robot` made the clicks."""
 
     model: str
     dataset: str
@@ -25,9 +25,9 @@ class Published:
 @cache
 def _table() -> dict[tuple[str, str, str], Published]:
     package = Path(iiszoo.__file__).parent
-    # in a wheel the table lies inside the package, in a checkout (also an editable install) in benchmarks/
-    places = (package / "published.csv", package.parent / "benchmarks" / "published.csv")
-    path = next(place for place in places if place.is_file())
+    # a wheel has the table inside the package, a checkout (also an editable install) in benchmarks/
+    paths = (package / "published.csv", package.parent / "benchmarks" / "published.csv")
+    path = next(path for path in paths if path.is_file())
     with path.open(newline="", encoding="utf-8") as file:
         rows = [
             Published(**{**row, "value": float(row["value"]), "robot": row["robot"] or "ritm"})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The table that people compare models by: one row a run, published figures beside the measured ones."""
+"""The table for comparing models: one row per run, published figures beside the measured ones."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from iiszoo.names import parse_name
 from iiszoo.registry import resolve_model
 
 METRICS = ("noc85", "noc90", "nof90", "iou@1", "iou@5", "model_ms_median")
-"""What the table shows unless other metrics are chosen; `table_columns` knows them all."""
+"""What the table shows unless other metrics are chosen; `report.columns.KNOWN` names all."""
 BRACKETS = "(in brackets: as published)"
 STARRED = "* the model was trained on this dataset"
 BLIND = "the first click is on the error of the initial mask, but the model cannot read that mask"
 
 
 def columns(names: Sequence[str] = METRICS) -> tuple[str, ...]:
-    """The titles of the columns. Raises `BadOption` for a metric that is not known, naming those that are."""
+    """The titles of the columns. Raises `BadOption` for an unknown metric, naming all known ones."""
     return ("model", "dataset", "n", *(column(name).title for name in names))
 
 
@@ -30,30 +30,30 @@ COLUMNS = columns()
 
 
 def metrics_for(summaries: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    """`METRICS`, and in front of them how good the initial masks were, where any run had some."""
+    """`METRICS`, after the IoU of the initial masks if any run had some."""
     return ("initial_iou", *METRICS) if any(initial_iou(summary) for summary in summaries) else METRICS
 
 
 def rows(summaries: Sequence[dict[str, Any]], names: Sequence[str] = METRICS) -> list[list[str]]:
-    """The cells of every run, in the order of `columns(names)`; a dash where a figure is not known.
+    """The cells of every run, in the order of `columns(names)`; a dash for an unknown figure.
 
-    `n` says how many samples are done, and of how many where some are missing. A published figure stands in brackets
-    beside a NoC where the run is comparable: complete, the robot `ritm`, 20 clicks, the model's own threshold and
+    `n` is the number of samples done, with the total if some are missing. A published figure stands in brackets beside
+    a NoC if the run is comparable: complete, the published figure's robot, 20 clicks, the model's own threshold and
     weights. IoU, Boundary IoU and AuC are in percent; ms/click is the median time of the model.
     """
     return [_row(label, summary, names) for label, summary in zip(labels(summaries), summaries, strict=True)]
 
 
 def labels(summaries: Sequence[dict[str, Any]]) -> list[str]:
-    """A name for every run that no other run on its dataset has: the model's id, where that is enough."""
+    """A label for every run, unique on its dataset: the model's id, if that is enough."""
     named = []
     for summary in summaries:
         rivals = [other for other in summaries if other["dataset"] == summary["dataset"]]
-        named.append(next(name(summary) for name in _NAMINGS if _tells_apart(name, summary, rivals)))
+        named.append(next(name(summary) for name in _NAMINGS if _is_unique(name, summary, rivals)))
     return named
 
 
-# from the shortest name of a run to one that no other run has
+# from the shortest label of a run to one that no other run has
 _NAMINGS: tuple[Callable[[dict[str, Any]], str], ...] = (
     lambda summary: str(summary["model"]),
     lambda summary: f"{summary['model']} ({summary['protocol']['name']})",
@@ -62,14 +62,14 @@ _NAMINGS: tuple[Callable[[dict[str, Any]], str], ...] = (
 )
 
 
-def _tells_apart(
+def _is_unique(
     name: Callable[[dict[str, Any]], str], summary: dict[str, Any], rivals: Sequence[dict[str, Any]]
 ) -> bool:
     return name is _NAMINGS[-1] or Counter(map(name, rivals))[name(summary)] == 1
 
 
 def notes(summaries: Sequence[dict[str, Any]], names: Sequence[str] = METRICS) -> list[str]:
-    """The lines that belong under the table: what its columns mean, which runs are incomplete or had failures."""
+    """The lines under the table: what its columns mean, which runs are incomplete or had failures."""
     meanings = [meaning for name in names if (meaning := column(name).meaning)]
     brackets = [BRACKETS] if any(column(name).published for name in names) else []
     lines = ["; ".join([*dict.fromkeys(meanings), *brackets])] if meanings else []
@@ -92,7 +92,7 @@ def notes(summaries: Sequence[dict[str, Any]], names: Sequence[str] = METRICS) -
 
 
 def published_beside(summary: dict[str, Any], metric: str) -> Published | None:
-    """The published figure that a run's own can be compared with, or None."""
+    """The published figure that is comparable with a run's own, or None."""
     rules = summary["protocol"]
     own = summary.get("provenance", {}).get("model", {}).get("weights", [])
     card = _card(summary["model"])
@@ -134,7 +134,7 @@ def _trained_on(summary: dict[str, Any]) -> bool:
 
 
 def _blind_to_masks(summary: dict[str, Any]) -> bool:
-    """Whether sessions started from masks that the model's card says it cannot use, and no merge kept them."""
+    """Whether sessions start from masks that, by its card, the model cannot use, and no merge keeps them."""
     card = _card(summary["model"])
     merged = MERGE in summary.get("provenance", {}).get("model", {}).get("options", {})
     return card is not None and "mask" not in card.prompts and not merged and initial_iou(summary) is not None
@@ -150,6 +150,6 @@ def _card(model: str) -> ModelCard | None:
 def _rules(summary: dict[str, Any]) -> str:
     rules = summary["protocol"]
     return (
-        f"protocol {rules['name']} ({rules['hash']}): robot {rules['robot']}, at most {rules['max_clicks']} clicks, "
-        f"until IoU {rules['target_iou']:.2f}, threshold {rules['threshold']}"
+        f"evaluation protocol {rules['name']} ({rules['hash']}): robot {rules['robot']}, at most "
+        f"{rules['max_clicks']} clicks, until IoU {rules['target_iou']:.2f}, threshold {rules['threshold']}"
     )

@@ -1,1 +1,1 @@
-"""What a benchmark keeps: run directories, traces, summaries, provenance, and the check of a dataset before a run."""
+"""What a benchmark stores: run directories, traces, summaries, provenance; and the check of a dataset before a run."""

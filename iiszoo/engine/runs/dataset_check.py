@@ -1,11 +1,11 @@
-"""Looking at a whole dataset before a run begins: every broken sample is reported at once, by file name."""
+"""The check of a whole dataset before a run: all broken samples are reported at once, by file name."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,20 +15,18 @@ from iiszoo.data.inspection import UNSEEN, Inspection, file_digest, image_digest
 from iiszoo.engine.grouping import by_image
 from iiszoo.errors import DatasetError
 from iiszoo.file_names import for_hash
+from iiszoo.progress import Progress
 
 _READERS = 2
-
-Progress = Callable[[int, int], None]
-"""Called as `progress(done, total)`, in samples."""
 
 
 @dataclass(frozen=True)
 class Checked:
     """A dataset that has been read.
 
-    `ids` are those of all samples, `groups` their indices by image. `fingerprint` is a sha256 over the ids, images and
-    targets of all samples, `initial` one over the ids and the masks that sessions start from, None where they start
-    from nothing (`iiszoo.data.inspection` has the rule). `broken` maps the samples that cannot be used to the reason.
+    `ids` are the ids of all samples, `groups` their indices by image. `fingerprint` is a sha256 over the ids, images
+    and targets of all samples, `initial` one over the ids and the masks that sessions start from, None if there are
+    none (the rule is in `iiszoo.data.inspection`). `broken` maps unusable samples to the reason.
     """
 
     dataset: EvaluationDataset
@@ -45,8 +43,8 @@ class Checked:
 
 
 def survey(dataset: EvaluationDataset, limit: int | None, progress: Progress) -> Checked:
-    """Read every mask and hash every image; the images of the first `limit` samples (None: of all), of which alone
-    faults are reported, are decoded too, each once.
+    """Read every mask and hash every image. Faults are reported for the first `limit` samples only (None: for all),
+    whose images are also decoded, once each.
 
     Raises `DatasetError` if there are no samples, or two with the same id.
     """
@@ -54,13 +52,13 @@ def survey(dataset: EvaluationDataset, limit: int | None, progress: Progress) ->
     total = len(ids)
     if total == 0:
         raise DatasetError(
-            f"dataset {dataset.name} in {dataset.place} has no samples; `iiszoo show` says what it must hold"
+            f"dataset {dataset.name} in {dataset.place} has no samples; `iiszoo show` says what it must contain"
         )
     twice = sorted(id for id, n in Counter(ids).items() if n > 1)
     if twice:
         raise DatasetError(
-            f"dataset {dataset.name} in {dataset.place}: two samples share one id, so that results could not be told "
-            f"apart: {', '.join(twice)}; rename their files"
+            f"dataset {dataset.name} in {dataset.place}: several samples share an id, so their results would be mixed "
+            f"up: {', '.join(twice)}; rename their files"
         )
     groups = by_image(dataset)
     selected = range(total if limit is None else min(limit, total))
@@ -98,23 +96,23 @@ def _joined(lines: Iterable[str]) -> str:
     return content.hexdigest()
 
 
-def check(dataset: EvaluationDataset, limit: int | None, skip_broken: bool, progress: Progress) -> Checked:
+def survey_for_run(dataset: EvaluationDataset, limit: int | None, skip_broken: bool, progress: Progress) -> Checked:
     """`survey` for a run. Raises `DatasetError` that lists every sample that cannot be evaluated, unless `skip_broken`,
-    and in any case where none can.
+    and in any case if none can.
     """
     found = survey(dataset, limit, progress)
     selected = found.total if limit is None else min(limit, found.total)
     if len(found.broken) == selected or (found.broken and not skip_broken):
         listed = "\n  ".join(found.broken.values())
-        way_out = "mend them" if skip_broken else "mend them, or leave them out with --skip-broken"
+        remedy = "fix them" if skip_broken else "fix them, or leave them out with --skip-broken"
         raise DatasetError(
-            f"dataset {dataset.name}: {len(found.broken)} of {selected} samples cannot be used; {way_out}:\n  {listed}"
+            f"dataset {dataset.name}: {len(found.broken)} of {selected} samples cannot be used; {remedy}:\n  {listed}"
         )
     return found
 
 
 def differences(card: DatasetCard, n_samples: int | None, fingerprint: str | None) -> list[str]:
-    """What tells a copy of a dataset from the published one, by number of samples and fingerprint (None: not known)."""
+    """How a copy of a dataset differs from the published one, in number of samples and fingerprint (None: unknown)."""
     found = []
     if None not in (n_samples, card.n_samples) and n_samples != card.n_samples:
         found.append(f"{n_samples} samples instead of {card.n_samples}")
@@ -124,10 +122,10 @@ def differences(card: DatasetCard, n_samples: int | None, fingerprint: str | Non
 
 
 def verify(dataset: EvaluationDataset, card: DatasetCard, progress: Progress) -> int | None:
-    """Hold a dataset that was just fetched against what its card states, number of samples and fingerprint. Returns the
-    number, None where the card states none: to count them may take long.
+    """Compare a dataset that was just fetched with its card: number of samples and fingerprint. Returns the number,
+    None if the card states none: counting may take long.
 
-    Raises `DatasetError` that says in what it differs.
+    Raises `DatasetError` that says what differs.
     """
     n_samples = None if card.n_samples is None else len(dataset)
     fingerprint = None if card.fingerprint is None else survey(dataset, 0, progress).fingerprint

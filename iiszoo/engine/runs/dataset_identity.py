@@ -1,9 +1,9 @@
-"""What a run's identity says of its data: the dataset, and apart from it the masks that sessions start from.
+"""The data in a run's identity: the dataset and, apart from it, the masks that sessions start from.
 
     "dataset": {"id": "grabcut", "n_samples": 50, "fingerprint": ...}
     "initial": {"what": "perturb:seed=0,iou=0.75-0.85", "fingerprint": ...}
 
-A correction and a run from nothing are of the same `dataset`; without `initial` sessions start from nothing.
+A correction run and a run from scratch have the same `dataset`; without `initial`, sessions start from no mask.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from iiszoo.data.initial_masks import INITIAL
 from iiszoo.names import parse_name
 
 OWN = "own"
-"""`what` of masks that the dataset has itself, as `davis585-sp` has."""
+"""`what` of masks that belong to the dataset, as in `davis585-sp`."""
 
 
 def identity_of(
     dataset: str, n_samples: int | None = None, fingerprint: str | None = None, initial: str | None = None
 ) -> dict[str, Any]:
-    """The part of an identity, from a dataset's name and what was found in it; what is not known yet is left out.
+    """The data in an identity, from a dataset's name and content; what is not known yet is left out.
 
     `initial`: the fingerprint of the masks that sessions start from.
     """
@@ -37,6 +37,6 @@ def identity_of(
 
 
 def name_of(identity: dict[str, Any]) -> str:
-    """The dataset's name with the masks that sessions start from, as `load_dataset` takes it."""
+    """The dataset's name with the masks that sessions start from, as `load_dataset` accepts it."""
     id, what = identity["dataset"]["id"], identity.get("initial", {}).get("what", OWN)
     return id if what == OWN else str(parse_name(id).with_options({INITIAL: what}))

@@ -1,6 +1,6 @@
-"""Reading JSON that anybody may have written or damaged: what it says is checked before anything is made of it.
+"""Reading JSON that may have been edited or damaged: values are checked before they are used.
 
-Every check raises `ValueError` with a phrase that names what is wrong, such as `iou[3] must lie in [0, 1], not 7`.
+Every check raises `ValueError` with a phrase that names the fault, such as `iou[3] must lie in [0, 1], not 7`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Check = Callable[[Any, str], Any]
 
 
 def parse(text: bytes) -> Any:
-    """The JSON value of UTF-8 bytes. Refuses NaN, Infinity, and what nests so deeply that Python gives up."""
+    """The JSON value of UTF-8 bytes. Refuses NaN, Infinity, and nesting too deep for Python."""
     try:
         return json.loads(text.decode("utf-8-sig"), parse_constant=_no_number, parse_float=_finite)
     except RecursionError:
@@ -23,13 +23,13 @@ def parse(text: bytes) -> Any:
 
 
 def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is not a number of JSON")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if math.isinf(value):
-        raise ValueError("it holds a number that is too large")
+        raise ValueError("it contains a number that is too large")
     return value
 
 
@@ -55,7 +55,7 @@ def real(low: float, high: float) -> Check:
     """A number from `low` to `high`."""
 
     def check(value: Any, name: str) -> float:
-        if type(value) not in (int, float) or not low <= value <= high:  # NaN lies nowhere
+        if type(value) not in (int, float) or not low <= value <= high:  # false for NaN
             raise wrong(name, f"lie in [{low:g}, {high:g}]", value)
         return float(value)
 
@@ -63,12 +63,12 @@ def real(low: float, high: float) -> Check:
 
 
 def optional(check: Check) -> Check:
-    """None, or what `check` takes."""
+    """None, or what `check` accepts."""
     return lambda value, name: None if value is None else check(value, name)
 
 
 def list_of(check: Check) -> Check:
-    """A list of what `check` takes."""
+    """A list of what `check` accepts."""
 
     def checked(value: Any, name: str) -> list[Any]:
         if not isinstance(value, list):
@@ -90,7 +90,7 @@ def tuple_of(*checks: Check) -> Check:
 
 
 def table_of(check: Check) -> Check:
-    """An object in which every value is what `check` takes."""
+    """An object whose values are all what `check` accepts."""
 
     def checked(value: Any, name: str) -> dict[str, Any]:
         return {key: check(item, f"{name}.{shortened(key)}") for key, item in table(value, name).items()}
@@ -99,14 +99,14 @@ def table_of(check: Check) -> Check:
 
 
 def table(value: Any, name: str) -> dict[str, Any]:
-    """An object of whatever it holds."""
+    """An object with any content."""
     if not isinstance(value, dict):
         raise wrong(name, "be an object", value)
     return value
 
 
 def record(required: dict[str, Check], known: dict[str, Check] | None = None) -> Check:
-    """An object with the `required` keys; `known` ones are checked where they are there, others stay as they are."""
+    """An object with the `required` keys; `known` keys are checked if present, others are left unchecked."""
 
     def checked(value: Any, name: str) -> dict[str, Any]:
         prefix = f"{name}." if name else ""
@@ -127,7 +127,7 @@ def wrong(name: str, must: str, value: Any) -> ValueError:
 
 
 def shortened(value: Any) -> str:
-    """A value as it may stand in a sentence, whatever its size."""
+    """A value for a sentence, as JSON, cut if it is long."""
     try:
         shown = json.dumps(value)
     except (TypeError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Under what a result was measured; what decides it is the model's identity (`iiszoo.model_reference`)."""
+"""The environment that a result is measured in; the model's identity is in `iiszoo.model_reference`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIBRARIES = (
 def environment(device: str, worker: dict[str, Any] | None = None) -> dict[str, Any]:
     """Versions of iiszoo, of every installed plugin and of the libraries that compute; machine and device; argv.
 
-    `worker` is what the interpreter that the model lived in reports of itself, where that was another one.
+    `worker` is what the model's interpreter reports about itself, if it is another one.
     """
     here = {
         "argv": [printable(argument) for argument in sys.argv],

@@ -1,15 +1,15 @@
-"""A run directory: the traces of one (model, dataset, protocol), safe against being stopped at any moment.
+"""A run directory: the traces of one (model, dataset, evaluation protocol), safe against being stopped at any moment.
 
-    run.json            what the run is of; anything else is refused
-    samples*.jsonl      one trace a line, appended and flushed as its session ends; one file for each shard
-    summary.json        written at the end of every invocation, over all lines that are there
+    run.json            the run's identity; another run is refused
+    samples*.jsonl      one trace per line, appended and flushed as its session ends; one file per shard
+    summary.json        written at the end of every invocation, over all lines present
 
-A line that was cut off by a kill or a full disk is cut away when the run is taken up again: only the session in flight
-is lost. Shards join by lying in one directory.
+A line cut off by a kill or a full disk is removed when the run resumes: only the session in flight is lost. Shards join
+by sharing one directory.
 
-Two locks keep runs apart. `alone` is held for the moment in which a process looks at what lies there, states its own
-run and opens its file of samples; the lock of that file is held as long as it is written. Besides, each line carries
-the hash of the run that it belongs to, so that no line is ever read as another run's.
+Two locks keep runs apart. `alone` is held for the moment in which a process inspects the directory, states its own run
+and opens its samples file; the lock of that file is held as long as it is written. In addition, each line contains the
+hash of its run, so that no line is ever read as another run's.
 """
 
 from __future__ import annotations
@@ -43,36 +43,13 @@ FORMAT = 2
 """Version of the trace and run.json formats; part of a run's identity."""
 _SAMPLES = re.compile(r"samples(-\d+of\d+)?\.jsonl")
 _PATIENCE = 30
-"""Seconds that a process waits for another that begins a run in the same directory, which takes a moment."""
-_LONGEST_NAME = 100
-"""Bytes of a model's or dataset's name in the name of a directory: two of them and a hash fit every file system."""
-
-
-def slug(model: str, dataset: str) -> str:
-    """The directory name of a run inside the output directory: no two runs have the same, whatever their case.
-
-    `family-variant--dataset` where the names can be read off that; where they had to be changed or cut, or have hyphens
-    that could stand for something else, a hash of them follows.
-    """
-    plain = plain_name(model), plain_name(dataset)
-    name = "--".join(plain)
-    exact = plain == (model.replace("/", "-", 1), dataset) and "-" not in model.partition("/")[0]
-    if exact and not any("--" in part for part in plain) and name == name.lower():
-        return name
-    digest = hashlib.sha256(f"{model}\0{dataset}".encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{name}-{digest[:8]}"
-
-
-def plain_name(text: str) -> str:
-    """A name that a directory can have, made of any text: the text itself where that will do."""
-    plain = "".join(c if c.isalnum() or c in "._-" else "-" for c in text)
-    return plain.encode()[:_LONGEST_NAME].decode("utf-8", "ignore").strip("-.") or "_"
+"""Seconds to wait for another process that begins a run in the same directory, which takes a moment."""
 
 
 def find_runs(directory: Path) -> list[Path]:
-    """Every run directory at or below `directory`, whether or not it is sound. Raises `RunError` where there is none.
+    """Every run directory at or below `directory`, damaged ones included. Raises `RunError` if there is none.
 
-    Another tool's run.json makes no run; folders that cannot be listed are named in a warning.
+    Another tool's run.json is not a run; directories that cannot be listed are named in a warning.
     """
     faults: list[OSError] = []
     runs = []
@@ -84,9 +61,9 @@ def find_runs(directory: Path) -> list[Path]:
             absent = isinstance(fault, FileNotFoundError | NotADirectoryError)
             what = "is not a directory" if absent else f"cannot be listed ({fault.strerror})"
             raise RunError(f"{directory} {what}; give one that `iiszoo bench --out` wrote") from fault
-        _log.warning("folder %s cannot be listed (%s): runs in it are left out", fault.filename, fault.strerror)
+        _log.warning("directory %s cannot be listed (%s): runs in it are left out", fault.filename, fault.strerror)
     if not runs:
-        raise RunError(f"{directory} holds no run (no {IDENTITY}); give a directory that `iiszoo bench --out` wrote")
+        raise RunError(f"{directory} contains no run (no {IDENTITY}); give a directory that `iiszoo bench --out` wrote")
     return sorted(runs)
 
 
@@ -98,11 +75,11 @@ def _is_run(place: Path, names: set[str]) -> bool:
     try:
         return "format" in (read_json(place / IDENTITY) or {})
     except RunError:
-        return True  # damaged, and to be told of
+        return True  # damaged: reported when it is read
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None where the file is absent. Raises `RunError` where it is damaged."""
+    """The object in a JSON file; None if the file is absent. Raises `RunError` if it is damaged."""
     try:
         value = json_values.parse(files.read_bytes(path))
     except FileNotFoundError:
@@ -110,9 +87,9 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}; give another --out") from error
     except ValueError as error:
-        raise RunError(f"{path} is damaged ({error}); start anew with --overwrite or another --out") from error
+        raise RunError(f"{path} is damaged ({error}); start over with --overwrite or another --out") from error
     if not isinstance(value, dict):
-        raise RunError(f"{path} is damaged (not a JSON object); start anew with --overwrite or another --out")
+        raise RunError(f"{path} is damaged (not a JSON object); start over with --overwrite or another --out")
     return value
 
 
@@ -144,9 +121,7 @@ _CHECKED_SUMMARY = json_values.record(
 
 
 def read_summary(directory: Path) -> dict[str, Any]:
-    """What `summary.json` says; {} where it is absent, and with a warning where it is damaged: it is derived, and is
-    written again.
-    """
+    """The content of `summary.json`; {} if it is absent or, with a warning, damaged: it is derived and rewritten."""
     try:
         found = read_json(directory / SUMMARY) or {}
         return dict(_CHECKED_SUMMARY(found, ""))
@@ -154,12 +129,12 @@ def read_summary(directory: Path) -> dict[str, Any]:
         fault = f"{directory / SUMMARY} is damaged ({error})"
     except RunError as error:
         fault = str(error).partition(";")[0]
-    _log.warning("%s: what it says beside the results is left out", fault)
+    _log.warning("%s: everything in it but the results is left out", fault)
     return {}
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Replace a JSON file. Raises `RunError` where it cannot be written."""
+    """Replace a JSON file. Raises `RunError` if it cannot be written."""
     try:
         files.replace_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
     except OSError as error:
@@ -167,9 +142,9 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two identities, one phrase a value: `protocol.max_clicks: 20 there, 10 now`.
+    """What differs between two identities, one phrase per value: `protocol.max_clicks: 20 there, 10 now`.
 
-    Only what `ours` has is compared, at every level: what is not known yet is left out of it.
+    Only what `ours` has is compared, at every level: it lacks what is not known yet.
     """
     found = []
     for key in sorted(ours):
@@ -182,12 +157,12 @@ def differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str = "") 
 
 
 def run_hash(identity: dict[str, Any]) -> str:
-    """16 hex digits over all that a run is of."""
+    """16 hex digits over a run's identity, apart from its protocol's name."""
     return hashlib.sha256(json.dumps(_nameless_rules(identity), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _nameless_rules(identity: dict[str, Any]) -> dict[str, Any]:
-    """The identity without its protocol's name, which tells nothing apart."""
+    """The identity without its protocol's name, which identifies nothing."""
     rules = identity.get("protocol")
     if not isinstance(rules, dict):
         return identity
@@ -195,9 +170,9 @@ def _nameless_rules(identity: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_identity(directory: Path, identity: dict[str, Any]) -> bool:
-    """Whether the directory holds this very run already. Raises `RunError`, saying what differs, for another.
+    """Whether the directory already contains exactly this run. Raises `RunError`, saying what differs, for another.
 
-    A first look, so that nothing is computed in vain: `begin` looks again, when nobody can come between.
+    An early check, so that nothing is computed in vain; `begin` checks again under the lock.
     """
     there = read_json(directory / IDENTITY)
     if there is None:
@@ -208,19 +183,19 @@ def check_identity(directory: Path, identity: dict[str, Any]) -> bool:
             raise _nameless(directory)
     different = differences(identity, there)
     if different and not any(map(_content, _sample_files(directory))):
-        return False  # nothing was computed yet: a model that failed at its first click, and was mended since
+        return False  # nothing was computed yet: a model that failed at its first click, and was fixed since
     if different:
         raise _another(directory, different)
     return True
 
 
 def _nameless(directory: Path) -> RunError:
-    return RunError(f"{directory} holds samples but no {IDENTITY}; start anew with --overwrite or another --out")
+    return RunError(f"{directory} contains samples but no {IDENTITY}; start over with --overwrite or another --out")
 
 
 def _another(directory: Path, different: list[str]) -> RunError:
     return RunError(
-        f"{directory} holds another run ({'; '.join(different)}); give another --out, or --overwrite to discard it"
+        f"{directory} contains another run ({'; '.join(different)}); give another --out, or --overwrite to discard it"
     )
 
 
@@ -236,13 +211,13 @@ _CHECKED_IDENTITY = json_values.record(
 
 
 def read_identity(directory: Path) -> dict[str, Any]:
-    """What the run in `directory` is of. Raises `RunError` where there is none, or a damaged one."""
+    """The identity of the run in `directory`. Raises `RunError` if there is none, or a damaged one."""
     identity = read_json(directory / IDENTITY)
     if identity is None:
-        raise RunError(f"{directory} holds no run (no {IDENTITY})")
+        raise RunError(f"{directory} contains no run (no {IDENTITY})")
     if identity.get("format") != FORMAT:
         found = json_values.shortened(identity.get("format"))
-        raise RunError(f"{directory} was written by another iiszoo (format {found}, not {FORMAT})")
+        raise RunError(f"{directory} was written by another version of iiszoo (format {found}, not {FORMAT})")
     try:
         checked: dict[str, Any] = _CHECKED_IDENTITY(identity, "")
         rules = ResolvedProtocol.from_json(checked["protocol"])
@@ -250,19 +225,19 @@ def read_identity(directory: Path) -> dict[str, Any]:
             raise ValueError(f"protocol.hash must be {rules.hash} for its rules")
         parse_name(name_of(checked))
     except BadOption as error:
-        raise RunError(f"{directory / IDENTITY} is damaged ({error}); give the run anew") from error
+        raise RunError(f"{directory / IDENTITY} is damaged ({error}); repeat the run") from error
     except ValueError as error:
-        raise RunError(f"{directory / IDENTITY} is damaged ({error}); give the run anew") from error
+        raise RunError(f"{directory / IDENTITY} is damaged ({error}); repeat the run") from error
     return checked
 
 
 def is_there(directory: Path) -> bool:
-    """Whether a run lies in the directory, as far as the names of its files tell."""
+    """Whether the directory contains a run, judging by file names."""
     return (directory / IDENTITY).exists() and any(directory.glob("samples*.jsonl"))
 
 
 def create(directory: Path, identity: dict[str, Any]) -> None:
-    """Make the directory and state what the run in it is of."""
+    """Create the directory and write the run's identity."""
     _make(directory)
     write_json(directory / IDENTITY, identity)
 
@@ -271,15 +246,13 @@ def _make(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"output directory {directory} cannot be made: {error.strerror or error}") from error
+        raise RunError(f"output directory {directory} cannot be created: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
 def alone(directory: Path) -> Iterator[None]:
-    """Hold the directory for a moment: nobody else begins, discards or summarises a run in it."""
-    taken = _lock(
-        directory / ".samples.lock", _PATIENCE, f"{directory} is being taken by another iiszoo process; try again"
-    )
+    """Lock the directory for a moment: no other process begins, discards or summarises a run in it."""
+    taken = _lock(directory / ".samples.lock", _PATIENCE, f"{directory} is in use by another iiszoo process; try again")
     try:
         yield
     finally:
@@ -289,10 +262,10 @@ def alone(directory: Path) -> Iterator[None]:
 def begin(
     directory: Path, identity: dict[str, Any], shard: tuple[int, int] = (1, 1), *, overwrite: bool = False
 ) -> Writer:
-    """State what the run in `directory` is of, and open this shard's file, in one step before all other processes.
+    """Write the identity of the run in `directory` and open this shard's file, in one step for all other processes.
 
-    `overwrite` discards what lies there. Raises `RunError` where another run was computed there or is being computed,
-    where this very part of the run is, and where the directory cannot be written.
+    `overwrite` discards an earlier run. Raises `RunError` if another run was or is being computed there, if this part
+    of the run is being computed, or if the directory cannot be written.
     """
     _make(directory)
     with alone(directory):
@@ -303,16 +276,16 @@ def begin(
 
 
 def _claim(directory: Path, identity: dict[str, Any]) -> None:
-    """Write the identity, unless this run's lies there. The caller holds `alone`."""
+    """Write the identity, unless it is there already. The caller holds `alone`."""
     there = read_json(directory / IDENTITY)
     different = [] if there is None else differences(_nameless_rules(identity), there)
     if there is not None and not different and run_hash(there) == run_hash(identity):
         if there != identity:
-            write_json(directory / IDENTITY, identity)  # the protocol goes by another name
+            write_json(directory / IDENTITY, identity)  # the protocol has another name
         return
     paths = _sample_files(directory)
     if any(map(_content, paths)):
-        raise _nameless(directory) if there is None else _another(directory, different or ["more in it there"])
+        raise _nameless(directory) if there is None else _another(directory, different or ["its identity says more"])
     for path in paths:
         _refuse_while_written(path, different)
     for path in [*paths, directory / SUMMARY]:
@@ -321,9 +294,9 @@ def _claim(directory: Path, identity: dict[str, Any]) -> None:
 
 
 def discard(directory: Path) -> None:
-    """Delete a run's own files, and nothing else that may lie there. Raises `RunError` where it is being written.
+    """Delete a run's own files and nothing else. Raises `RunError` if it is being written.
 
-    The caller holds `alone`. What the run is of goes last, so that whatever a kill leaves can be told.
+    The caller holds `alone`. The identity is deleted last, so that whatever a kill leaves can be identified.
     """
     paths = _sample_files(directory)
     for path in paths:
@@ -340,7 +313,7 @@ def _unlink(path: Path) -> None:
 
 
 def _sample_files(directory: Path) -> list[Path]:
-    """All files of samples, also those of which only the lock is there: whoever holds it writes to a deleted file."""
+    """All samples files, also those of which only the lock exists: its owner writes to a deleted file."""
     locked = {path.name[1:-5] for path in directory.glob(".samples*.jsonl.lock")}
     return sorted(directory / name for name in locked.union(path.name for path in directory.glob("samples*.jsonl")))
 
@@ -366,8 +339,7 @@ _BEING_WRITTEN = "{path} is being written by another iiszoo process{of}; {wait} 
 def read_traces(directory: Path) -> list[Trace]:
     """All traces of a run, by sample index; a cut-off last line of a file is left out.
 
-    Where shards overlap, the same sample's first trace counts. Raises `RunError` where a line is damaged, or belongs to
-    another run.
+    If shards overlap, a sample's first trace counts. Raises `RunError` if a line is damaged or belongs to another run.
     """
     by_sample: dict[str, Trace] = {}
     paths = sorted(directory.glob("samples*.jsonl"))
@@ -385,20 +357,20 @@ def _traces(path: Path, run: str) -> Iterator[Trace]:
         lines = files.read_bytes(path).split(b"\n")
     except OSError as error:
         raise RunError(
-            f"{path} cannot be read: {error.strerror or error}; move it away, and its samples are run again"
+            f"{path} cannot be read: {error.strerror or error}; move it away to run its samples again"
         ) from error
-    for number, line in enumerate(lines[:-1], 1):  # behind the last newline lies nothing, or a line that was cut off
+    for number, line in enumerate(lines[:-1], 1):  # after the last newline is nothing, or a cut-off line
         try:
             values = json_values.parse(line)
             trace = Trace.from_values(values)
         except ValueError as error:
             raise RunError(
-                f"{path} line {number} is not a trace ({error}); delete that line, and its sample is run again"
+                f"{path} line {number} is not a trace ({error}); delete that line to run its sample again"
             ) from error
         if values.get("run") != run:
             raise RunError(
-                f"{path} line {number} belongs to another run than {IDENTITY} beside it; move the file away, or start "
-                "anew with --overwrite or another --out"
+                f"{path} line {number} belongs to another run than the {IDENTITY} beside it; move the file away, or "
+                "start over with --overwrite or another --out"
             )
         yield trace
 
@@ -410,15 +382,15 @@ def _lock(path: Path, patience: float, refusal: str) -> filelock.BaseFileLock:
         raise RunError(refusal) from error
     except OSError as error:
         raise RunError(
-            f"run directory {path.parent} cannot be locked: {error.strerror or error}; give an --out that can be "
-            "written, on another file system"
+            f"run directory {path.parent} cannot be locked: {error.strerror or error}; give a writable --out on "
+            "another file system"
         ) from error
 
 
 class Writer:
-    """Appends traces to one file of a run directory, alone: a second writer of the same file is refused.
+    """Appends traces to one file of a run directory; a second writer of the same file is refused.
 
-    Where the file is deleted while it is written, or `run.json`, they are put back: nothing that was computed is lost.
+    If that file or `run.json` is deleted meanwhile, it is restored: nothing that was computed is lost.
     """
 
     def __init__(self, directory: Path, shard: tuple[int, int] = (1, 1)) -> None:
@@ -426,7 +398,7 @@ class Writer:
         self.path = directory / name
         identity = read_json(directory / IDENTITY)
         if identity is None:
-            raise RunError(f"{directory} holds no run (no {IDENTITY})")
+            raise RunError(f"{directory} contains no run (no {IDENTITY})")
         self._identity = identity
         self._run = run_hash(identity)
         self._take_lock()
@@ -438,7 +410,7 @@ class Writer:
             raise RunError(f"{self.path} cannot be written: {error.strerror or error}") from error
 
     def append(self, trace: Trace) -> None:
-        """Write one line and hand it to the operating system. Raises `RunError` where that fails (disk full)."""
+        """Write one line, unbuffered. Raises `RunError` if that fails (disk full)."""
         self.restore()
         line = f'{{"run":"{self._run}",{trace.to_line()[1:]}\n'.encode()
         size = self._file.tell()
@@ -449,7 +421,7 @@ class Writer:
                 self._file.truncate(size)
             raise RunError(
                 f"{self.path} cannot be written ({error.strerror or error}); all samples before "
-                f"{trace.sample!r} are kept: make room and give the same command again, without --overwrite"
+                f"{trace.sample!r} are kept: make room and run the same command again, without --overwrite"
             ) from error
 
     def _write(self, content: bytes) -> None:
@@ -458,7 +430,7 @@ class Writer:
             written += self._file.write(content[written:])
 
     def restore(self) -> None:
-        """Put back what somebody deleted of the run while it goes on. Raises `RunError` where that cannot be done."""
+        """Restore files that were deleted while the run was in progress. Raises `RunError` if that fails."""
         identity, directory = self.path.with_name(IDENTITY), self.path.parent
         try:
             if identity.exists() and _lies_at(self.path, os.fstat(self._file.fileno())):
@@ -468,10 +440,10 @@ class Writer:
                 self._put_back(identity)
         except OSError as error:
             raise RunError(
-                f"{self.path} was deleted while the run was going on, and cannot be written again "
-                f"({error.strerror or error}); give the same command again, with another --out"
+                f"{self.path} was deleted while the run was in progress, and cannot be restored "
+                f"({error.strerror or error}); run the same command again, with another --out"
             ) from error
-        _log.warning("%s was deleted while the run was going on; it is there again", directory)
+        _log.warning("%s was deleted while the run was in progress; it has been restored", directory)
 
     def _put_back(self, identity: Path) -> None:
         there = read_json(identity)
@@ -480,8 +452,8 @@ class Writer:
         elif run_hash(there) != self._run:
             different = "; ".join(differences(_nameless_rules(self._identity), there))
             raise RunError(
-                f"{identity.parent} was deleted while the run was going on, and holds another run now ({different}); "
-                "give the same command again, with another --out"
+                f"{identity.parent} was deleted while the run was in progress, and now contains another run "
+                f"({different}); run the same command again, with another --out"
             )
         if not _lies_at(self.path, os.fstat(self._file.fileno())):
             if not _lies_at(self.path.with_name(f".{self.path.name}.lock"), self._lock_file):
@@ -505,13 +477,13 @@ class Writer:
         self.close()
 
     def _take_lock(self) -> None:
-        place = self.path.with_name(f".{self.path.name}.lock")
+        lock_path = self.path.with_name(f".{self.path.name}.lock")
         refusal = _BEING_WRITTEN.format(path=self.path, of="", wait="wait for it or give")
-        self._lock = _lock(place, 0, refusal)
-        self._lock_file = place.stat()
+        self._lock = _lock(lock_path, 0, refusal)
+        self._lock_file = lock_path.stat()
 
     def _repair(self) -> None:
-        """Cut off a last line that has no newline: its session was in flight when the run was stopped."""
+        """Remove a last line that has no newline: its session was in flight when the run was stopped."""
         try:
             content = files.read_bytes(self.path)
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A run's summary: everything that is derived from its identity and its traces. `summary.json` is a copy of it."""
+"""A run's summary: everything derived from its identity and its traces. `summary.json` is a copy of it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from iiszoo.errors import RunError
 
 
 def summarise(identity: dict[str, Any], traces: Sequence[Trace], skipped: dict[str, str]) -> dict[str, Any]:
-    """The summary of traces, whatever order they came in. `skipped` maps broken samples to the reason.
+    """The summary of traces, in any order. `skipped` maps broken samples to the reason.
 
-    `complete` says that every sample of the dataset is there or was skipped; `n_failed` counts samples in which the
-    model failed.
+    `complete`: every sample of the dataset is done or was skipped; `n_failed`: the number of samples in which the model
+    failed.
     """
     rules = ResolvedProtocol.from_json(identity["protocol"])
     total = identity["dataset"]["n_samples"]
@@ -39,9 +39,9 @@ def summarise(identity: dict[str, Any], traces: Sequence[Trace], skipped: dict[s
 
 
 def read(directory: Path) -> tuple[dict[str, Any], list[Trace]]:
-    """The summary of a run directory, derived anew from all traces that are there (of every shard), and the traces.
+    """The summary of a run directory, derived again from all its traces (of every shard), and the traces.
 
-    Raises `RunError` where the directory holds no run, or a damaged one.
+    Raises `RunError` if the directory contains no run, or a damaged one.
     """
     identity = store.read_identity(directory)
     traces = store.read_traces(directory)
@@ -58,12 +58,12 @@ def _check_indices(directory: Path, traces: Sequence[Trace], n_samples: int) -> 
     for trace in traces:
         if trace.index >= n_samples:
             raise RunError(
-                f"{directory} holds a trace of sample {trace.sample!r} with index {trace.index}, but its dataset has "
-                f"{n_samples} samples; delete that line"
+                f"{directory} contains a trace of sample {trace.sample!r} with index {trace.index}, but its dataset "
+                f"has {n_samples} samples; delete that line"
             )
         if seen.setdefault(trace.index, trace.sample) != trace.sample:
             raise RunError(
-                f"{directory} holds traces of two samples, {seen[trace.index]!r} and {trace.sample!r}, with the index "
+                f"{directory} contains traces of two samples, {seen[trace.index]!r} and {trace.sample!r}, with index "
                 f"{trace.index}; delete the wrong line"
             )
 
@@ -71,7 +71,7 @@ def _check_indices(directory: Path, traces: Sequence[Trace], n_samples: int) -> 
 def read_all(directories: Sequence[Path]) -> tuple[list[tuple[dict[str, Any], list[Trace]]], list[str]]:
     """`read` of every run at or below the directories, each once, and a sentence for each that cannot be read.
 
-    Raises `RunError` where none can.
+    Raises `RunError` if none can.
     """
     results, faults = [], []
     runs: dict[Path, Path] = {}

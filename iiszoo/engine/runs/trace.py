@@ -1,4 +1,4 @@
-"""A trace: what one session left behind. Every metric is a function of traces."""
+"""A trace: what one session leaves behind. Every metric is a function of traces."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 class Trace:
     """One sample's session.
 
-    `iou[k]` is the IoU after interaction k; `clicks[k]` its clicks, `[row, col, positive]`; `initial_iou` that of the
-    mask before the first; `boundary_iou` and `initial_boundary_iou` the same of Boundary IoU ([] and None in a trace
-    that was written before it was measured). `model_seconds[k]` is the model call's time divided by the sessions that
-    shared it, `robot_seconds[k]` the time of choosing and scoring; `init_seconds` the image's encoding and
-    `load_seconds` its reading, divided by the samples of the image that shared them. `final_mask` is the last
-    prediction, packed (`pack_mask`). `error` is set where the model failed: such a sample counts as a failure in every
+    `iou[k]` is the IoU after interaction k; `clicks[k]` its clicks, `[row, col, positive]`; `initial_iou` the IoU
+    before the first; `boundary_iou` and `initial_boundary_iou` the same for Boundary IoU ([] and None in a trace that
+    was written before it was measured). `model_seconds[k]` is the model call's time divided by the sessions that share
+    it, `robot_seconds[k]` the time of choosing clicks and scoring; `init_seconds` the image's encoding and
+    `load_seconds` its reading, divided by the samples of the image that share them. `final_mask` is the last
+    prediction, packed (`pack_mask`). `error` is set if the model failed: the sample then counts as a failure in every
     metric.
     """
 
@@ -50,12 +50,12 @@ class Trace:
 
     @classmethod
     def from_line(cls, line: str) -> Trace:
-        """Raises `ValueError` where the line is not a trace, naming what is missing, unknown or out of range."""
+        """Raises `ValueError` if the line is not a trace, naming what is missing, unknown or out of range."""
         return cls.from_values(json_values.parse(line.encode("utf-8", "surrogatepass")))
 
     @classmethod
     def from_values(cls, values: Any) -> Trace:
-        """From what `json_values.parse` makes of a line; `run`, by which a run directory knows its own, is left out."""
+        """From a line parsed by `json_values.parse`; `run`, the hash of the run it belongs to, is left out."""
         found = _CHECKED(values, "")
         found.pop("run", None)
         unknown = sorted(set(found) - {field.name for field in fields(cls)})
@@ -96,7 +96,7 @@ def pack_mask(mask: NDArray[np.bool_]) -> str:
 
 
 def unpack_mask(packed: str, size: list[int]) -> NDArray[np.bool_]:
-    """The inverse of `pack_mask`; `size` is `[H, W]`. Raises `ValueError` where it is not a mask of that size."""
+    """The inverse of `pack_mask`; `size` is `[H, W]`. Raises `ValueError` if it is not a mask of that size."""
     import numpy as np
 
     n_pixels = size[0] * size[1]
@@ -106,5 +106,5 @@ def unpack_mask(packed: str, size: list[int]) -> NDArray[np.bool_]:
     except zlib.error as error:
         raise ValueError(str(error)) from error
     if len(content) != n_bytes:
-        raise ValueError(f"it does not hold {n_pixels} pixels")
+        raise ValueError(f"it does not contain {n_pixels} pixels")
     return np.unpackbits(np.frombuffer(content, np.uint8), count=n_pixels).reshape(size).astype(bool)

@@ -98,7 +98,7 @@ def negative_click_removes(subject: Subject) -> None:
     catches="an image passed to the network as BGR, which costs some points of IoU but raises no error",
     look="channel order before the network: OpenCV reads BGR, some networks were trained on it",
     tier=2,
-    after=("repeatable", "image_sizes"),
+    after=("repeatable", "image_sizes", "state_splits"),
 )
 def rgb_order(subject: Subject) -> None:
     given, swapped = (_mean_iou(subject, order) for order in ([0, 1, 2], [2, 1, 0]))

@@ -16,7 +16,7 @@ from iiszoo.cli.report import command
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.grouping import by_image
 from iiszoo.engine.report import charts, page, pictures
-from iiszoo.engine.runs import store, summary
+from iiszoo.engine.runs import run_name, store, summary
 from iiszoo.engine.runs.trace import Trace, pack_mask
 from iiszoo.errors import RunError
 from iiszoo.loading import load_dataset
@@ -81,7 +81,7 @@ def make(tmp_path, samples):
         if traces is None:
             ious = [[0.5, 0.92], [0.4, 0.6, 0.7], [0.95]]
             traces = [session(id, i, iou, size) for i, ((id, size), iou) in enumerate(zip(samples, ious, strict=True))]
-        directory = tmp_path / "runs" / (name or store.slug(model, dataset))
+        directory = tmp_path / "runs" / (name or run_name.slug(model, dataset))
         identity = {
             "format": store.FORMAT,
             "model": {"id": model, "code": "iiszoo 1", "weights": ["w.pth sha256 abc"]},
@@ -151,8 +151,8 @@ def test_names_and_messages_are_escaped(make, samples):
 def test_it_says_why_pictures_are_missing(make):
     result = make("classic/geocut", ABSENT)
     text = page.render([result])
-    assert "Without pictures: " in text
-    assert "/nowhere" in text.split("Without pictures: ")[1].split("</p>")[0]
+    assert "No pictures: " in text
+    assert "/nowhere" in text.split("No pictures: ")[1].split("</p>")[0]
     assert "<image" not in text
     for trace in result[1]:
         assert trace.sample in text  # the worst samples are named all the same
@@ -170,7 +170,7 @@ def test_a_dataset_that_has_changed_is_told(make, samples, change, reason):
     (sample, size), *_ = samples
     fields = {"sample": sample, "size": size, **change}
     text = page.render([make("classic/geocut", traces=[session(index=0, iou=[0.5], **fields)])])
-    assert reason in text.split("Without pictures: ")[1].split("</p>")[0]
+    assert reason in text.split("No pictures: ")[1].split("</p>")[0]
     assert "<image" not in text
 
 

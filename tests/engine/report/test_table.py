@@ -99,7 +99,7 @@ def test_notes_name_what_is_missing_failed_or_left_out(summary):
     assert f"incomplete, samples left: {PUBLISHED} on grabcut 3" in notes
     assert f"the model failed, counted as failures: {PUBLISHED} on grabcut 2" in notes
     assert f"broken samples left out: {PUBLISHED} on grabcut 2" in notes
-    assert "protocol ritm (abc): robot ritm, at most 20 clicks, until IoU 0.90, threshold 0.49" in notes
+    assert "evaluation protocol ritm (abc): robot ritm, at most 20 clicks, until IoU 0.90, threshold 0.49" in notes
     assert cells(summary)["n"] == "5/10"
 
 
@@ -189,7 +189,7 @@ def test_what_a_run_does_not_know_is_a_dash_in_every_column(summary):
 
 @pytest.mark.parametrize("name", ["", "noc", "noc70", "noc85_strict", "nof85_std", "iou", "iou@-1", "auc@5", "NoC@85"])
 def test_a_metric_that_is_not_known_is_refused_with_those_that_are(name):
-    with pytest.raises(BadOption, match=f"no metric is called '{name}'; known are noc85") as refused:
+    with pytest.raises(BadOption, match=f"no metric is called '{name}'; metrics: noc85") as refused:
         chosen(f"noc85,{name}")
     assert KNOWN in str(refused.value)
     with pytest.raises(BadOption):

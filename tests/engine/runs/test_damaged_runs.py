@@ -92,7 +92,7 @@ def test_a_damaged_summary_is_derived_again_with_a_warning(run, content, caplog)
     assert reported(run) == []
     if content != "null":
         assert f"{run / store.SUMMARY} is damaged" in caplog.text
-        assert "what it says beside the results is left out" in caplog.text
+        assert "everything in it but the results is left out" in caplog.text
 
 
 def change(path: Path, keys, value):
@@ -269,7 +269,7 @@ def test_a_folder_that_cannot_be_listed_is_named(run, monkeypatch, caplog):
     (run.parent / "closed").mkdir()
     monkeypatch.setattr(os, "scandir", refuse)
     assert reported(run) == []
-    assert f"folder {run.parent}/closed cannot be listed (Permission denied)" in caplog.text
+    assert f"directory {run.parent}/closed cannot be listed (Permission denied)" in caplog.text
     with pytest.raises(RunError, match=r"closed cannot be listed \(Permission denied\); give one"):
         store.find_runs(run.parent / "closed")
 
@@ -279,14 +279,14 @@ def test_a_run_without_its_identity_is_named_and_another_tools_run_json_is_none(
     (run.parent / "other").mkdir()
     (run.parent / "other" / "run.json").write_text('{"id": "of another tool"}')
     (fault,) = reported(run)
-    assert f"{run} holds no run" in fault
+    assert f"{run} contains no run" in fault
 
 
 def test_an_index_beyond_the_dataset_or_of_two_samples_is_named(run):
     change(run / "samples.jsonl", ("index",), 7)
     assert "index 7, but its dataset has 3 samples" in reported(run)[0]
     change(run / "samples.jsonl", ("index",), 1)
-    assert "'s0' and 's1', with the index 1" in reported(run)[0]
+    assert "'s0' and 's1', with index 1" in reported(run)[0]
 
 
 def test_where_no_run_can_be_read_all_are_named(run):

@@ -10,14 +10,14 @@ import pytest
 
 import iiszoo.data.inspection
 import iiszoo.data.read
-from iiszoo.engine.runs.dataset_check import check, verify
+from iiszoo.engine.runs.dataset_check import survey_for_run, verify
 from iiszoo.errors import DatasetError
 from iiszoo.loading import load_dataset
 from iiszoo.registry import registry
 
 
 def checked(folder, limit=None, skip_broken=False):
-    return check(load_dataset(folder), limit, skip_broken, lambda done, total: None)
+    return survey_for_run(load_dataset(folder), limit, skip_broken, lambda done, total: None)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_a_sound_dataset_has_nothing_broken_and_one_fingerprint(photos):
 
 def test_progress_counts_samples(photos):
     told = []
-    check(load_dataset(photos(3)), None, False, lambda done, total: told.append((done, total)))
+    survey_for_run(load_dataset(photos(3)), None, False, lambda done, total: told.append((done, total)))
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -138,5 +138,5 @@ def test_a_dataset_in_which_nothing_is_sound_cannot_be_skipped(photos, place):
     folder = photos(2)
     for i in range(2):
         (place / "images" / f"p{i}.png").write_bytes(b"torn")
-    with pytest.raises(DatasetError, match=r"2 of 2 samples cannot be used; mend them:"):
+    with pytest.raises(DatasetError, match=r"2 of 2 samples cannot be used; fix them:"):
         checked(folder, skip_broken=True)

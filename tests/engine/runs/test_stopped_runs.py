@@ -128,7 +128,7 @@ def test_ctrl_c_keeps_what_was_done_and_resume_gives_the_same_summary(whole, sta
     os.killpg(run.process.pid, signal.SIGINT)
     code, out, err = run.end()
     assert code == 130, err
-    assert "stopped; what was done is kept: the same command goes on from here" in err
+    assert "stopped; finished samples are kept: the same command continues from here" in err
     assert "Traceback" not in err
     assert out == ""
     (place,) = store.find_runs(tmp_path / "out")
@@ -160,7 +160,7 @@ def test_an_output_directory_that_is_removed_in_mid_run_is_whole_at_the_end(whol
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
     code, _, err = run.end()
     assert code == 0, err
-    assert "was deleted while the run was going on; it is there again" in err
+    assert "was deleted while the run was in progress; it has been restored" in err
     (place,) = store.find_runs(tmp_path / "out")
     assert results(place) == results(Path(summary["directory"]))
 
@@ -213,5 +213,5 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(whol
     assert "Traceback" not in err
     (line,) = [line for line in err.splitlines() if line.startswith("error: ")]
     assert "samples.jsonl cannot be written (File too large); all samples before" in line
-    assert "make room and give the same command again" in line
+    assert "make room and run the same command again" in line
     check_resume(whole, tmp_path / "out", results, lasting, kept_at_least=1)

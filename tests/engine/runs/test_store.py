@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from iiszoo.engine.runs import store
+from iiszoo.engine.runs import run_name, store
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import RunError
 
@@ -130,7 +130,7 @@ def test_another_run_is_refused_with_what_differs(directory, trace, part, change
     with pytest.raises(RunError) as raised:
         store.check_identity(directory, other)
     message = str(raised.value)
-    assert message.startswith(f"{directory} holds another run (")
+    assert message.startswith(f"{directory} contains another run (")
     assert said in message
     assert "--out" in message
     assert "--overwrite" in message
@@ -147,9 +147,9 @@ def test_samples_of_an_unknown_run_are_not_taken_over(tmp_path, trace):
     write(tmp_path, [trace([0.5])])
     (tmp_path / store.IDENTITY).unlink()
     for look in (store.check_identity, store.begin):
-        with pytest.raises(RunError, match=r"holds samples but no run\.json"):
+        with pytest.raises(RunError, match=r"contains samples but no run\.json"):
             look(tmp_path, IDENTITY)
-    with pytest.raises(RunError, match=r"holds samples but no run\.json"):
+    with pytest.raises(RunError, match=r"contains samples but no run\.json"):
         store.read_traces(tmp_path)
 
 
@@ -162,7 +162,7 @@ def test_a_damaged_identity_is_named(directory, content):
 
 def test_a_run_of_another_format_is_not_read(directory):
     (directory / store.IDENTITY).write_text(json.dumps({**IDENTITY, "format": 99}))
-    with pytest.raises(RunError, match="written by another iiszoo"):
+    with pytest.raises(RunError, match="written by another version of iiszoo"):
         store.read_identity(directory)
 
 
@@ -195,7 +195,7 @@ def test_a_second_writer_of_one_file_is_refused_and_the_first_goes_on(directory,
 
 def test_a_second_writing_process_is_refused_and_a_dead_one_is_not_waited_for(directory, trace):
     hold = (
-        "import sys, pathlib; from iiszoo.engine import store; "
+        "import sys, pathlib; from iiszoo.engine.runs import store; "
         f"writer = store.Writer(pathlib.Path({str(directory)!r})); print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -229,14 +229,14 @@ def test_a_full_disk_keeps_all_earlier_samples(directory, trace):
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     message = str(raised.value)
     assert f"{writer.path} cannot be written (File too large); all samples before 's0' are kept" in message
-    assert "give the same command again" in message
+    assert "run the same command again" in message
     assert writer.path.stat().st_size == size
     assert kept(directory) == ["s0", "s1"]
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match=r"output directory .*file/run cannot be made: Not a directory"):
+    with pytest.raises(RunError, match=r"output directory .*file/run cannot be created: Not a directory"):
         store.create(tmp_path / "file" / "run", IDENTITY)
 
 
@@ -290,7 +290,7 @@ def test_runs_are_found_below_a_directory(tmp_path):
 
 
 def test_a_directory_without_runs_is_said_to_be_so(tmp_path):
-    with pytest.raises(RunError, match=r"holds no run .*--out"):
+    with pytest.raises(RunError, match=r"contains no run .*--out"):
         store.find_runs(tmp_path)
     with pytest.raises(RunError, match=r"absent is not a directory; .*--out"):
         store.find_runs(tmp_path / "absent")
@@ -300,7 +300,7 @@ def test_a_directory_without_runs_is_said_to_be_so(tmp_path):
     ("model", "dataset"), [("sam/vit-b", "demo"), ("module.sub:function", "folder:/data/mine"), ("a/b", "folder:../c")]
 )
 def test_a_runs_directory_is_one_plain_name(model, dataset):
-    name = store.slug(model, dataset)
+    name = run_name.slug(model, dataset)
     assert "/" not in name
     assert ":" not in name
     assert not name.startswith(".")
