@@ -2,7 +2,7 @@
 
     positives, negatives = deep_and_near(target, rng)
 
-`target` bool (H, W); `valid` bool (H, W), False for pixels without clicks, or None. Clicks are (row, col). `of_batch`
+`target` bool (H, W); `valid` bool (H, W), False where no click may fall, or None. Clicks are (row, col). `of_batch`
 adapts a function of `iiszoo.clicking.initial`, which takes batches.
 """
 

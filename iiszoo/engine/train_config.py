@@ -125,7 +125,7 @@ class ValidationTable:
 
 @dataclass(frozen=True)
 class RunTable:
-    """`steps` or `minutes`: the length; with both, whichever ends first. `workers`: -1 for all cores but two.
+    """`steps` or `minutes`: the length; with both, whichever comes first. `workers`: -1 for all cores but two.
     `in_memory`: decode the images once. `strategy`, `devices`: Lightning's.
     """
 

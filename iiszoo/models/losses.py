@@ -81,7 +81,7 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
 
 
 def weighted_sum(terms: Sequence[tuple[float, str, dict[str, Any]]]) -> Loss:
-    """One loss from terms (weight, name in `LOSSES`, keywords). Computed in float32, or float64 for such logits."""
+    """One loss from terms (weight, name in `LOSSES`, keywords). Computed in float32, or in float64 if logits are."""
     parts = [(weight, partial(LOSSES[name], **options)) for weight, name, options in terms]
 
     def loss(logits: Tensor, targets: Tensor, valid: Tensor | None) -> Tensor:

@@ -94,7 +94,7 @@ def _bare(path: Path) -> None:
         (lambda path: path.write_bytes(b"\xff" * 40), "cannot be read as safetensors"),
         (lambda path: path.write_bytes(SHIPPED.read_bytes()[:-1000]), "cannot be read as safetensors"),
         (_bare, "was not written by `iiszoo train`"),
-        (lambda path: save_file({}, path, metadata={trained_file.ENTRY: "{"}), "does not say what network"),
+        (lambda path: save_file({}, path, metadata={trained_file.ENTRY: "{"}), "does not describe its network"),
         (lambda path: save_file({}, path, metadata={trained_file.ENTRY: "{}"}), "that this iiszoo cannot build"),
     ],
 )

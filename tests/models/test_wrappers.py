@@ -86,7 +86,7 @@ def test_intermediate_fusion_adds_features_at_every_level() -> None:
     [
         ({"architecture": "unett"}, "no architecture 'unett'; it has"),
         ({"encoder": "resnet7"}, "cannot build unet with the encoder resnet7"),
-        ({"fusion": "late"}, "there is early, intermediate"),
+        ({"fusion": "late"}, "known: early, intermediate"),
         ({"encoding": "dots"}, "there is disk, distance"),
         ({"library": "mmseg"}, "there is smp, iiszoo"),
         ({"options": {"sighs": 1}}, "unet has no sighs; it has encoder_depth, "),
