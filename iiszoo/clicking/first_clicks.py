@@ -39,8 +39,8 @@ def deep_and_near(
     """One positive click deep in the object, and often more clicks.
 
     The first is uniform over pixels whose distance inside the object exceeds `depth` times the greatest (RITM b9b4460,
-    `MultiPointSampler`: 1 / 1.7). With probability `further`, more positive clicks follow, uniform over the object; with
-    probability `negative`, negative clicks, each with probability `near` in a band 4 + 0.12 sqrt(area) pixels wide
+    `MultiPointSampler`: 1 / 1.7). With probability `further`, more positive clicks follow, uniform over the object;
+    with probability `negative`, negative clicks, each with probability `near` in a band 4 + 0.12 sqrt(area) pixels wide
     around the object, 3 pixels from its border, else anywhere outside. The number of either, 1 to `most`, is geometric:
     k has a probability proportional to `gamma`^k.
     """

@@ -235,8 +235,8 @@ class TrainingSamples(Dataset[Item]):
 class Numbers(Sampler[int]):
     """The numbers of samples from `start` up to `stop`, or without end if it is None.
 
-    Each block of `block` numbers is shuffled, by `seed` and the block's number: epochs of a dataset of that length, each
-    in another order. 0: no shuffling.
+    Each block of `block` numbers is shuffled, by `seed` and the block's number: epochs of a dataset of that length,
+    each in another order. 0: no shuffling.
     """
 
     def __init__(self, start: int = 0, stop: int | None = None, *, block: int = 0, seed: int = 0) -> None:
@@ -257,8 +257,8 @@ class Numbers(Sampler[int]):
 
 
 def one_thread(worker: int) -> None:
-    """For `DataLoader(worker_init_fn=...)`: one thread per worker, as there are many; signals to interrupt go to the run,
-    which ends its workers.
+    """For `DataLoader(worker_init_fn=...)`: one thread per worker, as there are many. SIGINT is left to the run, which
+    ends its workers.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -3,8 +3,8 @@ They use arrays and OpenCV; a view takes about a millisecond.
 
     view = object_view(image, target, valid, rng, size=(320, 320))
 
-`image` uint8 (H, W, 3), RGB; `target`, `valid` bool (H, W), `valid` False for ignored pixels. A view is None if it shows
-too little or too much of the target; the caller then draws another.
+`image` uint8 (H, W, 3), RGB; `target`, `valid` bool (H, W), `valid` False for ignored pixels. A view is None if it
+shows too little or too much of the target; the caller then draws another.
 """
 
 from __future__ import annotations

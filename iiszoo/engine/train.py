@@ -198,7 +198,9 @@ class _Run:
         file, checkpoint = self.out / "config.json", self.out / "last.ckpt"
         if file.exists():
             if not resume:
-                raise RunError(f"{self.out} already contains a training run; continue it with --resume, or choose another --out")
+                raise RunError(
+                    f"{self.out} already contains a training run; continue it with --resume, or choose another --out"
+                )
             theirs = json.loads(file.read_text("utf-8"))
             differing = _differences(theirs, data)
             if differing:

@@ -94,9 +94,7 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     wanting = [name for name in own.keys() - state.keys() if not name.endswith("num_batches_tracked")]
     unknown = state.keys() - own.keys()
     for name in sorted([*wanting, *unknown]):
-        raise WeightsError(
-            f"{source} does not fit the network: {name} is {'missing' if name in own else 'unknown'}"
-        )
+        raise WeightsError(f"{source} does not fit the network: {name} is {'missing' if name in own else 'unknown'}")
     try:
         network.load_state_dict({name: value.to(own[name].dtype) for name, value in state.items()}, strict=False)
     except RuntimeError as error:

@@ -47,7 +47,7 @@ class LookRule:
 
 
 def look_again(changed: NDArray[np.bool_], click: Click, seen: Box, rule: LookRule) -> Box | None:
-    """The box of the second look: that of the 8-connected component of `changed`, bool (H, W), under the click, expanded.
+    """The second look's box: the expanded box of the 8-connected component of `changed`, bool (H, W), under the click.
 
     It is clipped to `seen`, the box of the first look. None if nothing changed under the click, or if the box is hardly
     smaller than `seen`.

@@ -42,8 +42,8 @@ def load_file(
     """The model of a file that `iiszoo train` wrote. Options override how the file specifies that images are shown.
 
     `size`: the size of a resized crop, a side in pixels or "HEIGHTxWIDTH". `flip`: average with the answer to the
-    mirrored image. `second_look`: see `iiszoo.models.second_look`. Raises `WeightsError`, and `BadOption` for an invalid
-    value.
+    mirrored image. `second_look`: see `iiszoo.models.second_look`. Raises `WeightsError`, and `BadOption` for an
+    invalid value.
     """
     changes: dict[str, Any] = {}
     if size is not None:

@@ -72,7 +72,7 @@ def test_it_answers_as_the_model_of_its_card_does() -> None:
     [
         ("?flip=3", "option flip=3 must be true or false"),
         ("?second_look=some", "must be true or false"),
-        ("?size=huge", "no size of a crop"),
+        ("?size=huge", "not a valid crop size"),
         ("?sighs=1", "has no option 'sighs'; it has size, flip, second_look"),
         ("?progressive_merge=odd", "progressive_merge"),
     ],

@@ -37,7 +37,7 @@ class LabelMaps(SegDataset):
         self.place = place
         self._name = name or f"labels:{place}"
         if not self._files:
-            raise DatasetError(f"{self.name}: {place} contains no photograph ID.webp (or .jpg, ...) with a map ID_0.png")
+            raise DatasetError(f"{self.name}: {place} has no photograph ID.webp (or .jpg, ...) with a map ID_0.png")
 
     @property
     def name(self) -> str:

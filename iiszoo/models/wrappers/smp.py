@@ -24,7 +24,7 @@ NEW_CHANNELS = 0.01
 
 
 def build(description: NetworkDescription) -> nn.Module:
-    """The network of a description, with random weights. Raises `BadOption` naming the part that cannot be built or fused."""
+    """The network of a description, with random weights. Raises `BadOption` naming the part that fails."""
     if description.fusion == "early":
         whole = _create(description, 3 + description.n_maps)
         _fused_filters(whole.encoder, _create(description, 3).encoder, description)
@@ -163,7 +163,7 @@ def _second_encoder(description: NetworkDescription) -> nn.Module:
 
 
 def _fused_filters(encoder: nn.Module, for_rgb: nn.Module, description: NetworkDescription) -> None:
-    """Initialise the filters of channels beyond RGB to small values. `for_rgb` is the same encoder for three channels."""
+    """Give the channels beyond RGB small initial filters. `for_rgb` is the same encoder for three channels."""
     shapes = {name: value.shape for name, value in for_rgb.state_dict().items()}
     state = encoder.state_dict()
     wider = [name for name, value in state.items() if value.shape != shapes[name]]
