@@ -133,7 +133,7 @@ class _Play:
         return torch.cat((self.previous, self.clicks), dim=1).contiguous(memory_format=torch.channels_last)
 
     def further(self, logits: Tensor, k: int, last: bool) -> None:
-        """Take the network's answer; then look again in elements that train the second look, and click in the others."""
+        """Take the network's answer; then look again in elements that train the second look, click in the others."""
         self.before, self.previous = self.previous, logits.float().sigmoid()
         looks: dict[int, Box] = {}
         if last and k >= 1 and self.rules.second_look > 0:
