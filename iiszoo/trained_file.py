@@ -1,6 +1,6 @@
-"""A trained network named by where it lies: a safetensors file, or the directory of a run of `iiszoo train`.
+"""A trained network named by its path: a safetensors file, or the directory of a run of `iiszoo train`.
 
-Standard library only: whether a name means a file is asked wherever models are named.
+Standard library only: this module is imported wherever a model is named.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from iiszoo.errors import WeightsError
 from iiszoo.file_names import unescaped
 
 ENTRY = "iiszoo"
-"""Of a safetensors file's metadata: JSON that says what network it holds and how it was trained."""
+"""Key in a safetensors file's metadata: JSON that describes the network and its training."""
 _MOST_HEADER = 100_000_000
 
 
 def named_file(model: str) -> Path | None:
-    """The weights file that a model's name means; None where it names none, such as an id.
+    """The weights file that a model's name means; None if it does not name one, as an id does not.
 
-    A name that ends in `.safetensors` means that file, whether it exists or not. The directory of a training run
-    means its best network, or its last one where nothing was validated. Options (`?flip=true`) may follow.
+    A name that ends in `.safetensors` means that file, whether or not it exists. The directory of a training run means
+    its best network, or its last one if nothing was validated. Options (`?flip=true`) may follow.
     """
-    place = Path(unescaped(model.partition("?")[0])).expanduser()
-    if place.suffix == ".safetensors":
-        return place
-    if not (place / "config.json").is_file():
+    path = Path(unescaped(model.partition("?")[0])).expanduser()
+    if path.suffix == ".safetensors":
+        return path
+    if not (path / "config.json").is_file():
         return None
-    networks = [place / f"{name}.safetensors" for name in ("best", "last")]
+    networks = [path / f"{name}.safetensors" for name in ("best", "last")]
     return next((file for file in networks if file.is_file()), networks[1])
 
 
 def facts_of(path: Path) -> dict[str, Any]:
-    """What a file that `iiszoo train` wrote says of its network; no weights are read. Raises `WeightsError`."""
+    """The description in a file that `iiszoo train` wrote; no weights are read. Raises `WeightsError`."""
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > _MOST_HEADER:
-                raise ValueError("its header would be too long")
+                raise ValueError("its header is too long")
             header = json.loads(file.read(length))
         metadata = header.get("__metadata__", {})
     except FileNotFoundError as error:
@@ -49,9 +49,9 @@ def facts_of(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, struct.error, AttributeError) as error:
         raise WeightsError(f"{path} cannot be read as safetensors: {error}") from error
     if ENTRY not in metadata:
-        raise WeightsError(f"{path} does not say what network it holds: it was not written by `iiszoo train`")
+        raise WeightsError(f"{path} does not describe its network: it was not written by `iiszoo train`")
     try:
         facts: dict[str, Any] = json.loads(metadata[ENTRY])
     except ValueError as error:
-        raise WeightsError(f"{path} does not say what network it holds: {error}") from error
+        raise WeightsError(f"{path} does not describe its network: {error}") from error
     return facts

@@ -1,4 +1,4 @@
-"""Training: samples a second, and where the time goes (data, clicks, network).
+"""Training speed: samples per second, and the time for data, clicks and network.
 
 python benchmarks/speed/train.py benchmarks/training/unet_lite0.toml [--device cuda] [--seconds 6]
 """
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--seconds", type=float, default=5, help="for each measurement")
+    parser.add_argument("--seconds", type=float, default=5, help="per measurement")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--no-channels-last", action="store_true")
@@ -105,10 +105,10 @@ def main() -> None:
         description.encode()([points], [points], config.size, device=options.device)
 
     for what, function in (
-        ("one look, no gradient", look),
+        ("one forward pass, no gradient", look),
         ("next clicks and their maps", click),
         ("a step without further interactions", lambda: step(0)),
-        ("a step, its interactions drawn", step),
+        ("a step with a random number of interactions", step),
     ):
         seconds = _measure(function, options.seconds, cuda)
         print(f"{what}: {1e3 * seconds:.1f} ms, {run.batch_size / seconds:.0f} samples/s")
@@ -117,7 +117,7 @@ def main() -> None:
 
 
 def _measure(function: Callable[[], None], seconds: float, cuda: bool) -> float:
-    """Seconds a call, after three for warming up."""
+    """Seconds per call, after three calls to warm up."""
     for _ in range(3):
         function()
     if cuda:

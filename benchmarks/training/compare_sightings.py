@@ -1,4 +1,4 @@
-"""Ways to show a trained network an image, compared on the held-out photographs of its configuration.
+"""Compares ways to show a trained network an image, on the held-out photographs of its configuration.
 
 python benchmarks/training/compare_sightings.py CONFIG.toml NETWORK.safetensors... [--device cuda] [--limit 100]
 """

@@ -1,13 +1,13 @@
 #!/bin/bash
-# One training run on a GPU machine without a network: wheels, photographs and the encoder lie in .gpu/ (ignored by git).
+# One training run on a GPU machine without internet: wheels, photographs and the encoder are in .gpu/ (ignored by git).
 #
-#   bash benchmarks/training/gpu_job.sh speed            # 30 s: where the time goes
+#   bash benchmarks/training/gpu_job.sh speed            # 30 s: time spent on data, clicks and network
 #   bash benchmarks/training/gpu_job.sh train 8.5        # train for 8.5 minutes
-#   COMPARE=60 bash ... train 8                          # then, for at most 60 s, ways to show it an image
-#   STOP_AFTER=560 bash ... train 11                     # stop after 560 s with a checkpoint; the same command goes on
+#   COMPARE=60 bash ... train 8                          # then compare ways to show an image, for at most 60 s
+#   STOP_AFTER=560 bash ... train 11                     # stop after 560 s with a checkpoint; run again to continue
 #   bash benchmarks/training/gpu_job.sh train 8.5 FILE.toml [further options of `iiszoo train`]
 #
-# Results go to $OUT while it trains: last.safetensors, best.safetensors (averaged weights, half precision), log.csv,
+# Results are copied to $OUT during training: last.safetensors, best.safetensors (averaged weights, half precision), log.csv,
 # run.json, config.json, console.txt. The run directory runs/train/NAME stays on the machine, for --resume.
 set -u
 cd "$(dirname "$0")/../.."
@@ -20,7 +20,7 @@ export PYTHONPATH="$PWD:/tmp/site${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 export PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True
 if command -v nvidia-smi >/dev/null; then
     nvidia-smi --query-gpu=name,memory.total --format=csv,noheader
-    mount -o remount,size=32G /dev/shm 2>/dev/null # the batches of 14 workers wait there
+    mount -o remount,size=32G /dev/shm 2>/dev/null # holds the batches of 14 workers
 fi
 what=${1:-speed}
 shift || true
@@ -32,7 +32,7 @@ if [ "$what" = speed ]; then
     python3 benchmarks/speed/train.py "$config" --seconds "${SECONDS_EACH:-4}" "$@" 2>&1 | tee "$OUT/speed.txt"
     code=${PIPESTATUS[0]}
     [ "$code" -eq 0 ] || exit "$code"
-    rm -rf /tmp/smoke # the whole of a run, its validation too, in a few steps
+    rm -rf /tmp/smoke # a whole run in a few steps, with validation
     sed 's/^times = .*/times = 1/; s/^limit = .*/limit = 30/; s/^log_every = .*/log_every = 20/' "$config" >/tmp/smoke.toml
     timeout 120 python3 -m iiszoo train /tmp/smoke.toml --steps "${SMOKE_STEPS:-81}" --out /tmp/smoke "${smoke[@]}" 2>&1 | tee -a "$OUT/speed.txt"
     exit "${PIPESTATUS[0]}"
@@ -42,7 +42,7 @@ shift || true
 config=${1:-benchmarks/training/unet_lite0.toml}
 shift || true
 run=runs/train/$(basename "$config" .toml)
-keep() { # what is there so far; each file is replaced in one step, so a copy is whole
+keep() { # the results so far; each file is replaced atomically, so copies are complete
     for file in last.safetensors best.safetensors log.csv run.json config.json; do
         [ -f "$run/$file" ] && cp "$run/$file" "$OUT/.$file.part" && mv "$OUT/.$file.part" "$OUT/$file"
     done
@@ -69,7 +69,7 @@ done
 wait $job
 code=$?
 keep
-if [ $code -eq 0 ] && [ -n "${COMPARE:-}" ]; then # how to show it an image, on the held-out photographs
+if [ $code -eq 0 ] && [ -n "${COMPARE:-}" ]; then # ways to show an image, on the held-out photographs
     timeout "$COMPARE" python3 benchmarks/training/compare_sightings.py "$config" "$run/last.safetensors" --device cuda \
         2>&1 | tee "$OUT/sightings.txt"
 fi

@@ -7,30 +7,34 @@ from typing import Any
 
 import click
 
+from iiszoo.cli.output import echo
+
 
 @click.command("train")
 @click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--new", is_flag=True, help="Write a commented configuration to CONFIG, and train nothing.")
+@click.option("--new", is_flag=True, help="Only write a commented configuration to CONFIG.")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="The run directory.  [default: runs/train/CONFIG]"
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Run directory.  [default: runs/train/CONFIG]"
 )
 @click.option(
     "--from",
     "start",
     metavar="MODEL_OR_RUN",
-    help="Fine-tune: a model, a run directory or its safetensors file; bare weights too if they fit [network].",
+    help="Fine-tune a model, a run directory or its safetensors file, or bare weights that fit [network].",
 )
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps.  [configuration: auto]")
 @click.option("--precision", help="auto, 32-true, bf16-mixed, 16-mixed.  [configuration: auto]")
-@click.option("--steps", type=click.IntRange(1), help="Train so long.  [configuration]")
+@click.option("--steps", type=click.IntRange(1), help="Train for this many steps.  [configuration]")
 @click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), help="Train so long; the schedule adapts.  [configuration]"
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Train for this long; the schedule adapts.  [configuration]",
 )
 @click.option("--workers", type=click.IntRange(0), help="Processes that prepare samples.  [configuration: cores - 2]")
-@click.option("--batch-size", type=click.IntRange(1), help="Samples of a step.  [configuration: 64]")
-@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--batch-size", type=click.IntRange(1), help="Samples per step.  [configuration: 64]")
+@click.option("--resume", is_flag=True, help="Continue the run in --out.")
 def command(config: Path, new: bool, out: Path | None, start: str | None, resume: bool, **changes: Any) -> None:
-    """Train a click model as CONFIG.toml says. Options change lines of its [run], --from its start."""
+    """Train a click model as CONFIG.toml specifies. Options override its [run] table, and --from its start."""
     import dataclasses
 
     from iiszoo.engine import train_config
@@ -39,7 +43,7 @@ def command(config: Path, new: bool, out: Path | None, start: str | None, resume
         from iiszoo.engine.train_template import write
 
         write(config)
-        click.echo(f"wrote {config}; `iiszoo train {config}` trains as it says")
+        echo(f"wrote {config}; train with `iiszoo train {config}`")
         return
     from iiszoo.engine.train import train
 
@@ -52,14 +56,12 @@ def command(config: Path, new: bool, out: Path | None, start: str | None, resume
     if start is not None:
         read = dataclasses.replace(read, start=start)
     read = dataclasses.replace(read, run=dataclasses.replace(read.run, **given))
-    place = out or Path("runs/train") / config.stem
+    directory = out or Path("runs/train") / config.stem
     try:
-        facts = train(read, place, resume=resume, say=click.echo)
+        facts = train(read, directory, resume=resume, say=echo)
     except KeyboardInterrupt:
-        click.echo(
-            f"stopped; `iiszoo train {config} --out {place} --resume` goes on from its last checkpoint", err=True
-        )
+        echo(f"stopped; continue with `iiszoo train {config} --out {directory} --resume`", err=True)
         click.get_current_context().exit(130)
     best = min(facts["validations"], key=lambda v: v["noc90"], default=None)
-    told = f": NoC@90 {best['noc90']:.2f} at step {best['step']}" if best else ""
-    click.echo(f"kept in {place}{told}")
+    result = f": NoC@90 {best['noc90']:.2f} at step {best['step']}" if best else ""
+    echo(f"saved in {directory}{result}")

@@ -1,6 +1,6 @@
-"""The two passes of `batch_distance` on a GPU. Imported only where there is one, for Triton comes with torch's CUDA.
+"""The two passes of `batch_distance` on a GPU. Imported only if there is one: Triton comes with torch for CUDA.
 
-A kernel's parameters have no annotations but `tl.constexpr`: Triton looks every other name up, and refuses it.
+The only annotation of a kernel's parameters is `tl.constexpr`: Triton evaluates annotations, and rejects all others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def squared_distances_on_gpu(masks: Tensor) -> Tensor:
-    """int32 (N, H, W) of contiguous bool masks (N, H, W)."""
+    """Squared distances, int32 (N, H, W), for contiguous bool masks (N, H, W)."""
     n, height, width = masks.shape
     g = torch.empty(masks.shape, dtype=torch.int32, device=masks.device)
     squares = torch.empty_like(g)

@@ -1,12 +1,13 @@
-"""Exact distances inside many masks at once, where the masks are: what training's clicks are drawn from.
+"""Exact distances inside many masks at once, on their device, for drawing training clicks.
 
-The squared distance of a pixel of a mask is that to the nearest pixel outside of it, an integer, 1 at least; beyond the
-image everything is outside; a pixel outside has 0. Two passes, both exact: `g`, the distance along the column, then the
-least (c - c')^2 + g(r, c')^2 of the row (Felzenszwalb and Huttenlocher, "Distance transforms of sampled functions").
+The squared distance of a pixel in a mask is an integer of 1 or more: the one to the nearest pixel outside, where
+everything beyond the image is outside. A pixel outside has 0. Two exact passes: `g`, the distance along the column,
+then the least (c - c')^2 + g(r, c')^2 of the row (Felzenszwalb and Huttenlocher, "Distance transforms of sampled
+functions").
 
-On a CPU a thread does one mask (numba; Meijster's lower envelope for the second pass); on CUDA Triton kernels do all of
-them, and nothing is copied. OpenCV's `distanceTransform` would not do: with IPP its last bits depend on where in memory
-the mask lies, and a training run that is resumed must be the same run.
+On a CPU each thread processes one mask (numba; Meijster's lower envelope for the second pass); on CUDA Triton kernels
+process all masks without copying. OpenCV's `distanceTransform` is unsuitable: with IPP its last bits depend on the
+mask's address in memory, and a resumed training run must equal an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Array = NDArray[Any]
 
 
 def squared_distances(masks: Tensor) -> Tensor:
-    """int32, of the shape of `masks`, bool (..., H, W): see the module's head. On the masks' device."""
+    """Squared distances, int32, for `masks`, bool (..., H, W), in the same shape and on the same device."""
     shape = masks.shape
     flat = masks.reshape(-1, *shape[-2:]).contiguous()
     if flat.device.type == "cuda" and flat.numel() and (on_gpu := _gpu_kernel()) is not None:
@@ -42,7 +43,7 @@ def squared_distances(masks: Tensor) -> Tensor:
 
 
 def squared_distance(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """The same of one mask bool (H, W), as arrays."""
+    """The same for one mask, bool (H, W), as arrays."""
     out = np.zeros(mask.shape, np.int32)
     _squares(np.ascontiguousarray(mask).view(np.uint8), out)
     return out
@@ -52,7 +53,7 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 
 
 def _threads() -> ThreadPoolExecutor:
-    """This process's: threads do not survive a fork, as that of a DataLoader's worker."""
+    """This process's threads: they do not survive a fork, such as a DataLoader's worker."""
     process = os.getpid()
     if process not in _pools:
         _pools[process] = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "distance")
@@ -75,7 +76,7 @@ def _squares(mask: Array, out: Array) -> None:
             any_pixel |= run > 0
     if not any_pixel:
         return
-    # a column of distance 0 on either side: the border
+    # a column of distance 0 on each side: the border
     n = width + 2
     g = np.zeros(n, np.int64)
     sites, starts = np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -115,7 +116,7 @@ def _squares(mask: Array, out: Array) -> None:
 
 @functools.cache
 def _gpu_kernel() -> Callable[[Tensor], Tensor] | None:
-    """The Triton kernels, if they can be built here and give what the CPU gives; else the masks go to the CPU."""
+    """The Triton kernels; None, for the CPU instead, if they cannot be built or differ from the CPU's result."""
     try:
         from iiszoo.clicking._triton_distance import squared_distances_on_gpu
 

@@ -1,9 +1,9 @@
-"""The clicks that a training sample begins with, of one sample, on arrays: drawn in a DataLoader's worker.
+"""The first clicks of one training sample, from arrays: drawn in a DataLoader's worker.
 
     positives, negatives = deep_and_near(target, rng)
 
-`target` bool (H, W), `valid` bool (H, W) or None: False where no click may fall. Clicks are (row, col). A function of
-`iiszoo.clicking.initial`, which takes batches, becomes one of these by `of_batch`.
+`target` bool (H, W); `valid` bool (H, W), False where no click may fall, or None. Clicks are (row, col). `of_batch`
+adapts a function of `iiszoo.clicking.initial`, which takes batches.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def deep_and_near(
     most: int = 12,
     near: float = 0.55,
 ) -> tuple[Points, Points]:
-    """One positive click deep in the object, and often others.
+    """One positive click deep in the object, and often more clicks.
 
-    The first is uniform where the distance inside the object exceeds `depth` times the greatest (RITM b9b4460,
-    `MultiPointSampler`: 1 / 1.7). With probability `further` there are further positive ones, uniform over the object;
-    with `negative` there are negative ones, each with probability `near` in a band of 4 + 0.12 sqrt(area) pixels round
-    the object, 3 pixels off its border, else anywhere outside. Their numbers, 1 to `most`, are geometric: k with a
-    probability proportional to `gamma`^k.
+    The first is uniform over pixels whose distance inside the object exceeds `depth` times the greatest (RITM b9b4460,
+    `MultiPointSampler`: 1 / 1.7). With probability `further`, more positive clicks follow, uniform over the object;
+    with probability `negative`, negative clicks, each with probability `near` in a band 4 + 0.12 sqrt(area) pixels wide
+    around the object, 3 pixels from its border, else anywhere outside. The number of either, 1 to `most`, is geometric:
+    k has a probability proportional to `gamma`^k.
     """
     positives = _draw(deep_in(target, depth), 1, rng)
     if rng.random() < further:
@@ -54,7 +54,7 @@ def deep_and_near(
         n_near = int(rng.binomial(n, near))
         if n_near:
             width = 3 + 4 + 0.12 * math.sqrt(np.count_nonzero(target))
-            # padded, so that the image's border is none of the object's; exact, as a resumed run must be the same run
+            # padded, so that the image's border is not the object's; exact, so that a resumed run equals a whole one
             beyond = math.ceil(width) + 1
             outside = squared_distance(np.pad(~target, beyond, constant_values=True))[beyond:-beyond, beyond:-beyond]
             negatives += _draw(free & (outside > 9) & (outside <= width**2), n_near, rng)
@@ -63,14 +63,14 @@ def deep_and_near(
 
 
 def deep_in(target: Mask, depth: float = 1 / 1.7) -> Mask:
-    """Where the distance inside the target exceeds `depth` times the greatest; outside the image is outside it."""
+    """Pixels whose distance inside the target exceeds `depth` times the greatest; beyond the image is outside."""
     squares = squared_distance(target)
     deep: Mask = squares > squares.max() * depth**2
     return deep
 
 
 def of_batch(function: Callable[..., Any]) -> FirstClicks:
-    """A function of `iiszoo.clicking.initial` for one sample."""
+    """Adapt a function of `iiszoo.clicking.initial` to one sample."""
 
     def first(target: Mask, valid: Mask | None, rng: np.random.Generator, **options: Any) -> tuple[Points, Points]:
         ignore = None if valid is None else torch.from_numpy(~valid)[None, None]
@@ -92,7 +92,7 @@ def _number(gamma: float, most: int, rng: np.random.Generator) -> int:
 
 
 def _draw(mask: Mask, n: int, rng: np.random.Generator) -> Points:
-    """`n` pixels of the mask, each uniform; none where it is empty."""
+    """`n` pixels of the mask, each uniform; none if it is empty."""
     pixels = np.flatnonzero(mask)
     if not pixels.size or not n:
         return []

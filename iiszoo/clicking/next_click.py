@@ -1,4 +1,4 @@
-"""The next click of a training session, for a whole batch at once, on the device that the predictions are on."""
+"""The next click of a training session, for a whole batch at once, on the device of the predictions."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from iiszoo.clicking.batch_distance import squared_distances
 def candidates(
     probabilities: Tensor, targets: Tensor, threshold: float = 0.5, share: float = 0.5, ignore: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Where the next click may fall: bool (B, H, W), and whether it is positive, bool (B,).
+    """The pixels where the next click may fall, bool (B, H, W), and whether it is positive, bool (B,).
 
-    A pixel may be clicked where its distance inside its error exceeds `share` times the greatest distance in either
-    error, and it belongs to the error that has the greatest: a tie is a false positive's. Distances are exact.
+    They are in the error (false negative or false positive) with the greatest distance, and their distance inside it
+    exceeds `share` times the greatest; in a tie the false positive wins. Distances are exact.
 
     Args:
-        probabilities: (B, 1, H, W); what is just at `threshold` is no error either way.
-        targets: (B, 1, H, W); object is what is above 0.5.
-        ignore: bool (B, 1, H, W): pixels that are no error either way.
+        probabilities: (B, 1, H, W); a pixel exactly at `threshold` is never an error.
+        targets: (B, 1, H, W); a pixel is object above 0.5.
+        ignore: bool (B, 1, H, W): pixels that are never an error.
 
     Source: `get_next_points` (`isegm/engine/trainer.py`) of SamsungLabs/ritm_interactive_segmentation at b9b4460, whose
     distances are OpenCV's, accurate to 2 %.
@@ -44,9 +44,10 @@ def next_clicks(
     share: float = 0.5,
     ignore: Tensor | None = None,
 ) -> Tensor:
-    """One click of each element, uniform over its `candidates`: int64 (B, 3), row, column and 1 for positive.
+    """One click per element, uniform over its `candidates`: int64 (B, 3), row, column and 1 for positive.
 
-    `draws` (B,) in [0, 1) are the chance; row and column are -1 where there is no error. Nothing waits for the device.
+    `draws` (B,) in [0, 1) are the random numbers; row and column are -1 if there is no candidate. This does not wait
+    for the device.
     """
     where, positive = candidates(probabilities, targets, threshold, share, ignore)
     width = where.shape[-1]

@@ -1,4 +1,4 @@
-"""Training samples: sample n is a pure function of (seed, n), whatever the number of workers and their order.
+"""Training samples: sample n is a pure function of (seed, n), regardless of the number and order of workers.
 
     samples = TrainingSamples([source], partial(object_view, size=(320, 320)), deep_and_near, seed=0)
     loader = DataLoader(samples, 64, sampler=Numbers(start=0, stop=64_000), collate_fn=collate, num_workers=12)
@@ -32,7 +32,7 @@ from iiszoo.data.views import View
 from iiszoo.errors import DatasetError
 
 N_DRAWS = 24
-"""Uniform numbers that each sample brings for the clicks that come later."""
+"""Uniform random numbers in each sample, for the further clicks."""
 _TRIES = 100
 
 Points = list[tuple[int, int]]
@@ -41,7 +41,7 @@ FirstClicks = Callable[[NDArray[np.bool_], NDArray[np.bool_] | None, np.random.G
 
 @dataclass(frozen=True)
 class Source:
-    """Some of a dataset's images, and how a target is taken from one: a selector, drawn by its weight.
+    """Some images of a dataset, and selectors, drawn by weight, that take a target from one.
 
     `images`: indices of `dataset`. `weight`: how often this source is drawn, relative to the others.
     """
@@ -58,8 +58,8 @@ class Source:
 
 
 def split(source: Source, share: float, seed: int) -> tuple[Source, Source]:
-    """(for training, held out): an image is held out by the hash of its name, so that more images change no other's
-    part. About `share` of them are.
+    """(training, held out): the hash of an image's name decides, so that adding images does not move others. About
+    `share` of the images are held out.
     """
     held: list[int] = []
     kept: list[int] = []
@@ -71,8 +71,8 @@ def split(source: Source, share: float, seed: int) -> tuple[Source, Source]:
 
 @dataclass(eq=False)
 class InMemory(SegDataset):
-    """`source` with its images decoded once, by threads: a gigabyte for 1,700 small photographs. Worker processes that
-    are forked share it.
+    """`source` with its images decoded once, by threads: a gigabyte for 1,700 small photographs. Forked workers share
+    them.
     """
 
     source: SegDataset
@@ -101,7 +101,7 @@ class InMemory(SegDataset):
 
 
 class Regions(SegDataset):
-    """Any dataset for evaluation as one with full masks: one layer for each of an image's samples."""
+    """A dataset for evaluation as one with full masks: one layer per sample of an image."""
 
     def __init__(self, dataset: EvaluationDataset) -> None:
         self.dataset = dataset
@@ -145,10 +145,10 @@ class Item(NamedTuple):
 
 @dataclass
 class Batch:
-    """What a training step gets. Tensors may be moved to a device; clicks are lists, one for each element.
+    """The input of a training step. Tensors may be moved to a device; clicks are lists, one per element.
 
-    `image` uint8 (B, h, w, 3), RGB; `target` bool (B, 1, h, w); `valid` bool (B, 1, h, w), or None for all;
-    `draws` float64 (B, `N_DRAWS`); `number`: of its first sample.
+    `image` uint8 (B, h, w, 3), RGB; `target` bool (B, 1, h, w); `valid` bool (B, 1, h, w), or None if all pixels
+    are valid; `draws` float64 (B, `N_DRAWS`); `number`: the number of the first sample.
     """
 
     number: int
@@ -192,11 +192,11 @@ def collate(items: Sequence[Item]) -> Batch:
 
 
 class TrainingSamples(Dataset[Item]):
-    """Sample n, drawn anew from the sources by their weights: image, target, view, first clicks.
+    """Sample n, drawn from the sources by weight: image, target, view, first clicks.
 
     `view(image, target, valid, rng)` is a function of `iiszoo.data.views`, `first_clicks(target, valid, rng)` one of
-    `iiszoo.clicking.first_clicks`. Where the selector finds no target or the view shows none, image and all are drawn
-    again; `DatasetError` after a hundred times.
+    `iiszoo.clicking.first_clicks`. If the selector finds no target or the view rejects it, everything is drawn
+    again; raises `DatasetError` after a hundred attempts.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class TrainingSamples(Dataset[Item]):
     ) -> None:
         for source in sources:
             if not source.images:
-                raise DatasetError(f"{source.dataset.name} has no image to train on; lower validation.held_out")
+                raise DatasetError(f"{source.dataset.name} has no image left to train on; lower validation.held_out")
         self.sources, self.view, self.first_clicks, self.seed = list(sources), view, first_clicks, seed
         weights = np.array([source.weight for source in sources], float)
         self._weights = weights / weights.sum()
@@ -227,16 +227,16 @@ class TrainingSamples(Dataset[Item]):
             return Item(n, view, positives, negatives, rng.random(N_DRAWS))
         names = ", ".join(source.dataset.name for source in self.sources)
         raise DatasetError(
-            f"{names}: in {_TRIES} images that were drawn there was no region for training; give a smaller min_area or "
-            "min_share, a wider view.share, or another selector"
+            f"{names}: no region for training in {_TRIES} random images; give a smaller min_area or min_share, a wider "
+            "view.share, or another selector"
         )
 
 
 class Numbers(Sampler[int]):
-    """The numbers of samples from `start` on, up to `stop`; without end for None.
+    """The numbers of samples from `start` up to `stop`, or without end if it is None.
 
-    With `block`, each block of so many numbers is shuffled, by `seed` and the block's number: epochs of a dataset of
-    that length, each in another order.
+    Each block of `block` numbers is shuffled, by `seed` and the block's number: epochs of a dataset of that length,
+    each in another order. 0: no shuffling.
     """
 
     def __init__(self, start: int = 0, stop: int | None = None, *, block: int = 0, seed: int = 0) -> None:
@@ -257,8 +257,8 @@ class Numbers(Sampler[int]):
 
 
 def one_thread(worker: int) -> None:
-    """For `DataLoader(worker_init_fn=...)`: a worker is one of many, OpenCV's threads would be too many, and what a
-    person interrupts is the run, which ends its workers.
+    """For `DataLoader(worker_init_fn=...)`: one thread per worker, as there are many. SIGINT is left to the run, which
+    ends its workers.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -267,9 +267,9 @@ def one_thread(worker: int) -> None:
 
 
 class HeldOut(EvaluationDataset):
-    """One target of each image of the sources, drawn once and for all: the set that a training run is validated on.
+    """The validation set of a training run: one fixed random target per image of the sources.
 
-    An image whose selector finds nothing is left out. Sample ids are `SOURCE/IMAGE`.
+    Images without a target are left out. Sample ids are `SOURCE/IMAGE`.
     """
 
     def __init__(self, sources: Sequence[Source], seed: int, limit: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""More region selectors (see `iiszoo.data.region_selector`), for label maps; and all selectors by name."""
+"""Region selectors for label maps (see `iiszoo.data.region_selector`), and all selectors by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from iiszoo.data.seg_dataset import Region
 
 
 def all_objects(masks: FullMasks, info: dict[str, Any], rng: np.random.Generator, *, min_area: int = 1) -> Mask | None:
-    """Every object together: what is above 0 in any layer. Of labelled clothes it is the person. Nothing is random."""
+    """All objects as one, above 0 in any layer: for labelled clothes, the person. Nothing is random."""
     everything: Mask = np.any(masks > 0, axis=2)
     return everything if np.count_nonzero(everything) >= min_area else None
 
@@ -30,11 +30,11 @@ def random_joined(
     max_share: float = 1.0,
     min_area: int = 1,
 ) -> Mask | None:
-    """One object, with probability `join` together with another one: of the same layer, and touching it, with
-    `touching`; else any.
+    """One object, joined with another with probability `join`: with `touching`, one in the same layer that touches it;
+    else any.
 
-    The first covers `min_share` to `max_share` of the image and is uniform over those that do; with `touching` each
-    neighbour, without it each other object of the image is equally likely.
+    The first is uniform over objects that cover `min_share` to `max_share` of the image; the other is uniform over the
+    neighbours (`touching`) or over all other objects of the image.
     """
     counts = [_counts(masks[:, :, layer]) for layer in range(masks.shape[2])]
     least, most = max(min_area, min_share * masks[:, :, 0].size), max_share * masks[:, :, 0].size
@@ -72,7 +72,7 @@ SELECTORS: dict[str, RegionSelector] = {
 
 
 def _counts(values: NDArray[Any]) -> NDArray[np.int64]:
-    """How often 0, 1, 2, ... occur; what is below 0 does not count."""
+    """The counts of 0, 1, 2, ...; values below 0 are skipped."""
     flat = values.ravel()
     if flat.dtype.kind == "i":
         flat = flat[flat >= 0]

@@ -1,10 +1,10 @@
-"""Views for training: a crop of an image with its target, squashed to one size, warped and recoloured. On arrays, with
-OpenCV: a view takes about a millisecond.
+"""Views for training: a crop of an image with its target, resized without keeping the aspect, warped and recoloured.
+They use arrays and OpenCV; a view takes about a millisecond.
 
     view = object_view(image, target, valid, rng, size=(320, 320))
 
-`image` uint8 (H, W, 3), RGB; `target`, `valid` bool (H, W), `valid` False where a pixel counts neither way. A view is
-None where it shows too little or too much of the target: another one is drawn then.
+`image` uint8 (H, W, 3), RGB; `target`, `valid` bool (H, W), `valid` False for ignored pixels. A view is None if it
+shows too little or too much of the target; the caller then draws another.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Rng = np.random.Generator
 
 
 class View(NamedTuple):
-    """Of one size: `image` uint8 (h, w, 3), `target` bool (h, w), `valid` bool (h, w) or None for all."""
+    """`image` uint8 (h, w, 3), `target` bool (h, w), and `valid` bool (h, w), or None if all pixels are valid."""
 
     image: Image
     target: Mask
@@ -43,12 +43,12 @@ def object_view(
     share: tuple[float, float] = (0.004, 0.85),
     colour: float = 1.0,
 ) -> View | None:
-    """What a zoom shows, and what surrounds it: the aspect is not kept.
+    """The crop of a zoom, or more of the image around it; the aspect is not kept.
 
-    With probability `near` a box round the object, its sides times exp U(log 1.08, log 2.4), jittered, now and then
-    square, cut off at the image's border; with `part` a box round a pixel of the object's border, a quarter to seven
-    tenths of the object's sides; else the whole image, or a random part of 0.4 to 1 of its sides that holds a pixel of
-    the object. Then a rotation of N(0, `rotation` degrees) with probability 0.25, and a mirroring with 0.5.
+    With probability `near` a box around the object, its sides scaled by exp U(log 1.08, log 2.4), jittered, sometimes
+    square, clipped at the image's border; with `part` a box around a pixel of the object's border, 0.25 to 0.7 of the
+    object's sides; else the whole image, or a random part of 0.4 to 1 of its sides that contains a pixel of the object.
+    Then a rotation by N(0, `rotation`) degrees with probability 0.25, and mirroring with 0.5.
 
     The target must cover `share` of the view. `colour` scales the probabilities of `recoloured`.
     """
@@ -75,7 +75,7 @@ def object_view(
 
 
 def whole_view(image: Image, target: Mask, valid: Mask | None, rng: Rng, *, size: tuple[int, int]) -> View | None:
-    """The whole image, squashed, mirrored with probability 0.5. Nothing else is random."""
+    """The whole image, resized without keeping the aspect, mirrored with probability 0.5. Nothing else is random."""
     matrix = _matrix((0.0, 0.0, float(target.shape[0]), float(target.shape[1])), size, 0.0, bool(rng.random() < 0.5))
     seen = _warp(target.view(np.uint8) * np.uint8(255), matrix, size) >= 128
     counted = None if valid is None else _warp(valid.view(np.uint8) * np.uint8(255), matrix, size) >= 128
@@ -92,8 +92,8 @@ def crop_view(
     scale: tuple[float, float] = (0.75, 1.4),
     colour: float = 1.0,
 ) -> View | None:
-    """RITM's kind of crop, of `size`, at a scale uniform over `scale`, that holds a pixel of the object; what lies
-    beyond the image is black and ignored. Mirrored with probability 0.5.
+    """A crop as in RITM: of `size`, at a scale uniform over `scale`, with a pixel of the object; beyond the image it is
+    black and ignored. Mirrored with probability 0.5.
     """
     if not target.any():
         return None
@@ -119,8 +119,8 @@ VIEWS: dict[str, Callable[..., View | None]] = {"object": object_view, "crop": c
 
 
 def recoloured(image: Image, rng: Rng, scale: float = 1.0) -> Image:
-    """Contrast 0.7 to 1.35 and brightness +-40 with probability 0.7, shifts of the channels +-18 with 0.5, grey 0.1,
-    blur 0.15, noise 0.1; all probabilities times `scale`.
+    """Contrast 0.7 to 1.35 and brightness +-40 with probability 0.7, channel shifts +-18 with 0.5, grey with 0.1, blur
+    with 0.15, noise with 0.1; all probabilities are multiplied by `scale`.
     """
     steps = rng.random(5) < scale * np.array([0.7, 0.5, 0.1, 0.15, 0.1])
     ramp = np.arange(256, dtype=np.float32)[:, None].repeat(3, 1)
@@ -135,7 +135,7 @@ def recoloured(image: Image, rng: Rng, scale: float = 1.0) -> Image:
     if steps[3]:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.4))), np.uint8)
     if steps[4]:
-        # one row of noise, at random places: normal numbers for each pixel would take longer than all the rest
+        # slices of one noise row at random offsets: normal numbers per pixel would take longer than all the rest
         noise = (rng.standard_normal(1 << 14) * rng.uniform(2, 10)).astype(np.int16)
         at = rng.integers(0, noise.size - 3 * image.shape[1], image.shape[0])
         rows = noise[at[:, None] + np.arange(3 * image.shape[1])].reshape(image.shape)
@@ -144,7 +144,7 @@ def recoloured(image: Image, rng: Rng, scale: float = 1.0) -> Image:
 
 
 Box = tuple[float, float, float, float]
-"""(top, left, bottom, right) in pixels; borders lie between pixels."""
+"""(top, left, bottom, right) in pixels; the borders lie between pixels."""
 
 
 def _extent(target: Mask) -> tuple[int, int, int, int]:
@@ -160,7 +160,7 @@ def _round_object(target: Mask, rng: Rng) -> Box:
     middle = np.array([top + bottom, left + right]) / 2 + rng.uniform(-0.06, 0.06, 2) * sides
     if rng.random() < 0.35:
         sides[:] = sides.max()
-    ends = rng.uniform(-0.08, 0.08, (2, 2)) * sides  # of first and last ends
+    ends = rng.uniform(-0.08, 0.08, (2, 2)) * sides  # at both ends
     return _cut(middle - sides / 2 + ends[0], middle + sides / 2 + ends[1], target.shape)
 
 
@@ -187,7 +187,7 @@ def _some_part(target: Mask, rng: Rng) -> Box:
 
 
 def _cut(first: NDArray[Any], last: NDArray[Any], shape: tuple[int, ...]) -> Box:
-    """At the image's border; at least 8 pixels are left."""
+    """Clip a box at the image's border; its sides stay at least 8 pixels."""
     ends = []
     for low, high, limit in zip(first.tolist(), last.tolist(), shape, strict=True):
         low = min(max(0.0, low), max(0.0, limit - 8.0))
@@ -202,16 +202,16 @@ def _pixel(mask: Mask, rng: Rng) -> tuple[int, int]:
 
 
 def _matrix(box: Box, size: tuple[int, int], degrees: float, mirrored: bool) -> NDArray[np.float64]:
-    """2 x 3, from pixels (x, y) of the image to those of the view, for `cv2.warpAffine`."""
+    """The matrix, 2 x 3, from pixels (x, y) of the image to the view, for `cv2.warpAffine`."""
     scale_y, scale_x = size[0] / (box[2] - box[0]), size[1] / (box[3] - box[1])
     angle = math.radians(degrees)
     cos, sin = math.cos(angle), math.sin(angle)
-    # about the box's middle, in the image, so that a rotation is one before the aspect is squashed
+    # about the box's centre, in the image, so that it rotates before the aspect changes
     x, y = (box[1] + box[3]) / 2, (box[0] + box[2]) / 2
     if mirrored:
         scale_x = -scale_x
     linear = np.array([[scale_x * cos, -scale_x * sin], [scale_y * sin, scale_y * cos]])
-    # pixel centres are whole numbers to OpenCV, and lie half a pixel inside to a box
+    # pixel centres are integers in OpenCV, but at half pixels in a box
     offset = np.array([size[1] / 2, size[0] / 2]) - 0.5 - linear @ np.array([x - 0.5, y - 0.5])
     return np.column_stack((linear, offset))
 

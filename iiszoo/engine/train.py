@@ -1,14 +1,14 @@
-"""`iiszoo train`: a configuration becomes a run directory with checkpoints, a log, and networks that can be benched.
+"""`iiszoo train`: turns a configuration into a run directory with checkpoints, a log and networks to benchmark.
 
-| file of a run directory  | what it holds                                                                             |
+| file of a run directory  | contents                                                                                  |
 |--------------------------|-------------------------------------------------------------------------------------------|
-| `config.json`            | the configuration, all defaults filled in                                                 |
+| `config.json`            | the configuration, with all defaults filled in                                            |
 | `run.json`               | provenance: versions, device, arguments, times, the validations                           |
-| `log.csv`                | loss, IoU, learning rate, samples a second, and the validations, by step                  |
-| `tensorboard/`           | the same for TensorBoard, if that is installed                                            |
-| `last.ckpt`              | Lightning's checkpoint: what a run is resumed from                                        |
-| `last.safetensors`       | the averaged weights, in half precision, as of that checkpoint                            |
-| `best.safetensors`       | those of the validation with the lowest NoC@90 (then NoC@85, then the highest IoU@5)      |
+| `log.csv`                | loss, IoU, learning rate, samples per second, and the validations, by step                |
+| `tensorboard/`           | the same for TensorBoard, if it is installed                                              |
+| `last.ckpt`              | Lightning's checkpoint, from which a run is resumed                                       |
+| `last.safetensors`       | the averaged weights at that checkpoint, in half precision                                |
+| `best.safetensors`       | those at the validation with the lowest NoC@90 (then NoC@85, then the highest IoU@5)      |
 """
 
 from __future__ import annotations
@@ -44,18 +44,19 @@ Say = Callable[[str], None]
 
 
 def train(config: TrainConfig, out: Path, *, resume: bool = False, say: Say = print) -> dict[str, Any]:
-    """Train, and return what `run.json` holds. `say` gets a line now and then.
+    """Train, and return the contents of `run.json`. `say` receives progress, one line per call.
 
-    SIGINT and SIGTERM end it after the step under way, with a checkpoint, by `KeyboardInterrupt`; a second one at once.
+    After SIGINT or SIGTERM, the current step finishes, a checkpoint is saved and `KeyboardInterrupt` is raised; a
+    second signal raises it at once.
 
-    Raises `RunError` where `out` holds another run, or one that `resume` did not ask for; `BadOption` and
-    `DatasetError` for what the configuration names and there is not; `ModelError` for a loss that is no number.
+    Raises `RunError` if `out` contains another run, or this one and `resume` is false; `BadOption` and `DatasetError`
+    if the configuration names something that does not exist; `ModelError` if the loss is not finite.
     """
     return _Run(config, out, say).go(resume)
 
 
 def describe(config: TrainConfig) -> tuple[NetworkDescription, Sighting]:
-    """The network of a configuration, and how sessions show it an image."""
+    """The network of a configuration, and how a session shows it an image."""
     table = config.network
     if table.library == "iiszoo":
         description = train_start.description_of_family(table.architecture)
@@ -76,13 +77,13 @@ def describe(config: TrainConfig) -> tuple[NetworkDescription, Sighting]:
 
 
 def new_network(config: TrainConfig) -> nn.Module:
-    """The network of a configuration, random, its encoder pretrained where that is configured."""
+    """The network of a configuration, with random weights; its encoder is pretrained if so configured."""
     description, _ = describe(config)
     torch.manual_seed(config.run.seed)
     network = build(description)
     weights = config.network.encoder_weights
     if weights and description.library != "smp":
-        raise BadOption(f"network.encoder_weights is for networks of smp, not of {description.architecture}")
+        raise BadOption(f"network.encoder_weights is only for networks of smp, not for {description.architecture}")
     if weights.endswith(".safetensors"):
         from safetensors.torch import load_file
 
@@ -101,7 +102,7 @@ class _Run:
             config = dataclasses.replace(config, network=train_start.network_table(self.start, config.network))
         self.config, self.out, self.say = config, out, say
         if not config.run.steps and not config.run.minutes:
-            raise BadOption("how long shall it train? Give run.steps or run.minutes (--steps, --minutes)")
+            raise BadOption("the length of the run is missing; give run.steps or run.minutes (--steps, --minutes)")
         self.device = _device(config.run.device)
         self.description, self.sighting = describe(config)
         self.loss = weighted_sum([(t.weight, _known_loss(t.name), t.options) for t in config.loss])
@@ -128,7 +129,7 @@ class _Run:
         self.validation_set = train_data.validation_set(config, held)
         n_images = sum(len(source.images) for source in train)
         n_held = 0 if self.validation_set is None else len(self.validation_set)
-        self.say(f"{n_images} images to train on, {n_held} sessions to validate with; {config.network.architecture}")
+        self.say(f"{n_images} training images, {n_held} validation sessions; {config.network.architecture}")
         network = new_network(config)
         if self.start is not None and checkpoint is None:
             self.start.put_into(network)
@@ -191,29 +192,31 @@ class _Run:
         return "bf16-mixed" if self.device.startswith("cuda") and torch.cuda.is_bf16_supported() else "32-true"
 
     def _directory(self, resume: bool) -> Path | None:
-        """Prepare the run directory; the checkpoint to go on from, if there is one."""
+        """Prepare the run directory; return the checkpoint to resume from, if there is one."""
         self.out.mkdir(parents=True, exist_ok=True)
         data = json.loads(json.dumps(as_data(self.config)))
         file, checkpoint = self.out / "config.json", self.out / "last.ckpt"
         if file.exists():
             if not resume:
-                raise RunError(f"{self.out} holds a training run already; go on with --resume, or choose another --out")
+                raise RunError(
+                    f"{self.out} already contains a training run; continue it with --resume, or choose another --out"
+                )
             theirs = json.loads(file.read_text("utf-8"))
             differing = _differences(theirs, data)
             if differing:
                 raise RunError(
-                    f"{self.out} holds a run of another configuration ({differing[0]} differs); choose another --out"
+                    f"{self.out} contains a run of another configuration ({differing[0]} differs); choose another --out"
                 )
         files.replace_text(file, json.dumps(data, indent=1))
         if not checkpoint.exists():
             if resume:
-                self.say(f"{self.out} has no checkpoint yet: the run begins")
+                self.say(f"{self.out} has no checkpoint yet: the run starts from the beginning")
             (self.out / "log.csv").unlink(missing_ok=True)
             return None
         return checkpoint
 
     def validated(self, network: nn.Module, step: int) -> dict[str, Any] | None:
-        """Validate, and keep the network if it is the best so far."""
+        """Validate, and save the network if it is the best so far."""
         if self.validation_set is None:
             return None
         table = self.config.validation
@@ -221,7 +224,7 @@ class _Run:
             "validation", robot=table.robot, max_clicks=table.max_clicks, threshold=self.sighting.threshold
         )
         began = time.monotonic()
-        self.say(f"step {step}: validates with {min(table.limit, len(self.validation_set))} sessions")
+        self.say(f"step {step}: validating on {min(table.limit, len(self.validation_set))} sessions")
         model = network_file.click_model(network, self.description, self.sighting)
         found = validate(model, self.validation_set, rules, self.device, table.batch_size, table.limit)
         self.say(
@@ -275,7 +278,7 @@ class _Run:
 
 
 class _Watch:
-    """Makes the callback that logs, validates and saves while Lightning trains. Lightning is imported with it only."""
+    """Makes the callback that logs, validates and saves during training. Only `made` imports Lightning."""
 
     @staticmethod
     def made(run: _Run, clock: Any) -> Any:
@@ -304,7 +307,7 @@ class _Watch:
 
             def on_train_start(self, trainer: Any, module: Any) -> None:
                 if threading.current_thread() is threading.main_thread():
-                    # after Lightning's own handlers, which lose what was done since the last checkpoint
+                    # set after Lightning's own handlers, which would lose all steps since the last checkpoint
                     for kind in (signal.SIGINT, signal.SIGTERM):
                         signal.signal(kind, self._stop)
 
@@ -372,20 +375,20 @@ class _Watch:
                     fresh.unlink(missing_ok=True)
                     raise RunError(
                         f"the checkpoint of step {step} cannot be written to {run.out}: {error.strerror or error}; the "
-                        "one before is kept"
+                        "previous one is kept"
                     ) from error
                 self.saved = time.monotonic()
 
         return Watch()
 
 
-def _board(place: Path, start: int) -> Any:
-    """TensorBoard's writer, from step `start` on; None where TensorBoard is not installed."""
+def _board(directory: Path, start: int) -> Any:
+    """TensorBoard's writer, from step `start` on; None if TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(place), purge_step=start)  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(directory), purge_step=start)  # type: ignore[no-untyped-call]
 
 
 def _known_loss(name: str) -> str:
@@ -396,7 +399,7 @@ def _known_loss(name: str) -> str:
 def _device(wanted: str) -> str:
     if wanted != "auto":
         if wanted.startswith("cuda") and not torch.cuda.is_available():
-            raise BadOption(f"device {wanted}: torch sees no CUDA device here; give --device cpu")
+            raise BadOption(f"device {wanted}: torch finds no CUDA device; give --device cpu")
         return wanted
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 
@@ -405,7 +408,7 @@ def _steps_of(checkpoint: Path) -> int:
     try:
         return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
     except Exception as error:
-        raise RunError(f"{checkpoint} is no checkpoint that can be resumed: {error}") from error
+        raise RunError(f"{checkpoint} is not a checkpoint that can be resumed: {error}") from error
 
 
 def _rank(entry: dict[str, Any]) -> tuple[float, float, float]:
@@ -414,15 +417,15 @@ def _rank(entry: dict[str, Any]) -> tuple[float, float, float]:
 
 _MAY_DIFFER = {"run.device", "run.workers", "run.steps", "run.minutes", "run.log_every", "run.checkpoint_minutes",
                "run.in_memory", "run.compile", "run.devices"}  # fmt: skip
-"""What a resumed run may have otherwise: it does not decide which samples are trained on, or how."""
+"""What may change when a run is resumed: it does not affect the samples or how they are trained on."""
 
 
-def _differences(theirs: Any, ours: Any, place: str = "") -> list[str]:
+def _differences(theirs: Any, ours: Any, key_path: str = "") -> list[str]:
     if isinstance(theirs, dict) and isinstance(ours, dict):
         found = []
         for key in sorted(theirs.keys() | ours.keys()):
-            here = f"{place}.{key}" if place else key
+            here = f"{key_path}.{key}" if key_path else key
             if here not in _MAY_DIFFER:
                 found += _differences(theirs.get(key), ours.get(key), here)
         return found
-    return [] if theirs == ours else [place]
+    return [] if theirs == ours else [key_path]

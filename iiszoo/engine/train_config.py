@@ -1,7 +1,7 @@
-"""The configuration of a training run: what `iiszoo train CONFIG.toml` reads, as frozen dataclasses.
+"""The configuration of a training run, read from `iiszoo train CONFIG.toml`, as frozen dataclasses.
 
-A table of the file is a dataclass here, `[[data]]` a list of them. A key that no dataclass has, or a value of another
-type, is refused in a sentence.
+Each table of the file is a dataclass, and `[[data]]` is a list of them. Unknown keys and values of the wrong type are
+rejected.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ else:
 
 @dataclass(frozen=True)
 class Named:
-    """Something of a registry by its name, and its keywords: `{name = "disk", radius = 5}`."""
+    """An entry of a registry, by its name, and its keywords: `{name = "disk", radius = 5}`."""
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -34,16 +34,16 @@ class Named:
 
 @dataclass(frozen=True)
 class Weighted(Named):
-    """One of several: `weight` is its probability, or its factor, relative to the others."""
+    """One of several entries: `weight` is its relative probability, or its factor in a sum."""
 
     weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class NetworkTable:
-    """`encoder_weights`: a safetensors file, or a name that the library knows ("imagenet"), or "" for random ones.
-    `library`: "smp" (segmentation_models_pytorch), or "iiszoo" for the network of a model's card, its id then being
-    the `architecture`.
+    """`encoder_weights`: a safetensors file, a name that the library knows ("imagenet"), or "" for random weights.
+    `library`: "smp" (segmentation_models_pytorch), or "iiszoo" for the network of a model's card; `architecture` is
+    then the model's id.
     """
 
     library: str = "smp"
@@ -60,7 +60,7 @@ class NetworkTable:
 
 @dataclass(frozen=True)
 class SightingTable:
-    """How sessions show it an image; see `iiszoo.models.wrappers.description.Sighting`. `size` is that of the view."""
+    """How a session shows an image: `iiszoo.models.wrappers.description.Sighting`, whose `size` is the view's."""
 
     expansion: float = 1.4
     min_crop: int = 100
@@ -108,8 +108,8 @@ class OptimiserTable:
 
 @dataclass(frozen=True)
 class ValidationTable:
-    """`held_out`: the share of the images that is never trained on. `times`: so often in a run, the end included; or
-    `every` so many steps. `limit`: sessions at most. `dataset`: another set instead of the held out images.
+    """`held_out`: the share of the images that is never trained on. `times`: validations per run, including one at the
+    end; or `every`: steps between them. `limit`: the most sessions. `dataset`: used instead of the held-out images.
     """
 
     held_out: float = 0.06
@@ -125,8 +125,8 @@ class ValidationTable:
 
 @dataclass(frozen=True)
 class RunTable:
-    """`steps` or `minutes`: how long; with both what comes first. `workers`: -1 for all cores but two. `in_memory`:
-    images are decoded once. `strategy`, `devices`: Lightning's.
+    """`steps` or `minutes`: the length; with both, whichever comes first. `workers`: -1 for all cores but two.
+    `in_memory`: decode the images once. `strategy`, `devices`: Lightning's.
     """
 
     steps: int = 0
@@ -148,7 +148,7 @@ class RunTable:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """`start`: a model, run or file that the run begins with (fine-tuning); [network] is then that of the start."""
+    """`start`: the model, run or file to fine-tune; [network] is then taken from it."""
 
     data: tuple[DataTable, ...]
     start: str = ""
@@ -176,7 +176,7 @@ _CHECKS: tuple[tuple[str, str, typing.Callable[[Any], bool], str], ...] = (
     ("validation", "held_out", lambda v: 0 <= v < 1, "0 or more and below 1"),
     ("validation", "max_clicks", lambda v: v >= 1, "at least 1"),
     ("clicks", "further", lambda v: len(v) > 0 and min(v) >= 0 and sum(v) > 0, "probabilities of 0, 1, 2, ..."),
-    ("clicks", "further", lambda v: len(v) <= 20, "of at most 20 numbers"),
+    ("clicks", "further", lambda v: len(v) <= 20, "at most 20 numbers"),
     ("optimiser", "lr", lambda v: v > 0, "above 0"),
     ("optimiser", "ema", lambda v: 0 <= v < 1, "0 or more and below 1"),
     ("optimiser", "schedule", lambda v: v in ("cosine", "constant", "step"), "cosine, constant or step"),
@@ -184,30 +184,30 @@ _CHECKS: tuple[tuple[str, str, typing.Callable[[Any], bool], str], ...] = (
 
 
 def read(path: Path) -> TrainConfig:
-    """The configuration of a TOML file. Raises `BadOption` naming the file, the key and what would be right."""
+    """The configuration of a TOML file. Raises `BadOption` naming the file, the key and what is accepted."""
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise BadOption(f"configuration {path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # of TOML, or of UTF-8
+    except ValueError as error:  # from TOML or UTF-8
         raise BadOption(f"configuration {path} is not valid TOML: {error}") from error
     return from_data(values, str(path))
 
 
 def from_data(values: Mapping[str, Any], source: str) -> TrainConfig:
-    """The configuration of plain data. Raises `BadOption` naming `source`."""
+    """The configuration from plain data. Raises `BadOption` naming `source`."""
     config: TrainConfig = _table(TrainConfig, values, f"configuration {source}", "")
     for table, key, right, wanted in _CHECKS:
         value = getattr(getattr(config, table), key)
         if not right(value):
             raise BadOption(f"configuration {source}: {table}.{key} must be {wanted}, not {value!r}")
     if not config.data:
-        raise BadOption(f"configuration {source}: [[data]] names no dataset to train on")
+        raise BadOption(f"configuration {source}: [[data]] is missing; name a dataset to train on")
     return config
 
 
 def as_data(config: TrainConfig) -> dict[str, Any]:
-    """Plain data of which `from_data` makes the same again."""
+    """Plain data from which `from_data` restores the configuration."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, Named):
@@ -223,68 +223,68 @@ def as_data(config: TrainConfig) -> dict[str, Any]:
     return data
 
 
-def _table(kind: Any, values: Any, source: str, place: str) -> Any:
+def _table(kind: Any, values: Any, source: str, key_path: str) -> Any:
     if not isinstance(values, Mapping):
-        raise BadOption(f"{source}: {place} must be a table, not {values!r:.60}")
+        raise BadOption(f"{source}: {key_path} must be a table, not {values!r:.60}")
     if issubclass(kind, Named):
-        return _named(kind, values, source, place)
+        return _named(kind, values, source, key_path)
     hints = typing.get_type_hints(kind)
     names = [f.name for f in dataclasses.fields(kind)]
     arguments = {}
     for key, value in values.items():
-        here = f"{place}.{key}" if place else key
+        here = f"{key_path}.{key}" if key_path else key
         if key not in names:
             close = difflib.get_close_matches(key, names, 1)
-            way_out = f"did you mean {close[0]}?" if close else f"there is {', '.join(names)}"
-            raise BadOption(f"{source}: {here} is not known; {way_out}")
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(names)}"
+            raise BadOption(f"{source}: {here} is unknown; {hint}")
         arguments[key] = _value(hints[key], value, source, here)
     for f in dataclasses.fields(kind):
         absent = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if absent and f.name not in arguments:
-            where = f" of [[{place}]]" if place else ""
-            raise BadOption(f"{source}: {f.name}{where} is missing")
+            table = f" of [[{key_path}]]" if key_path else ""
+            raise BadOption(f"{source}: {f.name}{table} is missing")
     return kind(**arguments)
 
 
-def _named(kind: Any, values: Mapping[str, Any], source: str, place: str) -> Any:
+def _named(kind: Any, values: Mapping[str, Any], source: str, key_path: str) -> Any:
     if not isinstance(values.get("name"), str):
-        raise BadOption(f"{source}: {place} must have a name, as {{name = ...}}, not {dict(values)!r:.60}")
+        raise BadOption(f"{source}: {key_path} must have a name, such as {{name = ...}}, not {dict(values)!r:.60}")
     options = {
         key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key not in ("name", "weight")
     }
     if kind is Weighted:
-        return Weighted(values["name"], options, _value(float, values.get("weight", 1.0), source, f"{place}.weight"))
+        return Weighted(values["name"], options, _value(float, values.get("weight", 1.0), source, f"{key_path}.weight"))
     return Named(values["name"], {**options, **({"weight": values["weight"]} if "weight" in values else {})})
 
 
-def _value(hint: Any, value: Any, source: str, place: str) -> Any:
+def _value(hint: Any, value: Any, source: str, key_path: str) -> Any:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint):
         if isinstance(value, str) and issubclass(hint, Named):  # type: ignore[arg-type]
             value = {"name": value}
-        return _table(hint, value, source, place)
+        return _table(hint, value, source, key_path)
     if origin is tuple:
         values = value if isinstance(value, list | tuple) else [value]
         if inner[-1] is not Ellipsis and len(values) != len(inner):
-            raise BadOption(f"{source}: {place} must be {len(inner)} numbers, not {value!r}")
-        return tuple(_value(inner[0], entry, source, place) for entry in values)
+            raise BadOption(f"{source}: {key_path} must be {len(inner)} numbers, not {value!r}")
+        return tuple(_value(inner[0], entry, source, key_path) for entry in values)
     if origin is dict:
         if not isinstance(value, Mapping):
-            raise BadOption(f"{source}: {place} must be a table, not {value!r:.60}")
+            raise BadOption(f"{source}: {key_path} must be a table, not {value!r:.60}")
         return dict(value)
-    if origin is types.UnionType:  # pragma: no cover  no field is one
+    if origin is types.UnionType:  # pragma: no cover  no field has this type
         return value
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:
-        raise BadOption(f"{source}: {place} must be of type {hint.__name__}, not {value!r}")
+        raise BadOption(f"{source}: {key_path} must be of type {hint.__name__}, not {value!r}")
     return value
 
 
 def choose(known: Mapping[str, Any], name: str, what: str) -> Any:
-    """One of a registry. Raises `BadOption` with what there is."""
+    """One entry of a registry. Raises `BadOption` listing the known names."""
     if name not in known:
         close = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise BadOption(f"there is no {what} {name!r}; {hint}there is {', '.join(known)}")
+        raise BadOption(f"there is no {what} {name!r}; {hint}known: {', '.join(known)}")
     return known[name]

@@ -34,7 +34,7 @@ from iiszoo.loading import load_dataset
 
 
 def source_of(table: DataTable, in_memory: bool) -> Source:
-    """One `[[data]]` of a configuration. Raises `BadOption`, `UnknownId`, `DatasetError`."""
+    """The source of one `[[data]]` table. Raises `BadOption`, `UnknownId`, `DatasetError`."""
     dataset = load_dataset(table.dataset, table.root or None)
     full: SegDataset = dataset.source if isinstance(dataset, AllRegions) else Regions(dataset)
     if in_memory:
@@ -46,7 +46,7 @@ def source_of(table: DataTable, in_memory: bool) -> Source:
 
 
 def configured(known: dict[str, Any], named: Named, what: str, **more: Any) -> Any:
-    """A function of a registry with its keywords bound. Raises `BadOption` where it has no such keyword."""
+    """A function of a registry with its keywords bound. Raises `BadOption` for a keyword that it does not have."""
     function = choose(known, named.name, what)
     takes = inspect.signature(function).parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values()):
@@ -58,7 +58,7 @@ def configured(known: dict[str, Any], named: Named, what: str, **more: Any) -> A
 
 
 def sources(config: TrainConfig) -> tuple[list[Source], list[Source]]:
-    """(for training, held out)."""
+    """(training sources, held-out sources)."""
     pairs = [
         split(source_of(table, config.run.in_memory), config.validation.held_out, config.run.seed)
         for table in config.data
@@ -68,14 +68,14 @@ def sources(config: TrainConfig) -> tuple[list[Source], list[Source]]:
 
 def samples(config: TrainConfig, train: list[Source]) -> TrainingSamples:
     view = configured(VIEWS, config.view, "view", size=config.size)
-    first = configured(FIRST_CLICKS, config.clicks.first, "way of first clicks")
+    first = configured(FIRST_CLICKS, config.clicks.first, "first clicks")
     return TrainingSamples(train, view, first, config.run.seed)
 
 
 def loader(config: TrainConfig, train: TrainingSamples, start: int) -> DataLoader[Batch]:
-    """Batches from step `start` on (steps of the loader: `accumulate` of them make one of the optimiser)."""
+    """Batches from loader step `start` on; the optimiser makes one step per `accumulate` loader steps."""
     workers = config.run.workers if config.run.workers >= 0 else max(1, (os.cpu_count() or 3) - 2)
-    train[start * config.run.batch_size]  # compiles what workers inherit, and raises here what they would
+    train[start * config.run.batch_size]  # compiles code before workers inherit it, and raises errors in this process
     return DataLoader(
         train,  # type: ignore[arg-type]
         batch_size=config.run.batch_size,
@@ -90,7 +90,7 @@ def loader(config: TrainConfig, train: TrainingSamples, start: int) -> DataLoade
 
 
 def validation_set(config: TrainConfig, held: list[Source]) -> EvaluationDataset | None:
-    """What the run is validated on; None where nothing is held out."""
+    """The dataset for validation; None if nothing is held out."""
     table = config.validation
     if table.dataset:
         return load_dataset(table.dataset, Path(table.root) if table.root else None)

@@ -1,4 +1,4 @@
-"""What a training run starts from: a trained network, a run, a model of the zoo, or a bare file of weights."""
+"""The start of a training run: a trained network, a run, a model of the zoo, or a bare weights file."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from iiszoo.trained_file import ENTRY, named_file
 
 
 class Start(NamedTuple):
-    """`description` of the network that the weights `state` belong to; None where their file does not say."""
+    """Weights `state` and the `description` of their network; None if their file has none."""
 
     source: str
     description: NetworkDescription | None
     state: Mapping[str, Tensor]
 
     def put_into(self, network: nn.Module) -> None:
-        """Raises `WeightsError` where the weights are not those of `network`."""
+        """Load the weights into `network`. Raises `WeightsError` if they do not fit."""
         state = self.state
-        if not network.state_dict().keys() & state.keys():  # as the library itself names them
+        if not network.state_dict().keys() & state.keys():  # names as in the library itself
             state = {f"whole.{name}": value for name, value in state.items()}
         network_file.fill(network, state, self.source)
 
 
 def find(start: str) -> Start:
-    """Raises `BadOption` for a model that cannot be trained, `UnknownId`, `WeightsError`."""
+    """The start named `start`. Raises `BadOption` for a model that cannot be trained, `UnknownId`, `WeightsError`."""
     file = named_file(start)
     if file is not None:
         return _of_file(file)
@@ -48,12 +48,12 @@ def find(start: str) -> Start:
     model: Any = resolve(start).load()
     network = getattr(getattr(model.function, "network", None), "network", None)
     if not isinstance(network, nn.Module):
-        raise BadOption(f"model {card.id} cannot be started from: it is no ClickModel of a network")
+        raise BadOption(f"model {card.id} cannot be trained: it is not a ClickModel with a network")
     return Start(start, description_of_family(card.id), network.state_dict())
 
 
 def description_of_family(model: str) -> NetworkDescription:
-    """The network that the card of `model` names: disks of 5 pixels, and the previous mask if it takes one."""
+    """The network that the card of `model` names, with disks of 5 pixels, and the previous mask if it accepts one."""
     card, _ = resolve_model(model)
     return NetworkDescription(
         library="iiszoo",
@@ -66,12 +66,10 @@ def description_of_family(model: str) -> NetworkDescription:
 
 
 def network_table(start: Start, configured: NetworkTable) -> NetworkTable:
-    """The [network] of a run from `start`: what the start says it is. Raises `BadOption` where the configuration says
-    something else.
-    """
+    """The [network] of a run, as `start` describes it. Raises `BadOption` if the configuration differs."""
     found = start.description
     if configured.encoder_weights:
-        raise BadOption(f"network.encoder_weights and a start ({start.source}) are two beginnings; give one")
+        raise BadOption(f"network.encoder_weights and a start ({start.source}) exclude each other; give only one")
     if found is None:
         return configured
     table = dataclasses.replace(
@@ -83,11 +81,11 @@ def network_table(start: Start, configured: NetworkTable) -> NetworkTable:
         encoding=Named(found.encoding, dict(found.encoding_options)),
     )
     for field in dataclasses.fields(NetworkTable):
-        said, is_so = getattr(configured, field.name), getattr(table, field.name)
-        if said not in (is_so, getattr(NetworkTable(), field.name)):
+        wanted, actual = getattr(configured, field.name), getattr(table, field.name)
+        if wanted not in (actual, getattr(NetworkTable(), field.name)):
             raise BadOption(
-                f"network.{field.name} is {said!r:.80} in the configuration, but {is_so!r:.80} in {start.source}; "
-                "leave [network] out: it is what the start says"
+                f"network.{field.name} is {wanted!r:.80} in the configuration, but {actual!r:.80} in {start.source}; "
+                "leave [network] out: it is taken from the start"
             )
     return table
 
@@ -98,8 +96,8 @@ def _of_file(file: Path) -> Start:
 
     try:
         with safe_open(file, "pt") as opened:
-            told = ENTRY in (opened.metadata() or {})
-        if not told:
+            described = ENTRY in (opened.metadata() or {})
+        if not described:
             return Start(str(file), None, load_file(file))
     except FileNotFoundError as error:
         raise WeightsError(f"there is no file {file} to start from") from error

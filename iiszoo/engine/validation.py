@@ -1,4 +1,4 @@
-"""Validation of a network in training: sessions on a validation set, NoC and IoU."""
+"""Validation of a network during training: NoC and IoU of sessions on a validation set."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from iiszoo.protocol import Model
 def validate(
     model: ClickModel, dataset: EvaluationDataset, rules: ResolvedProtocol, device: str, batch_size: int, limit: int
 ) -> dict[str, Any]:
-    """NoC@85, NoC@90, how many never reach 0.90, and IoU after 1 and 5 clicks, of sessions on `dataset`.
+    """NoC@85, NoC@90, the sessions that never reach an IoU of 0.90, and IoU after 1 and 5 clicks, on `dataset`.
 
-    cuDNN chooses its algorithms without trying them: the batch changes its size as sessions end, and a training run's
-    search (`torch.backends.cudnn.benchmark`) would begin anew at each size.
+    cuDNN's search for the fastest algorithm (`torch.backends.cudnn.benchmark`) is off: batches shrink as sessions end,
+    and it would start again at each size.
     """
     traces: list[Trace] = []
     chosen = by_image(dataset[:limit])

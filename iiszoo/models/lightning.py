@@ -1,4 +1,4 @@
-"""Training with clicks as a LightningModule: the step, the optimiser, its schedule, and the average of the weights."""
+"""Training with clicks as a LightningModule: the step, the optimiser, its schedule and the weights' average."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from iiszoo.models.supervised import Answer, Encoding, Interactions, Samples, an
 
 @dataclass(frozen=True)
 class Optimisation:
-    """How the weights are moved.
+    """How the weights are updated.
 
     Attributes:
-        optimiser: a class of torch.optim by name, `options` its further keywords.
-        lr, encoder_lr: learning rates; that of the encoder is `lr` where it is 0.
-        weight_decay: as the optimiser has it; none on biases and the weights of norms.
-        warm_up: steps over which the rates rise from 0.
-        schedule: "cosine" falls to `final` times the rate, "constant" does not, "step" falls to a tenth at 0.7 and
-            again at 0.9 of the run.
-        ema: decay of the average of the weights that is validated and shipped; shorter at the start; 0 for none.
+        optimiser: the name of a class of torch.optim; `options`: its further keywords.
+        lr, encoder_lr: learning rates; with `encoder_lr` 0, the encoder uses `lr`.
+        weight_decay: as in the optimiser; 0 for biases and the weights of norm layers.
+        warm_up: steps over which the learning rates rise from 0.
+        schedule: "cosine" falls to `final` times the rate, "constant" does not fall, "step" falls to a tenth at 0.7
+            and again at 0.9 of the run.
+        ema: decay of the weights' average, which is validated and saved; lower at the start; 0 for no average.
     """
 
     optimiser: str = "AdamW"
@@ -44,7 +44,7 @@ class Optimisation:
     ema: float = 0.999
 
     def factor(self, step: int, progress: float) -> float:
-        """Of the learning rates, at a step; `progress` of the whole run, 0 to 1."""
+        """The factor on the learning rates at a step; `progress` of the whole run is 0 to 1."""
         warm = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
         if self.schedule == "constant":
             return warm
@@ -54,7 +54,7 @@ class Optimisation:
 
 
 class Clock:
-    """How far a run is: by its steps, or by its time budget, whichever is further."""
+    """The progress of a run: by steps or by time, whichever is further."""
 
     def __init__(self, steps: int | None, minutes: float | None) -> None:
         self.steps, self.seconds = steps, None if minutes is None else 60 * minutes
@@ -62,11 +62,11 @@ class Clock:
 
     @property
     def elapsed(self) -> float:
-        """Seconds of training so far, those before the run was resumed too."""
+        """Seconds of training so far, including those before the run was resumed."""
         return time.monotonic() - self.began
 
     def resume(self, elapsed: float) -> None:
-        """Go on from so many seconds."""
+        """Continue from `elapsed` seconds."""
         self.began = time.monotonic() - elapsed
 
     def progress(self, step: int) -> float:
@@ -76,10 +76,10 @@ class Clock:
 
 
 class ClickTraining(pl.LightningModule):
-    """`network(image, maps)` learns from batches of `iiszoo.data.training_samples`.
+    """Trains `network(image, maps)` on batches of `iiszoo.data.training_samples`.
 
-    Everything random in a step is a function of (`seed`, step), so that a resumed run is the same run. `average` is the
-    network with averaged weights, in eval mode.
+    All random numbers of a step are a function of (`seed`, step), so that a resumed run equals an uninterrupted one.
+    `average` is the network with averaged weights, in eval mode.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class ClickTraining(pl.LightningModule):
 
     def training_step(self, batch: Samples, batch_idx: int) -> Tensor:
         step = int(batch.number) // len(batch.image)  # type: ignore[attr-defined]
-        # dropout and the like draw from here
+        # for dropout and other random layers
         torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)
         n_further = self.rules.number(self.seed, step)
         try:
@@ -125,25 +125,25 @@ class ClickTraining(pl.LightningModule):
         return loss
 
     def _measured(self, found: Answer, n_further: int, step: int) -> dict[str, float]:
-        """Loss and IoU of this step. It waits for the device, so it is not for each step."""
+        """Loss and IoU of this step. This waits for the device, so it is not done in every step."""
         loss = float(found.loss.detach().mean())
         if not math.isfinite(loss):
             raise ModelError(
-                f"the loss is {loss} at step {step}: lower the learning rate, or use another precision; the last good "
-                "weights are those of the last checkpoint"
+                f"the loss is {loss} at step {step}: lower the learning rate, or use another precision; the last "
+                "checkpoint has the last good weights"
             )
         predicted, wanted = found.logits.detach() > 0, found.target > 0.5
         both, either = ((op(predicted, wanted)).sum((1, 2, 3)) for op in (torch.logical_and, torch.logical_or))
         return {"loss": loss, "iou": float((both / either.clamp(min=1)).mean()), "interactions": n_further}
 
     def optimizer_step(self, *arguments: Any, **options: Any) -> None:
-        """The optimiser's step and the average's: before any callback of this batch, which may save both."""
+        """Update the weights and their average, before any callback of this batch, which may save both."""
         super().optimizer_step(*arguments, **options)
         self.update_average()
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """One step of the average. Buffers that are no floats, such as tables of positions, do not change."""
+        """Update the average. Buffers that are not floats, such as position tables, do not change."""
         if not self._averaged:
             mine, now = (module.state_dict() for module in (self.average, self.network))
             floats = [name for name, value in mine.items() if value.is_floating_point()]
@@ -174,6 +174,6 @@ class ClickTraining(pl.LightningModule):
         try:
             optimiser = make(listed, lr=rates.lr, **(rates.options or {}))
         except TypeError as error:
-            raise BadOption(f"optimiser {rates.optimiser} does not take these options: {error}") from error
+            raise BadOption(f"optimiser {rates.optimiser} does not accept these options: {error}") from error
         schedule = LambdaLR(optimiser, lambda step: rates.factor(step, self.clock.progress(step)))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,7 +1,7 @@
-"""Losses for one object against its background: of each element of a batch, so that they can be weighted and summed.
+"""Losses for an object against its background, one value per element of a batch, so that they can be summed.
 
-Each is called as `loss(logits, targets, valid, ...)`: logits (B, 1, H, W) of any float type; `targets` (B, 1, H, W) in
-[0, 1]; `valid` bool (B, 1, H, W), False where a pixel counts neither way, or None. It returns (B,).
+Each is called as `loss(logits, targets, valid, ...)`: `logits` (B, 1, H, W) of any float type; `targets` (B, 1, H, W)
+in [0, 1]; `valid` bool (B, 1, H, W), False for ignored pixels, or None. It returns (B,).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _PIXELS = (1, 2, 3)
 def normalised_focal(
     logits: Tensor, targets: Tensor, valid: Tensor | None = None, *, alpha: float = 0.5, gamma: float = 2.0
 ) -> Tensor:
-    """The focal loss whose weights are scaled, element by element, to have the mean 1: it does not fade as the
-    network learns. The scale has no gradient. `alpha` weighs the object, 1 - `alpha` the background.
+    """The focal loss with weights scaled, per element, to a mean of 1, so that it does not fade as the network learns.
+    The scale has no gradient. `alpha` weights the object, 1 - `alpha` the background.
 
     Source: `NormalizedFocalLossSigmoid` (`isegm/model/losses.py`) of SamsungLabs/ritm_interactive_segmentation at
     b9b4460; first in Sofiiuk et al., AdaptIS, ICCV 2019 (arXiv 1909.07829).
@@ -41,21 +41,21 @@ def normalised_focal(
 
 
 def bce(logits: Tensor, targets: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Binary cross-entropy, the mean over the pixels that count."""
+    """Binary cross-entropy, the mean over the valid pixels."""
     return _mean(F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype), reduction="none"), targets, valid)
 
 
 def focal(
     logits: Tensor, targets: Tensor, valid: Tensor | None = None, *, alpha: float = 0.25, gamma: float = 2.0
 ) -> Tensor:
-    """torchvision's focal loss (Lin et al., arXiv 1708.02002), the mean over the pixels that count."""
+    """torchvision's focal loss (Lin et al., arXiv 1708.02002), the mean over the valid pixels."""
     from torchvision.ops import sigmoid_focal_loss
 
     return _mean(sigmoid_focal_loss(logits, targets.to(logits.dtype), alpha, gamma), targets, valid)
 
 
 def soft_iou(logits: Tensor, targets: Tensor, valid: Tensor | None = None) -> Tensor:
-    """1 - sum(p t) / sum(max(p, t)): one minus the IoU of the probabilities and the target. Source: `SoftIoU` of RITM,
+    """1 - sum(p t) / sum(max(p, t)): one minus the IoU of probabilities and target. Source: `SoftIoU` of RITM,
     b9b4460.
     """
     probability, weights = logits.sigmoid(), _weights(targets, valid)
@@ -65,7 +65,7 @@ def soft_iou(logits: Tensor, targets: Tensor, valid: Tensor | None = None) -> Te
 
 
 def dice(logits: Tensor, targets: Tensor, valid: Tensor | None = None) -> Tensor:
-    """1 - 2 sum(p t) / (sum p + sum t), both sums one more (Milletari et al., V-Net, 2016)."""
+    """1 - 2 sum(p t) / (sum p + sum t), with 1 added to numerator and denominator (Milletari et al., V-Net, 2016)."""
     probability, weights = logits.sigmoid(), _weights(targets, valid)
     both = (probability * targets * weights).sum(_PIXELS)
     return 1 - (2 * both + 1) / (((probability + targets) * weights).sum(_PIXELS) + 1)
@@ -81,7 +81,7 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
 
 
 def weighted_sum(terms: Sequence[tuple[float, str, dict[str, Any]]]) -> Loss:
-    """One loss from (weight, name in `LOSSES`, its keywords). Computed in float32 at least, whatever the logits are."""
+    """One loss from terms (weight, name in `LOSSES`, keywords). Computed in float32, or in float64 if logits are."""
     parts = [(weight, partial(LOSSES[name], **options)) for weight, name, options in terms]
 
     def loss(logits: Tensor, targets: Tensor, valid: Tensor | None) -> Tensor:

@@ -1,7 +1,7 @@
-"""A trained network in one safetensors file: its weights, and in the metadata what network they belong to.
+"""A trained network in one safetensors file: its weights, and in the metadata a description of the network.
 
-The metadata's entry `iiszoo` is JSON: `network`, the description, `sighting`, how a session shows it an image, and
-whatever else is known (`training`: data sets, steps, NoC).
+The metadata's entry `iiszoo` is JSON: `network`, the description; `sighting`, how a session shows the network an image;
+and further facts (`training`: datasets, steps, NoC).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from iiszoo.trained_file import ENTRY, facts_of
 
 
 class TrainedNetwork(NamedTuple):
-    """A network for inference, float32, without gradients, and what it is."""
+    """A network for inference, float32, without gradients, and its description."""
 
     network: nn.Module
     description: NetworkDescription
@@ -38,7 +38,7 @@ class TrainedNetwork(NamedTuple):
 
 
 def click_model(network: nn.Module, description: NetworkDescription, sighting: Sighting) -> ClickModel:
-    """The model of the standard format that plays sessions with `network`."""
+    """The model in the standard format that plays sessions with `network`."""
     encoded = Encoded(network, description.encode())
     kind = LookTwice if sighting.second_look else ClickModel
     model = kind(encoded, sighting.zoom(), flip=sighting.flip, with_prev_mask=description.previous_mask)
@@ -55,7 +55,7 @@ def save(
     *,
     half: bool = True,
 ) -> None:
-    """Write the file in one step: who reads it meets the old one or the new one. In half precision by default."""
+    """Write the file atomically: a reader sees the old file or the new one. In half precision by default."""
     state = {
         name: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
         for name, value in network.state_dict().items()
@@ -89,14 +89,12 @@ def untrained(path: Path) -> nn.Module:
 
 
 def fill(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Put weights into a network, every one that it has. Raises `WeightsError` naming `source` and the first fault."""
+    """Load all weights of a network. Raises `WeightsError` naming `source` and the first entry that does not fit."""
     own = network.state_dict()
     wanting = [name for name in own.keys() - state.keys() if not name.endswith("num_batches_tracked")]
     unknown = state.keys() - own.keys()
     for name in sorted([*wanting, *unknown]):
-        raise WeightsError(
-            f"{source} does not fit the network: {name} is {'absent' if name in own else 'not one of its'}"
-        )
+        raise WeightsError(f"{source} does not fit the network: {name} is {'missing' if name in own else 'unknown'}")
     try:
         network.load_state_dict({name: value.to(own[name].dtype) for name, value in state.items()}, strict=False)
     except RuntimeError as error:

@@ -1,8 +1,8 @@
-"""A second look: from the second click on, the network sees what the newest click changed once more, from nearer.
+"""A second look: from the second click on, the network sees the region that the newest click changed again, enlarged.
 
-After FocalClick's focus view (Chen et al., CVPR 2022, arXiv 2204.02574), with one network for both looks: the component
-of changed pixels under the newest click, its box expanded, goes through the network again with the answer as previous
-probabilities, and the new answer is pasted over the old one with a soft border.
+After FocalClick's focus view (Chen et al., CVPR 2022, arXiv 2204.02574), with one network for both looks: the expanded
+box of the component of changed pixels under the newest click goes through the network again, with the answer as
+previous probabilities, and the new answer is pasted over the old one with a soft border.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_of, jo
 
 @dataclass(frozen=True)
 class LookRule:
-    """Which part is looked at again.
+    """Which region gets a second look.
 
     Attributes:
-        expansion: factor on the sides of the changed component's box, about its middle.
-        least: of a side, in pixels, before it is cut off at the border.
-        most: no second look where both sides exceed this share of what was seen.
+        expansion: factor on the sides of the changed component's box, about its centre.
+        least: the shortest side, in pixels, before the box is clipped at the border.
+        most: no second look if both sides exceed this share of the first look.
     """
 
     expansion: float = 2.0
@@ -47,15 +47,15 @@ class LookRule:
 
 
 def look_again(changed: NDArray[np.bool_], click: Click, seen: Box, rule: LookRule) -> Box | None:
-    """Where to look again: the expanded box of the 8-connected component of `changed`, bool (H, W), under the click.
+    """The second look's box: the expanded box of the 8-connected component of `changed`, bool (H, W), under the click.
 
-    `seen` is what the network was shown, which the box does not leave. None where the click changed nothing under it,
-    or the box is hardly less than what was seen.
+    It is clipped to `seen`, the box of the first look. None if nothing changed under the click, or if the box is hardly
+    smaller than `seen`.
     """
     row, col = click
     if not (0 <= row < changed.shape[0] and 0 <= col < changed.shape[1]) or not changed[row, col]:
         return None
-    # Not cv2.connectedComponents: its threads hang in a forked process.
+    # cv2.connectedComponents is not used: its threads hang in a forked process.
     _, _, _, (left, top, width, height) = cv2.floodFill(changed.astype(np.uint8), None, (col, row), 2, flags=8)
     ends: list[int] = []
     for first, last in ((top, top + height - 1), (left, left + width - 1)):
@@ -67,8 +67,8 @@ def look_again(changed: NDArray[np.bool_], click: Click, seen: Box, rule: LookRu
 
 
 def soft_border(size: tuple[int, int], inner: tuple[bool, bool, bool, bool], share: float = 0.1) -> Tensor:
-    """Weights (h, w) that fall towards those borders that are `inner` (top, bottom, left, right), over `share` of a
-    side; 1 elsewhere.
+    """Weights (h, w) that fall towards the borders marked `inner` (top, bottom, left, right), over `share` of a side;
+    1 elsewhere.
     """
     lines = []
     for side, (first, last) in zip(size, (inner[:2], inner[2:]), strict=True):
@@ -84,7 +84,7 @@ def soft_border(size: tuple[int, int], inner: tuple[bool, bool, bool, bool], sha
 
 
 class LookTwice(ClickModel):
-    """A `ClickModel` that looks again. State and arguments are the same; it needs a zoom and the previous mask."""
+    """A `ClickModel` with a second look. State and arguments are the same; it needs a zoom and the previous mask."""
 
     rule = LookRule()
 
@@ -128,7 +128,7 @@ def _pasted(answer: Tensor, part: Tensor, box: Box) -> Tensor:
 def training_looks(
     before: Tensor, after: Tensor, newest: list[Click | None], rule: list[LookRule], threshold: float
 ) -> dict[int, Box]:
-    """The boxes of those elements of a training batch that have one; probabilities (B, 1, H, W), one transfer."""
+    """The boxes of elements of a training batch that have one, by element; probabilities (B, 1, H, W), one transfer."""
     changed = ((after[:, 0] > threshold) != (before[:, 0] > threshold)).cpu().numpy()
     seen = whole_image(changed.shape[1:])
     found: dict[int, Box] = {}

@@ -1,7 +1,8 @@
-"""A training step with clicks in it: further interactions without gradient, then one answer that has one.
+"""A training step with clicks: further interactions without gradient, then one answer with gradient.
 
-After RITM's iterative training (Sofiiuk et al., arXiv 2102.06583; `isegm/engine/trainer.py` at b9b4460): each further
-interaction shows the network its own last answer, in eval mode, and the next click falls on what is wrong with it.
+After RITM's iterative training (Sofiiuk et al., arXiv 2102.06583; `isegm/engine/trainer.py` at b9b4460): in each
+further interaction the network, in eval mode, reads its previous answer, and the next click falls on an error of the
+new one.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ Encoding = Callable[..., Tensor]
 
 
 class Samples(Protocol):
-    """A batch, on the network's device. `image` uint8 (B, h, w, 3); `target`, `valid` bool (B, 1, h, w); `draws`
-    float64 (B, n) in [0, 1), the chance of all that happens later; clicks (row, col) of each element.
+    """A batch on the network's device. `image` uint8 (B, h, w, 3); `target`, `valid` bool (B, 1, h, w); `draws`
+    float64 (B, n) in [0, 1), all random numbers of the step; for each element, its clicks (row, col).
     """
 
     image: Tensor
@@ -42,12 +43,12 @@ class Interactions:
     """How a sample is clicked on in training.
 
     Attributes:
-        shares: the probabilities of 0, 1, 2, ... further interactions, drawn for a step, all elements alike.
-        threshold: object is above it, for the next click.
-        depth: the next click is uniform where the distance inside the error exceeds this share of the greatest.
-        second_look: of so many elements, after two further interactions or more, the last answer's second look is what
-            is trained on (`iiszoo.models.second_look`).
-        every_loss: the losses of all interactions are summed, each with its gradient (CFR-ICL, arXiv 2303.05620).
+        shares: the probabilities of 0, 1, 2, ... further interactions, drawn once per step for all elements.
+        threshold: a pixel is object above it, for the next click.
+        depth: the next click is uniform over pixels whose distance inside the error exceeds this share of the greatest.
+        second_look: the share of elements that, after two or more further interactions, train on the second look at
+            the last answer (`iiszoo.models.second_look`).
+        every_loss: sum the losses of all interactions, each with gradient (CFR-ICL, arXiv 2303.05620).
         previous_mask: whether the network reads the previous probabilities.
     """
 
@@ -59,13 +60,13 @@ class Interactions:
     previous_mask: bool = True
 
     def number(self, seed: int, step: int) -> int:
-        """The further interactions of a step."""
+        """The number of further interactions in a step."""
         shares = np.array(self.shares, float)
         return int(np.random.default_rng([seed, step, 1]).choice(len(shares), p=shares / shares.sum()))
 
 
 class Answer(NamedTuple):
-    """`loss` (B,) with its gradient; `logits` and `target` (B, 1, h, w) of the last answer."""
+    """`loss` (B,) with gradient; `logits` and `target` (B, 1, h, w) of the last answer."""
 
     loss: Tensor
     logits: Tensor
@@ -81,10 +82,9 @@ def answer(
     n_further: int,
     mode: nn.Module | None = None,
 ) -> Answer:
-    """Play `n_further` interactions with a batch, and return the loss of the answer after them.
+    """Play `n_further` interactions with a batch, and return the answer after them, with its loss.
 
-    `mode` is the module to be set to eval mode meanwhile, the network itself by default; it is in training mode
-    afterwards.
+    `mode` is the module set to eval mode meanwhile, by default the network; it is in training mode afterwards.
     """
     module = mode if mode is not None else network
     assert isinstance(module, nn.Module)
@@ -102,7 +102,7 @@ def answer(
         with torch.no_grad():
             play.further(logits, k, last=k == n_further - 1)
     if n_further and not rules.every_loss:
-        # what autocast casts without gradient must not be met again by the pass that needs one
+        # weights that autocast cast without gradient must not be reused by the pass with gradient
         torch.clear_autocast_cache()
     module.train()
     logits = network(play.image, play.maps())
@@ -111,11 +111,11 @@ def answer(
 
 
 class _Play:
-    """A batch being clicked on."""
+    """A batch in play."""
 
     def __init__(self, batch: Samples, encoding: Encoding, rules: Interactions) -> None:
         self.encoding, self.rules, self.draws = encoding, rules, batch.draws
-        # (B, h, w, 3) seen as (B, 3, h, w) is channels_last already
+        # (B, h, w, 3) permuted to (B, 3, h, w) is already channels_last
         self.image = batch.image.permute(0, 3, 1, 2).float().div_(255)
         self.target = batch.target.float()
         self.valid = batch.valid
@@ -127,13 +127,13 @@ class _Play:
         self.clicks = self._encoded(self.positives, self.negatives)
 
     def maps(self) -> Tensor:
-        """What the network reads beside the image."""
+        """The maps that the network reads with the image."""
         if not self.rules.previous_mask:
             return self.clicks
         return torch.cat((self.previous, self.clicks), dim=1).contiguous(memory_format=torch.channels_last)
 
     def further(self, logits: Tensor, k: int, last: bool) -> None:
-        """Take the network's answer, look again where that is to be trained, click everywhere else."""
+        """Take the network's answer; then look again in elements that train the second look, click in the others."""
         self.before, self.previous = self.previous, logits.float().sigmoid()
         looks: dict[int, Box] = {}
         if last and k >= 1 and self.rules.second_look > 0:
@@ -154,14 +154,14 @@ class _Play:
             self._look_again(looks)
 
     def _looks(self) -> dict[int, Box]:
-        """The boxes of the elements whose second look is trained; how wide is drawn too."""
+        """The boxes, of random width, for elements that train the second look."""
         chance = self.draws[:, -3:].tolist()
         newest = [click if chance[b][0] < self.rules.second_look else None for b, click in enumerate(self.newest)]
         rules = [LookRule(expansion=1.5 + wide, least=60 + 60 * more) for _, wide, more in chance]
         return training_looks(self.before, self.previous, newest, rules, self.rules.threshold)
 
     def _look_again(self, looks: dict[int, Box]) -> None:
-        """Put the crops in the place of what they are crops of."""
+        """Replace elements by their crops."""
         which = list(looks)
         at = torch.tensor(which, device=self.image.device)
         grid = _grid(list(looks.values()), self.size, self.image.device)
@@ -185,13 +185,11 @@ class _Play:
 
 
 def _grid(boxes: Sequence[Box], size: tuple[int, int], device: torch.device) -> Tensor:
-    """(n, h, w, 2) for `grid_sample` with aligned corners: each box stretched over the size, as
-    `iiszoo.models.zoom.crop` does.
-    """
+    """(n, h, w, 2) for `grid_sample` with aligned corners: each box resized as by `iiszoo.models.zoom.crop`."""
     lines = []
     for axis in (0, 1):
         ends = torch.tensor([box[2 * axis : 2 * axis + 2] for box in boxes], dtype=torch.float32, device=device)
-        ends -= ends.new_tensor([0, 1])  # the middles of the first and the last pixel
+        ends -= ends.new_tensor([0, 1])  # the centres of the first and last pixel
         steps = torch.linspace(0, 1, size[axis], device=device)
         at = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * steps
         lines.append(2 * at / (size[axis] - 1) - 1)

@@ -1,4 +1,4 @@
-"""Trained networks as models: what the cards of `smp`, and of plugins that `iiszoo train` exports, name as loader."""
+"""Trained networks as models: the loader of `smp` and of plugins that `iiszoo new --from` writes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load(
     flip: bool | None = None,
     second_look: bool | None = None,
 ) -> ClickModel:
-    """The model of a card, with its weights or those of `checkpoint`; see `load_file`."""
+    """The model of a card, with its weights or the weights in `checkpoint`; see `load_file`."""
     file = checkpoint or assets.fetch(card)
     return load_file(file, device=device, size=size, flip=flip, second_look=second_look)
 
@@ -39,11 +39,11 @@ def load_file(
     flip: bool | None = None,
     second_look: bool | None = None,
 ) -> ClickModel:
-    """The model of a file that `iiszoo train` wrote, shown images as the file says, unless an option says otherwise.
+    """The model of a file that `iiszoo train` wrote. Options override how the file specifies that images are shown.
 
-    `size`: what a crop is resized to, a side in pixels or "HEIGHTxWIDTH". `flip`: average with the answer to the
-    mirrored image. `second_look`: see `iiszoo.models.second_look`. Raises `WeightsError`, and `BadOption` for a value
-    that is none.
+    `size`: the size of a resized crop, a side in pixels or "HEIGHTxWIDTH". `flip`: average with the answer to the
+    mirrored image. `second_look`: see `iiszoo.models.second_look`. Raises `WeightsError`, and `BadOption` for an
+    invalid value.
     """
     changes: dict[str, Any] = {}
     if size is not None:
@@ -62,7 +62,7 @@ def load_file(
 
 
 def untrained(card: ModelCard) -> nn.Module:
-    """The network of a card with random weights, as its file of weights describes it: what a card's `network` names."""
+    """The network of a card with random weights, as its weights file describes it: for a card's `network`."""
     from iiszoo.models import network_file
 
     return network_file.untrained(assets.fetch(card))

@@ -92,7 +92,7 @@ def _weights_of(trained: str) -> Path:
 
 
 def _facts(weights: Path) -> dict[str, Any]:
-    """What the templates say of a trained network."""
+    """The values of the templates for a trained network."""
     facts = facts_of(weights)
     network, training = facts.get("network", {}), facts.get("training", {})
     architecture, encoder = str(network.get("architecture", "")), str(network.get("encoder", ""))

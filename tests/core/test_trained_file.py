@@ -72,7 +72,7 @@ def test_it_answers_as_the_model_of_its_card_does() -> None:
     [
         ("?flip=3", "option flip=3 must be true or false"),
         ("?second_look=some", "must be true or false"),
-        ("?size=huge", "option size=huge"),
+        ("?size=huge", "not a valid crop size"),
         ("?sighs=1", "has no option 'sighs'; it has size, flip, second_look"),
         ("?progressive_merge=odd", "progressive_merge"),
     ],
@@ -94,7 +94,7 @@ def _bare(path: Path) -> None:
         (lambda path: path.write_bytes(b"\xff" * 40), "cannot be read as safetensors"),
         (lambda path: path.write_bytes(SHIPPED.read_bytes()[:-1000]), "cannot be read as safetensors"),
         (_bare, "was not written by `iiszoo train`"),
-        (lambda path: save_file({}, path, metadata={trained_file.ENTRY: "{"}), "does not say what network"),
+        (lambda path: save_file({}, path, metadata={trained_file.ENTRY: "{"}), "does not describe its network"),
         (lambda path: save_file({}, path, metadata={trained_file.ENTRY: "{}"}), "that this iiszoo cannot build"),
     ],
 )

@@ -85,9 +85,9 @@ def test_intermediate_fusion_adds_features_at_every_level() -> None:
     [
         ({"architecture": "unett"}, "no architecture 'unett'; it has"),
         ({"encoder": "resnet7"}, "cannot build unet with the encoder resnet7"),
-        ({"fusion": "late"}, "there is early, intermediate"),
-        ({"encoding": "dots"}, "there is disk, distance"),
-        ({"library": "mmseg"}, "there is smp, iiszoo"),
+        ({"fusion": "late"}, "known: early, intermediate"),
+        ({"encoding": "dots"}, "known: disk, distance"),
+        ({"library": "mmseg"}, "known: smp, iiszoo"),
         ({"options": {"sighs": 1}}, "unet has no sighs; it has encoder_depth, "),
         ({"options": {"decoder_channels": [1]}}, "cannot build unet"),
     ],

@@ -1,4 +1,4 @@
-"""A folder of small pictures with label maps, and a configuration that trains on them within a second."""
+"""A directory of small images with label maps, and a configuration that trains on them within a second."""
 
 from __future__ import annotations
 

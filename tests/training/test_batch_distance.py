@@ -1,4 +1,4 @@
-"""Exact distances of many masks."""
+"""Exact distances inside many masks."""
 
 from __future__ import annotations
 

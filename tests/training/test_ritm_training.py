@@ -1,4 +1,4 @@
-"""What can be compared with RITM's training: ../shared/parity/training_ritm.npz."""
+"""Comparison with RITM's training: ../shared/parity/training_ritm.npz."""
 
 from __future__ import annotations
 

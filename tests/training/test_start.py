@@ -20,7 +20,7 @@ def _config(data, **changes):
 
 @pytest.fixture
 def still(tiny):
-    """A configuration that changes no weight: what comes out is what went in."""
+    """A configuration that does not change the weights."""
     tiny["validation"]["times"] = 0
     tiny["run"]["steps"] = 1
     tiny["optimiser"] |= {"lr": 1e-30, "ema": 0.0, "weight_decay": 0.0}
@@ -35,7 +35,7 @@ def parent(still, tmp_path):
 
 
 def _weights(state):
-    """Without the running figures of batch norm, which move without gradients."""
+    """The weights without the running statistics of batch norm, which change without gradients."""
     return {name: value for name, value in state.items() if "running" not in name and "num_batches" not in name}
 
 
@@ -48,7 +48,7 @@ def test_it_goes_on_from_a_run_its_file_or_bare_weights(still, parent, tmp_path,
         cut = "" if form.endswith("prefix") else "whole."
         save_file({name.removeprefix(cut): value.contiguous() for name, value in state.items()}, start)
     else:
-        del still["network"]  # it is the parent's
+        del still["network"]  # taken from the parent
     said = []
     train(_config(still, start=str(start)), tmp_path / "child", say=said.append)
     assert any(line.startswith("starts from") for line in said)
@@ -103,7 +103,7 @@ def test_weights_of_another_network_are_named(tiny, parent, tmp_path):
     with pytest.raises(WeightsError, match="does not fit the network"):
         train(_config(tiny, start=str(tmp_path / "other.safetensors")), tmp_path / "run2", say=lambda _: None)
     tiny["network"]["encoder_weights"] = "imagenet"
-    with pytest.raises(BadOption, match="are two beginnings"):
+    with pytest.raises(BadOption, match="exclude each other"):
         train(_config(tiny, start=str(parent[0])), tmp_path / "run3", say=lambda _: None)
 
 

@@ -78,7 +78,7 @@ def test_another_configuration_does_not_go_on_in_a_runs_place(tiny, tmp_path):
 @pytest.mark.parametrize(
     ("table", "key", "value", "said"),
     [
-        ("run", "step", 3, "run.step is not known; did you mean steps"),
+        ("run", "step", 3, "run.step is unknown; did you mean steps"),
         ("run", "steps", "many", "run.steps must be of type int"),
         ("optimiser", "schedule", "cosin", "cosine, constant or step"),
         ("validation", "held_out", 1.5, "below 1"),
@@ -87,7 +87,7 @@ def test_another_configuration_does_not_go_on_in_a_runs_place(tiny, tmp_path):
         ("view", "sighs", 3, "view object has no option sighs"),
         ("network", "encoder", "tu-nothing", "cannot build unet with the encoder tu-nothing"),
         ("network", "architecture", "unett", "no architecture 'unett'"),
-        ("network", "fusion", "late", "there is early, intermediate"),
+        ("network", "fusion", "late", "known: early, intermediate"),
         ("optimiser", "name", "Adem", "no optimiser 'Adem'"),
     ],
 )

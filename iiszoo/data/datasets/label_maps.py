@@ -1,7 +1,7 @@
-"""`labels:DIR`: photographs with label maps beside them, `ID.webp` (or any other image) and `ID_K.png`.
+"""`labels:DIR`: photographs with label maps next to them, `ID.webp` (or any other image) and `ID_K.png`.
 
-A label map is a one-channel image of the photograph's size: 0 is background, every other value one object. Each map is
-one layer, in the order of K.
+A label map is a one-channel image of the photograph's size: 0 is background, each other value one object. Each map is a
+layer, in the order of K.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def load(card: DatasetCard, root: Path | None = None, argument: str = "") -> AllRegions:
-    """Every object of the maps in the directory `argument`, a relative one from `root` or the working directory."""
+    """All objects of the maps in the directory `argument`, which is relative to `root` or the working directory."""
     place = (root or Path()) / Path(argument).expanduser()
     if not place.is_dir():
         raise DatasetError(f"dataset labels:{argument}: there is no directory {place.resolve()}")
@@ -31,13 +31,13 @@ def load(card: DatasetCard, root: Path | None = None, argument: str = "") -> All
 
 
 class LabelMaps(SegDataset):
-    """The photographs of `place` that have a label map. Raises `DatasetError` where there is none."""
+    """The photographs in `place` that have a label map. Raises `DatasetError` if there are none."""
 
     def __init__(self, place: Path, name: str = "") -> None:
         self.place = place
         self._name = name or f"labels:{place}"
         if not self._files:
-            raise DatasetError(f"{self.name}: {place} holds no photograph ID.webp (or .jpg, ...) with a map ID_0.png")
+            raise DatasetError(f"{self.name}: {place} has no photograph ID.webp (or .jpg, ...) with a map ID_0.png")
 
     @property
     def name(self) -> str:
@@ -75,7 +75,7 @@ class LabelMaps(SegDataset):
         layers = [read_mask(path) for path in self._files[i][1]]
         for path, layer in zip(self._files[i][1], layers, strict=True):
             if layer.ndim != 2 or layer.shape != layers[0].shape:
-                raise DatasetError(f"{path}: a label map must have one channel and the size of the others")
+                raise DatasetError(f"{path}: a label map must have one channel and the same size as the others")
         return np.stack(layers, axis=2)
 
     def files_of(self, i: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a network is, as plain data: stored with its weights, so that a file of weights rebuilds its network."""
+"""The description of a network, as plain data: stored with the weights, so that a weights file rebuilds its network."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class NetworkDescription:
     """A network with click inputs.
 
     Attributes:
-        library: whose architectures and encoders these are; "smp" is segmentation_models_pytorch. "iiszoo": the
-            network of a model's card, whose id is the architecture; it has no encoder or fusion to choose.
-        architecture, encoder: by the library's names; `options` are further keywords of the architecture.
+        library: the source of architecture and encoder; "smp" is segmentation_models_pytorch. "iiszoo": the network
+            of a model's card, whose id is the architecture; encoder and fusion cannot be chosen.
+        architecture, encoder: the library's names; `options` are further keywords of the architecture.
         fusion: "early": the maps join the image at the first convolution. "intermediate": a second encoder reads them,
-            and its features are added to those of the image, level by level.
+            and its features are added to the image's, level by level.
         mean, std: of the encoder's input; RGB in [0, 1] becomes (RGB - mean) / std.
         previous_mask: whether the network reads the previous probabilities.
         encoding, encoding_options: the click maps, a function of `iiszoo.clicking.encode` and its keywords.
@@ -58,16 +58,16 @@ class NetworkDescription:
             ("encoding", self.encoding, tuple(ENCODINGS)),
         ):
             if value not in known:
-                raise BadOption(f"{name} {value!r} is not known; there is {', '.join(known)}")
+                raise BadOption(f"{name} {value!r} is unknown; known: {', '.join(known)}")
 
     @property
     def n_maps(self) -> int:
-        """The channels that the network reads beside the image."""
+        """The number of channels that the network reads besides the image."""
         per_kind = len(self.encoding_options.get("scales", (0, 0, 0))) if self.encoding == "gaussian" else 1
         return 2 * per_kind + self.previous_mask
 
     def encode(self) -> Callable[..., Tensor]:
-        """The encoding: called as those of `iiszoo.clicking.encode`."""
+        """The encoding, called like the functions of `iiszoo.clicking.encode`."""
         return partial(ENCODINGS[self.encoding], **self.encoding_options)
 
 
@@ -76,11 +76,11 @@ class Sighting:
     """How a session shows the network an image: the settings of `ClickModel` and its zoom that go with the weights.
 
     Attributes:
-        size: height and width of what the network is shown, in pixels.
+        size: height and width of the network's input, in pixels.
         expansion, min_crop, keep_iou: see `iiszoo.models.zoom.Zoom`. The first look is at the whole image.
         flip: average with the answer to the mirrored image.
         second_look: see `iiszoo.models.second_look`.
-        threshold: object is what is above it.
+        threshold: a pixel is object above it.
     """
 
     size: tuple[int, int] = (320, 320)
@@ -96,12 +96,12 @@ class Sighting:
 
 
 def as_json(description: NetworkDescription) -> dict[str, Any]:
-    """Plain data of which `NetworkDescription(**data)` makes the same again."""
+    """Plain data from which `NetworkDescription(**data)` restores the description."""
     return asdict(description)
 
 
 def build(description: NetworkDescription) -> nn.Module:
-    """The network of a description, with random weights. Raises `BadOption` naming what cannot be built."""
+    """The network of a description, with random weights. Raises `BadOption` naming the part that cannot be built."""
     if description.library == "iiszoo":
         card, _ = resolve_model(description.architecture)
         if not card.network:

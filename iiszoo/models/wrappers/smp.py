@@ -1,7 +1,7 @@
 """Networks of segmentation_models_pytorch with click inputs, fused early or at every level of the encoder.
 
-The encoder's weights for RGB are kept as they are. smp would copy its RGB filters into further channels, over and over;
-here the filters of new channels start small.
+The encoder's weights for RGB do not change. smp would copy its RGB filters into the further channels repeatedly; here
+the filters of new channels start small.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from iiszoo.errors import BadOption, one_line
 from iiszoo.models.wrappers.description import NetworkDescription
 
 _OURS = ("encoder_name", "encoder_weights", "in_channels", "classes")
-"""What a description says otherwise."""
+"""Keywords of smp that a description sets in other ways."""
 NEW_CHANNELS = 0.01
-"""Standard deviation of the filters of channels that the encoder was not pretrained on."""
+"""Standard deviation of the initial filters of channels that the encoder was not pretrained on."""
 
 
 def build(description: NetworkDescription) -> nn.Module:
-    """The network of a description, with random weights. Raises `BadOption` naming what cannot be built or fused."""
+    """The network of a description, with random weights. Raises `BadOption` naming the part that fails."""
     if description.fusion == "early":
         whole = _create(description, 3 + description.n_maps)
         _fused_filters(whole.encoder, _create(description, 3).encoder, description)
@@ -57,7 +57,7 @@ class _Normalised(nn.Module):
 
 
 class EarlyFusion(_Normalised):
-    """Image and maps enter at the first convolution together. Its state dict's names are smp's, under `whole.`."""
+    """Image and maps enter the first convolution together. Names in the state dict are smp's, under `whole.`."""
 
     def forward(self, image: Tensor, maps: Tensor) -> Tensor:
         logits: Tensor = self.whole(torch.cat((self.normalised(image), maps.to(image.dtype)), dim=1))
@@ -73,17 +73,17 @@ class IntermediateFusion(_Normalised):
 
     def forward(self, image: Tensor, maps: Tensor) -> Tensor:
         features, extra = self.encoder(self.normalised(image)), self.second(maps.to(image.dtype))
-        # the first level is the input itself: of other channels, and no decoder reads it
+        # the first level is the input itself: its channels differ, and no decoder reads it
         fused = [one + other if one.shape == other.shape else one for one, other in zip(features, extra, strict=True)]
         logits: Tensor = self.whole.segmentation_head(self.whole.decoder(fused))  # type: ignore[operator]
         return logits
 
 
 def load_encoder(network: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
-    """Put pretrained RGB weights into the (image's) encoder. New input channels keep their small filters.
+    """Load pretrained RGB weights into the image's encoder. New input channels keep their small filters.
 
-    `weights` may be named as smp names them, as timm does, or with any one prefix; entries of a classifier's head may
-    be left over. Raises `BadOption` naming `source` where entries are missing or of another shape.
+    `weights` may have smp's names or timm's; additional entries, such as a classifier's head, are ignored. Raises
+    `BadOption` naming `source` if entries are missing or have another shape.
     """
     encoder: nn.Module = network.encoder  # type: ignore[assignment]
     own = encoder.state_dict()
@@ -91,7 +91,7 @@ def load_encoder(network: nn.Module, weights: Mapping[str, Tensor], source: str)
     given = weights if len(own.keys() & weights.keys()) >= len(own.keys() & prefixed.keys()) else prefixed
     missing = sorted(name for name in own.keys() - given.keys() if not name.endswith("num_batches_tracked"))
     if missing:
-        raise BadOption(f"the encoder's weights {source} have no {missing[0]}, and {len(missing) - 1} more are missing")
+        raise BadOption(f"the encoder's weights {source} lack {missing[0]} and {len(missing) - 1} others")
     state = {}
     for name, value in own.items():
         if name not in given:
@@ -105,7 +105,7 @@ def load_encoder(network: nn.Module, weights: Mapping[str, Tensor], source: str)
                 or new.shape[2:] != value.shape[2:]
             ):
                 raise BadOption(
-                    f"the encoder's weights {source}: {name} is {tuple(new.shape)}, not {tuple(value.shape)}"
+                    f"the encoder's weights {source}: {name} has the shape {tuple(new.shape)}, not {tuple(value.shape)}"
                 )
             new = torch.cat((new, value[:, 3:]), dim=1)
         state[name] = new
@@ -113,7 +113,7 @@ def load_encoder(network: nn.Module, weights: Mapping[str, Tensor], source: str)
 
 
 def library_weights(description: NetworkDescription, name: str) -> dict[str, Tensor]:
-    """The RGB weights that smp or timm has for an encoder under `name`, "imagenet" mostly; it downloads them."""
+    """Download the RGB weights of an encoder from smp or timm; `name` is usually "imagenet"."""
     import segmentation_models_pytorch as smp
 
     try:
@@ -121,8 +121,8 @@ def library_weights(description: NetworkDescription, name: str) -> dict[str, Ten
         encoder = smp.encoders.get_encoder(description.encoder, in_channels=3, depth=depth, weights=name)
     except Exception as error:
         raise BadOption(
-            f"the weights {name!r} of encoder {description.encoder} cannot be had: {one_line(error)}; give "
-            'encoder_weights a safetensors file, or ""'
+            f"the weights {name!r} of encoder {description.encoder} cannot be loaded: {one_line(error)}; "
+            'set encoder_weights to a safetensors file, or to ""'
         ) from error
     state: dict[str, Tensor] = encoder.state_dict()
     return state
@@ -139,7 +139,7 @@ def _create(description: NetworkDescription, in_channels: int) -> Any:
         )
     made = smp.MODEL_ARCHITECTURES_MAPPING[description.architecture.lower()]
     known = [name for name in inspect.signature(made).parameters if name not in (*_OURS, "kwargs")]
-    for name in description.options:  # smp hands what it does not know to the encoder, which may take anything
+    for name in description.options:  # smp passes unknown ones to the encoder, which may accept anything
         if name not in known:
             raise BadOption(f"network.options: {description.architecture} has no {name}; it has {', '.join(known)}")
     try:
@@ -165,7 +165,7 @@ def _second_encoder(description: NetworkDescription) -> nn.Module:
 
 
 def _fused_filters(encoder: nn.Module, for_rgb: nn.Module, description: NetworkDescription) -> None:
-    """Start the filters of the channels beyond RGB small. `for_rgb` is the same encoder for three channels."""
+    """Give the channels beyond RGB small initial filters. `for_rgb` is the same encoder for three channels."""
     shapes = {name: value.shape for name, value in for_rgb.state_dict().items()}
     state = encoder.state_dict()
     wider = [name for name, value in state.items() if value.shape != shapes[name]]
@@ -173,10 +173,10 @@ def _fused_filters(encoder: nn.Module, for_rgb: nn.Module, description: NetworkD
         value = state[name]
         if value.dim() != 4 or value.shape[1] != 3 + description.n_maps or shapes[name][1] != 3:
             raise BadOption(
-                f"early fusion does not know how to widen {name} of encoder {description.encoder}; use intermediate"
+                f"early fusion cannot widen {name} of encoder {description.encoder}; use intermediate fusion"
             )
         nn.init.normal_(value[:, 3:], std=NEW_CHANNELS)
     if not wider:
         raise BadOption(
-            f"encoder {description.encoder} does not take more than three channels; early fusion needs that"
+            f"encoder {description.encoder} accepts only three channels, but early fusion needs more; choose another"
         )
