@@ -202,7 +202,7 @@ def from_data(values: Mapping[str, Any], source: str) -> TrainConfig:
         if not right(value):
             raise BadOption(f"configuration {source}: {table}.{key} must be {wanted}, not {value!r}")
     if not config.data:
-        raise BadOption(f"configuration {source}: [[data]] is missing; name a dataset to train on")
+        raise BadOption(f"configuration {source}: [[data]] is empty; name a dataset to train on")
     return config
 
 

@@ -178,5 +178,5 @@ def _fused_filters(encoder: nn.Module, for_rgb: nn.Module, description: NetworkD
         nn.init.normal_(value[:, 3:], std=NEW_CHANNELS)
     if not wider:
         raise BadOption(
-            f"encoder {description.encoder} accepts only three channels, but early fusion needs more; choose another"
+            f"encoder {description.encoder} accepts three channels only; early fusion needs another encoder"
         )
