@@ -119,7 +119,7 @@ def test_help_names_every_option_and_its_default(command):
         "--python", "--python-timeout",
     ):  # fmt: skip
         assert option in out
-    assert "classic/geocut" in out
+    assert "smp/unet-lite0" in out
     assert "demo" in out
 
 
@@ -128,7 +128,7 @@ def test_without_arguments_the_built_in_method_runs_on_the_built_in_images(comma
     code, out, err = command("--json")
     assert code == 0, err
     (summary,) = json.loads(out)
-    assert (summary["model"], summary["dataset"]) == ("classic/geocut", "demo")
+    assert (summary["model"], summary["dataset"]) == ("smp/unet-lite0", "demo")
     assert summary["n_done"] >= 8
     assert summary["metrics"]["noc85"] < 12
 

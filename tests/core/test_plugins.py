@@ -237,7 +237,7 @@ def test_a_plugin_that_breaks_the_contract_is_refused(case: str, discover: Disco
     assert found["good"].error is None
     assert found["iiszoo"].error is None
     assert {card.id for card in registry().models.cards()} == {
-        "classic/geocut", "classic/grabcut", "classic/random-walker", "good/base"
+        "classic/geocut", "classic/grabcut", "classic/random-walker", "smp/unet-lite0", "good/base"
     }  # fmt: skip
 
 

@@ -67,5 +67,5 @@ def test_a_deep_toml_file_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_list_whose_names_lead_out_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "val.txt"
     path.write_text(f"good\n{name}\n")
-    with pytest.raises(DatasetError, match=r"val\.txt: a name of the list cannot be used"):
+    with pytest.raises(DatasetError, match=r"val\.txt: a name in the list cannot be used"):
         file_checks.names_in(path)

@@ -607,7 +607,7 @@ def test_what_a_model_does_in_a_worker_costs_its_samples_only(go, photos, model)
 
 @pytest.mark.parametrize(
     ("model", "said"),
-    [("NotInWorkers", "cannot be made: EOFError: no second one"), ("interrupting", "ended: KeyboardInterrupt")],
+    [("NotInWorkers", "cannot be created: EOFError: no second one"), ("interrupting", "ended: KeyboardInterrupt")],
 )
 def test_what_ends_a_worker_is_said_and_is_not_memory(go, photos, model, said):
     with pytest.raises(IISZooError, match=said) as error:
