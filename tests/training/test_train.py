@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -65,6 +67,34 @@ def test_a_signal_ends_a_run_with_a_checkpoint(tiny, tmp_path):
     assert torch.load(parts / "last.ckpt", weights_only=True)["global_step"] == 3
     train(_config(tiny), parts, resume=True, say=lambda _: None)
     one, other = (torch.load(place / "last.ckpt", weights_only=True)["state_dict"] for place in (whole, parts))
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from iiszoo.engine import train_config
+from iiszoo.engine.train import train
+
+def kill(line):
+    if line.startswith("step 5"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train(train_config.from_data(json.loads(sys.argv[1]), "test"), Path(sys.argv[2]), say=kill)
+"""
+
+
+def test_a_run_that_is_killed_and_resumed_is_the_same_run(tiny, tmp_path):
+    """kill -9 in the fifth step: the checkpoint is that of the fourth."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    tiny["validation"]["times"] = 0
+    tiny["run"]["checkpoint_minutes"] = 0
+    train(_config(tiny), whole, say=lambda _: None)
+    done = subprocess.run([sys.executable, "-c", KILLED, json.dumps(tiny), str(killed)], timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    assert torch.load(killed / "last.ckpt", weights_only=True)["global_step"] == 4
+    train(_config(tiny), killed, resume=True, say=lambda _: None)
+    one, other = (torch.load(place / "last.ckpt", weights_only=True)["state_dict"] for place in (whole, killed))
     assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
