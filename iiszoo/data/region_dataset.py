@@ -115,7 +115,7 @@ class RegionDataset(Dataset[dict[str, Any]]):
         image = torch.from_numpy(np.array(sample.image.transpose(2, 0, 1), order="C"))
         mask, counted = (torch.from_numpy(pixels[None].astype(np.uint8)) for pixels in (region, valid))
         if self.transform is not None:
-            image, mask, counted = _transformed(self.transform, image, mask, counted, rng)
+            image, mask, counted = transformed(self.transform, image, mask, counted, rng)
             if region.any() and not mask.any():
                 return None
         item = {
@@ -151,7 +151,7 @@ def selector_name(selector: RegionSelector) -> str:
     return str(getattr(selector, "__name__", type(selector).__name__))
 
 
-def _transformed(
+def transformed(
     transform: Transform, image: Tensor, mask: Tensor, valid: Tensor, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Image, mask and valid, as `transform` returns them, checked; its randomness comes from `rng`."""

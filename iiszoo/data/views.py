@@ -115,7 +115,48 @@ def crop_view(
     return View(picture, seen, None if inside.all() else inside) if seen.any() else None
 
 
-VIEWS: dict[str, Callable[..., View | None]] = {"object": object_view, "crop": crop_view, "whole": whole_view}
+def transform_view(
+    image: Image,
+    target: Mask,
+    valid: Mask | None,
+    rng: Rng,
+    *,
+    size: tuple[int, int],
+    scale: tuple[float, float] = (0.75, 1.40),
+    degrees: float = 10.0,
+    horizontal_flip: float = 0.5,
+    vertical_flip: float = 0.0,
+    colour: float = 0.75,
+) -> View | None:
+    """`iiszoo.data.transforms.training_transform`, of torchvision's transforms: RITM's, with a rotation."""
+    import torch
+
+    from iiszoo.data.region_dataset import transformed
+    from iiszoo.data.transforms import training_transform
+
+    transform = training_transform(
+        size,
+        scale=scale,
+        degrees=degrees,
+        horizontal_flip=horizontal_flip,
+        vertical_flip=vertical_flip,
+        colour=colour,
+    )
+    counted = np.ones(target.shape, bool) if valid is None else valid
+    planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    mask, counts = (torch.from_numpy(np.ascontiguousarray(m)).to(torch.uint8)[None] for m in (target, counted))
+    picture, seen, inside = transformed(transform, planes, mask, counts, rng)
+    kept, region = inside[0].numpy() != 0, seen[0].numpy() != 0
+    shown = np.ascontiguousarray(picture.numpy().transpose(1, 2, 0))
+    return View(shown, region, None if kept.all() else kept) if region.any() else None
+
+
+VIEWS: dict[str, Callable[..., View | None]] = {
+    "object": object_view,
+    "crop": crop_view,
+    "whole": whole_view,
+    "transform": transform_view,
+}
 
 
 def recoloured(image: Image, rng: Rng, scale: float = 1.0) -> Image:

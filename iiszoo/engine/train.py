@@ -28,6 +28,7 @@ import torch
 from torch import nn
 
 from iiszoo import files
+from iiszoo.clicking.loading import load_robot
 from iiszoo.engine import train_data, train_start
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.runs import provenance
@@ -113,6 +114,7 @@ class _Run:
             second_look=config.clicks.second_look,
             every_loss=config.clicks.every_loss,
             previous_mask=config.network.previous_mask,
+            robot=load_robot(config.clicks.robot) if config.clicks.robot else None,
         )
         self.validations: list[dict[str, Any]] = []
         self.began = time.time()

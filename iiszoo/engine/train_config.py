@@ -82,12 +82,15 @@ class DataTable:
 
 @dataclass(frozen=True)
 class ClicksTable:
-    """`first`: the clicks before any prediction. `further`: the probabilities of 0, 1, 2, ... further interactions."""
+    """`first`: the clicks before any prediction. `further`: the probabilities of 0, 1, 2, ... further interactions.
+    `robot`: who makes those, an id of `iiszoo list robots`; "": RITM's rule, with `depth`.
+    """
 
     first: Named = field(default_factory=lambda: Named("deep-and-near"))
     further: tuple[float, ...] = (0.2, 0.25, 0.25, 0.2, 0.1)
     threshold: float = 0.5
     depth: float = 0.5
+    robot: str = ""
     second_look: float = 0.0
     every_loss: bool = False
 

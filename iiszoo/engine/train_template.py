@@ -27,7 +27,7 @@ weight = 1.0
 selector = ["random-single"]               # which region of an image is the target; several are drawn by weight
 
 [view]
-name = "object"                            # the part of the image in a sample: object, crop, whole
+name = "object"                            # the part of the image in a sample: object, crop, whole, transform
 size = [320, 320]
 
 [clicks]

@@ -20,6 +20,7 @@ from iiszoo.clicking.next_click import next_clicks
 from iiszoo.models.losses import Loss
 from iiszoo.models.second_look import LookRule, training_looks
 from iiszoo.models.zoom import Box, to_crop
+from iiszoo.protocol import Robot
 
 Points = list[tuple[float, float]]
 Encoding = Callable[..., Tensor]
@@ -50,6 +51,7 @@ class Interactions:
             the last answer (`iiszoo.models.second_look`).
         every_loss: sum the losses of all interactions, each with gradient (CFR-ICL, arXiv 2303.05620).
         previous_mask: whether the network reads the previous probabilities.
+        robot: who makes the next click instead, on the CPU; its chance is the sample's own. None: the rule of `depth`.
     """
 
     shares: tuple[float, ...] = (0.2, 0.25, 0.25, 0.2, 0.1)
@@ -58,6 +60,7 @@ class Interactions:
     second_look: float = 0.0
     every_loss: bool = False
     previous_mask: bool = True
+    robot: Robot | None = None
 
     def number(self, seed: int, step: int) -> int:
         """The number of further interactions in a step."""
@@ -140,7 +143,11 @@ class _Play:
             looks = self._looks()
         ignore = None if self.valid is None else ~self.valid
         drawn = self.draws[:, k].to(self.image.device, non_blocking=True)
-        found = next_clicks(self.previous, self.target, drawn, self.rules.threshold, self.rules.depth, ignore).tolist()
+        if self.rules.robot is None:
+            rules = self.rules
+            found = next_clicks(self.previous, self.target, drawn, rules.threshold, rules.depth, ignore).tolist()
+        else:
+            found = self._of_robot(self.rules.robot, k, ignore)
         new: tuple[list[Points], list[Points]] = ([], [])
         for b, (row, col, positive) in enumerate(found):
             point: Points = [(row, col)] if row >= 0 and b not in looks else []
@@ -152,6 +159,23 @@ class _Play:
         self.clicks = self._encoded(*new, onto=self.clicks)
         if looks:
             self._look_again(looks)
+
+    def _of_robot(self, robot: Robot, k: int, ignore: Tensor | None) -> list[tuple[int, int, int]]:
+        """Each element's click (row, column, positive); row and column are -1 if it gets none."""
+        pcs, ncs = robot(
+            self.previous.cpu(),
+            self.target.cpu(),
+            [[[(int(row), int(col)) for row, col in points] for points in self.positives]],
+            [[[(int(row), int(col)) for row, col in points] for points in self.negatives]],
+            ignore=None if ignore is None else ignore.cpu(),
+            generators=[np.random.default_rng(int(value * 2**53)) for value in self.draws[:, k].double().tolist()],
+            threshold=self.rules.threshold,
+        )
+        clicks = []
+        for positives, negatives in zip(pcs[-1], ncs[-1], strict=True):
+            made = [(*point, 1) for point in positives] + [(*point, 0) for point in negatives]
+            clicks.append(made[0] if made else (-1, -1, 0))
+        return clicks
 
     def _looks(self) -> dict[int, Box]:
         """The boxes, of random width, for elements that train the second look."""

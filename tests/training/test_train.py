@@ -13,7 +13,7 @@ import torch
 
 from iiszoo.engine import train_config
 from iiszoo.engine.train import train
-from iiszoo.errors import BadOption, RunError
+from iiszoo.errors import BadOption, RunError, UnknownId
 from iiszoo.models import network_file
 
 
@@ -68,6 +68,21 @@ def test_a_signal_ends_a_run_with_a_checkpoint(tiny, tmp_path):
     train(_config(tiny), parts, resume=True, say=lambda _: None)
     one, other = (torch.load(place / "last.ckpt", weights_only=True)["state_dict"] for place in (whole, parts))
     assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.mark.parametrize("robot", ["ritm", "noisy-ritm:sigma=0.3", "random-false"])
+def test_any_robot_makes_the_further_clicks_and_any_transform_the_view(tiny, tmp_path, robot):
+    tiny["validation"]["times"] = 0
+    tiny["clicks"].update(robot=robot, further=[0, 0, 1])
+    tiny["view"] = {"name": "transform", "size": [64, 64], "degrees": 5.0}
+    runs = [tmp_path / "one", tmp_path / "two"]
+    for run in runs:
+        train(_config(tiny, steps=2), run, say=lambda _: None)
+    one, two = (torch.load(run / "last.ckpt", weights_only=True)["state_dict"] for run in runs)
+    assert all(torch.equal(value, two[name]) for name, value in one.items()), "chance is the seed's alone"
+    tiny["clicks"]["robot"] = "ritn"
+    with pytest.raises(UnknownId, match="no robot"):
+        train(_config(tiny, steps=2), tmp_path / "three", say=lambda _: None)
 
 
 KILLED = """
