@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -47,6 +48,21 @@ def read_text(path: Path) -> str:
     content = read_bytes(path)
     wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return io.StringIO(content.decode("utf-16" if wide else "utf-8-sig"), newline=None).read()
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The values of a TOML file that a person has written, read by `read_text`.
+
+    Raises `OSError`, or `ValueError` for invalid TOML, another encoding, or nesting that is too deep to read.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(read_text(path))
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
 
 
 def replace_text(path: Path, text: str) -> None:

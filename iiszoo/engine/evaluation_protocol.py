@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from iiszoo import files
 from iiszoo.errors import BadOption, UnknownId
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 MOST_CLICKS = 1000
 """Far more than any evaluation uses; every curve, chart and session is built for `max_clicks` clicks."""
@@ -146,10 +140,10 @@ def _named(name: str) -> EvaluationProtocol:
 
 def _from_file(path: Path) -> EvaluationProtocol:
     try:
-        values = tomllib.loads(files.read_text(path))
+        values = files.read_toml(path)
     except OSError as error:
         raise BadOption(f"evaluation protocol {path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:  # invalid TOML or encoding; nesting too deep
+    except ValueError as error:
         raise BadOption(f"evaluation protocol {path} is not valid TOML: {error}") from error
     known = [rule for rule in _TYPES if rule != "robot_version"]  # the robot's own
     for key in values:

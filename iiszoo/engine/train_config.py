@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -16,12 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from iiszoo import files
 from iiszoo.errors import BadOption
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True)
@@ -189,10 +184,10 @@ _CHECKS: tuple[tuple[str, str, typing.Callable[[Any], bool], str], ...] = (
 def read(path: Path) -> TrainConfig:
     """The configuration of a TOML file. Raises `BadOption` naming the file, the key and what is accepted."""
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = files.read_toml(path)
     except OSError as error:
         raise BadOption(f"configuration {path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # from TOML or UTF-8
+    except ValueError as error:
         raise BadOption(f"configuration {path} is not valid TOML: {error}") from error
     return from_data(values, str(path))
 
