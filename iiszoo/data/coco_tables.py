@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from iiszoo.data import file_checks, listed_names
-from iiszoo.data.outlines import whole_number
+from iiszoo.data import file_checks, listed_names, outlines
+from iiszoo.data.outlines import RunLengths, whole_number
 from iiszoo.data.picture_file import MAX_PIXELS
 from iiszoo.errors import DatasetError
 
@@ -205,6 +205,19 @@ def _warn_of_left_over(file: Path, labels: list[str], n_annotations: int) -> Non
     if message not in _warned:  # a run reads the file more than once
         _warned.add(message)
         _log.warning("%s; they are left out", message)
+
+
+def outline(label: str, segmentation: Any, size: tuple[int, int]) -> RunLengths:
+    """The mask of an annotation's segmentation on `size` (rows, columns). Raises `DatasetError` that begins with
+    `label`.
+    """
+    try:
+        return outlines.run_lengths(segmentation, size)
+    except ValueError as error:
+        raise DatasetError(
+            f"{label} has a segmentation that cannot be drawn on {size[0]}x{size[1]} pixels (rows x columns): "
+            f"{error}; {outlines.EXPECTED}"
+        ) from error
 
 
 def _label(entry: Any, n: int) -> str:

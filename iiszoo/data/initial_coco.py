@@ -83,13 +83,7 @@ class StartsFromCoco(WrappedDataset):
         if size is None:
             rows, columns = sample.read_target().object.shape
             size = rows, columns
-        try:
-            return outlines.run_lengths(annotation.segmentation, size)
-        except ValueError as error:
-            raise DatasetError(
-                f"{label} has a segmentation that cannot be drawn on {size[0]}x{size[1]} pixels (rows x columns): "
-                f"{error}; {outlines.EXPECTED}"
-            ) from error
+        return coco_tables.outline(label, annotation.segmentation, size)
 
     def _of_results(self, found: list[object], images: dict[str, list[int]]) -> dict[str, _Masks]:
         """By image id of the dataset."""

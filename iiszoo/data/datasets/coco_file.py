@@ -156,14 +156,8 @@ class CocoFile(AnnotatedImages):
         image, annotation = self.images[i], self.images[i].annotations[k]
         if annotation.fault:
             raise DatasetError(f"{self.file}: {annotation.label} of image {image.id} {annotation.fault}")
-        size = self.size(i)
-        try:
-            return outlines.run_lengths(annotation.segmentation, size)
-        except ValueError as error:
-            raise DatasetError(
-                f"{self.file}: {annotation.label} of image {image.id} has a segmentation that cannot be drawn on "
-                f"{size[0]}x{size[1]} pixels (rows x columns): {error}; {outlines.EXPECTED}"
-            ) from error
+        label = f"{self.file}: {annotation.label} of image {image.id}"
+        return coco_tables.outline(label, annotation.segmentation, self.size(i))
 
     def crowds(self, i: int) -> RunLengths:
         """The area that the crowds of image i cover. Raises `DatasetError` naming an annotation."""
