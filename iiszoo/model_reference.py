@@ -124,9 +124,7 @@ def _of_function(
 
     if not isinstance(function, Model):
         return FunctionReference(function, merge)
-    from iiszoo.models.merge import merging
-
-    return _loaded(function if merge is None else merging(function, merge))
+    return _loaded(_merged(function, merge))
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,6 @@ class CardReference:
         return self
 
     def load(self, device: str = "cpu", threshold: float | None = None) -> Model:
-        from iiszoo.models.merge import merging
         from iiszoo.protocol import as_model
 
         check_device(device)
@@ -194,7 +191,7 @@ class CardReference:
         name = str(Name(self.card.id, options=options))
         model = as_model(loaded, name=name, card=self.card, device=device)
         model.checkpoint, model.options = self.checkpoint, options
-        return _at_threshold(model if merge is None else merging(model, merge), threshold)
+        return _at_threshold(_merged(model, merge), threshold)
 
     def _check_options(self) -> None:
         loader = load_object(self.card.loader)
@@ -232,7 +229,6 @@ class TrainedReference:
         return self
 
     def load(self, device: str = "cpu", threshold: float | None = None) -> Model:
-        from iiszoo.models.merge import merging
         from iiszoo.models.trained import load_file
         from iiszoo.protocol import as_model
 
@@ -245,7 +241,7 @@ class TrainedReference:
         loaded = load_file(self.file, device=device, **options)
         model = as_model(loaded, name=str(Name(self.called, options=options)), device=device)
         model.checkpoint, model.options = self.file, options
-        return _at_threshold(model if merge is None else merging(model, merge), threshold)
+        return _at_threshold(_merged(model, merge), threshold)
 
 
 @dataclass(frozen=True)
@@ -273,7 +269,6 @@ class FunctionReference:
         return self
 
     def load(self, device: str = "cpu", threshold: float | None = None) -> Model:
-        from iiszoo.models.merge import merging
         from iiszoo.protocol import as_model
 
         check_device(device)
@@ -286,7 +281,7 @@ class FunctionReference:
             raise BadOption(f"{name} is not callable, so it cannot be a model")
         model = as_model(function, name=name, device=device)
         _ = model.ragged  # raises if the attribute cannot be read
-        return _at_threshold(model if self.merge is None else merging(model, self.merge), threshold)
+        return _at_threshold(_merged(model, self.merge), threshold)
 
     def _options(self) -> dict[str, Any]:
         return {} if self.merge is None else {MERGE: self.merge}
@@ -325,6 +320,15 @@ def _loaded(model: Model) -> LoadedReference:
     if model.checkpoint is not None:
         return LoadedReference(model, TrainedReference(model.checkpoint, model.name.partition("?")[0], model.options))
     return LoadedReference(model, FunctionReference(unmerged(model).function, model.options.get(MERGE)))
+
+
+def _merged(model: Model, merge: Any) -> Model:
+    """The model with its outputs merged by the rule `merge`; the model itself if that is None."""
+    if merge is None:
+        return model
+    from iiszoo.models.merge import merging
+
+    return merging(model, merge)
 
 
 def _at_threshold(model: Model, threshold: float | None) -> Model:
