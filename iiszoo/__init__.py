@@ -20,6 +20,7 @@ _HOME = {
     "load_model": "iiszoo.loading",
     "load_robot": "iiszoo.clicking.loading",
     "run_session": "iiszoo.engine.session",
+    "segment": "iiszoo.engine.segment",
     "to_tensor": "iiszoo.protocol",
 }
 
@@ -37,12 +38,14 @@ __all__ = [
     "load_model",
     "load_robot",
     "run_session",
+    "segment",
     "to_tensor",
 ]
 
 if TYPE_CHECKING:
     from iiszoo.clicking.loading import load_robot as load_robot
     from iiszoo.engine.bench import bench as bench
+    from iiszoo.engine.segment import segment as segment
     from iiszoo.engine.session import Session as Session
     from iiszoo.engine.session import run_session as run_session
     from iiszoo.errors import IISZooError as IISZooError

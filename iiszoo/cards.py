@@ -31,13 +31,16 @@ class Download:
     they are read where they are.
 
     `sha256` (hex) and `size` (bytes) are None if upstream publishes none; the hash of the first file that proves right
-    is then pinned in the cache.
+    is then pinned in the cache. `about_size` (bytes) is a rounded size that upstream states, shown to people but never
+    compared with a file. `page` is where a person downloads the file if no url leads to it.
     """
 
     filename: str
     urls: tuple[str, ...] = ()
     sha256: str | None = None
     size: int | None = None
+    about_size: int | None = None
+    page: str = ""
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -77,6 +80,23 @@ class Archive(Download):
 
 
 @dataclass(frozen=True)
+class Option:
+    """A keyword of a model's loader, as a user writes it: `id?name=value`.
+
+    `meaning` is one clause, with the values that it takes; `default` is the loader's own.
+    """
+
+    name: str
+    meaning: str
+    default: str | float | bool | None = None
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        if not self.name.isidentifier():
+            raise ValueError(f"Option.name must be a keyword of the loader, not {self.name!r}")
+
+
+@dataclass(frozen=True)
 class Source:
     """A public repository at one commit: where a model's code or rules come from.
 
@@ -98,6 +118,8 @@ class ModelCard:
     ids of the datasets that it was trained on, so that results on them can be starred. `upstream_loader(card, *,
     device, checkpoint)`, a string like `loader`, returns upstream's own code in the standard format
     (`iiszoo.upstream.IsegmModel`) for `iiszoo upstream verify`, untrained if `checkpoint` is None.
+
+    `options` are the loader's own, for `iiszoo show`.
 
     Optional facts: `citation` (BibTeX), `release_date` (of the weights, YYYY-MM-DD), `homepage`, `input_size` (rows,
     columns) of the network, `memory` (bytes resident at most), `gated` (the weights need an account with their host),
@@ -128,6 +150,7 @@ class ModelCard:
     gated: bool = False
     precisions: tuple[Precision, ...] = ("float32",)
     network: str = ""
+    options: tuple[Option, ...] = ()
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -230,6 +253,20 @@ Card = ModelCard | DatasetCard | RobotCard
 def as_json(card: Card) -> dict[str, Any]:
     """The card as a dict of JSON values (tuples become lists when dumped)."""
     return asdict(card)
+
+
+def from_json(kind: Any, values: dict[str, Any]) -> Any:
+    """The inverse of `as_json`, for values that JSON has kept. Raises what `kind` raises, and `KeyError`."""
+    hints = get_type_hints(kind)
+    return kind(**{name: _from_json(hints[name], value) for name, value in values.items()})
+
+
+def _from_json(wanted: Any, value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_from_json(get_args(wanted)[0], item) for item in value)
+    if isinstance(value, dict):
+        return from_json(next(one for one in (wanted, *get_args(wanted)) if is_dataclass(one)), value)
+    return value
 
 
 def plain(card: Card, kind: type) -> Any:

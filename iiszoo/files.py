@@ -66,15 +66,20 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new content, never half of it, even on a full disk.
+    """`replace_bytes` with the text in UTF-8."""
+    replace_bytes(path, text.encode("utf-8"))
 
-    The text is written to a temporary file beside `path`, which is then renamed. Raises `OSError`; the old file stays,
-    and no temporary file is left.
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old or the new content, never half of it, even on a full disk.
+
+    The content is written to a temporary file beside `path`, which is then renamed. Raises `OSError`; the old file
+    stays, and no temporary file is left.
     """
     begin = path.name.encode("utf-8", "surrogateescape")[:_LONGEST_PART_NAME].decode("utf-8", "ignore")
     fresh = path.with_name(f".{begin}.{uuid.uuid4().hex}.part")
     try:
-        fresh.write_text(text, "utf-8")
+        fresh.write_bytes(content)
         fresh.replace(path)
     finally:
         with suppress(OSError):  # then it could not be created either, and the caller needs that error

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iiszoo.cards import ModelCard
-from iiszoo.errors import IISZooError, ModelError, one_line
+from iiszoo.errors import BadOption, IISZooError, ModelError, one_line
 
 Click = tuple[int, int]
 """(row, col), in pixels of the image."""
@@ -115,7 +115,11 @@ class Model:
         return z
 
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
-        """One interaction: `(y, z)`. A function that returns y alone gets it stored as `prev_output`."""
+        """One interaction: `(y, z)`. A function that returns y alone gets it stored as `prev_output`.
+
+        Raises `BadOption` for arguments that do not have the standard format.
+        """
+        check_arguments(x, z, pcs, ncs)
         answer = self.function(x, z, pcs, ncs)
         if isinstance(answer, tuple):
             if len(answer) != 2 or not isinstance(answer[1], dict):
@@ -249,6 +253,33 @@ def stack_clicks(clicks: Sequence[Clicks]) -> Clicks:
 def clicks_of(clicks: Clicks, b: int) -> list[Click]:
     """All clicks of batch element `b`, oldest first."""
     return [click for interaction in clicks for click in interaction[b]]
+
+
+def check_arguments(x: Images, z: State, pcs: Clicks, ncs: Clicks) -> None:
+    """Raise `BadOption` unless images, state and the newest clicks are those of one interaction. Cheap: no pixel and no
+    earlier interaction is looked at.
+    """
+    if isinstance(x, Tensor) and (x.dim() != 4 or x.shape[1] != 3):
+        raise BadOption(f"x must be images (B, 3, H, W), not {tuple(x.shape)}; one image (3, H, W) is x[None]")
+    if not z:
+        raise BadOption("z is empty: begin with z = model.init_z(x), and go on with the z that the model returns")
+    for name, clicks in (("pcs", pcs), ("ncs", ncs)):
+        newest = clicks[-1] if isinstance(clicks, list) and clicks else [[]] * len(x)
+        lists = (clicks, newest, *newest) if isinstance(newest, list) else (clicks, newest)
+        if not all(isinstance(one, list) for one in lists) or len(newest) != len(x):
+            raise BadOption(f"{name} must be nested lists [interaction][batch element][click]: {_NESTED}")
+        for image, element in zip(x, newest, strict=True):
+            rows, columns = image.shape[-2:]
+            for click in element:
+                if not isinstance(click, tuple | list) or len(click) != 2:
+                    raise BadOption(f"{name} contains {click!r:.60}, which is not a click (row, col): {_NESTED}")
+                if not (0 <= click[0] < rows and 0 <= click[1] < columns):
+                    raise BadOption(
+                        f"{name}: click {click} lies outside the image of {rows} rows and {columns} columns"
+                    )
+
+
+_NESTED = "one click on one image is [[[(row, col)]]], none is [[[]]]"
 
 
 def check_state(z: State, n: int, name: str = "unknown") -> None:

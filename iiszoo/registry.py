@@ -1,8 +1,10 @@
-"""Finding the card of an id; the error for an unknown id suggests similar ones."""
+"""Finding the card of an id; the error for an unknown id names the nearest ones."""
 
 from __future__ import annotations
 
 import difflib
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Generic, TypeVar
@@ -10,6 +12,7 @@ from typing import Generic, TypeVar
 from iiszoo import plugins
 from iiszoo.cards import DatasetCard, ModelCard, RobotCard
 from iiszoo.errors import BadOption, PluginError, UnknownId
+from iiszoo.known_plugins import known_plugin, known_plugins
 from iiszoo.names import Name, parse_name
 
 CardType = TypeVar("CardType", ModelCard, DatasetCard, RobotCard)
@@ -66,7 +69,13 @@ class Shelf(Generic[CardType]):
                 f"{self.kind} family {name!r} has no default; name one of {_some([card.id for card in variants])}"
             )
         self._raise_if_broken(name)
-        raise UnknownId(f"no {self.kind} is called {name!r}{self._suggestion(name)}")
+        self._raise_if_absent(name)
+        raise UnknownId(unknown(self.kind, name, self.names(), f"iiszoo list {self.kind}s"))
+
+    def names(self) -> list[str]:
+        """Every name that `resolve` knows, and those of known plugins that are not installed."""
+        names = {*self._cards, *(card.family for card in self._cards.values())}
+        return sorted(names.union(*(known.names for known in known_plugins())) if self.kind == "model" else names)
 
     def _raise_if_broken(self, name: str) -> None:
         family = name.split("/")[0]
@@ -77,18 +86,27 @@ class Shelf(Generic[CardType]):
                     "(`iiszoo plugins` shows the traceback)"
                 ) from plugin.error
 
-    def _suggestion(self, name: str) -> str:
-        known = sorted({*self._cards, *(card.family for card in self._cards.values())})
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        if near:
-            return f"; did you mean {' or '.join(near)}?"
-        return f"; `iiszoo list {self.kind}s` shows what is installed: {_some(known) or 'nothing'}"
+    def _raise_if_absent(self, name: str) -> None:
+        known = known_plugin(name)
+        if self.kind == "model" and known is not None and name in known.names:
+            selected = " or not selected by IISZOO_PLUGINS" if "IISZOO_PLUGINS" in os.environ else ""
+            raise UnknownId(
+                f"model {name!r} needs the plugin {known.distribution}, which is not installed{selected}; "
+                f"run `{known.install}`"
+            )
+
+
+def unknown(what: str, name: str, names: Sequence[str], listed: str) -> str:
+    """The sentence for a name that no `what` has: the three nearest of `names`, and the command that lists all."""
+    nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
+    hint = f"nearest: {', '.join(nearest)}; " if nearest else ""
+    return f"no {what} is called {name!r:.100}; {hint}`{listed}` shows all"
 
 
 def _some(names: list[str]) -> str:
-    """The first 40 names, and the number of the others."""
-    left = len(names) - 40
-    return ", ".join(names[:40]) + (f" and {left} more" if left > 0 else "")
+    """The first names, and the number of the others."""
+    left = len(names) - 8
+    return ", ".join(names[:8]) + (f" and {left} more" if left > 0 else "")
 
 
 @dataclass(frozen=True)

@@ -232,12 +232,13 @@ def _stored(card: ModelCard, weights: Weights | str | None) -> Stored:
     weights = weights_of(card, weights)
     which = f" --as {weights.filename}" if len(card.weights) > 1 else ""
     place = path(card, weights)
+    source = f"download it from {weights.page} and" if weights.page else "if you have the file,"
     return Stored(
         weights,
         shelf=cache_root() / "weights",
         folder=card.family,
         name=f"weights file {weights.filename} of {card.id}",
-        way_out=f"if you have the file, run `iiszoo weights add {card.id} FILE{which}`, which puts it at {place}",
+        way_out=f"{source} run `iiszoo weights add {card.id} FILE{which}`, which puts it at {place}",
         forget=f"run `iiszoo weights remove {card.id}{which}`",
         error=WeightsError,
     )

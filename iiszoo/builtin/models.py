@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from iiszoo.cards import ModelCard, Weights
+from iiszoo.cards import ModelCard, Option, Weights
 
 DEFAULT = "smp/unet-lite0"
 """What `iiszoo bench` runs if no model is named."""
 DEFAULTS = frozenset({DEFAULT, "classic/geocut"})
 """What the families' names mean."""
+
+TRAINED_OPTIONS = (
+    Option("size", "the side in PIXELS of the square, or HEIGHTxWIDTH, that crops are resized to; else as trained"),
+    Option("flip", "true: average with the answer to the mirrored image; else as trained"),
+    Option("second_look", "false: no second, closer look at the region of the last click; else as trained"),
+)
+"""The options of every network that `iiszoo train` has trained (`iiszoo.models.trained`)."""
 
 MODELS = (
     ModelCard(
@@ -43,9 +50,9 @@ MODELS = (
             "as in unet_lite0_finetune.toml (1,819 steps of 64 on one H200); nothing was held out, the end of the"
             " run was taken. The second look was chosen on 100 photographs of persons and the demo set; the input"
             " size and the second look's rule were compared on GrabCut and Berkeley before; and of prototype and "
-            "fine-tuned weights those ship that are better on Berkeley. size=PIXELS or HEIGHTxWIDTH, flip=true, "
-            "second_look=false are options."
+            "fine-tuned weights those ship that are better on Berkeley."
         ),
+        options=TRAINED_OPTIONS,
     ),
     ModelCard(
         id="classic/geocut",

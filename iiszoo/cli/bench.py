@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from iiszoo import units
 from iiszoo.builtin import datasets, models
 from iiszoo.cli.foreign_output import foreign_output
-from iiszoo.cli.output import echo, json_option, metrics_option, print_json, print_results, warn_of_broken_plugins
+from iiszoo.cli.output import (
+    echo,
+    echo_wrapped,
+    json_option,
+    metrics_option,
+    print_json,
+    print_results,
+    warn_of_broken_plugins,
+)
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
@@ -129,21 +139,27 @@ def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settin
     a finished run is not repeated.
     """
     sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
-    from iiszoo.cli.bench_progress import Bars
+    from iiszoo.cli.bench_progress import listener as listener_of
     from iiszoo.engine.bench import bench
 
+    began = time.monotonic()
     try:
-        with Bars() as listener, foreign_output():
+        with listener_of() as listener, foreign_output():
             summaries = bench(overwrite=not resume, listener=listener, **settings)
     except KeyboardInterrupt:
         again = "the same command" if resume else "the same command without --overwrite"
-        echo(f"stopped; finished samples are kept: {again} continues from here", err=True)
+        took = units.time(time.monotonic() - began)
+        echo(f"stopped after {took}; finished samples are kept: {again} continues from here", err=True)
         click.get_current_context().exit(130)
+    took = f"took {units.time(time.monotonic() - began)}"
     if as_json:
         print_json(summaries)
+        echo(took, err=True)
     else:
         print_results(summaries, metrics)
         directories = sorted({str(Path(summary["directory"]).parent) for summary in summaries})
         together = " ".join(directories)
-        echo(f"results are in {', '.join(directories)}; `iiszoo report {together} --html report.html` makes a page")
+        echo_wrapped(
+            f"{took}; results are in {', '.join(directories)}; `iiszoo report {together} --html FILE` makes a page"
+        )
     warn_of_broken_plugins()

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from iiszoo import units
 from iiszoo.cli.foreign_output import foreign_output
-from iiszoo.cli.output import echo, json_option, megabytes, print_json
+from iiszoo.cli.groups import Group
+from iiszoo.cli.output import echo, json_option, print_json
 from iiszoo.cli.terminal import shown
 from iiszoo.data import roots
 from iiszoo.errors import BadOption, DatasetError
@@ -27,7 +29,7 @@ _root = click.option(
 )
 
 
-@click.group("data")
+@click.group("data", cls=Group)
 def command() -> None:
     """Fetch datasets, show where they are, check their files, register a local copy."""
 
@@ -71,7 +73,7 @@ def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
             counted.append(verify(loaded, card, lambda done, total: show(step, done, total, f"{done} of {total}")))
 
         def show_bytes(step: str, done: int, total: int | None) -> None:
-            show(step, done, total, f"{megabytes(done)} of {megabytes(total)}")
+            show(step, done, total, f"{units.size(done)} of {units.size(total) or '?'}")
 
         got = download.get(card, archives, verify=verify_and_count, progress=show_bytes)
     n_samples = counted[-1] if counted else None
@@ -80,7 +82,8 @@ def get(dataset: str, archives: Sequence[Path], as_json: bool) -> None:
     elif got.already_there:
         echo(f"{card.id} is already there: {got.path}; `iiszoo data check {card.id}` checks its files")
     else:
-        echo(f"{card.id}: {'' if n_samples is None else f'{n_samples} samples '}in {got.path}")
+        found = "" if n_samples is None else f"{units.number_of(n_samples, 'sample')} in "
+        echo(f"{card.id}: {found}{got.path}")
 
 
 @command.command("check")
@@ -113,7 +116,7 @@ def check(dataset: str, root: Path | None, full: bool, as_json: bool) -> None:
     elif not faults:
         as_published = ", as published" if full and card.fingerprint else ""
         sound = f"all sound{as_published}" if full else "all files present"
-        echo(f"{dataset}: {report['n_samples']} samples in {place}, {sound}")
+        echo(f"{dataset}: {units.number_of(report['n_samples'], 'sample')} in {place}, {sound}")
     if faults:
         listed = "\n  ".join(faults)
         raise DatasetError(f"dataset {dataset} in {place} has faults:\n  {listed}")
@@ -133,7 +136,7 @@ def add(dataset: str, directory: Path, as_json: bool) -> None:
     if as_json:
         print_json({"dataset": card.id, "path": str(loaded.place), "n_samples": len(loaded)})
     else:
-        echo(f"{card.id}: {len(loaded)} samples in {loaded.place}")
+        echo(f"{card.id}: {units.number_of(len(loaded), 'sample')} in {loaded.place}")
 
 
 def _loaded(dataset: str, root: Path | None) -> EvaluationDataset:

@@ -15,11 +15,12 @@ import iiszoo
 from iiszoo import hookspecs, plugins
 from iiszoo.cli import terminal
 from iiszoo.cli.foreign_output import give_stdout_back, keep_stdout
+from iiszoo.cli.groups import Group
 from iiszoo.cli.output import echo
 from iiszoo.errors import IISZooError
 
 
-class Verbs(click.Group):
+class Verbs(Group):
     """iiszoo's own commands, imported on demand, and those of the plugins."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -49,8 +50,8 @@ def _sound_plugins() -> list[plugins.Plugin]:
 def cli() -> None:
     """A model zoo and benchmark for interactive image segmentation.
 
-    `iiszoo bench` alone runs a real benchmark: the built-in method on the built-in images. `iiszoo list` shows what is
-    installed; every plugin (pip install iiszoo[sam], ...) adds to it.
+    `iiszoo list` shows what there is to choose from, `iiszoo segment PHOTO.jpg --at ROW,COL` saves a mask, and `iiszoo
+    bench` alone runs a real benchmark: the built-in network on the built-in images.
     """
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from iiszoo.cli.output import echo
+from iiszoo.known_plugins import known_plugin
 
 
 @click.command("new")
@@ -33,6 +34,13 @@ def command(name: str, directory: Path | None, trained: str) -> None:
     from iiszoo import plugin_project
 
     directory = directory or Path(f"iiszoo-{name}")
+    known = known_plugin(name)
+    if known is not None and known.name == name:
+        echo(
+            f"warning: the name {name!r} is taken by the plugin {known.distribution}; where both are installed, both "
+            "are refused: choose another name to publish this one",
+            err=True,
+        )
     for path in plugin_project.write(name, directory, trained):
         echo(path)
     echo(

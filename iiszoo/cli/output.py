@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from iiszoo import plugins
-from iiszoo.cli.terminal import in_encoding_of, shown
+from iiszoo.cli.terminal import shown
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
@@ -27,7 +27,7 @@ metrics_option = click.option(
     callback=_metrics,
     metavar="NAME,...",
     help="Metrics in the table: noc90, nof90_strict, iou@5, biou@5, auc, spc_seconds, ...  "
-    "[default: noc85,noc90,nof90,iou@1,iou@5,model_ms_median, after initial_iou if there are initial masks]",
+    "[default: NoC and NoF up to the evaluation protocol's target IoU, iou@1, iou@5, model_ms_median]",
 )
 
 
@@ -38,6 +38,13 @@ def echo(text: object, *, head: str = "", err: bool = False, bold: bool = False)
     click.echo(line, sys.stderr if err else sys.stdout)  # click itself would choose UTF-8 on an ASCII terminal
 
 
+def echo_wrapped(text: str) -> None:
+    """Print a sentence on stdout, broken between words where a terminal is too narrow for it."""
+    from iiszoo.cli.tables import wrapped
+
+    echo("\n".join(wrapped(text, indent="")))
+
+
 def print_results(summaries: Sequence[dict[str, Any]], names: Sequence[str] | None) -> None:
     """Print the table of runs on stdout, with the chosen metrics, and its notes."""
     from iiszoo.engine.report import table
@@ -45,7 +52,7 @@ def print_results(summaries: Sequence[dict[str, Any]], names: Sequence[str] | No
     names = table.metrics_for(summaries) if names is None else names
     print_table(table.columns(names), table.rows(summaries, names))
     for line in table.notes(summaries, names):
-        echo(line)
+        echo_wrapped(line)
 
 
 def print_json(value: Any) -> None:
@@ -59,25 +66,30 @@ def print_json(value: Any) -> None:
     echo(json.dumps(value, indent=2, default=plain))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, prose: bool = False) -> None:
-    """Print a table on stdout. Nothing is cut off: if the terminal is too narrow, cells fold.
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, prose: bool = False, lines: int | None = None
+) -> None:
+    """Print a table on stdout; see `iiszoo.cli.tables.table`."""
+    from iiszoo.cli.tables import table
 
-    With `prose` the last column contains sentences, and folds before the names in the other columns.
-    """
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    echo(table(columns, rows, prose=prose, lines=lines))
 
-    table = Table(box=SIMPLE_HEAD, collapse_padding=True)
-    for number, name in enumerate(columns):
-        table.add_column(name, overflow="fold", no_wrap=prose and number < len(columns) - 1)
-    for row in rows:
-        table.add_row(*(Text(in_encoding_of(sys.stdout, shown(cell, one_line=True))) for cell in row))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160 if prose else 10_000  # a file or a pipe has no width
-    console.print(table)
+
+def print_facts(facts: dict[str, Any]) -> None:
+    """Print named values, indented, one to a line or more; what is empty is left out. A value named "" has no name."""
+    from iiszoo.cli.tables import wrapped
+
+    for name, value in facts.items():
+        if value not in (None, "", (), [], {}):
+            echo("\n".join(wrapped(f"{name}: {_plain(value)}" if name else _plain(value))))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items() if item not in (None, "", ()))
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(item) for item in value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def warn_of_broken_plugins() -> None:
@@ -86,8 +98,3 @@ def warn_of_broken_plugins() -> None:
     if broken:
         many = "s are" if len(broken) > 1 else " is"
         echo(f"{len(broken)} plugin{many} broken: {', '.join(broken)}; `iiszoo plugins` says why", err=True)
-
-
-def megabytes(size: int | None) -> str:
-    """`375 MB`, or `? MB` if the size is unknown."""
-    return f"{size / 1e6:.3g} MB" if size is not None else "? MB"

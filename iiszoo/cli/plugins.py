@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
 import click
 
-from iiszoo import plugins
+from iiszoo import plugins, units
 from iiszoo.cli.output import echo, json_option, print_json, print_table
 from iiszoo.errors import one_line
+from iiszoo.known_plugins import known_plugins
 
 
 @click.command("plugins")
+@click.option("--available", is_flag=True, help="Show the plugins that are known to exist, and how to install them.")
 @json_option
-def command(as_json: bool) -> None:
-    """Show every plugin: distribution, version, status, import time; for a broken one its error and traceback."""
+def command(available: bool, as_json: bool) -> None:
+    """Show every installed plugin: its version, status and import time.
+
+    For a broken one its error and traceback are shown too.
+    """
+    if available:
+        _print_available(as_json)
+        return
     found = plugins.installed()
     if as_json:
         print_json(
@@ -52,6 +61,19 @@ def command(as_json: bool) -> None:
             echo(plugin.traceback)
 
 
+def _print_available(as_json: bool) -> None:
+    there = {plugin.name for plugin in plugins.installed()}
+    known = known_plugins()
+    if as_json:
+        print_json([{**dataclasses.asdict(plugin), "installed": plugin.name in there} for plugin in known])
+        return
+    rows = [
+        [plugin.name, str(len(plugin.models)), "yes" if plugin.name in there else plugin.install, plugin.summary]
+        for plugin in known
+    ]
+    print_table(["plugin", "models", "installed", ""], rows, prose=True)
+
+
 def _status(plugin: plugins.Plugin) -> str:
     return "ok" if plugin.error is None else "broken"
 
@@ -60,5 +82,5 @@ def _provides(plugin: plugins.Plugin) -> str:
     if plugin.error is not None:
         return one_line(plugin.error)
     kinds = Counter(plugins.kind_of(card) for card in plugin.cards)
-    counts = [f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in kinds.items()]
+    counts = [units.number_of(n, kind) for kind, n in kinds.items()]
     return ", ".join([*counts, *(f"command {name}" for name in sorted(plugin.commands))]) or "nothing"

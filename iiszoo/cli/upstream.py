@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from iiszoo import units
 from iiszoo.cli.foreign_output import foreign_output
+from iiszoo.cli.groups import Group
 from iiszoo.cli.output import echo, json_option, print_json
 from iiszoo.errors import UpstreamError
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from iiszoo.upstream import Verification
 
 
-@click.group("upstream")
+@click.group("upstream", cls=Group)
 def command() -> None:
     """Models' upstream code: what is cloned and how, and a comparison with ours.
 
@@ -124,7 +126,10 @@ def _print_verification(found: Verification) -> None:
     weights = "SYNTHETIC weights, not trained ones" if found.weights == "synthetic" else found.weights
     echo(f"{found.model} beside {found.repo} at {found.commit[:8]}", bold=True)
     echo(f"  weights: {weights}")
-    echo(f"  {found.samples} samples of {found.dataset}, {found.interactions} clicks of robot {found.robot}")
+    echo(
+        f"  {units.number_of(found.samples, 'sample')} of {found.dataset}, "
+        f"{units.number_of(found.interactions, 'click')} of robot {found.robot}"
+    )
     echo(
         f"  largest difference of probabilities: {found.largest_difference:.3g}"
         f" (sample {found.worst_sample}, click {found.worst_click}); they range from {found.lowest:.3g}"

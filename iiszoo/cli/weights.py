@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iiszoo.cli.output import echo, json_option, megabytes, print_json, print_table
+from iiszoo import units
+from iiszoo.cli.groups import Group
+from iiszoo.cli.output import echo, json_option, print_json, print_table
 from iiszoo.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from iiszoo.cards import ModelCard, Weights
 
 
-@click.group("weights")
+@click.group("weights", cls=Group)
 def command() -> None:
     """Weights files: list, get, verify, path, add, remove.
 
@@ -193,7 +195,7 @@ def _path(status: Status) -> str:
 
 def _size(status: Status) -> str:
     known = status.size if status.size is not None else status.present_bytes if status.state == "present" else None
-    return "unknown" if known is None else megabytes(known)
+    return units.size(known) or "unknown"
 
 
 def _hash(status: Status) -> str:
@@ -209,4 +211,4 @@ def _verdict(status: Status) -> str:
 
 
 def _state(status: Status) -> str:
-    return f"partial, {megabytes(status.present_bytes)}" if status.state == "partial" else status.state
+    return f"partial, {units.size(status.present_bytes)}" if status.state == "partial" else status.state

@@ -64,12 +64,7 @@ class StartsFromFiles(WrappedDataset):
                 yield str(error)
 
     def _read(self, i: int, id: str) -> Mask | Probabilities:
-        from iiszoo.data.datasets.folder import one_object
-
-        path = self._file(i, id)
-        if path.suffix.lower() == SUFFIX:
-            return read_probabilities(path)
-        return one_object(path, "an initial mask has one").object
+        return read_mask_file(self._file(i, id))
 
     def _file(self, i: int, id: str) -> Path:
         files = self._files[i]
@@ -81,6 +76,15 @@ class StartsFromFiles(WrappedDataset):
         if files[0].suffix.lower() in OTHER_SUFFIXES - {SUFFIX}:
             raise DatasetError(f"{files[0]}: is of an unsupported kind; supported are {READ}, and .npy (probabilities)")
         return files[0]
+
+
+def read_mask_file(path: Path) -> Mask | Probabilities:
+    """One initial mask: bool `(H, W)`, or float32 `(H, W)` of a `.npy` file. Raises `DatasetError` naming the file."""
+    from iiszoo.data.datasets.folder import one_object
+
+    if path.suffix.lower() == SUFFIX:
+        return read_probabilities(path)
+    return one_object(path, "an initial mask has one").object
 
 
 def _files_by_name(directory: Path) -> dict[str, list[Path]]:

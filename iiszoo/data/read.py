@@ -67,7 +67,7 @@ def palette(path: Path) -> NDArray[np.uint8] | None:
     return np.asarray(colours, np.uint8).reshape(-1, 3)
 
 
-def as_8_bit(path: Path, pixels: NDArray[Any]) -> NDArray[np.uint8]:
+def as_8_bit(path: Path | str, pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """An image's brightness as 8 bits, from any number type.
 
     Integers keep the upper 8 of the bits in use: of 8, 10, 12, 14 or 16, the fewest that hold the largest value. Floats

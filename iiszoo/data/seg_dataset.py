@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from iiszoo import units
 from iiszoo.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class SegDataset(ABC):
     def __getitem__(self, i: int) -> Sample:
         """Sample i, checked. Raises `IndexError`, and `DatasetError` if `get_sample` returns anything else."""
         if not 0 <= i < len(self):
-            raise IndexError(f"{self.name} has {len(self)} samples; there is no sample {i}")
+            raise IndexError(f"{self.name} has {units.number_of(len(self), 'sample')}; there is no sample {i}")
         found = self.get_sample(i)
         if not isinstance(found, tuple) or len(found) != 3:
             raise DatasetError(f"{self.name}: get_sample({i}) must return (image, masks, info), not {_form(found)}")

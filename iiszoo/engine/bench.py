@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from iiszoo.builtin.datasets import DEFAULT as DEFAULT_DATASET
 from iiszoo.builtin.models import DEFAULT as DEFAULT_MODEL
 from iiszoo.clicking.loading import robot_version
@@ -97,6 +99,11 @@ class Settings:
             raise BadOption("a shard cannot overwrite: that would discard the other shards; give another --out")
         if not 1 <= self.shard[0] <= self.shard[1]:
             raise BadOption(f"shard {self.shard[0]}/{self.shard[1]} must be i/n with i from 1 to n")
+
+    @property
+    def threads(self) -> int:
+        """torch's threads in each process that runs the model: one in each of several workers."""
+        return 1 if self.n_workers > 1 else torch.get_num_threads()
 
 
 def bench(
@@ -316,7 +323,7 @@ def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
     run, checked = ready.run, ready.checked
     model = ready.model if ready.model is not None or how.n_workers > 1 else ready.job.load_model()
     began = _now()
-    environment = provenance.environment(how.device, ready.worker)
+    environment = provenance.environment(how.device, how.threads, ready.worker)
     with store.begin(run.directory, run.statement(), how.shard, overwrite=how.overwrite) as writer:
         done = store.read_traces(run.directory)
         groups = _left(checked, {trace.sample for trace in done}, how)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from iiszoo import files
+from iiszoo import files, units
 from iiszoo.errors import BadOption, UnknownId
 
 MOST_CLICKS = 1000
@@ -73,6 +73,12 @@ class EvaluationProtocol:
         """The protocol for a model whose own threshold is `threshold`."""
         rules = {**asdict(self), "threshold": threshold if self.threshold is None else self.threshold}
         return ResolvedProtocol(**rules)
+
+    def sentence(self) -> str:
+        """The rules, for people."""
+        threshold = "the model's own" if self.threshold is None else self.threshold
+        clicks = f"at most {units.number_of(self.max_clicks, 'click')}"
+        return f"robot {self.robot}, {clicks}, until IoU {self.target_iou:.2f}, threshold {threshold}"
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,10 @@ def click(session: RunningSession, robot: protocol.Robot, rules: ResolvedProtoco
         if not len(pcs) == len(ncs) == len(session.pcs) + 1:
             raise ValueError(f"{len(pcs)} and {len(ncs)} interactions returned after {len(session.pcs)}")
         positive, negative = ([(int(row), int(col)) for row, col in clicks[-1][0]] for clicks in (pcs, ncs))
+        height, width = session.x.shape[-2:]
+        for row, col in (*positive, *negative):
+            if not (0 <= row < height and 0 <= col < width):
+                raise ValueError(f"click ({row}, {col}) lies outside the image of {height} rows and {width} columns")
     except KeyboardInterrupt:
         raise
     except BaseException as error:

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from iiszoo import protocol
+from iiszoo.clicking.click_input import checked_clicks
 from iiszoo.clicking.loading import load_robot
+from iiszoo.data.image_input import to_mask, to_rgb
 from iiszoo.engine import metrics
 from iiszoo.errors import BadOption, IISZooError, ModelError, one_line
 from iiszoo.loading import load_model
@@ -25,7 +27,10 @@ from iiszoo.protocol import Click, Clicks, Model, Robot, State
 from iiszoo.seeding import generator_for
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
+    from PIL import Image as pillow
 
     from iiszoo.data.base import Image, Mask, Sample
     from iiszoo.model_reference import ModelSpec
@@ -51,35 +56,38 @@ class Session:
 
     Args:
         model: a loaded model, or anything that `iiszoo.load_model` accepts.
-        image: uint8 (H, W, 3), RGB; or a tensor as in the standard format, float32 (3, H, W) in [0, 1].
-        initial_mask: the mask to correct, bool (H, W), or float32 probabilities (H, W) in [0, 1]; None: no mask.
+        image: uint8 (H, W, 3), RGB, or what else `iiszoo.data.image_input.to_rgb` takes: grey, a Pillow image, a path;
+            or a tensor as in the standard format, float32 (3, H, W) in [0, 1].
+        initial_mask: the mask to correct, bool (H, W), or float32 probabilities (H, W) in [0, 1], or what else
+            `iiszoo.data.image_input.to_mask` takes; None: no mask.
         threshold: the probability above which a pixel is object; None: the model's own.
 
-    Raises `ModelError` if the model violates the standard format, and whatever `load_model` raises.
+    Raises `BadOption` for an image or a mask that cannot be used, `ModelError` if the model violates the standard
+    format, and whatever `load_model` raises.
     """
 
     def __init__(
         self,
         model: Model | ModelSpec,
-        image: Image | Tensor,
+        image: Image | Tensor | pillow.Image | str | Path,
         *,
-        initial_mask: Mask | NDArray[np.float32] | None = None,
+        initial_mask: Mask | NDArray[np.float32] | pillow.Image | str | Path | None = None,
         threshold: float | None = None,
     ) -> None:
+        pixels = _checked(image) if isinstance(image, Tensor) else to_rgb(image)
         loaded = model if isinstance(model, Model) else load_model(model)
         self.threshold = loaded.threshold if threshold is None else threshold
         self.model = loaded.at_threshold(self.threshold)
-        x = image.to(loaded.device) if isinstance(image, Tensor) else protocol.to_tensor(image, loaded.device)
-        self.x = x[None]
+        whole = pixels.to(loaded.device) if isinstance(pixels, Tensor) else protocol.to_tensor(pixels, loaded.device)
+        self.x = whole[None]
         with torch.no_grad(), self._asked():
             self._encoded = self.model.init_z(self.x)
         protocol.check_state(self._encoded, 1, self.model.name)
         self._start(initial_mask)
 
-    def restart(self, initial_mask: Mask | NDArray[np.float32] | None = None) -> Session:
+    def restart(self, initial_mask: Mask | NDArray[np.float32] | pillow.Image | str | Path | None = None) -> Session:
         """A session for another object in the same image, which is not encoded again."""
-        other = object.__new__(Session)
-        other.__dict__.update(self.__dict__)
+        other = self.branch()
         other._start(initial_mask)
         return other
 
@@ -92,13 +100,9 @@ class Session:
 
         Raises `BadOption` for a click outside the image, `ModelError` if the answer violates the standard format.
         """
-        height, width = self.x.shape[-2:]
-        for row, col in (*positives, *negatives):
-            if not (0 <= row < height and 0 <= col < width):
-                raise BadOption(f"click ({row}, {col}) lies outside the image of {height} x {width} pixels")
         now = self._now
-        pcs: Clicks = [*now.pcs, [[(int(row), int(col)) for row, col in positives]]]
-        ncs: Clicks = [*now.ncs, [[(int(row), int(col)) for row, col in negatives]]]
+        pcs: Clicks = [*now.pcs, [checked_clicks(positives, self.size, "positive clicks")]]
+        ncs: Clicks = [*now.ncs, [checked_clicks(negatives, self.size, "negative clicks")]]
         with torch.no_grad(), self._asked():
             y, z = self.model(self.x, now.state, pcs, ncs)
         protocol.check_output(y, self.x, self.model.name)
@@ -112,6 +116,19 @@ class Session:
             raise BadOption("there is no click to undo")
         self._history.pop()
         return self.mask
+
+    def branch(self) -> Session:
+        """A session that goes on from here by itself: neither sees the other's clicks."""
+        other = object.__new__(Session)
+        other.__dict__.update(self.__dict__)
+        other._history = [*self._history]
+        return other
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(rows, columns) of the image."""
+        height, width = self.x.shape[-2:]
+        return height, width
 
     @property
     def mask(self) -> Mask:
@@ -149,10 +166,10 @@ class Session:
     def _now(self) -> _Moment:
         return self._history[-1]
 
-    def _start(self, initial_mask: Mask | NDArray[np.float32] | None) -> None:
+    def _start(self, initial_mask: Mask | NDArray[np.float32] | pillow.Image | str | Path | None) -> None:
         z = dict(self._encoded)
         if initial_mask is not None:
-            z["prev_output"] = protocol.to_output(initial_mask, self.model.device)
+            z["prev_output"] = protocol.to_output(to_mask(initial_mask, self.size), self.model.device)
         protocol.check_output(z["prev_output"], self.x, f"{self.model.name} (z['prev_output'] before the first click)")
         self._history = [_Moment([], [], protocol.on_cpu(z["prev_output"][0])[None], z)]
 
@@ -165,6 +182,15 @@ class Session:
             raise
         except BaseException as error:
             raise ModelError(f"model {self.model.name} raised {one_line(error)}") from error
+
+
+def _checked(image: Tensor) -> Tensor:
+    """The tensor, if it is an image of the standard format. Raises `BadOption`."""
+    if image.dtype != torch.float32 or image.dim() != 3 or image.shape[0] != 3 or not image.numel():
+        raise BadOption(f"a tensor must be an image float32 (3, H, W), not {image.dtype} {tuple(image.shape)}")
+    if not (image.min() >= 0 and image.max() <= 1):  # NaN is neither
+        raise BadOption(f"a tensor's image must lie in [0, 1], not from {image.min():g} to {image.max():g}")
+    return image
 
 
 @dataclass(frozen=True)

@@ -273,7 +273,7 @@ class _Run:
             "state": state,
             "seconds": time.time() - self.began,
             "validations": self.validations,
-            "environment": provenance.environment(self.device),
+            "environment": provenance.environment(self.device, torch.get_num_threads()),
         }
         files.replace_text(self.out / "run.json", json.dumps(facts, indent=1))
         return facts

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iiszoo import assets
+from iiszoo.builtin.models import TRAINED_OPTIONS
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption
 from iiszoo.models.click_options import crop_target
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from iiszoo.models.click_model import ClickModel
+
+OPTIONS = TRAINED_OPTIONS
+"""For the card of a plugin's trained network."""
 
 
 def load(

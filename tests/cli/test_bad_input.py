@@ -47,10 +47,10 @@ def refused(command, tmp_path):
 
 def test_unknown_ids_are_answered_with_what_comes_near(refused):
     assert refused("--model", "classic/geocat").startswith(
-        "no model is called 'classic/geocat'; did you mean classic/geocut"
+        "no model is called 'classic/geocat'; nearest: classic/geocut"
     )
-    assert "no dataset is called 'grabcot'; did you mean grabcut?" in refused("--dataset", "grabcot")
-    assert "no robot is called 'rtim'; did you mean ritm?" in refused("--robot", "rtim")
+    assert "no dataset is called 'grabcot'; nearest: grabcut" in refused("--dataset", "grabcot")
+    assert "no robot is called 'rtim'; nearest: ritm" in refused("--robot", "rtim")
     assert "no evaluation protocol is called 'rtim'; presets: standard, ritm, noc95" in refused("--protocol", "rtim")
 
 

@@ -48,7 +48,7 @@ def test_absent_weights_are_said_and_nothing_is_fetched(iiszoo: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["clasic/geocut"], "error: no model is called 'clasic/geocut'; did you mean classic/geocut"),
+        (["clasic/geocut"], "error: no model is called 'clasic/geocut'; nearest: classic/geocut"),
         (["classic/geocut", "--checkpoint", "absent.pth"], "absent.pth"),
         (["classic/geocut", "--timeout", "0"], "--timeout"),
     ],

@@ -46,7 +46,7 @@ def test_path_of_what_is_not_there(iiszoo: Run, berkeley: Path) -> None:
     assert message.startswith("error: dataset grabcut was not found: looked in ")
     assert "iiszoo data add grabcut DIR" in message
     assert "has another layout" in refused(iiszoo("data", "path", "grabcut", "--root", berkeley))
-    assert "did you mean grabcut" in refused(iiszoo("data", "path", "grabcat"))
+    assert "nearest: grabcut" in refused(iiszoo("data", "path", "grabcat"))
     assert "needs an argument: folder:DIR" in refused(iiszoo("data", "path", "folder"))
     assert "there is no directory /" in refused(iiszoo("data", "path", "folder:nowhere"))
 

@@ -83,10 +83,10 @@ def test_list_shows_everything_that_iiszoo_brings(iiszoo: Run) -> None:
     for card in (*MODELS, *DATASETS):
         assert card.id in done.stdout
         assert card.summary in done.stdout
-    assert "classic/geocut *" in done.stdout
-    assert "classic/grabcut *" not in done.stdout
+    assert "classic/geocut*" in done.stdout
+    assert "classic/grabcut*" not in done.stdout
     assert "folder:…" in done.stdout
-    assert "ritm" in done.stdout
+    assert "noc95" in done.stdout
 
 
 def test_list_of_one_kind(iiszoo: Run) -> None:
@@ -103,13 +103,15 @@ def test_list_of_one_kind(iiszoo: Run) -> None:
 def test_json_for_machines(iiszoo: Run) -> None:
     env = {"IISZOO_PLUGINS": ""}
     everything = json.loads(iiszoo("list", "--json", env=env).stdout)
-    assert everything.keys() == {"models", "datasets", "robots"}
-    assert [card["id"] for card in everything["models"]] == sorted(card.id for card in MODELS)
+    assert everything.keys() == {"models", "datasets", "robots", "protocols"}
+    installed = [card["id"] for card in everything["models"] if card["installed"]]
+    assert installed == sorted(card.id for card in MODELS)
     assert everything["models"][0]["loader"] == "iiszoo.models.classic.geocut:load_geocut"
     assert json.loads(iiszoo("list", "datasets", "--json", env=env).stdout) == everything["datasets"]
     (builtin,) = json.loads(iiszoo("plugins", "--json", env=env).stdout)
     assert (builtin["name"], builtin["version"], builtin["status"]) == ("iiszoo", package.__version__, "ok")
-    assert {card["id"] for kind in everything.values() for card in kind} == set(builtin["cards"])
+    ids = {card["id"] for kind in ("datasets", "robots") for card in everything[kind]}
+    assert {*installed, *ids} == set(builtin["cards"])
     shown = json.loads(iiszoo("show", "grabcut", "--json", env=env).stdout)
     assert list(shown) == ["dataset"]
     assert shown["dataset"] == next(card for card in everything["datasets"] if card["id"] == "grabcut")
@@ -128,15 +130,16 @@ def test_show_prints_what_the_card_says(iiszoo: Run) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("model classic/geocut\n")
     assert "  licence: MIT\n" in done.stdout
-    assert "  prompts: clicks; mask\n" in done.stdout
-    assert "weights" not in done.stdout, "what is empty is left out"
+    assert "  uses: clicks and a mask to correct\n" in done.stdout
+    assert "input size" not in done.stdout, "what is empty is left out"
 
 
 def test_an_unknown_id_is_one_line_with_a_suggestion(iiszoo: Run) -> None:
     done = iiszoo("show", "clasic/geocut")
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("error: no model is called 'clasic/geocut'; did you mean classic/geocut")
+    assert done.stderr.startswith("error: no model, dataset, robot or evaluation protocol is called 'clasic/geocut'; ")
+    assert "nearest: classic/geocut, " in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["lst"], ["show"], ["list", "--jsno"]])

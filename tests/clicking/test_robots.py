@@ -389,7 +389,7 @@ def test_a_mix_changes_with_its_robots(monkeypatch: pytest.MonkeyPatch) -> None:
         ("mix", BadOption, "robot 'mix' has no robots to choose from; write mix:ROBOT=WEIGHT"),
         ("mix:", BadOption, "robot 'mix' has no robots to choose from"),
         ("mix:ritm=0", BadOption, "the weight of ritm must be above 0, not 0"),
-        ("mix:ritn=1", UnknownId, "no robot is called 'ritn'; did you mean ritm"),
+        ("mix:ritn=1", UnknownId, "no robot is called 'ritn'; nearest: ritm"),
     ],
 )
 def test_robots_that_cannot_be(id: str, error: type[Exception], message: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from iiszoo.cards import Archive, Card, DatasetCard, ModelCard, RobotCard, Source, Weights, check_types, plain
+from iiszoo.cards import Archive, Card, DatasetCard, ModelCard, Option, RobotCard, Source, Weights, check_types, plain
 
 FIELDS: dict[type, dict[str, Any]] = {
     ModelCard: {"id": "toy/small", "loader": "toy:load", "summary": "", "licence": "MIT"},
@@ -16,6 +16,7 @@ FIELDS: dict[type, dict[str, Any]] = {
     RobotCard: {"id": "toy", "loader": "toy:load", "summary": ""},
     Weights: {"filename": "a.pth"},
     Archive: {"filename": "a.zip"},
+    Option: {"name": "reach", "meaning": ""},
     Source: {"repo": "https://example.org/a", "commit": "c0ffee"},
 }
 
@@ -27,11 +28,15 @@ class Unspeakable:
 
 ODD: list[Any] = [3, True, 0.5, b"x", ["a"], {"a": 1}, object(), Unspeakable(), ("a", 3), (None,), [], {1}, str]
 TEXTS = ["id", "loader", "summary", "licence", "paper", "layout", "homepage", "shares_root", "notes", "weights_licence",
-         "upstream_loader", "network", "citation", "release_date", "filename", "into", "repo", "commit"]  # fmt: skip
+         "upstream_loader", "network", "citation", "release_date", "filename", "into", "repo", "commit",
+         "page", "name", "meaning"]  # fmt: skip
 WRONG = {
     "sha256": ODD,
     "fingerprint": ODD,
     "size": [*ODD[1:], "1 MB", 1.0],
+    "about_size": [*ODD[1:], "1 MB", 1.0],
+    "default": [b"x", ["a"], {"a": 1}, object(), Unspeakable(), ("a", 3), str],
+    "options": ["reach", None, [Option("reach", "")], ("reach",), (Weights("a.pth"),), {"reach": 1}],
     "n_parameters": [*ODD[1:], "4 M", 4e6],
     "n_samples": [*ODD[1:], "50"],
     "memory": [*ODD[1:], "4 GB", 1e9],

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from iiszoo.cards import DatasetCard, ModelCard, RobotCard, Source, Weights, as_json
+from iiszoo.cards import DatasetCard, ModelCard, Option, RobotCard, Source, Weights, as_json, from_json
 from iiszoo.registry import registry
 
 HASH = "0123456789abcdef" * 4
@@ -86,12 +86,14 @@ def test_a_card_becomes_json_with_everything_that_it_holds() -> None:
         upstream=Source("https://example.org/toy", "c0ffee", "MIT"),
         prompts=("clicks", "mask"),
         training_datasets=("sbd",),
+        options=(Option("reach", "how far a click reaches", 0.15), Option("flip", "false: no mirror", True)),
+        input_size=(320, 320),
     )
     read = json.loads(json.dumps(as_json(card)))
+    assert from_json(ModelCard, read) == card
     assert read["id"] == "toy/small"
-    assert read["weights"] == [
-        {"filename": "small.pth", "urls": ["https://example.org/small.pth"], "sha256": HASH, "size": 5}
-    ]
+    (file,) = read["weights"]
+    assert (file["filename"], file["urls"], file["size"]) == ("small.pth", ["https://example.org/small.pth"], 5)
     assert read["upstream"] == {"repo": "https://example.org/toy", "commit": "c0ffee", "licence": "MIT"}
     assert read["prompts"] == ["clicks", "mask"]
     assert read["training_datasets"] == ["sbd"]

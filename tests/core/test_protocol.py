@@ -13,7 +13,7 @@ from torch import Tensor
 
 from iiszoo import protocol
 from iiszoo.cards import ModelCard
-from iiszoo.errors import ModelError
+from iiszoo.errors import BadOption, ModelError
 from iiszoo.protocol import as_model, check_element, check_output, clicks_of, split, stack, stack_clicks
 
 quick = settings(max_examples=60, deadline=None)
@@ -172,6 +172,7 @@ def test_clicks_of_an_element_come_oldest_first() -> None:
 
 
 X = torch.zeros(2, 3, 4, 5)
+BEGUN = {"prev_output": torch.zeros(2, 1, 4, 5)}
 
 
 def half(x: Tensor, z: Any, pcs: Any, ncs: Any) -> Tensor:
@@ -189,9 +190,34 @@ def test_a_function_that_returns_y_alone_gets_it_stored() -> None:
     assert (model.name, model.card, model.threshold, model.device) == ("half", None, 0.5, "cpu")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((X, {}, [], []), r"z is empty: begin with z = model\.init_z\(x\)"),
+        (
+            (X[0], BEGUN, [], []),
+            r"x must be images .*, not \(3, 4, 5\); one image \(3, H, W\) is x\[None\]",
+        ),
+        (
+            (X, BEGUN, [[[(1, 1)]]], [[[]]]),
+            r"pcs must be nested lists .* one click .* is \[\[\[\(row, col\)\]\]\]",
+        ),
+        ((X, BEGUN, [(1, 1)], []), "pcs must be nested lists"),
+        ((X, BEGUN, (1, 1), []), "pcs must be nested lists"),
+        ((X, BEGUN, [[(1, 1), (2, 2)]], []), "pcs must be nested lists"),
+        ((X, BEGUN, [], [[[1, 1], []]]), r"ncs contains 1, which is not a click \(row, col\)"),
+        ((X, BEGUN, [[[(4, 0)], []]], []), r"pcs: click \(4, 0\) lies outside the image of 4 rows, 5 columns"),
+        ((X, BEGUN, [], [[[], [(0, -1)]]]), r"ncs: click \(0, -1\) lies outside"),
+    ],
+)
+def test_arguments_of_another_form_are_refused_in_one_sentence(arguments: Any, sentence: str) -> None:
+    with pytest.raises(BadOption, match=sentence):
+        as_model(half)(*arguments)
+
+
 def test_a_function_that_returns_y_and_z_keeps_its_own_z() -> None:
     own = {"prev_output": torch.ones(2, 1, 4, 5), "memory": [None, None]}
-    y, z = as_model(lambda x, z, pcs, ncs: (half(x, z, pcs, ncs), own))(X, {}, [], [])
+    y, z = as_model(lambda x, z, pcs, ncs: (half(x, z, pcs, ncs), own))(X, BEGUN, [], [])
     assert z is own
     assert float(y.max()) == 0.5
 
@@ -201,7 +227,7 @@ def test_a_function_that_returns_y_and_z_keeps_its_own_z() -> None:
 )
 def test_any_other_tuple_is_refused(answer: Any) -> None:
     with pytest.raises(ModelError, match=r"model odd must return y or \(y, z\) with z a dict"):
-        as_model(lambda x, z, pcs, ncs: answer, name="odd")(X, {}, [], [])
+        as_model(lambda x, z, pcs, ncs: answer, name="odd")(X, BEGUN, [], [])
 
 
 def test_init_z_of_the_model_is_kept_and_completed() -> None:

@@ -13,7 +13,7 @@ from scipy.io import savemat
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-FIRST, PARTS, FORMAT = range(3)
+SEGMENT, FIRST, PARTS, FORMAT = range(4)
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +25,17 @@ def run(example: int) -> dict[str, object]:
     names: dict[str, object] = {}
     exec(compile(EXAMPLES[example], f"README.md, Python example {example}", "exec"), names)
     return names
+
+
+def test_a_mask_of_ones_own_photograph() -> None:
+    image = Image.open(ROOT / "iiszoo" / "data" / "demo" / "images" / "astronaut.jpg")
+    image.save("photo.jpg")
+    names = run(SEGMENT)
+    mask = np.asarray(Image.open("mask.png"))
+    assert mask.shape == (image.height, image.width)
+    assert mask[200, 220]
+    assert not mask[20, 20]
+    assert names["better"].probabilities.dtype == np.float32  # type: ignore[attr-defined]
 
 
 def test_the_loop_a_session_and_a_bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +71,7 @@ def test_parts_on_their_own() -> None:
 
 
 def test_all_examples_are_known() -> None:
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 4
     assert EXAMPLES[FORMAT].startswith("def iismodel(x, z, pcs, ncs):")
 
 

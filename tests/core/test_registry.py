@@ -60,11 +60,11 @@ def test_a_family_without_a_default_names_its_variants(resolve: Callable[[str], 
 @pytest.mark.parametrize(
     ("kind", "name", "suggestion"),
     [
-        ("models", "classic/geocutt", "did you mean classic/geocut"),
-        ("models", "clasic", "did you mean classic"),
-        ("models", "three/c", "did you mean three/[ab] or three/[ab]"),
-        ("datasets", "grabcat", "did you mean grabcut"),
-        ("robots", "ritn", "did you mean ritm"),
+        ("models", "classic/geocutt", "nearest: classic/geocut"),
+        ("models", "clasic", "nearest: classic"),
+        ("models", "three/c", "nearest: three/[ab], three/[ab], "),
+        ("datasets", "grabcat", "nearest: grabcut"),
+        ("robots", "ritn", "nearest: ritm"),
     ],
 )
 def test_an_unknown_id_is_answered_with_what_comes_near(
@@ -74,11 +74,28 @@ def test_an_unknown_id_is_answered_with_what_comes_near(
         getattr(registry.registry(), kind).resolve(name)
 
 
-def test_where_nothing_comes_near_everything_is_named(resolve: Callable[[str], Any]) -> None:
-    with pytest.raises(UnknownId, match=r"`iiszoo list models` shows what is installed: .*classic/geocut.*three/b"):
-        resolve("qqqqqqqq")
-    with pytest.raises(UnknownId, match="no model is called ''"):
-        resolve("")
+@pytest.mark.parametrize("name", ["qqqqqqqq", "", "x" * 5000, "\x1b[31m", "ß?!"])
+def test_any_unknown_id_gives_the_three_nearest_and_the_command_that_lists_all(
+    resolve: Callable[[str], Any], name: str
+) -> None:
+    with pytest.raises(UnknownId) as error:
+        resolve(name)
+    sentence = str(error.value)
+    assert sentence.startswith("no model is called '")
+    nearest = sentence.partition("nearest: ")[2].partition(";")[0].split(", ")
+    assert len({*nearest} & {*registry.registry().models.names()}) == 3
+    assert sentence.endswith("; `iiszoo list models` shows all")
+    assert len(sentence) < 300
+
+
+def test_a_model_of_a_known_plugin_that_is_absent_says_what_to_install(resolve: Callable[[str], Any]) -> None:
+    for name in ("ritm/h18", "ritm"):
+        with pytest.raises(UnknownId) as error:
+            resolve(name)
+        assert str(error.value).startswith(f"model '{name}' needs the plugin iiszoo-ritm, which is not installed")
+        assert str(error.value).endswith('run `pip install "iiszoo[ritm]"`')
+    with pytest.raises(UnknownId, match=r"no model is called 'ritm/h19'; nearest: ritm/h18"):
+        resolve("ritm/h19")
 
 
 def constant(x: Any, z: Any, pcs: Any, ncs: Any) -> Any:
@@ -206,7 +223,7 @@ def test_only_folder_takes_an_argument(tmp_path: Path) -> None:
         load_dataset("folder:")
     with pytest.raises(BadOption, match=f"dataset 'demo' takes no argument; write it without ':{tmp_path}'"):
         load_dataset(f"demo:{tmp_path}")
-    with pytest.raises(UnknownId, match="no dataset is called 'floder'; did you mean folder"):
+    with pytest.raises(UnknownId, match="no dataset is called 'floder'; nearest: folder"):
         load_dataset("floder:images")
 
 

@@ -125,7 +125,7 @@ def test_a_session_takes_whatever_names_a_model():
 def test_what_a_session_cannot_use_is_named():
     session = Session(painting_models.discs, IMAGE)
     for row, col in ((-1, 0), (40, 0), (0, 56)):
-        with pytest.raises(BadOption, match=rf"click \({row}, {col}\) lies outside the image of 40 x 56 pixels"):
+        with pytest.raises(BadOption, match=rf"click \({row}, {col}\) lies outside the image of 40 rows"):
             session.click(row, col)
     with pytest.raises(ModelError, match=r"must answer with shape \(1, 40, 56\)"):
         Session(painting_models.discs, IMAGE, initial_mask=np.zeros((4, 5), bool))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from iiszoo import assets
-from iiszoo.cards import ModelCard, Weights
+from iiszoo.cards import ModelCard, Option, Weights
 from iiszoo.protocol import Model, as_model, clicks_of
 
 CARD = ModelCard(
@@ -89,6 +89,10 @@ def card_json() -> Model:
     card = replace(CARD)
     object.__setattr__(card, "n_parameters", np.int64(7))  # a card's own checks would refuse it
     return as_model(Disks(), card=card)
+
+
+def card_options() -> Model:
+    return as_model(Disks(), card=replace(CARD, options=(Option("reach", "of a click", 0.15),)))
 
 
 def weights_missing_offline() -> Model:
@@ -284,6 +288,7 @@ def make(kind: type[Disks]) -> Model:
 FAMILY: dict[str, Any] = {
     "card_complete": card_complete,
     "card_json": card_json,
+    "card_options": card_options,
     "weights_missing_offline": weights_missing_offline,
     "loads": loads,
     "output_format": partial(make, Logits),

@@ -123,7 +123,7 @@ def test_models_functions_classes_and_factories() -> None:
     assert outcome(subject_of("broken_models:sound"), "card_json").status == "passed"
     with pytest.raises(BadOption, match=r"neither a model, called with \(x, z, pcs, ncs\), nor a factory"):
         _ = subject_of(lambda x, y: x).model
-    with pytest.raises(UnknownId, match="did you mean classic/geocut"):
+    with pytest.raises(UnknownId, match="nearest: classic/geocut"):
         subject_of("clasic/geocut")
     with pytest.raises(BadOption, match="so it takes no checkpoint"):
         _ = subject_of(function, checkpoint="weights.pth").model

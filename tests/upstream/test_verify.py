@@ -169,7 +169,7 @@ def test_with_a_checkpoint(command, source, tmp_path):
         (("toyfork/same", "--checkpoint", "missing.pth"), "missing.pth does not exist"),
         (("toyfork/same", "--synthetic", "--checkpoint", "c.pth"), "not both"),
         (("toyfork/broken", "--synthetic", "--samples", 1), "toyfork/broken raised RuntimeError: no such luck"),
-        (("toyfork/none", "--synthetic"), "did you mean"),
+        (("toyfork/none", "--synthetic"), "nearest: "),
     ],
 )
 def test_what_cannot_be_verified(command, arguments, said):

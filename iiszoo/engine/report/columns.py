@@ -22,7 +22,8 @@ KNOWN = (
 @dataclass(frozen=True)
 class Column:
     """A metric in a table. `value(summary)` is its figure, None if unknown, and `form(figure)` formats it; `meaning`
-    explains it to the reader; `published`: papers state it, and their figure may stand beside it.
+    explains it to the reader; `published`: papers state it, and their figure may stand beside it; `timed`: it depends
+    on the machine.
     """
 
     title: str
@@ -30,6 +31,7 @@ class Column:
     form: Callable[[float], str]
     meaning: str = ""
     published: bool = False
+    timed: bool = False
 
 
 def chosen(text: str) -> tuple[str, ...]:
@@ -98,7 +100,7 @@ def _metric(summary: dict[str, Any], name: str) -> float | None:
 
 
 def _time(title: str, name: str, meaning: str = "") -> Column:
-    return Column(title, lambda summary: summary["times"].get(name), _three_digits, meaning)
+    return Column(title, lambda summary: summary["times"].get(name), _three_digits, meaning, timed=True)
 
 
 def _two_digits(value: float) -> str:

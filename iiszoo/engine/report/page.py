@@ -19,9 +19,9 @@ from iiszoo.engine.report import charts, table
 from iiszoo.engine.report.charts import Curves, Histogram, Series
 from iiszoo.engine.report.columns import initial_iou
 from iiszoo.engine.report.pictures import Album, Sample, caption, marks, worst
-from iiszoo.engine.report.published import Published
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import DatasetError, IISZooError, RunError
+from iiszoo.figures import Published
 from iiszoo.file_names import printable, unescaped
 from iiszoo.loading import load_dataset
 from iiszoo.names import parse_name

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from iiszoo import units
 from iiszoo.engine.metrics import iou_at, noc, reached
 from iiszoo.engine.runs.trace import Trace, unpack_mask
 from iiszoo.errors import DatasetError, RunError
@@ -78,7 +79,7 @@ def caption(trace: Trace, target_iou: float, max_clicks: int) -> str:
         parts.append(f"NoC@{100 * goal:g} {noc(trace, goal, max_clicks)}{late}")
     n_clicks = sum(map(len, trace.clicks))
     parts.append(f"final IoU {iou_at(trace, max_clicks):.3f}")
-    parts.append("1 click" if n_clicks == 1 else f"{n_clicks} clicks")
+    parts.append(units.number_of(n_clicks, "click"))
     return " · ".join(parts)
 
 

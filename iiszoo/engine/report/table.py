@@ -6,41 +6,52 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from iiszoo import units
 from iiszoo.cards import ModelCard
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.metrics import NOC_TARGETS
 from iiszoo.engine.report.columns import column, initial_iou
-from iiszoo.engine.report.published import Published, lookup
 from iiszoo.errors import IISZooError
+from iiszoo.figures import Published, lookup
 from iiszoo.models.merge_rule import MERGE
 from iiszoo.names import parse_name
 from iiszoo.registry import resolve_model
 
-METRICS = ("noc85", "noc90", "nof90", "iou@1", "iou@5", "model_ms_median")
-"""What the table shows unless other metrics are chosen; `report.columns.KNOWN` names all."""
-BRACKETS = "(in brackets: as published)"
+LAST_METRICS = ("iou@1", "iou@5", "model_ms_median")
+"""What every table shows after NoC and NoF, unless other metrics are chosen; `report.columns.KNOWN` names all."""
+BRACKETS = "in brackets: as published"
 STARRED = "* the model was trained on this dataset"
 BLIND = "the first click is on the error of the initial mask, but the model cannot read that mask"
 
 
-def columns(names: Sequence[str] = METRICS) -> tuple[str, ...]:
+def columns(names: Sequence[str]) -> tuple[str, ...]:
     """The titles of the columns. Raises `BadOption` for an unknown metric, naming all known ones."""
     return ("model", "dataset", "n", *(column(name).title for name in names))
 
 
-COLUMNS = columns()
-
-
 def metrics_for(summaries: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    """`METRICS`, after the IoU of the initial masks if any run had some."""
-    return ("initial_iou", *METRICS) if any(initial_iou(summary) for summary in summaries) else METRICS
+    """The metrics that fit the runs: NoC of the two highest IoUs up to the target of their evaluation protocol, NoF of
+    the highest, `LAST_METRICS`; before them the IoU of the initial masks if any run had some.
+    """
+    goals, highest = set(), set()
+    for summary in summaries:
+        known = [round(100 * goal) for goal in NOC_TARGETS if goal <= summary["protocol"]["target_iou"]]
+        goals.update(known[-2:])
+        highest.update(known[-1:])
+    counted = (*(f"noc{goal}" for goal in sorted(goals)), *(f"nof{goal}" for goal in sorted(highest)))
+    initial = ("initial_iou",) if any(initial_iou(summary) for summary in summaries) else ()
+    return (*initial, *counted, *LAST_METRICS)
 
 
-def rows(summaries: Sequence[dict[str, Any]], names: Sequence[str] = METRICS) -> list[list[str]]:
-    """The cells of every run, in the order of `columns(names)`; a dash for an unknown figure.
+def rows(summaries: Sequence[dict[str, Any]], names: Sequence[str] | None = None) -> list[list[str]]:
+    """The cells of every run, in the order of `columns(names)`; a dash for an unknown figure. `names` None: those of
+    `metrics_for`.
 
     `n` is the number of samples done, with the total if some are missing. A published figure stands in brackets beside
     a NoC if the run is comparable: complete, the published figure's robot, 20 clicks, the model's own threshold and
     weights. IoU, Boundary IoU and AuC are in percent; ms/click is the median time of the model.
     """
+    names = metrics_for(summaries) if names is None else names
     return [_row(label, summary, names) for label, summary in zip(labels(summaries), summaries, strict=True)]
 
 
@@ -68,11 +79,17 @@ def _is_unique(
     return name is _NAMINGS[-1] or Counter(map(name, rivals))[name(summary)] == 1
 
 
-def notes(summaries: Sequence[dict[str, Any]], names: Sequence[str] = METRICS) -> list[str]:
-    """The lines under the table: what its columns mean, which runs are incomplete or had failures."""
+def notes(summaries: Sequence[dict[str, Any]], names: Sequence[str] | None = None) -> list[str]:
+    """The lines under the table: what its columns mean, where times were measured, which runs are incomplete or had
+    failures. `names` None: those of `metrics_for`.
+    """
+    names = metrics_for(summaries) if names is None else names
     meanings = [meaning for name in names if (meaning := column(name).meaning)]
-    brackets = [BRACKETS] if any(column(name).published for name in names) else []
+    brackets = [BRACKETS] if any(_published(summary, name) for summary in summaries for name in names) else []
     lines = ["; ".join([*dict.fromkeys(meanings), *brackets])] if meanings else []
+    if any(column(name).timed for name in names):
+        places = sorted({_place(summary) for summary in summaries})
+        lines.append(f"times: on {' or '.join(places)}")
     if any(_trained_on(summary) for summary in summaries):
         lines.append(STARRED)
     lines += sorted({_rules(summary) for summary in summaries})
@@ -123,8 +140,20 @@ def _cell(summary: dict[str, Any], name: str) -> str:
     wanted = column(name)
     value = wanted.value(summary)
     measured = "–" if value is None else wanted.form(value)
-    published = published_beside(summary, name) if wanted.published else None
+    published = _published(summary, name)
     return f"{measured} ({wanted.form(published.value)})" if published else measured
+
+
+def _published(summary: dict[str, Any], name: str) -> Published | None:
+    return published_beside(summary, name) if column(name).published else None
+
+
+def _place(summary: dict[str, Any]) -> str:
+    """The device and the number of threads that a run's model had."""
+    environment = summary.get("provenance", {}).get("environment", {})
+    threads = environment.get("threads")
+    number = "" if threads is None else f", {units.number_of(threads, 'thread')}"
+    return f"{environment.get('device', 'an unknown device')}{number}"
 
 
 def _trained_on(summary: dict[str, Any]) -> bool:
@@ -148,8 +177,5 @@ def _card(model: str) -> ModelCard | None:
 
 
 def _rules(summary: dict[str, Any]) -> str:
-    rules = summary["protocol"]
-    return (
-        f"evaluation protocol {rules['name']} ({rules['hash']}): robot {rules['robot']}, at most "
-        f"{rules['max_clicks']} clicks, until IoU {rules['target_iou']:.2f}, threshold {rules['threshold']}"
-    )
+    rules = ResolvedProtocol.from_json(summary["protocol"])
+    return f"evaluation protocol {rules.name} ({summary['protocol']['hash']}): {rules.sentence()}"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from iiszoo import units
 from iiszoo.cards import DatasetCard
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.inspection import UNSEEN, Inspection, file_digest, image_digest, inspect, seen_image
@@ -105,17 +106,16 @@ def survey_for_run(dataset: EvaluationDataset, limit: int | None, skip_broken: b
     if len(found.broken) == selected or (found.broken and not skip_broken):
         listed = "\n  ".join(found.broken.values())
         remedy = "fix them" if skip_broken else "fix them, or leave them out with --skip-broken"
-        raise DatasetError(
-            f"dataset {dataset.name}: {len(found.broken)} of {selected} samples cannot be used; {remedy}:\n  {listed}"
-        )
+        broken = f"{len(found.broken)} of {units.number_of(selected, 'sample')} cannot be used"
+        raise DatasetError(f"dataset {dataset.name}: {broken}; {remedy}:\n  {listed}")
     return found
 
 
 def differences(card: DatasetCard, n_samples: int | None, fingerprint: str | None) -> list[str]:
     """How a copy of a dataset differs from the published one, in number of samples and fingerprint (None: unknown)."""
     found = []
-    if None not in (n_samples, card.n_samples) and n_samples != card.n_samples:
-        found.append(f"{n_samples} samples instead of {card.n_samples}")
+    if n_samples is not None and card.n_samples not in (None, n_samples):
+        found.append(f"{units.number_of(n_samples, 'sample')} instead of {card.n_samples}")
     if None not in (fingerprint, card.fingerprint) and fingerprint != card.fingerprint:
         found.append(f"the fingerprint is {fingerprint}, but that of the published set is {card.fingerprint}")
     return found

@@ -16,14 +16,16 @@ _LIBRARIES = (
 )  # fmt: skip
 
 
-def environment(device: str, worker: dict[str, Any] | None = None) -> dict[str, Any]:
+def environment(device: str, threads: int, worker: dict[str, Any] | None = None) -> dict[str, Any]:
     """Versions of iiszoo, of every installed plugin and of the libraries that compute; machine and device; argv.
 
-    `worker` is what the model's interpreter reports about itself, if it is another one.
+    `threads`: of torch, on the CPU, in each process. `worker` is what the model's interpreter reports about itself, if
+    it is another one.
     """
     here = {
         "argv": [printable(argument) for argument in sys.argv],
         "device": _device_name(device) if worker is None else worker["device"],
+        "threads": threads,
         "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
         "machine": {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
         "plugins": {plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in plugins.installed()},

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from iiszoo import units
 from iiszoo.engine import metrics
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.runs import store
@@ -59,7 +60,7 @@ def _check_indices(directory: Path, traces: Sequence[Trace], n_samples: int) -> 
         if trace.index >= n_samples:
             raise RunError(
                 f"{directory} contains a trace of sample {trace.sample!r} with index {trace.index}, but its dataset "
-                f"has {n_samples} samples; delete that line"
+                f"has {units.number_of(n_samples, 'sample')}; delete that line"
             )
         if seen.setdefault(trace.index, trace.sample) != trace.sample:
             raise RunError(

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from iiszoo.cards import ModelCard, as_json
 from iiszoo.errors import WeightsError
+from iiszoo.loader_options import options_of
 from iiszoo.object_path import load_object
 from iiszoo.registry import registry
 from iiszoo.testing.check import Broken, NotApplicable, check
@@ -61,6 +62,25 @@ def card_json(subject: Subject) -> None:
             raise Broken(f"{name} cannot be written ({error})") from error
         if kept != _lists(value):
             raise Broken(f"{name} comes back as {kept!r}")
+
+
+@check(
+    "a card's options are those of its loader, with the same defaults",
+    catches="`iiszoo show` naming options that the model does not have, or hiding those that it has",
+    look="the card's options, and the keywords of the loader",
+    after=(),
+)
+def card_options(subject: Subject) -> None:
+    card = _card(subject)
+    own = {option.name: option.default for option in card.options}
+    loader = options_of(load_object(card.loader))
+    for name in [*own, *loader]:
+        if name not in loader:
+            raise Broken(f"the loader has no option {name!r}")
+        if name not in own:
+            raise Broken(f"the card does not state the loader's option {name!r}")
+        if own[name] != loader[name]:
+            raise Broken(f"the card states {name}={own[name]!r}, and the loader's default is {loader[name]!r}")
 
 
 @check(

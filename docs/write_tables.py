@@ -1,0 +1,137 @@
+"""Write every table that is made from data: run `python docs/write_tables.py` after the data have changed.
+
+- `iiszoo/known_plugins/NAME.json`, from the plugins in `plugins/`, which must be installed;
+- `benchmarks/measured.csv`, from the complete runs of the zoo's models in `benchmarks/results`;
+- the tables between `<!-- NAME -->` and `<!-- end of NAME -->` in README.md and docs/models.md, from both and from
+  `benchmarks/published.csv`.
+
+`tests/core/test_generated_tables.py` compares them with what is there.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from iiszoo import cards, catalogue, figures, units
+from iiszoo.cli import model_table
+from iiszoo.engine.evaluation_protocol import PRESETS
+from iiszoo.engine.runs import summary
+from iiszoo.figures import Measured
+from iiszoo.registry import registry
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+
+
+def known_plugins() -> Iterator[tuple[Path, str]]:
+    """The file of each plugin in `plugins/`, and its content."""
+    models = registry().models
+    for project in sorted(ROOT.glob("plugins/*/pyproject.toml")):
+        stated = tomllib.loads(project.read_text("utf-8"))["project"]
+        (name,) = stated["entry-points"]["iiszoo"]
+        own = [card for card in models.cards() if models.plugin(card).name == name]
+        entry = {
+            "name": name,
+            "distribution": stated["name"],
+            "requirement": f"iiszoo[{name}]",
+            "summary": stated["description"],
+            "homepage": stated.get("urls", {}).get("Homepage", ""),
+            "default": models.resolve(name).id,
+            "models": [cards.as_json(card) for card in own],
+        }
+        text = json.dumps(entry, indent=1, ensure_ascii=False)
+        yield ROOT / "iiszoo" / "known_plugins" / f"{name}.json", f"{text}\n"
+
+
+def measured() -> Iterator[tuple[Path, str]]:
+    """`benchmarks/measured.csv`: the complete runs of the zoo's models under the evaluation protocol `standard`."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(Measured.__annotations__)
+    results = ROOT / "benchmarks" / "results"
+    runs, _ = summary.read_all([results])
+    for run, _ in sorted(runs, key=lambda run: (run[0]["model"], run[0]["dataset"])):
+        rules, environment = run["protocol"], run["provenance"]["environment"]
+        standard = rules["hash"] == PRESETS["standard"].resolved(rules["threshold"]).hash
+        known = run["model"].partition("?")[0] in registry().models.names()
+        if standard and known and run["complete"] and "threads" in environment:  # a time without threads says nothing
+            table.writerow(_measured(run, results))
+    yield ROOT / "benchmarks" / "measured.csv", text.getvalue()
+
+
+def _measured(run: dict, results: Path) -> list[object]:
+    metrics, times, environment = run["metrics"], run["times"], run["provenance"]["environment"]
+    return [
+        run["model"],
+        run["dataset"],
+        run["n_done"],
+        *(f"{metrics[name]:.2f}" for name in ("noc85", "noc90")),
+        metrics["nof90"],
+        *(f"{metrics['iou'][k]:.3f}" for k in (1, 5)),
+        *(f"{times[name]:.3g}" for name in ("init_ms_median", "model_ms_median")),
+        environment["device"],
+        environment["threads"],
+        Path(run["directory"]).relative_to(results).as_posix(),
+    ]
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """README.md and docs/models.md, with the tables put in."""
+    for page in (ROOT / "README.md", ROOT / "docs" / "models.md"):
+        text = page.read_text("utf-8")
+        for name, lines in (("models", _models()), ("numbers", _numbers())):
+            body = "\n".join(lines)
+            marks = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+            text = re.sub(f"({marks[0]}).*?({marks[1]})", rf"\g<1>{body}\n\g<2>", text, flags=re.DOTALL)
+        yield page, text
+
+
+def _models() -> list[str]:
+    entries = catalogue.entries()
+    columns = model_table.FIGURES
+    titles = ["model", "parameters", "weights", *(f"NoC@{m[3:]} {d}" for m, d in columns), "encode", "click", "licence"]
+    rows, star = [], "\\*"
+    for entry in entries:
+        id, _, _, *nocs, encode, click, _ = model_table.row(entry, columns)
+        licence = entry.card.weights_licence or entry.card.licence
+        size = "none" if not entry.card.weights else units.size(entry.size)
+        id = f"`{entry.card.id}`{star if entry.is_default else ''}"
+        named = re.split("[:,]| by ", licence)[0]
+        rows.append([id, units.count(entry.card.n_parameters), size, *nocs, encode, click, named])
+    return _table(titles, rows)
+
+
+def _numbers() -> list[str]:
+    titles = ["model", "dataset", "n", "NoC@85", "NoC@90", "NoF@90", "IoU@1", "IoU@5", "encode", "click"]
+    rows = []
+    for run in figures.measured():
+        iou = (f"{100 * run.iou1:.1f}", f"{100 * run.iou5:.1f}")
+        encode = units.time(run.init_ms / 1e3) if run.init_ms >= model_table.LEAST_ENCODING else ""
+        nocs = (f"{run.noc85:.2f}", f"{run.noc90:.2f}", str(run.nof90))
+        rows.append([f"`{run.model}`", run.dataset, str(run.n), *nocs, *iou, encode, units.time(run.click_ms / 1e3)])
+    return _table(titles, rows)
+
+
+def _table(titles: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (titles, ["---"] * len(titles), *rows)]
+
+
+def main() -> None:
+    for step in (known_plugins, measured, pages):
+        for path, text in step():
+            path.write_text(text, "utf-8")
+            print(path)
+
+
+if __name__ == "__main__":
+    main()
