@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from iiszoo.data import file_checks
-from iiszoo.errors import DatasetError
+from iiszoo.errors import DatasetError, raised_as
 from iiszoo.file_names import printable
 from iiszoo.files import sha256
 
@@ -72,13 +73,16 @@ def inspect(sample: Sample, image: SeenImage | None = None) -> Inspection:
     target, initial, size = UNREADABLE, None, None
     faults = []
     try:
-        size, target, fault = sample.look_at_target() if sample.look_at_target else seen_target(sample.read_target())
+        with _reading(sample):
+            look = sample.look_at_target
+            size, target, fault = look() if look else seen_target(sample.read_target())
         if fault:
             faults.append(f"{files}: {fault}")
     except DatasetError as error:
         faults.append(str(error))
     try:
-        mask = sample.read_initial_mask()
+        with _reading(sample):
+            mask = sample.read_initial_mask()
         initial = None if mask is None else _digest_of(mask)
         if mask is not None and size is not None and mask.shape != size:
             faults.append(file_checks.sizes_differ(files, "initial mask", mask.shape, size))
@@ -96,7 +100,8 @@ def inspect(sample: Sample, image: SeenImage | None = None) -> Inspection:
 def seen_image(sample: Sample) -> SeenImage:
     """Decode the sample's image; once suffices for all samples that share it."""
     try:
-        rows, columns = sample.read_image().shape[:2]
+        with _reading(sample):
+            rows, columns = sample.read_image().shape[:2]
     except DatasetError as error:
         return SeenImage(None, str(error))
     return SeenImage((rows, columns))
@@ -127,9 +132,15 @@ def file_digest(path: Path) -> str:
 def image_digest(sample: Sample, of_file: Callable[[Path], str] = file_digest) -> str:
     """The hash of the sample's image; `UNREADABLE` if it cannot be read."""
     try:
-        return _digest_of(sample.read_image()) if sample.image_file is None else of_file(sample.image_file)
+        with _reading(sample):
+            return _digest_of(sample.read_image()) if sample.image_file is None else of_file(sample.image_file)
     except DatasetError:
         return UNREADABLE
+
+
+def _reading(sample: Sample) -> AbstractContextManager[None]:
+    """Whatever the code of a dataset raises while it reads a sample is a `DatasetError` that names it."""
+    return raised_as(DatasetError, f"sample {sample.id!r} cannot be read")
 
 
 def _digest_of(*arrays: NDArray[np.generic]) -> str:

@@ -171,7 +171,9 @@ def test_what_does_not_identify_properly(reply: str, fake) -> None:
 
 
 def test_errors_of_the_other_side_are_bounded(fake) -> None:
-    error = "{'error': {'type': 'E' * 1000000, 'text': 'x' * 1000000, 'traceback': 'y' * 1000000}}"
+    frame = "['/f' * 1000000, 1, 'g' * 1000000, 'm']"
+    error = f"{{'type': 'E' * 1000000, 'text': 'x' * 1000000, 'traceback': 'y' * 1000000, 'frames': [{frame}]}}"
+    error = f"{{'error': {error}}}"
     with pytest.raises(BadOption) as raised:
         RemoteFunction("m:f", Interpreter(fake(f"say(hello); asked(); say({error}); forever()")), None, "cpu", {})
     assert len(str(raised.value)) < 3000

@@ -13,7 +13,7 @@ from iiszoo.cards import DatasetCard
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.inspection import UNSEEN, Inspection, file_digest, image_digest, inspect, seen_image
 from iiszoo.engine.grouping import by_image
-from iiszoo.errors import DatasetError
+from iiszoo.errors import DatasetError, raised_as
 from iiszoo.file_names import for_hash
 from iiszoo.progress import Progress
 
@@ -48,7 +48,8 @@ def survey(dataset: EvaluationDataset, limit: int | None, progress: Progress) ->
 
     Raises `DatasetError` if there are no samples, or two with the same id.
     """
-    ids = [sample.id for sample in dataset]
+    with raised_as(DatasetError, f"the samples of dataset {dataset.name} cannot be listed"):
+        ids = [sample.id for sample in dataset]
     total = len(ids)
     if total == 0:
         raise DatasetError(
