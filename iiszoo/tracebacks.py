@@ -66,13 +66,8 @@ def place_of(error: BaseException) -> str:
     """`mine/network.py:41, in forward`: the last line of the code of a model, plugin or clone that `error` came from.
     "" if it came from none, but from iiszoo or Python.
     """
-    try:
-        frame = _at_fault([*_frames(error)])
-        return "" if frame is None else str(frame)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: BLE001  the attributes of an exception may raise anything
-        return ""
+    frame = _at_fault(_frames(error))
+    return "" if frame is None else str(frame)
 
 
 def traceback_of(error: BaseException) -> str:
@@ -87,7 +82,7 @@ def traceback_of(error: BaseException) -> str:
         return bounded("".join(traceback.format_exception(shown)))
     except KeyboardInterrupt:
         raise
-    except BaseException:  # noqa: BLE001  see above
+    except BaseException:  # noqa: BLE001  the attributes of an exception may raise anything
         return f"{type(shown).__name__}, whose traceback cannot be read"
 
 
@@ -98,7 +93,7 @@ def foreign_traceback(error: BaseException) -> str | None:
 
 def as_text(error: BaseException) -> RemoteTraceback:
     """What another process needs to report `error` as this one would."""
-    return RemoteTraceback(traceback_of(error), [*_frames(_blamed(error) or error)])
+    return RemoteTraceback(traceback_of(error), _frames(_blamed(error) or error))
 
 
 def bounded(text: str) -> str:
@@ -118,8 +113,17 @@ def _blamed(error: BaseException) -> BaseException | None:
         place = "" if _is_ours(cause) else place_of(cause)
         if place and place in told:
             return cause
-        cause = cause.__cause__
+        cause = _cause_of(cause)
     return None
+
+
+def _cause_of(error: BaseException) -> BaseException | None:
+    try:
+        return error.__cause__
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001  see above
+        return None
 
 
 def _is_ours(error: BaseException) -> bool:
@@ -127,11 +131,17 @@ def _is_ours(error: BaseException) -> bool:
     return any(kind.__name__ == "IISZooError" and kind.__module__ == "iiszoo.errors" for kind in type(error).__mro__)
 
 
-def _frames(error: BaseException) -> Iterator[Frame]:
+def _frames(error: BaseException) -> list[Frame]:
     """The lines of an error's traceback, outermost first; for code that does not compile, the line at fault is last."""
-    if isinstance(error, RemoteTraceback):
-        yield from error.frames
-        return
+    try:
+        return [*error.frames] if isinstance(error, RemoteTraceback) else [*_walked(error)]
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001  see above
+        return []
+
+
+def _walked(error: BaseException) -> Iterator[Frame]:
     trace = error.__traceback__
     while trace is not None:
         code, module = trace.tb_frame.f_code, trace.tb_frame.f_globals.get("__name__")

@@ -44,10 +44,10 @@ _traceback = click.Option(
 
 
 def _with_traceback(command: click.Command) -> click.Command:
-    """The command, or each command of the group, with the option: it is added to the end of what failed."""
+    """The command, or each command of the group, with the option: people add it to the end of what failed."""
     for each in command.commands.values() if isinstance(command, click.Group) else ():
         _with_traceback(each)
-    if not isinstance(command, click.Group) and _traceback not in command.params:
+    if not isinstance(command, click.Group) and not any("--traceback" in param.opts for param in command.params):
         command.params.append(_traceback)
     return command
 
@@ -61,7 +61,8 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in hookspecs.COMMANDS:
             return _with_traceback(import_module(f"iiszoo.cli.{name}").command)
-        return next((plugin.commands[name] for plugin in _sound_plugins() if name in plugin.commands), None)
+        found = next((plugin.commands[name] for plugin in _sound_plugins() if name in plugin.commands), None)
+        return None if found is None else _with_traceback(found)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -33,10 +33,11 @@ UNREADABLE = "unreadable"
 
 
 class SeenImage(NamedTuple):
-    """A decoded image: its `size` (rows, columns), or the `fault` that prevents it."""
+    """A decoded image: its `size` (rows, columns), or the `fault` that prevents it, and the error that says so."""
 
     size: tuple[int, int] | None
     fault: str = ""
+    error: DatasetError | None = None
 
 
 UNSEEN = SeenImage(None)
@@ -55,12 +56,13 @@ class SeenTarget(NamedTuple):
 
 class Inspection(NamedTuple):
     """`target`: the hash of the target; `initial`: that of the initial mask, None if there is none. `fault`: why the
-    sample cannot be evaluated, naming its files; None if it can.
+    sample cannot be evaluated, naming its files; None if it can. `error`: the first that reading it raised.
     """
 
     target: str
     initial: str | None
     fault: str | None
+    error: DatasetError | None = None
 
 
 def inspect(sample: Sample, image: SeenImage | None = None) -> Inspection:
@@ -71,7 +73,8 @@ def inspect(sample: Sample, image: SeenImage | None = None) -> Inspection:
     """
     files = " and ".join(sample.files)
     target, initial, size = UNREADABLE, None, None
-    faults = []
+    faults: list[str] = []
+    errors: list[DatasetError] = []
     try:
         with _reading(sample):
             look = sample.look_at_target
@@ -79,6 +82,7 @@ def inspect(sample: Sample, image: SeenImage | None = None) -> Inspection:
         if fault:
             faults.append(f"{files}: {fault}")
     except DatasetError as error:
+        errors.append(error)
         faults.append(str(error))
     try:
         with _reading(sample):
@@ -88,13 +92,17 @@ def inspect(sample: Sample, image: SeenImage | None = None) -> Inspection:
             faults.append(file_checks.sizes_differ(files, "initial mask", mask.shape, size))
     except DatasetError as error:
         initial = UNREADABLE
+        errors.append(error)
         faults.append(str(error))
     seen = seen_image(sample) if image is None else image
+    if seen.error is not None:
+        errors.append(seen.error)
     if seen.fault:
         faults.append(seen.fault)
     elif None not in (seen.size, size) and seen.size != size:
         faults.append(file_checks.sizes_differ(files, "image", seen.size, size))  # type: ignore[arg-type]
-    return Inspection(target, initial, printable("; ".join(dict.fromkeys(faults))) or None)
+    told = printable("; ".join(dict.fromkeys(faults))) or None
+    return Inspection(target, initial, told, errors[0] if errors else None)
 
 
 def seen_image(sample: Sample) -> SeenImage:
@@ -103,7 +111,7 @@ def seen_image(sample: Sample) -> SeenImage:
         with _reading(sample):
             rows, columns = sample.read_image().shape[:2]
     except DatasetError as error:
-        return SeenImage(None, str(error))
+        return SeenImage(None, str(error), error)
     return SeenImage((rows, columns))
 
 

@@ -183,7 +183,7 @@ class Loader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__dict__["__builtins__"] = self.namespace.builtins
-        with _shims.importing():
+        with _shims.importing(), quiet():
             super().exec_module(module)
 
 

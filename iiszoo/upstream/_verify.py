@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import tempfile
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -137,7 +136,12 @@ def _theirs(card: ModelCard, source: Source, file: Path | None, device: str, opt
     """Upstream's own code: loaded by the card's `upstream_loader`, else as a fork of isegm with its defaults."""
     if card.upstream_loader:
         loader = load_object(card.upstream_loader)
-        _refuse_foreign(card, options, options_of(loader))
+        foreign = [name for name in options if name not in options_of(loader)]
+        if foreign:
+            raise UpstreamError(
+                f"upstream of {card.id} cannot be loaded with {', '.join(foreign)}: its loader has no such option; "
+                "verify the model without them"
+            )
         with raised_as(UpstreamError, f"upstream of {card.id} cannot be loaded"):
             loaded = loader(card, device=device, checkpoint=file, **options)
         if not isinstance(loaded, IsegmModel):
@@ -149,19 +153,7 @@ def _theirs(card: ModelCard, source: Source, file: Path | None, device: str, opt
             "verify it with the checkpoint (--checkpoint FILE), or name an upstream_loader on its card, which builds "
             "the network (docs/upstream.md)"
         )
-    settings = {"threshold": card.threshold, **options}
-    _refuse_foreign(card, settings, inspect.signature(isegm_model).parameters)
-    return isegm_model(source, file, device=device, **settings)
-
-
-def _refuse_foreign(card: ModelCard, options: Iterable[str], known: Container[str]) -> None:
-    """Raise `UpstreamError` for options of ours that upstream's loader does not have."""
-    foreign = [name for name in options if name not in known]
-    if foreign:
-        raise UpstreamError(
-            f"upstream of {card.id} cannot be loaded with {', '.join(foreign)}: its loader has no such option; verify "
-            "the model without them"
-        )
+    return isegm_model(source, file, device=device, **{"threshold": card.threshold, **options})
 
 
 def _compare(

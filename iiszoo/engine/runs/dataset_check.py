@@ -26,7 +26,8 @@ class Checked:
 
     `ids` are the ids of all samples, `groups` their indices by image. `fingerprint` is a sha256 over the ids, images
     and targets of all samples, `initial` one over the ids and the masks that sessions start from, None if there are
-    none (the rule is in `iiszoo.data.inspection`). `broken` maps unusable samples to the reason.
+    none (the rule is in `iiszoo.data.inspection`). `broken` maps unusable samples to the reason, `error` is the first
+    that reading them raised.
     """
 
     dataset: EvaluationDataset
@@ -35,6 +36,7 @@ class Checked:
     fingerprint: str
     initial: str | None
     broken: dict[str, str]
+    error: DatasetError | None = None
 
     @property
     def total(self) -> int:
@@ -87,6 +89,7 @@ def survey(dataset: EvaluationDataset, limit: int | None, progress: Progress) ->
         _joined(f"{id} {images[i]} {every[i].target}" for i, id in enumerate(ids)),
         _joined(map(" ".join, zip(ids, initial, strict=True))) if any(one.initial for one in every) else None,
         {ids[i]: fault for i in selected if (fault := every[i].fault) is not None},
+        next((error for i in selected if (error := every[i].error) is not None), None),
     )
 
 
@@ -108,7 +111,7 @@ def survey_for_run(dataset: EvaluationDataset, limit: int | None, skip_broken: b
         remedy = "fix them" if skip_broken else "fix them, or leave them out with --skip-broken"
         raise DatasetError(
             f"dataset {dataset.name}: {len(found.broken)} of {selected} samples cannot be used; {remedy}:\n  {listed}"
-        )
+        ) from found.error
     return found
 
 
