@@ -5,10 +5,12 @@ The command line prints the sentence and exits with 2; Python callers catch `IIS
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from iiszoo.file_names import printable
+from iiszoo.tracebacks import place_of
 
 
 class IISZooError(Exception):
@@ -93,12 +95,26 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def with_place(error: BaseException, where: str = "") -> str:
+    """`ValueError: its text (mine/model.py:41, in forward; on sample 'x')`: what foreign code raised, its place there
+    (`iiszoo.tracebacks.place_of`), and `where` else it happened.
+    """
+    sentence, place = one_line(error), place_of(error)
+    if place and isinstance(error, SyntaxError):  # its text ends with a place, too, but without the directory
+        sentence = re.sub(r" \([^()]*, line \d+\)$", "", sentence)
+    known = "; ".join(filter(None, (place, where)))
+    return f"{sentence} ({known})" if known else sentence
+
+
 @contextmanager
 def raised_as(kind: type[IISZooError], what: str) -> Iterator[None]:
-    """Turn anything that a plugin's or the user's code raises inside into an error of `kind`, except Ctrl-C."""
+    """Turn anything that a plugin's or the user's code raises inside into an error of `kind`, except Ctrl-C.
+
+    The message says `what` failed, and where in that code.
+    """
     try:
         yield
     except (KeyboardInterrupt, IISZooError):
         raise
     except BaseException as error:
-        raise kind(f"{what}: {one_line(error)}") from error
+        raise kind(f"{what}: {with_place(error)}") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from iiszoo.data.initial_masks import INITIAL, start_from
 from iiszoo.errors import DatasetError, raised_as
-from iiszoo.loader_options import check_options
+from iiszoo.loader_options import checked_options
 from iiszoo.model_reference import ModelSpec, resolve
 from iiszoo.object_path import load_object
 from iiszoo.registry import resolve_dataset
@@ -40,7 +40,7 @@ def load_dataset(dataset: str, root: str | Path | None = None) -> EvaluationData
     loader = load_object(card.loader)
     options = dict(name.options)
     initial = options.pop(INITIAL, None)
-    check_options(f"dataset {card.id}", loader, options, (INITIAL,))
+    options = checked_options(f"dataset {card.id}", loader, options, (INITIAL,))
     if card.takes_argument:
         options["argument"] = name.argument
     with raised_as(DatasetError, f"dataset {card.id} cannot be loaded"):

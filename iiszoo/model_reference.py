@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from iiszoo import __version__, assets, files
 from iiszoo.cards import ModelCard
 from iiszoo.device import check_device
-from iiszoo.errors import BadOption, IISZooError, ModelError, WeightsError, one_line, raised_as
-from iiszoo.loader_options import check_options, options_of
+from iiszoo.errors import BadOption, IISZooError, ModelError, WeightsError, raised_as, with_place
+from iiszoo.loader_options import checked_options, options_of
 from iiszoo.models.merge_rule import MERGE, check_merge_rule
 from iiszoo.names import Name, parse_name
 from iiszoo.object_path import function_name, is_function, load_object
@@ -156,7 +156,7 @@ class CardReference:
         return identity
 
     def fetch(self, fetching: NamedProgress | None = None) -> CardReference:
-        self._check_options()
+        self.checked_options()
         if self.checkpoint is None:
             for file in self.card.weights:
                 progress = None if fetching is None else _of_file(fetching, file.filename)
@@ -168,8 +168,7 @@ class CardReference:
 
         check_device(device)
         loader = load_object(self.card.loader)
-        self._check_options()
-        options = dict(self.options)
+        options = self.checked_options()
         merge = None if MERGE in options_of(loader) else options.pop(MERGE, None)
         asked = {"checkpoint": self.checkpoint, **options} if self.checkpoint else options
         how = f" with {', '.join(asked)}" if asked else ""
@@ -182,22 +181,24 @@ class CardReference:
                 raise
             except BaseException as error:
                 kind = BadOption if asked else ModelError
-                cause = f"{one_line(error)}{pins.way_out()}"
+                cause = f"{with_place(error)}{pins.way_out()}"
                 raise kind(f"model {self.card.id} cannot be loaded{how}: {cause}") from error
         if not callable(loaded):
             raise ModelError(
                 f"model {self.card.id} cannot be loaded: its loader {self.card.loader} returns {type(loaded).__name__}"
             )
-        name = str(Name(self.card.id, options=options))
-        model = as_model(loaded, name=name, card=self.card, device=device)
-        model.checkpoint, model.options = self.checkpoint, options
+        own = {name: value for name, value in self.options.items() if name in options}
+        model = as_model(loaded, name=str(Name(self.card.id, options=own)), card=self.card, device=device)
+        model.checkpoint, model.options = self.checkpoint, own
         return _at_threshold(_merged(model, merge), threshold)
 
-    def _check_options(self) -> None:
+    def checked_options(self) -> dict[str, Any]:
+        """The options as the loader gets them. Raises `BadOption` for one that it does not have or take."""
         loader = load_object(self.card.loader)
-        check_options(f"model {self.card.id}", loader, self.options, (MERGE,))
-        if MERGE in self.options and MERGE not in options_of(loader):
-            check_merge_rule(self.options[MERGE])
+        options = checked_options(f"model {self.card.id}", loader, self.options, (MERGE,))
+        if MERGE in options and MERGE not in options_of(loader):
+            check_merge_rule(options[MERGE])
+        return options
 
 
 @dataclass(frozen=True)
@@ -233,8 +234,7 @@ class TrainedReference:
         from iiszoo.protocol import as_model
 
         check_device(device)
-        check_options(f"model {self.called}", load_file, self.options, (MERGE,))
-        options = dict(self.options)
+        options = checked_options(f"model {self.called}", load_file, self.options, (MERGE,))
         merge = options.pop(MERGE, None)
         if merge is not None:
             check_merge_rule(merge)
@@ -347,7 +347,7 @@ def _code_of(function: str | Callable[..., Any]) -> str:
         raise
     except BaseException as error:  # the parent package is imported, and may raise anything
         if isinstance(function, str):
-            raise BadOption(f"model {function!r} cannot be imported: {one_line(error)}") from error
+            raise BadOption(f"model {function!r} cannot be imported: {with_place(error)}") from error
         spec = None
     if isinstance(function, str) and spec is None:
         raise BadOption(f"model {function!r}: there is no module {module!r}; it must be importable from here")

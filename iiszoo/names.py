@@ -27,7 +27,7 @@ class Name:
 
     def __str__(self) -> str:
         whole = f"{self.id}:{escaped(self.argument, '?')}" if self.argument else self.id
-        options = [f"{key}={escaped(_text(value), '&')}" for key, value in sorted(self.options.items())]
+        options = [f"{key}={escaped(text_of_value(value), '&')}" for key, value in sorted(self.options.items())]
         return f"{whole}?{'&'.join(options)}" if options else whole
 
     def with_options(self, options: Mapping[str, Any]) -> Name:
@@ -63,5 +63,6 @@ def _value(text: str) -> Any:
     return value if isinstance(value, bool | int | float) else text
 
 
-def _text(value: Any) -> str:
+def text_of_value(value: Any) -> str:
+    """How a name writes an option's value."""
     return json.dumps(value) if isinstance(value, bool) else str(value)

@@ -19,7 +19,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
@@ -35,7 +34,8 @@ import pluggy
 import iiszoo
 from iiszoo import cards, hookspecs
 from iiszoo.cards import Card, DatasetCard, ModelCard, RobotCard
-from iiszoo.errors import BadOption, PluginError, one_line
+from iiszoo.errors import BadOption, PluginError, one_line, with_place
+from iiszoo.tracebacks import traceback_of
 
 BUILTIN = "iiszoo"
 """The name under which iiszoo's own models, datasets and robots are listed among the plugins."""
@@ -45,9 +45,6 @@ KINDS: dict[Kind, type] = {"model": ModelCard, "dataset": DatasetCard, "robot": 
 
 SLOW_SECONDS = 5.0
 """A plugin that takes longer to import is named on stderr, so that the user knows what the wait is for."""
-
-_TRACEBACK = 20_000
-"""Characters of a traceback that are kept, from its end."""
 
 
 @dataclass
@@ -81,13 +78,10 @@ class Plugin:
         if os.environ.get("IISZOO_STRICT_PLUGINS") == "1":
             raise PluginError(self.failure(error)) from error
         self.error = error
-        try:
-            self.traceback = "".join(traceback.format_exception(error))[-_TRACEBACK:]
-        except Exception:  # noqa: BLE001  the plugin's exception may have attributes that raise
-            self.traceback = one_line(error)
+        self.traceback = traceback_of(error)
 
     def failure(self, error: BaseException) -> str:
-        return f"plugin {self.label} is broken: {one_line(error)}"
+        return f"plugin {self.label} is broken: {with_place(error)}"
 
 
 def kind_of(card: Card) -> Kind:
@@ -301,7 +295,7 @@ def _checked_commands(commands: dict[str, Any]) -> dict[str, click.Command]:
         try:
             sound = isinstance(command.get_short_help_str(), str) and isinstance(command.hidden, bool)
         except Exception as error:
-            raise PluginError(f"the help of command {name!r} cannot be read: {one_line(error)}") from error
+            raise PluginError(f"the help of command {name!r} cannot be read: {with_place(error)}") from error
         if not sound:
             raise PluginError(f"command {name!r}: help must be a string, and hidden True or False")
     return commands

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iiszoo.cards import ModelCard
-from iiszoo.errors import BadOption, IISZooError, ModelError, one_line
+from iiszoo.errors import BadOption, IISZooError, ModelError, with_place
 
 Click = tuple[int, int]
 """(row, col), in pixels of the image."""
@@ -92,7 +92,7 @@ class Model:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise ModelError(f"model {self.name}: its attribute ragged cannot be read: {one_line(error)}") from error
+            raise ModelError(f"model {self.name}: its attribute ragged cannot be read: {with_place(error)}") from error
 
     @property
     def threshold(self) -> float:
@@ -117,7 +117,8 @@ class Model:
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
         """One interaction: `(y, z)`. A function that returns y alone gets it stored as `prev_output`.
 
-        Raises `BadOption` for arguments that do not have the standard format.
+        Raises `BadOption` for arguments that do not have the standard format, `ModelError` if it returns anything else,
+        and whatever the function raises.
         """
         check_arguments(x, z, pcs, ncs)
         answer = self.function(x, z, pcs, ncs)
@@ -125,8 +126,12 @@ class Model:
             if len(answer) != 2 or not isinstance(answer[1], dict):
                 found = f"a tuple of {len(answer)}" if len(answer) != 2 else f"z of type {type(answer[1]).__name__}"
                 raise ModelError(f"model {self.name} must return y or (y, z) with z a dict, not {found}")
-            return answer
-        return answer, {**z, "prev_output": answer}
+            y, after = answer
+        else:
+            y, after = answer, {**z, "prev_output": answer}
+        if not isinstance(y, list | Tensor):
+            raise ModelError(f"model {self.name} must return a torch tensor as y, not {_describe(y)}")
+        return y, after
 
     def at_threshold(self, threshold: float) -> Model:
         """The model for a run whose masks are `y > threshold`.
@@ -144,7 +149,7 @@ class Model:
             raise
         except BaseException as error:
             raise ModelError(
-                f"model {self.name} cannot be used at threshold {threshold:g}: {one_line(error)}"
+                f"model {self.name} cannot be used at threshold {threshold:g}: {with_place(error)}"
             ) from error
         return model
 
@@ -345,4 +350,8 @@ def is_dense(value: Any) -> bool:
 def _describe(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"{tuple(value.shape)}"
-    return f"a list of {len(value)}" if isinstance(value, list) else type(value).__name__
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, np.ndarray):
+        return f"a numpy array {value.shape} (torch.from_numpy makes a tensor of it)"
+    return type(value).__name__ if value is not None else "None"

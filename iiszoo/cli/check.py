@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,27 +65,39 @@ def command(
         timeout=TIMEOUT if timeout is None else timeout,
     )
     done: list[Outcome] = []
+    waiting: list[Outcome] = []  # skipped one after another for one reason, which is printed once
     checking = outcomes(subject)
     while True:
         with foreign_output():
             outcome = next(checking, None)
+        if waiting and (outcome is None or (outcome.status, outcome.message) != ("skipped", waiting[0].message)):
+            _echo(waiting, err=as_json)
+            waiting = []
         if outcome is None:
             break
         done.append(outcome)
-        status = click.style(f"{outcome.status:7}", fg=_COLOURS[outcome.status])
-        echo(_line(outcome), head=status, err=as_json)
+        waiting.append(outcome)
+        if outcome.status != "skipped":
+            _echo(waiting, err=as_json)
+            waiting = []
     counts = {status: sum(outcome.status == status for outcome in done) for status in _COLOURS}
     if as_json:
         print_json({"model": model, **counts, "checks": done})
     else:
         echo(f"{model}: {', '.join(f'{number} {status}' for status, number in counts.items())}")
-    unloaded = next((outcome for outcome in done if outcome.check == "loads" and outcome.status == "skipped"), None)
-    if unloaded is not None:
-        echo(f"the model itself was not checked: {unloaded.message}", err=True)
+    if any(outcome.check == "loads" and outcome.status == "skipped" for outcome in done):
+        echo("the model itself was not checked", err=True)
     if counts["failed"]:
         click.get_current_context().exit(2)
 
 
-def _line(outcome: Outcome) -> str:
-    tail = f"  {outcome.message}" if outcome.message else ""
-    return f"  {outcome.check:24}  {outcome.seconds:6.1f} s{tail}"
+def _echo(outcomes: Sequence[Outcome], *, err: bool) -> None:
+    """Print the outcome of a check, or of several that were skipped for the same reason."""
+    first, *more = outcomes
+    tail = f"  {first.message}" if first.message else ""
+    status = click.style(f"{first.status:7}", fg=_COLOURS[first.status])
+    echo(f"  {first.check:24}  {first.seconds:6.1f} s{tail}", head=status, err=err)
+    if more:
+        names = ", ".join(outcome.check for outcome in more)
+        lines = textwrap.fill(f"and {len(more)} for the same reason: {names}", 100, break_on_hyphens=False)
+        echo(textwrap.indent(lines, " " * 9), err=err)

@@ -7,7 +7,9 @@ import io
 import os
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -17,7 +19,38 @@ from iiszoo.cli import terminal
 from iiszoo.cli.foreign_output import give_stdout_back, keep_stdout
 from iiszoo.cli.groups import Group
 from iiszoo.cli.output import echo
-from iiszoo.errors import IISZooError
+from iiszoo.errors import IISZooError, PluginError, with_place
+from iiszoo.tracebacks import foreign_traceback, traceback_of
+
+
+@dataclass
+class Wishes:
+    """What the user asks of the program as a whole: `ctx.obj` of every command."""
+
+    traceback: bool = False
+
+
+def _wish(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.ensure_object(Wishes).traceback = True
+
+
+_traceback = click.Option(
+    ["--traceback"],
+    is_flag=True,
+    expose_value=False,
+    callback=_wish,
+    help="After an error, also print its traceback. So does IISZOO_TRACEBACK=1.",
+)
+
+
+def _with_traceback(command: click.Command) -> click.Command:
+    """The command, or each command of the group, with the option: people add it to the end of what failed."""
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        _with_traceback(each)
+    if not isinstance(command, click.Group) and not any("--traceback" in param.opts for param in command.params):
+        command.params.append(_traceback)
+    return command
 
 
 class Verbs(Group):
@@ -28,9 +61,9 @@ class Verbs(Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in hookspecs.COMMANDS:
-            command: click.Command = import_module(f"iiszoo.cli.{name}").command
-            return command
-        return next((plugin.commands[name] for plugin in _sound_plugins() if name in plugin.commands), None)
+            return _with_traceback(import_module(f"iiszoo.cli.{name}").command)
+        found = next((plugin.commands[name] for plugin in _sound_plugins() if name in plugin.commands), None)
+        return None if found is None else _with_traceback(found)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -40,12 +73,30 @@ class Verbs(Group):
             give_stdout_back()
         return name, command, rest
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Raises `PluginError` for whatever a plugin's command raises."""
+        try:
+            return super().invoke(ctx)
+        except (IISZooError, OSError, click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            owner = next((each for each in _sound_plugins() if ctx.invoked_subcommand in each.commands), None)
+            if owner is None:
+                raise
+            raise PluginError(
+                f"command {ctx.invoked_subcommand} of plugin {owner.label} raised {with_place(error)}"
+            ) from error
+
 
 def _sound_plugins() -> list[plugins.Plugin]:
     return [plugin for plugin in plugins.installed() if plugin.error is None]
 
 
-@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.command(
+    cls=Verbs,
+    params=[_traceback],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(iiszoo.__version__, prog_name="iiszoo")
 def cli() -> None:
     """A model zoo and benchmark for interactive image segmentation.
@@ -79,8 +130,9 @@ def main() -> None:
 
 def _run() -> int:
     """Run the verb; returns the exit code. Raises `OSError` for faults of the machine or of the output."""
+    wishes = Wishes(os.environ.get("IISZOO_TRACEBACK") == "1")
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False, obj=wishes)
         return code if isinstance(code, int) else 0
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
@@ -91,7 +143,12 @@ def _run() -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("stopped", 130)
     except IISZooError as error:
-        return _fail(f"error: {error}", 2)
+        if wishes.traceback:
+            _fail(traceback_of(error), 2)
+        hint = (
+            "" if wishes.traceback or foreign_traceback(error) is None else " (--traceback shows the whole traceback)"
+        )
+        return _fail(f"error: {error}{hint}", 2)
 
 
 def _fail(sentence: str, code: int) -> int:

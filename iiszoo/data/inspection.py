@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from iiszoo.data import file_checks
-from iiszoo.errors import DatasetError
+from iiszoo.errors import DatasetError, raised_as
 from iiszoo.file_names import printable
 from iiszoo.files import sha256
 
@@ -32,10 +33,11 @@ UNREADABLE = "unreadable"
 
 
 class SeenImage(NamedTuple):
-    """A decoded image: its `size` (rows, columns), or the `fault` that prevents it."""
+    """A decoded image: its `size` (rows, columns), or the `fault` that prevents it, and the error that says so."""
 
     size: tuple[int, int] | None
     fault: str = ""
+    error: DatasetError | None = None
 
 
 UNSEEN = SeenImage(None)
@@ -54,12 +56,13 @@ class SeenTarget(NamedTuple):
 
 class Inspection(NamedTuple):
     """`target`: the hash of the target; `initial`: that of the initial mask, None if there is none. `fault`: why the
-    sample cannot be evaluated, naming its files; None if it can.
+    sample cannot be evaluated, naming its files; None if it can. `error`: the first that reading it raised.
     """
 
     target: str
     initial: str | None
     fault: str | None
+    error: DatasetError | None = None
 
 
 def inspect(sample: Sample, image: SeenImage | None = None) -> Inspection:
@@ -70,35 +73,45 @@ def inspect(sample: Sample, image: SeenImage | None = None) -> Inspection:
     """
     files = " and ".join(sample.files)
     target, initial, size = UNREADABLE, None, None
-    faults = []
+    faults: list[str] = []
+    errors: list[DatasetError] = []
     try:
-        size, target, fault = sample.look_at_target() if sample.look_at_target else seen_target(sample.read_target())
+        with _reading(sample):
+            look = sample.look_at_target
+            size, target, fault = look() if look else seen_target(sample.read_target())
         if fault:
             faults.append(f"{files}: {fault}")
     except DatasetError as error:
+        errors.append(error)
         faults.append(str(error))
     try:
-        mask = sample.read_initial_mask()
+        with _reading(sample):
+            mask = sample.read_initial_mask()
         initial = None if mask is None else _digest_of(mask)
         if mask is not None and size is not None and mask.shape != size:
             faults.append(file_checks.sizes_differ(files, "initial mask", mask.shape, size))
     except DatasetError as error:
         initial = UNREADABLE
+        errors.append(error)
         faults.append(str(error))
     seen = seen_image(sample) if image is None else image
+    if seen.error is not None:
+        errors.append(seen.error)
     if seen.fault:
         faults.append(seen.fault)
     elif None not in (seen.size, size) and seen.size != size:
         faults.append(file_checks.sizes_differ(files, "image", seen.size, size))  # type: ignore[arg-type]
-    return Inspection(target, initial, printable("; ".join(dict.fromkeys(faults))) or None)
+    told = printable("; ".join(dict.fromkeys(faults))) or None
+    return Inspection(target, initial, told, errors[0] if errors else None)
 
 
 def seen_image(sample: Sample) -> SeenImage:
     """Decode the sample's image; once suffices for all samples that share it."""
     try:
-        rows, columns = sample.read_image().shape[:2]
+        with _reading(sample):
+            rows, columns = sample.read_image().shape[:2]
     except DatasetError as error:
-        return SeenImage(None, str(error))
+        return SeenImage(None, str(error), error)
     return SeenImage((rows, columns))
 
 
@@ -127,9 +140,15 @@ def file_digest(path: Path) -> str:
 def image_digest(sample: Sample, of_file: Callable[[Path], str] = file_digest) -> str:
     """The hash of the sample's image; `UNREADABLE` if it cannot be read."""
     try:
-        return _digest_of(sample.read_image()) if sample.image_file is None else of_file(sample.image_file)
+        with _reading(sample):
+            return _digest_of(sample.read_image()) if sample.image_file is None else of_file(sample.image_file)
     except DatasetError:
         return UNREADABLE
+
+
+def _reading(sample: Sample) -> AbstractContextManager[None]:
+    """Whatever the code of a dataset raises while it reads a sample is a `DatasetError` that names it."""
+    return raised_as(DatasetError, f"sample {sample.id!r} cannot be read")
 
 
 def _digest_of(*arrays: NDArray[np.generic]) -> str:

@@ -22,8 +22,9 @@ from torch import Tensor
 from iiszoo import protocol
 from iiszoo.engine import metrics
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.robot_turn import robot_turn
 from iiszoo.engine.runs.trace import Trace, pack_mask
-from iiszoo.errors import ModelError, RobotError, WorkerDied, WorkerLost, one_line, text_of
+from iiszoo.errors import ModelError, WorkerDied, WorkerLost, text_of, with_place
 from iiszoo.seeding import generator_for
 
 if TYPE_CHECKING:
@@ -85,28 +86,19 @@ def start(
 def click(session: RunningSession, robot: protocol.Robot, rules: ResolvedProtocol) -> bool:
     """The robot's turn. False if there is nothing left to click: the session has ended."""
     began = time.perf_counter()
-    try:
-        pcs, ncs = robot(
-            session.output,
-            session.target,
-            session.pcs,
-            session.ncs,
-            ignore=session.ignore,
-            generators=[session.generator],
-            threshold=rules.threshold,
-            samples=[session.trace.sample],
-        )
-        if not len(pcs) == len(ncs) == len(session.pcs) + 1:
-            raise ValueError(f"{len(pcs)} and {len(ncs)} interactions returned after {len(session.pcs)}")
-        positive, negative = ([(int(row), int(col)) for row, col in clicks[-1][0]] for clicks in (pcs, ncs))
-        height, width = session.x.shape[-2:]
-        for row, col in (*positive, *negative):
-            if not (0 <= row < height and 0 <= col < width):
-                raise ValueError(f"click ({row}, {col}) lies outside the image of {height} rows and {width} columns")
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise RobotError(f"robot {rules.robot} raised {one_line(error)} (on {_where(session)})") from error
+    pcs, ncs = robot_turn(
+        robot,
+        rules.robot,
+        session.output,
+        session.target,
+        session.pcs,
+        session.ncs,
+        ignore=session.ignore,
+        generator=session.generator,
+        threshold=rules.threshold,
+        sample=session.trace.sample,
+    )
+    positive, negative = pcs[-1][0], ncs[-1][0]
     session.pcs, session.ncs = pcs, ncs
     if not positive and not negative:
         return False
@@ -235,16 +227,17 @@ def _own(clicks: protocol.Clicks) -> protocol.Clicks:
 def failure(error: BaseException, model: str, where: str) -> ModelError:
     """The error that reports a model's fault: what it raised, cut if long, with the model and `where` it happened."""
     kind = WorkerDied if isinstance(error, WorkerDied) else ModelError
-    named = kind(f"{_described(error, model)} ({where})")
+    named = kind(_described(error, model, where))
     named.__cause__ = error
     return named
 
 
-def _described(error: BaseException, model: str) -> str:
+def _described(error: BaseException, model: str, where: str = "") -> str:
     if not isinstance(error, ModelError):
-        return f"model {model} raised {one_line(error)}"
+        return f"model {model} raised {with_place(error, where)}"
     text = text_of(error, 2000)
-    return text if model in text else f"model {model}: {text}"
+    text = text if model in text else f"model {model}: {text}"
+    return f"{text} ({where})" if where else text
 
 
 def _named(error: BaseException, session: RunningSession, model: protocol.Model) -> ModelError:

@@ -24,7 +24,8 @@ from iiszoo.engine import inference
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.inference import Batch, RunningSession
 from iiszoo.engine.runs.trace import Trace
-from iiszoo.errors import ModelError, WorkerDied, WorkerLost
+from iiszoo.errors import DatasetError, ModelError, WorkerDied, WorkerLost, raised_as
+from iiszoo.tracebacks import foreign_traceback
 
 if TYPE_CHECKING:
     from iiszoo.data.base import Mask, Probabilities, Sample, Target
@@ -121,11 +122,12 @@ def _read_ahead(
 
 def _read(dataset: Sequence[Sample], device: str, indices: list[int]) -> _Reading:
     began = time.perf_counter()
-    samples = [dataset[i] for i in indices]
-    x = protocol.to_tensor(samples[0].read_image(), device)
-    targets = [sample.read_target() for sample in samples]
-    initial_masks = [sample.read_initial_mask() for sample in samples]
-    ids = [sample.id for sample in samples]
+    with raised_as(DatasetError, f"sample {indices[0]} of the dataset cannot be read"):
+        samples = [dataset[i] for i in indices]
+        image = samples[0].read_image()
+        targets = [sample.read_target() for sample in samples]
+        initial_masks = [sample.read_initial_mask() for sample in samples]
+    ids, x = [sample.id for sample in samples], protocol.to_tensor(image, device)
     return _Reading(indices, ids, x, targets, initial_masks, time.perf_counter() - began)
 
 
@@ -239,7 +241,7 @@ class _Runner:
         """End a sample in which the model failed, or the run; a worker's death costs only the sample."""
         if not self.keep_going and not isinstance(error, WorkerDied):
             raise ModelError(f"{error}; --keep-going counts such a sample as a failure and continues") from error
-        trace.error = str(error)
+        trace.error, trace.traceback = str(error), foreign_traceback(error)
         self.emit(trace)
 
     def _batches(self, sessions: list[RunningSession]) -> list[Batch]:

@@ -20,7 +20,8 @@ from iiszoo.clicking.click_input import checked_clicks
 from iiszoo.clicking.loading import load_robot
 from iiszoo.data.image_input import to_mask, to_rgb
 from iiszoo.engine import metrics
-from iiszoo.errors import BadOption, IISZooError, ModelError, one_line
+from iiszoo.engine.robot_turn import robot_turn
+from iiszoo.errors import BadOption, IISZooError, ModelError, with_place
 from iiszoo.loading import load_model
 from iiszoo.object_path import function_name
 from iiszoo.protocol import Click, Clicks, Model, Robot, State
@@ -181,7 +182,7 @@ class Session:
         except (KeyboardInterrupt, IISZooError):
             raise
         except BaseException as error:
-            raise ModelError(f"model {self.model.name} raised {one_line(error)}") from error
+            raise ModelError(f"model {self.model.name} raised {with_place(error)}") from error
 
 
 def _checked(image: Tensor) -> Tensor:
@@ -230,19 +231,21 @@ def run_session(
     else:
         session = Session(model, sample.read_image(), initial_mask=sample.read_initial_mask(), threshold=threshold)
     targets, ignored = protocol.to_targets(target), None if ignore is None else protocol.to_targets(ignore)
-    generators = [generator_for(sample.id, name, seed)]
+    generator = generator_for(sample.id, name, seed)
     prepared = metrics.prepare(target, ignore)
     iou = metrics.score(session.probabilities, prepared, session.threshold).iou
     while iou < target_iou and len(session.pcs) < max_clicks:
-        pcs, ncs = play(
+        pcs, ncs = robot_turn(
+            play,
+            name,
             session.output,
             targets,
             session.pcs,
             session.ncs,
             ignore=ignored,
-            generators=generators,
+            generator=generator,
             threshold=session.threshold,
-            samples=[sample.id],
+            sample=sample.id,
         )
         positives, negatives = pcs[-1][0], ncs[-1][0]
         if not positives and not negatives:

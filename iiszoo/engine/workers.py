@@ -27,9 +27,10 @@ from iiszoo import errors
 from iiszoo.clicking.loading import load_robot
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.runs.trace import Trace
-from iiszoo.errors import BadOption, IISZooError, RunError, one_line, text_of
+from iiszoo.errors import BadOption, IISZooError, RunError, text_of, with_place
 from iiszoo.loading import load_dataset
 from iiszoo.model_reference import ModelReference
+from iiszoo.tracebacks import RemoteTraceback, as_text
 
 if TYPE_CHECKING:
     from iiszoo.protocol import Model
@@ -116,7 +117,7 @@ def check_portable(job: Job) -> bytes:
         raise
     except BaseException as error:
         raise BadOption(
-            f"a model that is an object of this process cannot be sent to workers ({one_line(error)}); use one "
+            f"a model that is an object of this process cannot be sent to workers ({with_place(error)}); use one "
             "worker, or name the model as 'module:function'"
         ) from error
     file = _main_file()
@@ -199,7 +200,8 @@ def _serve(
             if kind == "trace":
                 emit(value)
             elif kind == "error":
-                raise value
+                error, there = value
+                raise error from there
             elif kind == "done":
                 open_pipes.pop(pipe).join()
 
@@ -227,11 +229,11 @@ def _death(name: str, code: int, *, at_work: bool) -> IISZooError:
     )
 
 
-def _portable(error: IISZooError) -> IISZooError:
-    """The error as one of iiszoo's own classes, without its cause: either may not be picklable."""
+def _portable(error: IISZooError) -> tuple[IISZooError, RemoteTraceback]:
+    """The error as one of iiszoo's own classes, and its traceback in place of its cause: both can be pickled."""
     kind = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
     made: IISZooError = kind(text_of(error, 10_000))
-    return made
+    return made, as_text(error)
 
 
 def _work(pipe: Connection, sent: bytes) -> None:
@@ -264,7 +266,9 @@ def _work(pipe: Connection, sent: bytes) -> None:
         send("error", _portable(error))
     except BaseException as error:  # noqa: BLE001  a bug in iiszoo or a model's KeyboardInterrupt: the parent ends
         traceback.print_exc()
-        send("error", RunError(f"{current_process().name} ended: {one_line(error)}; its traceback is above"))
+        ended = RunError(f"{current_process().name} ended: {with_place(error)}; its traceback is above")
+        ended.__cause__ = error
+        send("error", _portable(ended))
 
 
 @contextmanager
@@ -281,7 +285,7 @@ def _unpacked(sent: bytes) -> Job:
         job: Job = pickle.loads(sent)
     except BaseException as error:
         raise BadOption(
-            f"a worker cannot find or rebuild the model ({one_line(error)}); name it as 'module:function', or use one "
-            "worker"
+            f"a worker cannot find or rebuild the model ({with_place(error)}); name it as 'module:function', or use "
+            "one worker"
         ) from error
     return job

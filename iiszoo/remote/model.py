@@ -163,8 +163,12 @@ class RemoteFunction:
             process.known.difference_update(drop)
             reply = process.ask(do, arguments, drop, self.interpreter.timeout)
         except Failed as failed:
-            what = failed.text if failed.kind == "FormatError" else f"raised {failed} (in {self.interpreter.python})"
-            raise ModelError(f"model {self.name} {what}") from failed.__cause__
+            what = (
+                failed.text
+                if failed.kind == "FormatError"
+                else f"raised {failed.with_place(f'in {self.interpreter.python}')}"
+            )
+            raise ModelError(f"model {self.name} {what}") from failed.traceback
         except Died as died:
             raise self._died(died) from None
         return reply
@@ -345,8 +349,9 @@ def _loaded(
         process.end()
         kind = getattr(errors, failed.kind, None)
         if isinstance(kind, type) and issubclass(kind, IISZooError):
-            raise kind(f"{failed.text} (in {interpreter.python})") from failed.__cause__
-        raise BadOption(f"model {name} cannot be loaded in {interpreter.python}: {failed}") from failed.__cause__
+            raise kind(f"{failed.text} (in {interpreter.python})") from failed.traceback
+        cause = failed.with_place()
+        raise BadOption(f"model {name} cannot be loaded in {interpreter.python}: {cause}") from failed.traceback
     except Died as died:
         raise ModelError(f"model {name} cannot be loaded in {interpreter.python}: its worker {died}") from None
 

@@ -22,6 +22,7 @@ import numpy as np
 from iiszoo.errors import BadOption
 from iiszoo.remote import messages, worker
 from iiszoo.remote.messages import Garbled
+from iiszoo.tracebacks import RemoteTraceback, bounded, frames_from, place_of
 
 _TAIL = 5
 """Lines of a dead worker's last output that a message repeats."""
@@ -57,15 +58,16 @@ class Died(Exception):
 
 
 class Failed(Exception):
-    """The worker is alive and reports an error: `kind`, the exception's class there, and its text."""
+    """The worker is alive and reports an error: `kind`, the exception's class there, its text and its traceback."""
 
-    def __init__(self, kind: str, text: str) -> None:
+    def __init__(self, kind: str, text: str, traceback: RemoteTraceback) -> None:
         super().__init__(f"{kind}: {text}" if text else kind)
-        self.kind, self.text = kind, text
+        self.kind, self.text, self.traceback = kind, text, traceback
 
-
-class RemoteTraceback(Exception):
-    """The worker's traceback: the cause of a `Failed`."""
+    def with_place(self, where: str = "") -> str:
+        """As `iiszoo.errors.with_place`."""
+        known = "; ".join(filter(None, (place_of(self.traceback), where)))
+        return f"{self} ({known})" if known else str(self)
 
 
 class Process:
@@ -148,14 +150,16 @@ class Process:
             self._send({"do": do, "with": what, "drop": drop}, timeout or _START_SECONDS)
             reply = self._receive(timeout, late)
             error = reply.get("error")
-            if "error" in reply and not (isinstance(error, dict) and {"type", "text", "traceback"} <= error.keys()):
+            if "error" in reply and not (
+                isinstance(error, dict) and {"type", "text", "traceback", "frames"} <= error.keys()
+            ):
                 raise self._garbled("an error without a text")
         except BaseException:
             self.end()
             raise
         if error is not None:
             kind, text = str(error["type"])[:100], " ".join(str(error["text"])[:2000].split())
-            raise Failed(kind, text) from RemoteTraceback(f"\n{str(error['traceback'])[-20_000:]}")
+            raise Failed(kind, text, RemoteTraceback(bounded(str(error["traceback"])), frames_from(error["frames"])))
         return reply
 
     def end(self) -> None:

@@ -17,7 +17,8 @@ which are not part of the protocol.
 | `init_z`: x                                  | `prev_output`, `z`                                            |
 | `call`: x, z, again, pcs, ncs                | `y`, `prev_output`, `z`                                       |
 
-A request may also `drop` entries of states. If it fails, the reply is `{"error": {"type", "text", "traceback"}}`.
+A request may also `drop` entries of states. If it fails, the reply is `{"error": {"type", "text", "traceback",
+"frames"}}`; `frames` are the traceback's lines, outermost first: `[file, line, function, module]`.
 
 States: the model's z stays here, split by entry and batch element, each part under an id that the client knows; a new
 part's bytes are sent once, so that a new worker can be given them (`again`) after this one has died.
@@ -46,7 +47,7 @@ from typing import Any
 
 import numpy as np
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Version of the protocol; client and worker use this same file, so they differ only if one of two copies is stale."""
 
 LIBRARIES = (
@@ -342,7 +343,21 @@ def _listen(connection: Connection, requests: queue.Queue[Any]) -> None:
         os.killpg(os.getpid(), signal.SIGKILL)
 
 
-def _described(error: BaseException) -> dict[str, str]:
+def _frames(error: BaseException) -> list[list[Any]]:
+    """The lines of an exception's traceback outside this file; for code that does not compile, that code's is last."""
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        code, module = trace.tb_frame.f_code, trace.tb_frame.f_globals.get("__name__")
+        if code.co_filename != __file__:
+            frames.append([code.co_filename, trace.tb_lineno, code.co_name, str(module)])
+        trace = trace.tb_next
+    if isinstance(error, SyntaxError):
+        frames.append([error.filename, error.lineno, "", ""])
+    return frames[:100] + frames[100:][-100:]
+
+
+def _described(error: BaseException) -> dict[str, Any]:
     """An exception, shortened; its own methods may raise anything."""
     kind = type(error).__name__
     try:
@@ -350,10 +365,10 @@ def _described(error: BaseException) -> dict[str, str]:
     except BaseException as second:  # noqa: BLE001  see above
         text = f"(no text: its str() raises {type(second).__name__})"
     try:
-        lines = traceback.format_exc()[-20000:]
+        lines, frames = traceback.format_exc()[-20000:], _frames(error)
     except BaseException:  # noqa: BLE001
-        lines = kind
-    return {"type": kind, "text": text, "traceback": lines}
+        lines, frames = kind, []
+    return {"type": kind, "text": text, "traceback": lines, "frames": frames}
 
 
 def main(connection: Connection, inbox: Area, outbox: Area) -> None:

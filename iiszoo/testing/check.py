@@ -20,6 +20,10 @@ class Broken(Exception):
     """Raised by a check: what was found instead of what it promises."""
 
 
+class Raised(Broken):
+    """What a model raised, or returned in place of an output; it says where to look, so the check does not."""
+
+
 class NotApplicable(Exception):
     """Raised by a check that does not concern this model, or cannot run here; the message says why."""
 

@@ -8,10 +8,10 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from iiszoo.model_reference import resolve
+from iiszoo.model_reference import CardReference, resolve
 from iiszoo.object_path import is_function
-from iiszoo.testing.check import CHECKS, Broken, Check, CheckFailed, NotApplicable, Outcome, Status
-from iiszoo.testing.subject import ModelOrFactory, Origin, Subject, raised
+from iiszoo.testing.check import CHECKS, Broken, Check, CheckFailed, NotApplicable, Outcome, Raised, Status
+from iiszoo.testing.subject import ModelOrFactory, Origin, Subject, broken_by
 
 import_module("iiszoo.testing._checks")  # registers the checks
 
@@ -31,7 +31,9 @@ def subject_of(
     used.
     """
     if isinstance(model, str) and not is_function(model):
-        resolve(model, checkpoint)
+        reference = resolve(model, checkpoint)
+        if isinstance(reference, CardReference) and reference.options:
+            reference.checked_options()
     return Subject(Origin(model, Path(checkpoint) if checkpoint else None), trained, tolerance, timeout)
 
 
@@ -91,16 +93,17 @@ def _made(subject: Subject, check: Check) -> tuple[Status, str]:
     except NotApplicable as reason:
         return "skipped", str(reason)
     except Broken as found:
-        return "failed", _sentence(subject, check, str(found))
+        return "failed", _sentence(subject, check, found)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  a model may raise anything, SystemExit too
-        return "failed", _sentence(subject, check, raised(error))
+        return "failed", _sentence(subject, check, broken_by(error))
     return "passed", ""
 
 
-def _sentence(subject: Subject, check: Check, found: str) -> str:
-    return f"model {subject.name} fails {check.name}: {check.promise}, but {found}; look at {check.look}"
+def _sentence(subject: Subject, check: Check, found: Broken) -> str:
+    sentence = f"model {subject.name} fails {check.name}: {check.promise}, but {found}"
+    return sentence if isinstance(found, Raised) else f"{sentence}; look at {check.look}"
 
 
 def _check(subject: Subject, name: str) -> str | None:

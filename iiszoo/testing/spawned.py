@@ -1,7 +1,7 @@
 """The program that the check `spawned_process` starts: it loads a model as requested, and runs the first session.
 
 `python -m iiszoo.testing.spawned DIR` reads DIR/request and writes DIR/answer, a pickled pair: ("outputs", arrays),
-("raised", a sentence), or ("unreachable", why the request could not be read).
+("raised", a `Broken`), or ("unreachable", why the request could not be read).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 
 from iiszoo.errors import one_line
 from iiszoo.testing import scenes
-from iiszoo.testing.subject import Origin, play, raised
+from iiszoo.testing.subject import Origin, broken_by, play
 
 REQUEST, ANSWER = "request", "answer"
 
@@ -38,7 +38,7 @@ def _answer(directory: Path) -> tuple[str, Any]:
     try:
         outputs = play(request.origin.load(), scenes.session(0)).outputs
     except BaseException as error:  # noqa: BLE001  a model may raise anything
-        return "raised", raised(error)
+        return "raised", broken_by(error, after=" there")
     return "outputs", [torch.as_tensor(y).numpy() for y in outputs]
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sysconfig
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -15,13 +13,13 @@ import torch
 
 from iiszoo import assets
 from iiszoo.cards import ModelCard
-from iiszoo.errors import BadOption, one_line
+from iiszoo.errors import BadOption, ModelError, text_of, with_place
 from iiszoo.loading import load_model
 from iiszoo.object_path import is_function, load_object
 from iiszoo.protocol import Clicks, Images, Model, Outputs, State, as_model
 from iiszoo.registry import resolve_model
 from iiszoo.testing import scenes
-from iiszoo.testing.check import NotApplicable, Outcome
+from iiszoo.testing.check import NotApplicable, Outcome, Raised
 from iiszoo.testing.scenes import Scene
 from iiszoo.testing.values import fresh
 from iiszoo.trained_file import named_file
@@ -205,15 +203,14 @@ def play(model: Model, scene: Scene) -> Play:
     return Play(start, outputs, states)
 
 
-def raised(error: BaseException) -> str:
-    """`it raised ValueError: ... at file.py:12`: the innermost line that is neither the kit's, torch's nor Python's."""
-    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    file, line = ([place for place in places if _is_the_models(place[0])] or places or [("an unknown file", 0)])[-1]
-    return f"it raised {one_line(error)} at {file}:{line}"
+def broken_by(error: BaseException, before: str = "", after: str = "") -> Raised:
+    """What a check reports if the model, called or loaded, raised `error`: `it raised ValueError: ... (model.py:12, in
+    forward)`, within a sentence between `before` and `after`.
 
-
-def _is_the_models(file: str) -> bool:
-    packages = sysconfig.get_path("purelib")
-    if file.startswith((str(Path(__file__).parent), str(Path(packages, "torch")))):
-        return False
-    return file.startswith(packages) or not file.startswith((sysconfig.get_path("stdlib"), "<"))
+    A `ModelError` says itself how the standard format is broken.
+    """
+    if isinstance(error, ModelError):
+        text = text_of(error, 2000)
+        _, must, how = text.partition(" must ")
+        return Raised(f"{before}{f'it must {how}' if must else text}{after}")
+    return Raised(f"{before}it raised {with_place(error)}{after}")

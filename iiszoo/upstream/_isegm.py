@@ -22,12 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from iiszoo.cards import Source
-from iiszoo.errors import BadOption, UpstreamError
+from iiszoo.errors import BadOption, UpstreamError, raised_as, with_place
 from iiszoo.models.zoom import Box, from_inclusive, no_boxes, write_box
 from iiszoo.protocol import Clicks, Images, Outputs, State, empty_output, join
 from iiszoo.upstream._memory import Memory, recall, remember
 from iiszoo.upstream._namespace import Namespace, load
 from iiszoo.upstream._network import Build, clone_network
+from iiszoo.upstream._quiet import quiet
 
 
 def isegm_model(
@@ -80,7 +81,8 @@ class IsegmModel:
         self.namespace, self.network, self.settings, self.device = namespace, network, settings, device
         self._predictors = namespace.import_module("isegm.inference.predictors")
         self._clicker = namespace.import_module("isegm.inference.clicker")
-        known = inspect.signature(self._predictors.get_predictor).parameters
+        with raised_as(UpstreamError, f"{namespace} is not a fork of isegm"):
+            known = inspect.signature(self._predictors.get_predictor).parameters
         for name in settings:
             if name not in known:
                 raise BadOption(f"get_predictor of {namespace} has no option {name!r}; it has {', '.join(known)}")
@@ -91,12 +93,13 @@ class IsegmModel:
         return {"prev_output": empty_output(x), "memory": [None] * len(x), "roi": no_boxes(len(x))}
 
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
-        """One interaction."""
+        """One interaction. Raises what the clone's code raises."""
         outputs, memories, rois = list(z["prev_output"]), list(z["memory"]), z["roi"].clone()
         for b, image in enumerate(x):
             clicks = _in_order(pcs, ncs, b)
             if clicks:
-                outputs[b], memories[b], roi = self._answer(image, outputs[b], memories[b], clicks)
+                with quiet():
+                    outputs[b], memories[b], roi = self._answer(image, outputs[b], memories[b], clicks)
                 write_box(rois, b, roi)
         y = join(outputs) if isinstance(x, Tensor) else outputs
         return y, {**z, "prev_output": y, "memory": memories, "roi": rois}
@@ -122,12 +125,15 @@ class IsegmModel:
         return answer, {"predictor": remember(predictor, prefix), "answer": answer}, box
 
     def _predictor(self) -> Any:
-        try:
-            return self._predictors.get_predictor(self.network, device=torch.device(self.device), **self.settings)
-        except NotImplementedError as error:
-            raise BadOption(f"{self.namespace} has no brs_mode {self.settings['brs_mode']!r}") from error
-        except TypeError as error:
-            raise BadOption(f"get_predictor of {self.namespace} refuses {self.settings}: {error}") from error
+        with quiet(), raised_as(UpstreamError, f"the predictor of {self.namespace} cannot be made"):
+            try:
+                return self._predictors.get_predictor(self.network, device=torch.device(self.device), **self.settings)
+            except NotImplementedError as error:
+                raise BadOption(f"{self.namespace} has no brs_mode {self.settings['brs_mode']!r}") from error
+            except TypeError as error:
+                raise BadOption(
+                    f"get_predictor of {self.namespace} refuses {self.settings}: {with_place(error)}"
+                ) from error
 
 
 def _in_order(pcs: Clicks, ncs: Clicks, b: int) -> list[tuple[int, int, bool]]:

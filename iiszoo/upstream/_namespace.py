@@ -26,9 +26,10 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from iiszoo.cards import Source
-from iiszoo.errors import UpstreamError, one_line
+from iiszoo.errors import UpstreamError, with_place
 from iiszoo.upstream import _shims
 from iiszoo.upstream._clone import clone, repository_name
+from iiszoo.upstream._quiet import quiet
 
 PRIVATE = "_iiszoo_upstream"
 """The package, without a file, that contains all clones."""
@@ -88,7 +89,8 @@ class Namespace:
         Raises `UpstreamError` if it cannot be imported: it is absent, or needs a package that is not installed.
         """
         try:
-            return importlib.import_module(f"{self.name}.{name}")
+            with quiet():
+                return importlib.import_module(f"{self.name}.{name}")
         except ModuleNotFoundError as error:
             missing = error.name or "?"
             if missing.startswith(f"{self.name}."):
@@ -98,7 +100,7 @@ class Namespace:
                 f"`pip install` the package that provides it"
             ) from error
         except (Exception, SystemExit) as error:  # the clone's code may raise anything
-            raise UpstreamError(f"{name} of {self} cannot be imported: {one_line(error)}") from error
+            raise UpstreamError(f"{name} of {self} cannot be imported: {with_place(error)}") from error
 
     def search_path(self) -> list[str]:
         """The directories searched for the clone's modules: its root, and those of its own that its code added to
@@ -181,7 +183,7 @@ class Loader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__dict__["__builtins__"] = self.namespace.builtins
-        with _shims.importing():
+        with _shims.importing(), quiet():
             super().exec_module(module)
 
 

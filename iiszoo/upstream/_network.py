@@ -17,9 +17,10 @@ from typing import Any
 from torch import nn
 
 from iiszoo import assets
-from iiszoo.errors import UpstreamError, WeightsError, one_line
+from iiszoo.errors import UpstreamError, WeightsError, raised_as
 from iiszoo.models.checkpoints import find_state_dict
 from iiszoo.upstream._namespace import Namespace
+from iiszoo.upstream._quiet import quiet
 
 Build = Callable[[Namespace], nn.Module]
 
@@ -42,12 +43,10 @@ def clone_network(namespace: Namespace, checkpoint: str | Path | None, build: Bu
             f"the network of {namespace} cannot be built: {cause}; give `build`, a function that takes the namespace "
             "and returns the network"
         )
-    try:
+    with quiet(), raised_as(UpstreamError, f"the network of {namespace} cannot be built"):
         network = build(namespace)
-    except (UpstreamError, WeightsError):
-        raise
-    except Exception as error:  # the clone's code may raise anything
-        raise UpstreamError(f"the network of {namespace} cannot be built: {one_line(error)}") from error
+    if not isinstance(network, nn.Module):
+        raise UpstreamError(f"the network of {namespace} must be a torch module, not of type {type(network).__name__}")
     if checkpoint is not None:
         _fill(network, content, checkpoint, namespace)
     return network.requires_grad_(False).eval()

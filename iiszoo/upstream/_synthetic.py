@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from iiszoo.errors import UpstreamError
+from iiszoo.errors import UpstreamError, raised_as
 from iiszoo.models.synthetic_weights import about, normal, synthetic_weights
 from iiszoo.upstream._isegm import IsegmModel
 
@@ -38,7 +38,8 @@ _RIDGE = 1e-3
 def write_synthetic_checkpoint(upstream: IsegmModel, image: Tensor, file: Path) -> None:
     """Give upstream's network synthetic weights, fitted to `image` float32 (3, H, W), and write them to `file`.
 
-    Raises `UpstreamError` if the network has an entry of an unknown kind.
+    The file also has the network's config, as far as the fork notes one, so that it can be built from the file alone.
+    Raises `UpstreamError` if the network has an entry of an unknown kind, or cannot answer a click.
     """
     network = upstream.network
     try:
@@ -48,9 +49,11 @@ def write_synthetic_checkpoint(upstream: IsegmModel, image: Tensor, file: Path) 
             f"no synthetic weights can be made for the network of {upstream.namespace}: {error} is an entry of an "
             "unknown kind; give a checkpoint"
         ) from error
-    network.load_state_dict(weights, strict=False)  # except constant stencils
-    _fit_last_layer(upstream, image)
-    torch.save({"state_dict": network.state_dict()}, file)
+    with raised_as(UpstreamError, f"synthetic weights cannot be fitted to the network of {upstream.namespace}"):
+        network.load_state_dict(weights, strict=False)  # except constant stencils
+        _fit_last_layer(upstream, image)
+    config = getattr(network, "_config", None)  # of isegm.utils.serialization
+    torch.save({"state_dict": network.state_dict(), **({} if config is None else {"config": config})}, file)
 
 
 @torch.no_grad()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import tempfile
 from collections.abc import Callable
@@ -18,7 +17,8 @@ from iiszoo import assets
 from iiszoo.cards import ModelCard, Source
 from iiszoo.device import check_device
 from iiszoo.engine.session import Session, run_session
-from iiszoo.errors import BadOption, IISZooError, ModelError, UpstreamError, one_line
+from iiszoo.errors import BadOption, ModelError, UpstreamError, raised_as
+from iiszoo.loader_options import options_of
 from iiszoo.loading import load_dataset, load_model
 from iiszoo.object_path import load_object
 from iiszoo.protocol import Model, as_model, to_tensor
@@ -136,25 +136,24 @@ def _theirs(card: ModelCard, source: Source, file: Path | None, device: str, opt
     """Upstream's own code: loaded by the card's `upstream_loader`, else as a fork of isegm with its defaults."""
     if card.upstream_loader:
         loader = load_object(card.upstream_loader)
-        foreign = [name for name in options if name not in inspect.signature(loader).parameters]
+        foreign = [name for name in options if name not in options_of(loader)]
         if foreign:
             raise UpstreamError(
                 f"upstream of {card.id} cannot be loaded with {', '.join(foreign)}: its loader has no such option; "
                 "verify the model without them"
             )
-        try:
+        with raised_as(UpstreamError, f"upstream of {card.id} cannot be loaded"):
             loaded = loader(card, device=device, checkpoint=file, **options)
-        except IISZooError:
-            raise
-        except Exception as error:  # a plugin's loader may raise anything
-            raise UpstreamError(f"upstream of {card.id} cannot be loaded: {one_line(error)}") from error
         if not isinstance(loaded, IsegmModel):
             raise UpstreamError(f"{card.upstream_loader} of {card.id} must return an IsegmModel, not {loaded!r}")
         return loaded
-    if options or file is None:
-        what = f"the options {', '.join(options)}" if options else "synthetic weights"
-        raise UpstreamError(f"model {card.id} cannot be verified with {what}: its card names no upstream_loader")
-    return isegm_model(source, file, threshold=card.threshold, device=device)
+    if file is None:
+        raise UpstreamError(
+            f"model {card.id} cannot be verified with synthetic weights: only its checkpoint says which network it is; "
+            "verify it with the checkpoint (--checkpoint FILE), or name an upstream_loader on its card, which builds "
+            "the network (docs/upstream.md)"
+        )
+    return isegm_model(source, file, device=device, **{"threshold": card.threshold, **options})
 
 
 def _compare(

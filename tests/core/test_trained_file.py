@@ -70,7 +70,7 @@ def test_it_answers_as_the_model_of_its_card_does() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("?flip=3", "option flip=3 must be true or false"),
+        ("?flip=3", "option 'flip' must be true or false, not 3"),
         ("?second_look=some", "must be true or false"),
         ("?size=huge", "not a valid crop size"),
         ("?sighs=1", "has no option 'sighs'; it has size, flip, second_look"),

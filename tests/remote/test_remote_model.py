@@ -299,8 +299,8 @@ def test_interpreters_that_cannot_be_used(empty_python, tmp_path):
 
 
 def test_a_worker_of_another_version_of_the_protocol_is_refused(bare_python, monkeypatch):
-    monkeypatch.setattr(worker_file, "PROTOCOL", 2)
-    with pytest.raises(BadOption, match="uses version 1 of the protocol, not 2"):
+    monkeypatch.setattr(worker_file, "PROTOCOL", 3)
+    with pytest.raises(BadOption, match="uses version 2 of the protocol, not 3"):
         resolve("array_models:discs", interpreter=Interpreter(bare_python)).load()
 
 

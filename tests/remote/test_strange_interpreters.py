@@ -40,7 +40,7 @@ def asked():
     while len(data) < left:
         data += os.read(fd, left - len(data))
     return json.loads(data)
-hello = {{"protocol": 1}}
+hello = {{"protocol": 2}}
 loaded = {{"name": "fake", "ragged": False, "report": {{}}}}
 def forever():
     time.sleep(60)
@@ -78,7 +78,7 @@ HELLOS = {
     "deep": ("say(b'[' * 200000); forever()", NO_PROTOCOL),
     "many digits": ("say(b'9' * 100000); forever()", NO_PROTOCOL),
     "no text": ("say(bytes(range(256))); forever()", NO_PROTOCOL),
-    "another version": ("say({'protocol': 2}); forever()", "uses version 2"),
+    "another version": ("say({'protocol': 1}); forever()", "uses version 1"),
     "a long version": ("say({'protocol': 'x' * 1000000}); forever()", "uses version 'xxx"),
     "a header alone": ("raw(struct.pack('!i', 100)); forever()", "did not start within 3 s"),
     "half a header": ("raw(b'\\0\\0'); forever()", "did not start"),
@@ -171,7 +171,9 @@ def test_what_does_not_identify_properly(reply: str, fake) -> None:
 
 
 def test_errors_of_the_other_side_are_bounded(fake) -> None:
-    error = "{'error': {'type': 'E' * 1000000, 'text': 'x' * 1000000, 'traceback': 'y' * 1000000}}"
+    frame = "['/f' * 1000000, 1, 'g' * 1000000, 'm']"
+    error = f"{{'type': 'E' * 1000000, 'text': 'x' * 1000000, 'traceback': 'y' * 1000000, 'frames': [{frame}]}}"
+    error = f"{{'error': {error}}}"
     with pytest.raises(BadOption) as raised:
         RemoteFunction("m:f", Interpreter(fake(f"say(hello); asked(); say({error}); forever()")), None, "cpu", {})
     assert len(str(raised.value)) < 3000

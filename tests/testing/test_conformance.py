@@ -76,8 +76,30 @@ def test_a_failure_says_what_was_promised_what_was_found_and_where_to_look() -> 
 def test_what_a_model_raises_is_told_with_its_place() -> None:
     message = outcome(subject_of(FAMILY["many_clicks"]), "many_clicks").message
     line = Path(broken_models.__file__).read_text().splitlines().index("            room[n] = torch.tensor(click)") + 1
-    place = f"{broken_models.__file__}:{line}"
-    assert f"it raised IndexError: index 24 is out of bounds for dimension 0 with size 24 at {place}" in message
+    assert "it raised IndexError: index 24 is out of bounds for dimension 0 with size 24 (" in message
+    assert f"broken_models.py:{line}, in " in message
+    assert "look at" not in message
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda x, z, pcs, ncs: None, "but it must return a torch tensor as y, not None"),
+        (
+            lambda x, z, pcs, ncs: torch.zeros(len(x), 1, *x.shape[-2:]).numpy(),
+            "but it must return a torch tensor as y, not a numpy array (1, 1, 96, 128) "
+            "(torch.from_numpy makes a tensor of it)",
+        ),
+    ],
+)
+def test_what_is_no_tensor_is_named_and_nothing_else_is_to_be_looked_at(answer, said) -> None:
+    for check in ("output_format", "inputs_unchanged"):
+        assert outcome(subject_of(answer), check).message.endswith(said)
+
+
+def test_an_option_of_the_wrong_type_is_refused_before_any_check() -> None:
+    with pytest.raises(BadOption, match="model smp/unet-lite0: option 'flip' must be true or false, not 'abc'"):
+        subject_of("smp/unet-lite0?flip=abc")
 
 
 def test_a_loop_over_the_checks_of_a_model_needs_no_try() -> None:

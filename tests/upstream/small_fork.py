@@ -36,14 +36,29 @@ class NotANetwork:
 
 SERIALIZATION = """
 import functools
+import inspect
 
 
 def serialize(init):
+    names = list(inspect.signature(init).parameters)[1:]
     @functools.wraps(init)
     def new_init(self, *args, **kwargs):
-        self._config = {"class": type(self).__module__ + "." + type(self).__qualname__, "params": kwargs}
+        given = {**dict(zip(names, args)), **kwargs}
+        params = {}
+        for name, parameter in inspect.signature(init).parameters.items():
+            if name == "self":
+                continue
+            value, kind = given.get(name, parameter.default), "builtin"
+            if inspect.isclass(value):
+                value, kind = get_classname(value), "class"
+            params[name] = {"type": kind, "value": value, "specified": name in given}
+        self._config = {"class": get_classname(type(self)), "params": params}
         init(self, *args, **kwargs)
     return new_init
+
+
+def get_classname(cls):
+    return cls.__module__ + "." + cls.__qualname__
 """
 
 CLICKER = """

@@ -156,7 +156,9 @@ def test_with_a_checkpoint(command, source, tmp_path):
         code, out, _ = command("verify", f"toyfork/{model}", *arguments)
         assert code == 0
         assert f"weights: {tmp_path / 'c.pth'}" in out
-    assert command("verify", "toyfork/same?gain=2", *arguments)[0] == 0
+        assert command("verify", f"toyfork/{model}?gain=2", *arguments)[0] == 0
+    code, _, err = command("verify", "toyfork/plain?gain=loud", *arguments)
+    assert (code, "option 'gain' must be a number, not 'loud'" in err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,6 @@ def test_with_a_checkpoint(command, source, tmp_path):
     [
         (("toyfork/homeless", "--synthetic"), "names no upstream repository"),
         (("toyfork/plain", "--synthetic"), "cannot be verified with synthetic weights"),
-        (("toyfork/plain?gain=2", "--checkpoint", "toyfork.pth"), "cannot be verified with the options gain"),
         (("toyfork/same",), "has no weights"),
         (("toyfork/same", "--checkpoint", "missing.pth"), "missing.pth does not exist"),
         (("toyfork/same", "--synthetic", "--checkpoint", "c.pth"), "not both"),

@@ -14,7 +14,7 @@ from iiszoo.cards import DatasetCard
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.inspection import UNSEEN, Inspection, file_digest, image_digest, inspect, seen_image
 from iiszoo.engine.grouping import by_image
-from iiszoo.errors import DatasetError
+from iiszoo.errors import DatasetError, raised_as
 from iiszoo.file_names import for_hash
 from iiszoo.progress import Progress
 
@@ -27,7 +27,8 @@ class Checked:
 
     `ids` are the ids of all samples, `groups` their indices by image. `fingerprint` is a sha256 over the ids, images
     and targets of all samples, `initial` one over the ids and the masks that sessions start from, None if there are
-    none (the rule is in `iiszoo.data.inspection`). `broken` maps unusable samples to the reason.
+    none (the rule is in `iiszoo.data.inspection`). `broken` maps unusable samples to the reason, `error` is the first
+    that reading them raised.
     """
 
     dataset: EvaluationDataset
@@ -36,6 +37,7 @@ class Checked:
     fingerprint: str
     initial: str | None
     broken: dict[str, str]
+    error: DatasetError | None = None
 
     @property
     def total(self) -> int:
@@ -49,7 +51,8 @@ def survey(dataset: EvaluationDataset, limit: int | None, progress: Progress) ->
 
     Raises `DatasetError` if there are no samples, or two with the same id.
     """
-    ids = [sample.id for sample in dataset]
+    with raised_as(DatasetError, f"the samples of dataset {dataset.name} cannot be listed"):
+        ids = [sample.id for sample in dataset]
     total = len(ids)
     if total == 0:
         raise DatasetError(
@@ -87,6 +90,7 @@ def survey(dataset: EvaluationDataset, limit: int | None, progress: Progress) ->
         _joined(f"{id} {images[i]} {every[i].target}" for i, id in enumerate(ids)),
         _joined(map(" ".join, zip(ids, initial, strict=True))) if any(one.initial for one in every) else None,
         {ids[i]: fault for i in selected if (fault := every[i].fault) is not None},
+        next((error for i in selected if (error := every[i].error) is not None), None),
     )
 
 
@@ -107,7 +111,7 @@ def survey_for_run(dataset: EvaluationDataset, limit: int | None, skip_broken: b
         listed = "\n  ".join(found.broken.values())
         remedy = "fix them" if skip_broken else "fix them, or leave them out with --skip-broken"
         broken = f"{len(found.broken)} of {units.number_of(selected, 'sample')} cannot be used"
-        raise DatasetError(f"dataset {dataset.name}: {broken}; {remedy}:\n  {listed}")
+        raise DatasetError(f"dataset {dataset.name}: {broken}; {remedy}:\n  {listed}") from found.error
     return found
 
 

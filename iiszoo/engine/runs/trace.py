@@ -26,7 +26,7 @@ class Trace:
     it, `robot_seconds[k]` the time of choosing clicks and scoring; `init_seconds` the image's encoding and
     `load_seconds` its reading, divided by the samples of the image that share them. `final_mask` is the last
     prediction, packed (`pack_mask`). `error` is set if the model failed: the sample then counts as a failure in every
-    metric.
+    metric. `traceback` is that of what the model's code raised, if it raised (`iiszoo.tracebacks`).
     """
 
     sample: str
@@ -43,6 +43,7 @@ class Trace:
     error: str | None = None
     initial_boundary_iou: float | None = None
     boundary_iou: list[float] = field(default_factory=list)
+    traceback: str | None = None
 
     def to_line(self) -> str:
         """One line of JSON, without the newline."""
@@ -64,8 +65,10 @@ class Trace:
         return cls(**found)
 
     def results(self) -> dict[str, Any]:
-        """The trace without its times: what must not depend on machine, batch, workers or interruptions."""
-        return {key: value for key, value in asdict(self).items() if not key.endswith("_seconds")}
+        """The trace without times and traceback: what must not depend on machine, batch, workers or interruptions."""
+        return {
+            key: value for key, value in asdict(self).items() if not key.endswith("_seconds") and key != "traceback"
+        }
 
 
 _LARGEST = 2**31 - 1
@@ -84,6 +87,7 @@ _CHECKED = json_values.record(
         "error": optional(text),
         "initial_boundary_iou": optional(_IOU),
         "boundary_iou": list_of(_IOU),
+        "traceback": optional(text),
     },
 )
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from iiszoo.cards import ModelCard, as_json
-from iiszoo.errors import WeightsError
+from iiszoo.errors import WeightsError, with_place
 from iiszoo.loader_options import options_of
 from iiszoo.object_path import load_object
 from iiszoo.registry import registry
 from iiszoo.testing.check import Broken, NotApplicable, check
-from iiszoo.testing.subject import Subject, raised
+from iiszoo.testing.subject import Subject
 
 HEAVY = (
     "cv2", "jax", "mmcv", "numba", "numpy", "onnxruntime", "scipy", "skimage", "tensorflow", "timm", "torch",
@@ -133,7 +133,7 @@ def weights_missing_offline(subject: Subject) -> None:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise Broken(raised(error)) from error
+            raise Broken(f"it raised {with_place(error)}") from error
     raise Broken("the model was loaded without them")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from iiszoo.testing import scenes
 from iiszoo.testing._checks.assertions import same, sound
 from iiszoo.testing.check import Broken, check
-from iiszoo.testing.subject import Subject, raised
+from iiszoo.testing.subject import Subject, broken_by
 
 SIZES = ((1, 1), (37, 53), (17, 400), (1200, 30))
 
@@ -46,7 +46,7 @@ def image_sizes(subject: Subject) -> None:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise Broken(f"on {height} x {width} pixels {raised(error)}") from error
+            raise broken_by(error, f"on {height} x {width} pixels ") from error
 
 
 @check(

@@ -23,7 +23,7 @@ from iiszoo.testing import scenes
 from iiszoo.testing._checks.assertions import near
 from iiszoo.testing.check import Broken, NotApplicable, check
 from iiszoo.testing.spawned import ANSWER, REQUEST, Request
-from iiszoo.testing.subject import Subject, play, raised
+from iiszoo.testing.subject import Subject, broken_by, play
 
 
 @check(
@@ -49,12 +49,12 @@ def threads(subject: Subject) -> None:
         except Empty as error:
             raise Broken(f"no answer within {subject.timeout:g} s") from error
         if isinstance(outputs, BaseException):
-            raise Broken(raised(outputs)) from outputs
+            raise broken_by(outputs) from outputs
         _like(outputs, alone[k], subject, f"in thread {k + 1} of 2")
 
 
 class _Sessions(Dataset[Any]):
-    """One session, run by the process that asks for it: its outputs, or a sentence if the model raised."""
+    """One session, run by the process that asks for it: its outputs, or what is broken if the model raised."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -65,8 +65,8 @@ class _Sessions(Dataset[Any]):
     def __getitem__(self, index: int) -> Any:
         try:
             return [torch.as_tensor(y).numpy() for y in play(self.model, scenes.session(index)).outputs]
-        except BaseException as error:  # noqa: BLE001  reported to the parent as a sentence
-            return raised(error)
+        except BaseException as error:  # noqa: BLE001  reported to the parent
+            return broken_by(error, after=" there")
 
 
 def _as_it_is(batch: list[Any]) -> Any:
@@ -95,8 +95,8 @@ def dataloader_worker(subject: Subject) -> None:
     except RuntimeError as error:
         cause = str(error).splitlines()[0]
         raise Broken(f"no answer from there within {subject.timeout:g} s ({cause})") from error
-    if isinstance(outputs, str):
-        raise Broken(f"{outputs} there")
+    if isinstance(outputs, Broken):
+        raise outputs
     _like([torch.from_numpy(y) for y in outputs], alone, subject, "in the worker")
 
 
@@ -149,7 +149,7 @@ def _in_new_process(subject: Subject) -> list[Any]:
     if kind == "unreachable":
         raise NotApplicable(f"another process cannot import it ({value}); put it in a module on sys.path")
     if kind == "raised":
-        raise Broken(f"{value} there")
+        raise value
     return list(value)
 
 

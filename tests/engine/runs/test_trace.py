@@ -43,7 +43,18 @@ def test_what_is_not_a_trace_is_refused(line):
         Trace.from_line(line)
 
 
-def test_results_are_everything_but_times(trace):
+def test_a_trace_from_before_tracebacks_were_kept_still_reads(trace):
+    failed = trace([], error="model m raised", traceback="Traceback ...\nValueError: no")
+    assert Trace.from_line(failed.to_line()) == failed
+    values = json.loads(failed.to_line())
+    del values["traceback"]
+    assert Trace.from_line(json.dumps(values)) == trace([], error="model m raised")
+    with pytest.raises(ValueError, match="traceback must be a string, not 3"):
+        Trace.from_line(json.dumps({**values, "traceback": 3}))
+
+
+def test_results_are_everything_but_times_and_tracebacks(trace):
+    assert trace([], traceback="here").results() == trace([], traceback="there").results()
     slow = trace([0.5], model_seconds=[9.0], robot_seconds=[9.0], init_seconds=9.0, load_seconds=9.0)
     assert slow.results() == trace([0.5]).results()
     assert slow.results() != trace([0.6]).results()
