@@ -25,6 +25,7 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from iiszoo import own_files
 from iiszoo.cards import DatasetCard
 from iiszoo.data import coco_tables, file_checks, outlines
 from iiszoo.data.annotated_images import MOST_BYTES, AnnotatedImages
@@ -34,6 +35,7 @@ from iiszoo.data.inspection import UNSEEN, SeenTarget, inspect
 from iiszoo.data.outlines import RunLengths
 from iiszoo.data.seg_dataset import Region
 from iiszoo.errors import DatasetError
+from iiszoo.file_names import escaped
 
 if TYPE_CHECKING:
     from iiszoo.data.seg_dataset import FullMasks
@@ -49,7 +51,8 @@ def load(card: DatasetCard, root: Path | None = None, argument: str = "") -> Coc
     named = Path(argument).expanduser()
     file = next((file for file in (named, (root or Path()) / named) if file.is_file()), None)
     if file is None:
-        raise DatasetError(f"dataset coco:{argument}: there is no file {named.resolve()}")
+        other = f"; it is a directory; {own_files.meant_by(escaped(argument, '?'))}" if named.is_dir() else ""
+        raise DatasetError(f"dataset coco:{argument}: there is no file {named.resolve()}{other}")
     return CocoObjects(f"coco:{argument}", CocoFile(file, root))
 
 
