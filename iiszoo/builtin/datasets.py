@@ -190,4 +190,17 @@ DATASETS = (
         layout="DIR/ID.webp (or .jpg, .png, ...) and DIR/ID_0.png, DIR/ID_1.png, ...: maps of the photograph's size",
         takes_argument=True,
     ),
+    DatasetCard(
+        id="labelme",
+        loader="iiszoo.data.datasets.labelme:load",
+        summary="your own images annotated with labelme, one JSON file each: labelme:DIR",
+        licence="yours",
+        layout=(
+            "DIR/ID.json (shapes of type polygon, rectangle, oriented_rectangle, circle or mask; those with one label "
+            "and one group_id are one object; __ignore__ is ignored, _background_ cuts), also in subfolders, with the "
+            "image at its imagePath, beside it, in DIR/images or the like, or embedded; labelme:DIR?label=cat reads "
+            "objects of one label, labelme:DIR?objects=all makes one target of all in an image"
+        ),
+        takes_argument=True,
+    ),
 )

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from iiszoo import own_files
 from iiszoo.data.pairing import image_files, named_as_mask
 from iiszoo.data.picture_file import OTHER_SUFFIXES, SUFFIXES
+from iiszoo.data.warn_once import warn_once
 from iiszoo.errors import DatasetError
 from iiszoo.names import Name
 from iiszoo.own_files import IMAGE_FOLDERS, MASK_FOLDERS, folder_word
@@ -28,7 +29,6 @@ those in PNG.
 _MASKS = "a folder masks, labels, annotations, gt or the like, or beside the images as NAME_mask.png"
 
 _log = logging.getLogger(__name__)
-_warned: set[str] = set()
 
 
 class Layout(NamedTuple):
@@ -129,8 +129,9 @@ def _common_folders(images: Path, masks: Path, inside: bool) -> tuple[str, ...]:
     if inside or "" in own:
         left = [] if inside else sorted({*own, *others} - {""})
         if left:
-            _warn(
-                f"{images} and {masks}: the pictures in subfolders ({_few(left)}) are left out, as others lie outside"
+            warn_once(
+                _log,
+                f"{images} and {masks}: the pictures in subfolders ({_few(left)}) are left out, as others lie outside",
             )
         return ("",)
     common = set(own) & set(others)
@@ -182,12 +183,6 @@ def _exactly(found: Sequence[Path], name: str) -> list[Path]:
     """The folder of this name; in other capitals only if there is none, and one such."""
     exact = [path for path in found if path.name == name]
     return exact or [path for path in found if path.name.casefold() == name.casefold()][:2]
-
-
-def _warn(message: str) -> None:
-    if message not in _warned:  # a run reads the folder more than once
-        _warned.add(message)
-        _log.warning("%s", message)
 
 
 def _few(names: Sequence[str]) -> str:

@@ -61,6 +61,10 @@ class OutlinedImages(AnnotatedImages):
     def why_empty(self, i: int, k: int) -> str:
         """Why object k of image i has no pixel, with its name: the end of a sentence."""
 
+    def why_none(self) -> str:
+        """Why no image has an object, a sentence; "" if that is no fault."""
+        return ""
+
     def own_file(self, i: int) -> Path | None:
         """The file that contains image i and nothing else; None if there is none."""
         return self.image_file(i)
@@ -127,6 +131,8 @@ class OutlinedObjects(EvaluationDataset, Generic[Source]):
                 samples += [(i, k) for k in self.source.objects(i)]
             except DatasetError:
                 samples.append((i, None))
+        if not samples and (why := self.source.why_none()):
+            raise DatasetError(why)
         return samples
 
     def __len__(self) -> int:

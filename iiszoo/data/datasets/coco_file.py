@@ -127,6 +127,15 @@ class CocoFile(OutlinedImages):
         label = f"{self.file}: {annotation.label} of image {image.id}"
         return coco_tables.outline(label, annotation.segmentation, self.size(i))
 
+    def why_none(self) -> str:
+        n_annotations = sum(len(image.annotations) for image in self.images)
+        if not n_annotations:
+            return ""
+        return (
+            f"{self.file}: its {n_annotations} annotations are all crowds (iscrowd 1), which are ignored; "
+            "if they are single objects, as in CVAT's exports of masks, set their iscrowd to 0"
+        )
+
     def ignored(self, i: int) -> RunLengths | None:
         """The area that the crowds of image i cover."""
         annotations = self.images[i].annotations
@@ -153,19 +162,6 @@ class CocoObjects(OutlinedObjects[CocoFile]):
     def __init__(self, name: str, source: CocoFile) -> None:
         super().__init__(name, source)
         self.place = source.file
-
-    @cached_property
-    def _samples(self) -> list[tuple[int, int | None]]:
-        n_annotations = sum(len(image.annotations) for image in self.source.images)
-        samples: list[tuple[int, int | None]] = [
-            (i, k) for i in range(len(self.source)) for k in self.source.objects(i)
-        ]
-        if n_annotations and not samples:
-            raise DatasetError(
-                f"{self.source.file}: its {n_annotations} annotations are all crowds (iscrowd 1), which are ignored; "
-                "if they are single objects, as in CVAT's exports of masks, set their iscrowd to 0"
-            )
-        return samples
 
     def annotation(self, i: int) -> Annotation:
         """Sample i's annotation in the file."""
