@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from iiszoo.data import file_checks
 from iiszoo.data.pairing import Pair, image_files, pair_by_stem
+from iiszoo.data.roots import find as find_root
 from iiszoo.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "Sample",
     "Target",
     "WrappedDataset",
+    "find_root",
     "image_files",
     "pair_by_stem",
 ]
