@@ -5,7 +5,7 @@ The command line prints the sentence and exits with 2; Python callers catch `IIS
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from iiszoo.file_names import printable
@@ -91,6 +91,11 @@ def one_line(error: BaseException) -> str:
     """`ValueError: its text` (as `text_of`), for use within a sentence."""
     text = text_of(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def few(things: Sequence[object], most: int = 3) -> str:
+    """The first of some things, for use within a sentence: `a, b, c, ...`."""
+    return ", ".join(map(str, things[:most])) + (", ..." if len(things) > most else "")
 
 
 @contextmanager

@@ -52,19 +52,18 @@ def meant_by(dataset: str) -> str:
     path = Path(written)
     try:
         path = path.expanduser()
-        if path.is_dir():
-            name = _name_of(path, written)
-            return f"did you mean {name}{f'{mark}{options}' if name.startswith('folder:') else ''}?"
-        if path.is_file():
-            if path.suffix.lower() != ".json":
-                return f"it is a file; datasets of your own files are {_OWN}"
-            if json_format(path) == "labelme":
-                return f"did you mean labelme:{escaped(Path(written).parent.as_posix(), '?')}?"
-            return f"did you mean coco:{head}?"
+        is_folder, is_file = path.is_dir(), path.is_file()
     except (OSError, ValueError, RuntimeError):  # no permission, a name too long, a NUL, an unknown user's home
-        pass
-    if _PATH.match(written):
-        return f"there is no such file or directory; datasets of your own files are {_OWN}"
+        is_folder = is_file = False
+    if is_folder:
+        name = _name_of(path, written)
+        return f"did you mean {name}{f'{mark}{options}' if name.startswith('folder:') else ''}?"
+    if is_file and path.suffix.lower() == ".json":
+        in_folder = f"labelme:{escaped(Path(written).parent.as_posix(), '?')}"
+        return f"did you mean {in_folder if json_format(path) == 'labelme' else f'coco:{head}'}?"
+    if is_file or _PATH.match(written):
+        what = "it is a file" if is_file else "there is no such file or directory"
+        return f"{what}; datasets of your own files are {_OWN}"
     return ""
 
 
@@ -108,33 +107,37 @@ def json_format(path: Path) -> str:
 
 def _name_of(path: Path, written: str) -> str:
     """The name of the dataset that reads a directory."""
-    folders = [folder_word(child.name) for child in path.iterdir() if child.is_dir()]
+    found = children(path)
+    folders = [folder_word(child.name) for child in found if child.is_dir()]
     if any(word in _FOR_PICTURES for word in folders):
         return f"folder:{escaped(written, '?')}"
     for clause in other_annotations(path, written):
         if named := re.search(r"did you mean (.*)\?", clause):
             return named[1]
-    stems = {child.stem for child in path.iterdir() if child.is_file()}
+    stems = {child.stem for child in found if child.is_file()}
     maps = {stem for stem in stems if re.fullmatch(r".*_\d+", stem) and stem.rpartition("_")[0] in stems}
     return f"{'labels' if maps else 'folder'}:{escaped(written, '?')}"
+
+
+def children(folder: Path) -> list[Path]:
+    """The visible files and folders in a folder, sorted; none if it cannot be listed."""
+    try:
+        return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+    except OSError:
+        return []
 
 
 def _folders(place: Path) -> Iterator[Path]:
     """The visible folders under a directory, two levels deep."""
     level = [place]
     for _ in range(2):
-        level = [child for folder in level for child in sorted(folder.iterdir()) if _is_folder(child)]
+        level = [child for folder in level for child in children(folder) if child.is_dir()]
         yield from level
-
-
-def _is_folder(path: Path) -> bool:
-    return not path.name.startswith(".") and path.is_dir()
 
 
 def _some(folder: Path, suffix: str) -> list[Path]:
     """The first visible files of a kind."""
-    named = (path for path in folder.iterdir() if path.suffix.lower() == suffix and not path.name.startswith("."))
-    return sorted(path for path in islice(named, _MOST) if path.is_file())
+    return [path for path in children(folder) if path.suffix.lower() == suffix and path.is_file()][:_MOST]
 
 
 def _glance(path: Path) -> str:

@@ -16,7 +16,7 @@ from iiszoo.data import file_checks, listed_names, outlines
 from iiszoo.data.outlines import RunLengths, whole_number
 from iiszoo.data.picture_file import MAX_PIXELS
 from iiszoo.data.warn_once import warn_once
-from iiszoo.errors import DatasetError
+from iiszoo.errors import DatasetError, few
 
 Id = int | str
 
@@ -200,8 +200,7 @@ def _warn_of_left_over(file: Path, labels: list[str], n_annotations: int) -> Non
             f"{file}: none of its {n_annotations} annotations is of an image that it lists; image_id must be the id of "
             "one of its images"
         )
-    shown = ", ".join(labels[:3]) + (", ..." if len(labels) > 3 else "")
-    what = f"{len(labels)} of {n_annotations} annotations are of images that it does not list: {shown}"
+    what = f"{len(labels)} of {n_annotations} annotations are of images that it does not list: {few(labels)}"
     warn_once(_log, f"{file}: {what}; they are left out")
 
 

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from iiszoo import own_files
 from iiszoo.data.pairing import image_files, named_as_mask
 from iiszoo.data.picture_file import OTHER_SUFFIXES, SUFFIXES
+from iiszoo.data.visible_files import visible_tree
 from iiszoo.data.warn_once import warn_once
-from iiszoo.errors import DatasetError
+from iiszoo.errors import DatasetError, few
 from iiszoo.names import Name
 from iiszoo.own_files import IMAGE_FOLDERS, MASK_FOLDERS, folder_word
 
@@ -70,7 +71,10 @@ def find(place: Path, argument: str, options: Mapping[str, str]) -> Layout:
     if not images and image_files(place):
         images = [place]
     if images and masks:
-        return Layout(images[0], masks[0], _common_folders(images[0], masks[0], inside=images[0] == place))
+        folders = _common_folders(images[0], masks[0], inside=images[0] == place)
+        if folders:
+            return Layout(images[0], masks[0], folders)
+        raise DatasetError(_apart(place, argument, options, images[0], masks[0]))
     if images and not masks and (folders := _folders_with_masks(images[0], inside=images[0] == place)):
         return Layout(images[0], images[0], folders)
     raise DatasetError(_way_out(place, argument, options, images))
@@ -122,25 +126,36 @@ def _above(argument: str) -> str:
 
 
 def _common_folders(images: Path, masks: Path, inside: bool) -> tuple[str, ...]:
-    """The subfolders in which images and masks pair. Pictures in the directories themselves leave subfolders out, which
-    is said; `inside`: the masks' folder is in the images'.
+    """The subfolders in which images and masks pair; () if there are none. Pictures outside subfolders leave those in
+    them out, which is said; `inside`: the masks' folder is in the images'.
     """
-    own, others = list(_folders(images)), list(_folders(masks))
-    if inside or "" in own:
-        left = [] if inside else sorted({*own, *others} - {""})
-        if left:
-            warn_once(
-                _log,
-                f"{images} and {masks}: the pictures in subfolders ({_few(left)}) are left out, as others lie outside",
-            )
-        return ("",)
-    common = set(own) & set(others)
-    if not common:
-        raise DatasetError(
-            f"the images are in subfolders of {images} ({_few(own)}), but {masks} has no pictures in subfolders of "
-            "these names; a mask is in the subfolder that its image is in"
+    own, others = [""] if inside else list(_folders(images)), list(_folders(masks))
+    if not set(own) & set(others):
+        return ()
+    if "" not in own:
+        return ("", *sorted({*own, *others} - {""}))
+    left = [] if inside else sorted({*own, *others} - {""})
+    if left:
+        warn_once(
+            _log, f"{images} and {masks}: the pictures in subfolders ({few(left)}) are left out, as others lie outside"
         )
-    return ("", *sorted({*own, *others} - {""}))
+    return ("",)
+
+
+def _apart(place: Path, argument: str, options: Mapping[str, str], images: Path, masks: Path) -> str:
+    """The sentence for images and masks that are in no common subfolder. If all of a side are in one, it is named."""
+    where, named = [], dict(options)
+    for key, directory in (("images", images), ("masks", masks)):
+        folders = [""] if directory == place else list(_folders(directory))
+        where.append(f"the {key} are in " + few([str(directory / folder) for folder in folders]))
+        if len(folders) == 1 and folders != [""]:
+            named[key] = Path(os.path.relpath(directory / folders[0], place)).as_posix()
+    hint = (
+        f"did you mean {Name('folder', argument, named)}?"
+        if named != options
+        else "one must have the folders of the other"
+    )
+    return f"{where[0]}, and {where[1]}; {hint}"
 
 
 def _folders_with_masks(directory: Path, inside: bool) -> tuple[str, ...]:
@@ -156,15 +171,14 @@ def _folders_with_masks(directory: Path, inside: bool) -> tuple[str, ...]:
 
 def _folders(directory: Path) -> Iterator[str]:
     """The folders under a directory, with "/" between their parts, that have pictures; "" is the directory itself."""
-    for path, folders, files in os.walk(directory):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if any(_is_picture(name) for name in files):
-            relative = Path(path).relative_to(directory).as_posix()
+    for path, files in visible_tree(directory):
+        if any(map(_is_picture, files)):
+            relative = path.relative_to(directory).as_posix()
             yield "" if relative == "." else relative
 
 
 def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES | OTHER_SUFFIXES
+    return os.path.splitext(name)[1].lower() in SUFFIXES | OTHER_SUFFIXES
 
 
 def _has_pictures(directory: Path) -> bool:
@@ -172,7 +186,7 @@ def _has_pictures(directory: Path) -> bool:
 
 
 def _children(place: Path) -> list[Path]:
-    return sorted(child for child in place.iterdir() if not child.name.startswith(".") and child.is_dir())
+    return [child for child in own_files.children(place) if child.is_dir()]
 
 
 def _with_pictures(children: Sequence[Path], words: frozenset[str]) -> list[Path]:
@@ -183,10 +197,6 @@ def _exactly(found: Sequence[Path], name: str) -> list[Path]:
     """The folder of this name; in other capitals only if there is none, and one such."""
     exact = [path for path in found if path.name == name]
     return exact or [path for path in found if path.name.casefold() == name.casefold()][:2]
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _or(names: Sequence[Name]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iiszoo.data.picture_file import OTHER_SUFFIXES, READ, SUFFIXES
+from iiszoo.data.visible_files import visible_files
 from iiszoo.errors import DatasetError
 from iiszoo.file_names import composed, sample_name
 
@@ -46,12 +47,6 @@ class Pair:
         if self.image_fault:
             raise DatasetError(self.image_fault)
         return read_image(self.image)
-
-
-def visible_files(directory: Path) -> list[Path]:
-    """The files of a directory, sorted by stem, then name; without hidden ones."""
-    files = [path for path in directory.iterdir() if not path.name.startswith(".") and path.is_file()]
-    return sorted(files, key=lambda path: (path.stem, path.name))
 
 
 def image_files(directory: Path) -> list[Path]:

@@ -121,3 +121,12 @@ def test_a_glance_at_a_json_file_hangs_on_nothing(tmp_path: Path) -> None:
     assert json_format(tmp_path / "odd.json") == ""
     (tmp_path / "sorted.json").write_text('{"flags": {}, "imageData": "' + "A" * 10**6)
     assert json_format(tmp_path / "sorted.json") == "labelme"
+
+
+def test_a_folder_that_cannot_be_listed_is_still_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(UnknownId, match=f"did you mean folder:{tmp_path}"):
+        resolve_dataset(str(tmp_path))

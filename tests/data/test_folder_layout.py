@@ -107,11 +107,28 @@ def test_what_lies_in_the_subfolder_of_one_side_only_is_broken(tree: Callable[..
     ]
 
 
-def test_masks_outside_the_subfolders_of_their_images_are_named(tree: Callable[..., str]) -> None:
-    place = tree("images/a/1.jpg", "images/b/2.jpg", "masks/1.png", "masks/2.png")
-    assert f"the images are in subfolders of {place}/images (a, b), but {place}/masks has no" in refused(
-        f"folder:{place}"
+def test_images_and_masks_without_a_common_subfolder_are_named(tree: Callable[..., str]) -> None:
+    place = tree("x/images/a/1.jpg", "x/images/b/2.jpg", "x/masks/1.png", "x/masks/2.png") + "/x"
+    assert refused(f"folder:{place}").endswith(
+        f"the images are in {place}/images/a, {place}/images/b, and the masks are in {place}/masks; "
+        "one must have the folders of the other"
     )
+    pets = tree("pets/images/a.jpg", "pets/annotations/trimaps/a.png") + "/pets"
+    assert refused(f"folder:{pets}?objects=all").endswith(
+        f"the images are in {pets}/images, and the masks are in {pets}/annotations/trimaps; did you mean "
+        f"folder:{pets}?masks=annotations/trimaps&objects=all?"
+    )
+    assert pairs(f"folder:{pets}?masks=annotations/trimaps") == {"a": ("images/a.jpg", "annotations/trimaps/a.png")}
+    flat = tree("flat/a.jpg", "flat/masks/x/a.png") + "/flat"
+    assert refused(f"folder:{flat}").endswith(f"did you mean folder:{flat}?masks=masks/x?")
+
+
+def test_links_to_folders_are_followed_and_loops_are_not(tree: Callable[..., str], tmp_path: Path) -> None:
+    place = tree("store/1.jpg", "own/masks/a/1.png")
+    (tmp_path / "own" / "images").mkdir()
+    (tmp_path / "own" / "images" / "a").symlink_to(tmp_path / "store")
+    (tmp_path / "store" / "again").symlink_to(tmp_path / "store")
+    assert list(pairs(f"folder:{place}/own")) == ["a/1"]
 
 
 def test_subfolders_beside_pictures_are_left_out_and_that_is_said(

@@ -17,7 +17,6 @@ image, with the image's id.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -33,8 +32,9 @@ from iiszoo.data.outlined_images import OutlinedImages, OutlinedObjects
 from iiszoo.data.outlines import RunLengths, whole_number
 from iiszoo.data.picture_file import read_header
 from iiszoo.data.seg_dataset import Region
+from iiszoo.data.visible_files import visible_tree
 from iiszoo.data.warn_once import warn_once
-from iiszoo.errors import BadOption, DatasetError
+from iiszoo.errors import BadOption, DatasetError, few
 from iiszoo.file_names import composed, escaped, sample_name
 from iiszoo.own_files import IMAGE_FOLDERS, folder_word
 
@@ -87,11 +87,8 @@ class LabelmeImages(OutlinedImages):
     @cached_property
     def files(self) -> list[Path]:
         """The JSON files, sorted by path from `place`."""
-        found = []
-        for folder, folders, names in os.walk(self.place):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            found += [Path(folder) / name for name in names if name.lower().endswith(".json") and name[0] != "."]
-        return sorted(path for path in found if path.is_file())
+        every = (folder / name for folder, names in visible_tree(self.place) for name in names)
+        return sorted(path for path in every if path.suffix.lower() == ".json" and path.is_file())
 
     @cached_property
     def _entries(self) -> list[tuple[Path, LabelmeFile | DatasetError]]:
@@ -116,15 +113,16 @@ class LabelmeImages(OutlinedImages):
         folders = {path.parent for path, _ in entries}
         others = [path for path in others if path.parent in folders]  # elsewhere they are of other programs
         if others:
-            warn_once(_log, f"{self.place}: left out are JSON files that are not labelme's: {_few(others)}")
+            warn_once(_log, f"{self.place}: left out are JSON files that are not labelme's: {few(others)}")
         self._warn_of_lines([found for _, found in entries if isinstance(found, LabelmeFile)])
         return entries
 
     def _warn_of_lines(self, files: Sequence[LabelmeFile]) -> None:
         lines = [f"{file.path}: {shape}" for file in files for shape in file.shapes if not shape.is_area]
         if lines:
-            few = _few(lines)
-            warn_once(_log, f"{self.place}: {len(lines)} points and lines are left out, as they have no area: {few}")
+            warn_once(
+                _log, f"{self.place}: {len(lines)} points and lines are left out, as they have no area: {few(lines)}"
+            )
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -180,7 +178,7 @@ class LabelmeImages(OutlinedImages):
         shapes = [shape for _, found in self._entries if isinstance(found, LabelmeFile) for shape in found.shapes]
         labels = sorted({shape.label for shape in shapes if shape.is_object})
         if labels:
-            return f"{self.place} has no object with the label {self.label!r}; the labels are {_few(labels, 10)}"
+            return f"{self.place} has no object with the label {self.label!r}; the labels are {few(labels, 10)}"
         others = f"; their {len(shapes)} shapes are points, lines, {IGNORED} or {BACKGROUND}" if shapes else ""
         return f"{self.place}: its {len(self._entries)} labelme files have no outlined object{others}"
 
@@ -303,7 +301,3 @@ class LabelmeImages(OutlinedImages):
 def _last(image_path: str) -> str:
     """The last part of a path from any system."""
     return image_path.replace("\\", "/").rpartition("/")[2]
-
-
-def _few(things: Sequence[object], most: int = 3) -> str:
-    return ", ".join(map(str, things[:most])) + (", ..." if len(things) > most else "")
