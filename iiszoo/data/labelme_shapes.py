@@ -83,6 +83,8 @@ def read(path: Path) -> LabelmeFile | None:
     image_path = found.get("imagePath") or ""
     if not isinstance(image_path, str):
         raise DatasetError(f"{path}: its imagePath is {outlines.kind_of(image_path)}; expected text")
+    if image_path.lower().endswith(".json"):  # labelme 4 could write the name of the file itself
+        image_path = ""
     stated = (found.get("imageHeight"), found.get("imageWidth"))
     return LabelmeFile(
         path,

@@ -245,6 +245,7 @@ def test_full_masks_with_labels_for_training(save: Save, write: Write, tmp_path:
         ("annotations/a.json", "images/a.PNG", "../raw/b.tif"),
         ("a.json", "a.jpg", ""),
         ("a.json", "a.jpg", "left out"),
+        ("a.json", "a.jpg", "a.json"),
     ],
 )
 def test_where_images_are(file: str, image: str, path: str, save: Save, write: Write, tmp_path: Path) -> None:
