@@ -6,7 +6,7 @@ The command line prints the sentence and exits with 2; Python callers catch `IIS
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from iiszoo.file_names import printable
@@ -104,6 +104,11 @@ def with_place(error: BaseException, where: str = "") -> str:
         sentence = re.sub(r" \([^()]*, line \d+\)$", "", sentence)
     known = "; ".join(filter(None, (place, where)))
     return f"{sentence} ({known})" if known else sentence
+
+
+def few(things: Sequence[object], most: int = 3) -> str:
+    """The first of some things, for use within a sentence: `a, b, c, ...`."""
+    return ", ".join(map(str, things[:most])) + (", ..." if len(things) > most else "")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Generic, TypeVar
 
-from iiszoo import plugins
+from iiszoo import own_files, plugins
 from iiszoo.cards import DatasetCard, ModelCard, RobotCard
 from iiszoo.errors import BadOption, PluginError, UnknownId
 from iiszoo.known_plugins import known_plugin, known_plugins
@@ -135,7 +135,12 @@ def resolve_model(model: str) -> tuple[ModelCard, Name]:
 
 def resolve_dataset(dataset: str) -> tuple[DatasetCard, Name]:
     """The card of a dataset's name, `id[:ARGUMENT][?option=value]`, and the name. Raises as `resolve_model`."""
-    return _resolve(registry().datasets, dataset)
+    try:
+        return _resolve(registry().datasets, dataset)
+    except UnknownId:
+        if not (meant := own_files.meant_by(dataset)):
+            raise
+        raise UnknownId(f"no dataset is called {dataset!r}; {meant}") from None
 
 
 def resolve_robot(robot: str) -> tuple[RobotCard, Name]:

@@ -12,7 +12,14 @@ Weights are at `<cache>/weights/<family>/<filename>`, archives, until they are u
 
 from __future__ import annotations
 
-from iiszoo.assets._archives import archive_path, check_archive, fetch_archive, remove_archive, set_archive_aside
+from iiszoo.assets._archives import (
+    archive_path,
+    check_archive,
+    discard_archive,
+    fetch_archive,
+    remove_archive,
+    set_archive_aside,
+)
 from iiszoo.assets._cache import cache_root, is_offline
 from iiszoo.assets._checkpoint import Inert, load_checkpoint
 from iiszoo.assets._weights import Loading, Status, add, fetch, path, pinning, remove, status, verify, weights_of
@@ -27,6 +34,7 @@ __all__ = [
     "archive_path",
     "cache_root",
     "check_archive",
+    "discard_archive",
     "fetch",
     "fetch_archive",
     "is_offline",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from iiszoo.assets import _fetch, _ledger
+from iiszoo.assets import _fetch, _ledger, _part
 from iiszoo.assets._cache import cache_root
 from iiszoo.assets._stored import Stored
 from iiszoo.cards import Archive, DatasetCard
@@ -48,6 +48,18 @@ def remove_archive(card: DatasetCard, archive: Archive) -> None:
     _stored(card, archive).place.unlink(missing_ok=True)
 
 
+def discard_archive(card: DatasetCard, archive: Archive) -> dict[Path, int]:
+    """Delete what a fetch left of an archive: the file, also one set aside, the part of a download, and the pinned
+    hash. Returns the files that were there, with their bytes. Raises `DatasetError`, or `OSError`.
+    """
+    stored = _stored(card, archive)
+    known = (stored.place, _part.part_of(stored.place), _aside(stored))
+    there = {path: path.stat().st_size for path in known if path.exists()}
+    _fetch.remove(stored)
+    _aside(stored).unlink(missing_ok=True)
+    return there
+
+
 def set_archive_aside(card: DatasetCard, archive: Archive) -> Path:
     """Rename an archive that does not contain the dataset, so that it is fetched again; returns its new path.
 
@@ -56,9 +68,13 @@ def set_archive_aside(card: DatasetCard, archive: Archive) -> Path:
     stored = _stored(card, archive)
     if archive.sha256 is None:
         _ledger.unpin(stored)
-    aside = stored.place.with_name(stored.place.name + ".set-aside")
+    aside = _aside(stored)
     os.replace(stored.place, aside)
     return aside
+
+
+def _aside(stored: Stored) -> Path:
+    return stored.place.with_name(stored.place.name + ".set-aside")
 
 
 def _stored(card: DatasetCard, archive: Archive) -> Stored:

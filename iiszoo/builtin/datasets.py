@@ -172,11 +172,13 @@ DATASETS = (
         summary="your own images and masks, paired by file name: folder:DIR",
         licence="yours",
         layout=(
-            "DIR/images and DIR/masks (or img and gt, or data_GT and boundary_GT), one mask per image with the same "
-            "stem, or several as STEM__OBJECT; a mask's object is its one value that is not 0; 255 beside values of at "
-            "most 127 is ignored, and 128 beside only 255; a mask of several objects needs folder:DIR?objects=values, "
-            "a target per value, or folder:DIR?objects=all, one target of all; a ? in DIR is written %3F; files of "
-            "any common format, depth and colour: docs/datasets.md"
+            "DIR/images and DIR/masks (or img and gt, labels, JPEGImages and SegmentationObject, ..., in any capitals; "
+            "other names: folder:DIR?images=FOLDER&masks=FOLDER), or masks beside the images; one mask per image with "
+            "the same stem or as STEM_mask, or several as STEM__OBJECT; the same subfolders on both sides; a mask's "
+            "object is its one value that is not 0; 255 beside values of at most 127 is ignored, and 128 beside only "
+            "255; a mask of several objects needs folder:DIR?objects=values, a target per value, or "
+            "folder:DIR?objects=all, one target of all; a ? in DIR is written %3F; files of any common format, depth "
+            "and colour: docs/datasets.md"
         ),
         takes_argument=True,
     ),
@@ -186,6 +188,19 @@ DATASETS = (
         summary="your own photographs with label maps beside them, each value one object: labels:DIR",
         licence="yours",
         layout="DIR/ID.webp (or .jpg, .png, ...) and DIR/ID_0.png, DIR/ID_1.png, ...: maps of the photograph's size",
+        takes_argument=True,
+    ),
+    DatasetCard(
+        id="labelme",
+        loader="iiszoo.data.datasets.labelme:load",
+        summary="your own images annotated with labelme, one JSON file each: labelme:DIR",
+        licence="yours",
+        layout=(
+            "DIR/ID.json (shapes of type polygon, rectangle, oriented_rectangle, circle or mask; those with one label "
+            "and one group_id are one object; __ignore__ is ignored, _background_ cuts), also in subfolders, with the "
+            "image at its imagePath, beside it, in DIR/images or the like, or embedded; labelme:DIR?label=cat reads "
+            "objects of one label, labelme:DIR?objects=all makes one target of all in an image"
+        ),
         takes_argument=True,
     ),
 )

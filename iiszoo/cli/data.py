@@ -15,7 +15,7 @@ from iiszoo.cli.groups import Group
 from iiszoo.cli.output import echo, json_option, print_json
 from iiszoo.cli.terminal import shown
 from iiszoo.data import roots
-from iiszoo.errors import BadOption, DatasetError
+from iiszoo.errors import BadOption, DatasetError, UnknownId
 from iiszoo.file_names import printable
 from iiszoo.loading import load_dataset
 from iiszoo.names import parse_name
@@ -31,7 +31,7 @@ _root = click.option(
 
 @click.group("data", cls=Group)
 def command() -> None:
-    """Fetch datasets, show where they are, check their files, register a local copy."""
+    """Fetch datasets, show where they are, check their files, register a local copy, remove either."""
 
 
 @command.command("path")
@@ -137,6 +137,41 @@ def add(dataset: str, directory: Path, as_json: bool) -> None:
         print_json({"dataset": card.id, "path": str(loaded.place), "n_samples": len(loaded)})
     else:
         echo(f"{card.id}: {units.number_of(len(loaded), 'sample')} in {loaded.place}")
+
+
+@command.command("remove")
+@click.argument("dataset")
+@json_option
+def remove(dataset: str, as_json: bool) -> None:
+    """Forget the registered directory of DATASET, and delete what `data get` fetched to the cache.
+
+    The same goes for the datasets that share its files. A directory that you registered is never deleted.
+    """
+    from iiszoo.data import removal
+
+    datasets, id = registry().datasets, parse_name(dataset).id
+    try:
+        card = datasets.resolve(id)
+    except UnknownId:
+        if id not in roots.registered():
+            raise
+        done, ids = removal.Removal(id, forgotten=roots.forget(id, id)), [id]  # its plugin is gone
+    else:
+        done = removal.remove(card)
+        ids = [each.id for each in datasets.cards() if each.root_id == card.root_id]
+    if as_json:
+        print_json({**vars(done), "datasets": ids})
+        return
+    of_all = ", ".join(ids)
+    for place in done.forgotten:
+        echo(f"forgot {place}, the registered directory of {of_all}; its files are as they were")
+    for place in done.deleted:
+        echo(f"deleted {place}")
+    if done.deleted:
+        echo(f"deleted {units.size(done.bytes)} of {of_all}")
+    for place in done.left:
+        again = f"; `iiszoo data remove {id}` once more deletes it" if place in done.forgotten else ""
+        echo(f"{place} stays, and {id} can be read from it{again}")
 
 
 def _loaded(dataset: str, root: Path | None) -> EvaluationDataset:

@@ -65,7 +65,7 @@ class AnnotatedImages(SegDataset):
         annotations: set[Path] = set()
         for i in range(len(self)):
             try:
-                size = file_checks.picture_size(self.image_file(i))
+                size = self.image_size(i)
             except DatasetError as error:
                 size = None
                 yield str(error)
@@ -83,6 +83,10 @@ class AnnotatedImages(SegDataset):
                 continue
             if size is not None and expected is not None and size != expected:
                 yield file_checks.sizes_differ(f"{self.image_file(i)} and {annotation}", "image", size, expected)
+
+    def image_size(self, i: int) -> tuple[int, int]:
+        """(rows, columns) of image i, found without decoding it. Raises `DatasetError`."""
+        return file_checks.picture_size(self.image_file(i))
 
     def annotation_fault(self, i: int) -> str | None:
         """What is wrong with the annotation file of image i, found without decoding it; None if nothing is."""

@@ -6,16 +6,16 @@ numpy and OpenCV are imported only when a picture is read, so that `iiszoo data`
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from iiszoo.data import file_checks
-from iiszoo.data.picture_file import OTHER_SUFFIXES, READ, SUFFIXES
+from iiszoo.data.pairing import Pair, image_files, pair_by_stem
+from iiszoo.data.roots import find as find_root
 from iiszoo.errors import DatasetError
-from iiszoo.file_names import composed, sample_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +26,19 @@ if TYPE_CHECKING:
     Image = NDArray[np.uint8]
     Mask = NDArray[np.bool_]
     Probabilities = NDArray[np.float32]
+
+
+__all__ = [
+    "EvaluationDataset",
+    "Pair",
+    "PairedFiles",
+    "Sample",
+    "Target",
+    "WrappedDataset",
+    "find_root",
+    "image_files",
+    "pair_by_stem",
+]
 
 
 class Target(NamedTuple):
@@ -122,29 +135,6 @@ class WrappedDataset(EvaluationDataset):
         return self.dataset.stamp()
 
 
-@dataclass(frozen=True)
-class Pair:
-    """One sample from files: its id, image and mask.
-
-    `image_fault` and `mask_fault` say why there is no such file, or more than one: the sample is then broken, and the
-    path is the expected one.
-    """
-
-    id: str
-    image: Path
-    mask: Path
-    image_fault: str = ""
-    mask_fault: str = ""
-
-    def read_image(self) -> Image:
-        """Uint8 `(H, W, 3)`, RGB. Raises `DatasetError` naming the file."""
-        from iiszoo.data.read import read_image
-
-        if self.image_fault:
-            raise DatasetError(self.image_fault)
-        return read_image(self.image)
-
-
 class PairedFiles(EvaluationDataset):
     """A dataset of image and mask files. `decode` turns a mask file's pixels, as stored, into a `Target`; a subclass
     that overrides `target_in` needs none.
@@ -199,89 +189,3 @@ class PairedFiles(EvaluationDataset):
                 faults.append(file_checks.sizes_differ(f"{pair.image} and {pair.mask}", "image", sizes[0], sizes[1]))
             yield from (fault for fault in faults if fault not in reported)
             reported.update(faults)
-
-
-def image_files(directory: Path) -> list[Path]:
-    """The image files of a directory, sorted by stem, then name; without hidden files."""
-    return [path for path in _visible_files(directory) if path.suffix.lower() in SUFFIXES]
-
-
-def _visible_files(directory: Path) -> list[Path]:
-    files = [path for path in directory.iterdir() if not path.name.startswith(".") and path.is_file()]
-    return sorted(files, key=lambda path: (path.stem, path.name))
-
-
-def pair_by_stem(images: Path, masks: Path, *, objects: bool = False) -> list[Pair]:
-    """Pair the files of two directories by stem, sorted by it; composed and decomposed accents are equal.
-
-    With `objects`, a mask may also be named `STEM__OBJECT`: several objects of one image. An image without a mask, a
-    mask without an image, a file of an unsupported kind, images that share a stem and masks that share one become
-    broken samples, so that all faults of a dataset are reported together. Raises `DatasetError` if there are files but
-    no two pair.
-    """
-    with_stem, other_images = _by_stem(images)
-    with_id, other_masks = _by_stem(masks)
-    # A file named like a mask is meant as one, whatever its kind; so is a file named like an image that has masks.
-    have_masks = {_image_of(id, with_stem, objects) for id in with_id}
-    for id, files in other_masks.items():
-        stem = _image_of(id, with_stem, objects)
-        if id not in with_id and ((stem in with_stem and stem not in have_masks) or _is_picture(files)):
-            with_id[id] = files
-    wanted = {*with_id, *(_image_of(id, with_stem, objects) for id in with_id)}
-    for stem, files in other_images.items():
-        if stem not in with_stem and (stem in wanted or _is_picture(files)):
-            with_stem[stem] = files
-    pairs: list[Pair] = []
-    masked: set[str] = set()
-    for id, mask_files in with_id.items():
-        stem = _image_of(id, with_stem, objects)
-        masked.add(stem)
-        lonely = f"{masks}: mask {mask_files[0].name} has no image"
-        image, image_fault = _only(with_stem.get(stem, []), images / stem, lonely)
-        mask, mask_fault = _only(mask_files, masks / id, "")
-        pairs.append(Pair(sample_name(id), image, mask, image_fault, mask_fault))
-    for stem in with_stem.keys() - masked:
-        image, image_fault = _only(with_stem[stem], images / stem, "")
-        lonely = f"{images}: image {image.name} has no mask"
-        pairs.append(Pair(sample_name(stem), image, masks / stem, image_fault, lonely))
-    pairs.sort(key=lambda pair: pair.id)
-    if pairs and all(pair.image_fault or pair.mask_fault for pair in pairs):
-        rule = "a mask has the name of its image" + (", or STEM__OBJECT if there are several" if objects else "")
-        faults = dict.fromkeys(fault for pair in pairs for fault in (pair.image_fault, pair.mask_fault) if fault)
-        raise DatasetError(f"{images} and {masks} do not pair; {rule}:\n  " + "\n  ".join(faults))
-    return pairs
-
-
-def _by_stem(directory: Path) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
-    """The files of a directory by composed stem: those of supported kinds, and all others."""
-    read: dict[str, list[Path]] = {}
-    others: dict[str, list[Path]] = {}
-    for path in _visible_files(directory):
-        (read if path.suffix.lower() in SUFFIXES else others).setdefault(composed(path.stem), []).append(path)
-    return read, others
-
-
-def _image_of(mask: str, images: Collection[str], objects: bool) -> str:
-    """The stem of the image that a mask with this stem belongs to."""
-    return mask.rsplit("__", 1)[0] if objects and mask not in images else mask
-
-
-def _is_picture(files: Sequence[Path]) -> bool:
-    return any(path.suffix.lower() in OTHER_SUFFIXES for path in files)
-
-
-def _only(files: Sequence[Path], expected: Path, absent: str) -> tuple[Path, str]:
-    """The only file and ""; else a path, `expected` if there is no file, and what is wrong."""
-    if not files:
-        return expected, absent
-    place = files[0].parent
-    unread = [path for path in files if path.suffix.lower() not in SUFFIXES]
-    if unread:
-        kind = unread[0].suffix or "no suffix"
-        return files[0], f"{place}: {unread[0].name} is of an unsupported kind ({kind}); supported are {READ}"
-    if len(files) == 1:
-        return files[0], ""
-    names = [path.name for path in files]
-    if len(set(map(composed, names))) < len(names):  # they look alike
-        return files[0], f"{place}: {' and '.join(map(ascii, names))} differ only in how accents are composed; keep one"
-    return files[0], f"{place}: {' and '.join(names)} share one stem; keep one"

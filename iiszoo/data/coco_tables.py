@@ -15,14 +15,14 @@ from typing import Any
 from iiszoo.data import file_checks, listed_names, outlines
 from iiszoo.data.outlines import RunLengths, whole_number
 from iiszoo.data.picture_file import MAX_PIXELS
-from iiszoo.errors import DatasetError
+from iiszoo.data.warn_once import warn_once
+from iiszoo.errors import DatasetError, few
 
 Id = int | str
 
 _LONGEST_SIDE = 2**20
 
 _log = logging.getLogger(__name__)
-_warned: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -200,11 +200,8 @@ def _warn_of_left_over(file: Path, labels: list[str], n_annotations: int) -> Non
             f"{file}: none of its {n_annotations} annotations is of an image that it lists; image_id must be the id of "
             "one of its images"
         )
-    shown = ", ".join(labels[:3]) + (", ..." if len(labels) > 3 else "")
-    message = f"{file}: {len(labels)} of {n_annotations} annotations are of images that it does not list: {shown}"
-    if message not in _warned:  # a run reads the file more than once
-        _warned.add(message)
-        _log.warning("%s; they are left out", message)
+    what = f"{len(labels)} of {n_annotations} annotations are of images that it does not list: {few(labels)}"
+    warn_once(_log, f"{file}: {what}; they are left out")
 
 
 def outline(label: str, segmentation: Any, size: tuple[int, int]) -> RunLengths:

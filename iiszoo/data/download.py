@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from iiszoo import assets, files
+from iiszoo import assets
 from iiszoo.cards import Archive, DatasetCard
 from iiszoo.data import roots
 from iiszoo.data.base import EvaluationDataset
@@ -221,12 +221,7 @@ def _listed(paths: Sequence[Path]) -> str:
 def _locked(card: DatasetCard, target: Path) -> Iterator[None]:
     with ExitStack() as held:
         try:
-            held.enter_context(
-                files.locked(
-                    target.with_name(f".{target.name}.lock"),
-                    lambda: _log.warning("waiting for another process that is fetching dataset %s", card.id),
-                )
-            )
+            held.enter_context(roots.cache_lock(card))
         except OSError as error:
             raise _disk_error(card, target, error) from error
         yield

@@ -47,7 +47,7 @@ def run_lengths(segmentation: Any, size: tuple[int, int]) -> RunLengths:
     if isinstance(segmentation, dict):
         return _from_counts(segmentation, size)
     if not isinstance(segmentation, list):
-        raise ValueError(f"it is {_kind(segmentation)}")
+        raise ValueError(f"it is {kind_of(segmentation)}")
     parts: list[RunLengths] = []
     polygons: list[list[float]] = []
     for part in _parts(segmentation, size):
@@ -81,6 +81,15 @@ def drawn(mask: RunLengths) -> NDArray[np.bool_]:
     box = slice(y, y + height), slice(x, x + width)
     pixels[box] = rle.decode(mask)[box]  # pycocotools decodes column by column; most of an image lies outside the box
     return pixels
+
+
+def of_pixels(mask: NDArray[np.bool_]) -> RunLengths:
+    """The run lengths of a mask, bool `(H, W)`."""
+    import numpy as np
+    from pycocotools import mask as rle
+
+    found: RunLengths = rle.encode(np.asfortranarray(mask, np.uint8))
+    return found
 
 
 def counts_in(text: str | bytes) -> Counts:
@@ -136,7 +145,7 @@ def whole_number(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -164,7 +173,7 @@ def _points(polygon: Any, size: tuple[int, int]) -> Points:
     import numpy as np
 
     if not isinstance(polygon, list):
-        raise ValueError(f"one of its polygons is {_kind(polygon)}")
+        raise ValueError(f"one of its polygons is {kind_of(polygon)}")
     numbers = polygon
     if any(isinstance(point, list) for point in polygon):
         if not all(isinstance(point, list) and len(point) == 2 for point in polygon):
@@ -197,7 +206,7 @@ def _number(value: Any) -> float:
             raise ValueError
         return float(value)
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"a polygon has {_kind(value)} instead of a number") from error
+        raise ValueError(f"a polygon has {kind_of(value)} instead of a number") from error
 
 
 def _length(points: Points) -> float:
@@ -249,7 +258,7 @@ def _from_counts(segmentation: RunLengths, size: tuple[int, int]) -> RunLengths:
         raise ValueError("it is an object without size and counts")
     stated = segmentation["size"]
     if not isinstance(stated, list) or [whole_number(value) for value in stated] != list(size):
-        shown = "x".join(map(str, stated)) if isinstance(stated, list) and len(stated) == 2 else _kind(stated)
+        shown = "x".join(map(str, stated)) if isinstance(stated, list) and len(stated) == 2 else kind_of(stated)
         raise ValueError(f"its size is {shown:.80}")
     counts = segmentation["counts"]
     if isinstance(counts, str | bytes):
@@ -257,13 +266,13 @@ def _from_counts(segmentation: RunLengths, size: tuple[int, int]) -> RunLengths:
     elif isinstance(counts, list):
         known = [whole_number(value) for value in counts]
         if None in known:
-            raise ValueError(f"its counts contain {_kind(counts[known.index(None)])}, not only whole numbers")
+            raise ValueError(f"its counts contain {kind_of(counts[known.index(None)])}, not only whole numbers")
         try:
             runs = np.array(known, np.int64)
         except OverflowError as error:
             raise ValueError("its counts contain numbers too large for any image") from error
     else:
-        raise ValueError(f"its counts are {_kind(counts)}")
+        raise ValueError(f"its counts are {kind_of(counts)}")
     n_pixels = size[0] * size[1]
     if (runs < 0).any():
         raise ValueError("its run lengths are not all 0 or more")

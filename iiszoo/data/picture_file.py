@@ -6,6 +6,7 @@ faults. Standard library and Pillow only; TIFF files take tifffile, since Pillow
 
 from __future__ import annotations
 
+import io
 import logging
 import threading
 import warnings
@@ -51,12 +52,17 @@ class Header(NamedTuple):
     lossy: bool
 
 
-def read_header(path: Path) -> Header:
-    """Raises `DatasetError` naming the file: unreadable, unsupported, several pages, too large."""
+def read_header(path: Path, content: bytes | None = None) -> Header:
+    """The header of a file, or of a picture of these bytes inside it. Raises `DatasetError` naming the file:
+    unreadable, unsupported, several pages, too large.
+    """
     try:
-        with path.open("rb") as file:
+        with path.open("rb") if content is None else io.BytesIO(content) as file:
             start = file.read(4)
-        header = _tiff(path) if start in _TIFF else _other(path)
+            if start in _TIFF and content is not None:
+                raise DatasetError(f"{path}: contains a TIFF picture, which is read from files of its own only")
+            file.seek(0)
+            header = _tiff(path) if start in _TIFF else _other(path, file)
     except DatasetError:
         raise
     except OSError as error:
@@ -87,22 +93,22 @@ def open_picture(file: Path | BinaryIO) -> Any:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _other(path: Path) -> Header:
-    with open_picture(path) as image:
+def _other(path: Path, file: BinaryIO) -> Header:
+    with open_picture(file) as image:
         if image.format not in _FORMATS:
             raise DatasetError(f"{path}: has the format {image.format}, which is not supported; save it as PNG")
         if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # MPO: a photograph with previews or depth
             raise _several(path, image.n_frames)
         columns, rows = image.size
-        orientation = _exif_orientation(path, image)
+        orientation = _exif_orientation(file, image)
         size = (columns, rows) if orientation > 4 else (rows, columns)
-        lossy = image.format in ("JPEG", "MPO") or (image.format == "WEBP" and not _lossless_webp(path))
+        lossy = image.format in ("JPEG", "MPO") or (image.format == "WEBP" and not _lossless_webp(file))
         return Header(image.format, size, orientation, image.mode in ("P", "PA"), lossy)
 
 
-def _exif_orientation(path: Path, image: Any) -> int:
+def _exif_orientation(file: BinaryIO, image: Any) -> int:
     if image.format == "PNG" and "exif" not in image.info:
-        exif = _exif_behind_pixels(path)
+        exif = _exif_behind_pixels(file)
         if exif is None:
             return 1  # Pillow would decode the pixels to find out
         image.info["exif"] = exif
@@ -113,26 +119,24 @@ def _exif_orientation(path: Path, image: Any) -> int:
     return orientation if orientation in range(1, 9) else 1
 
 
-def _exif_behind_pixels(path: Path) -> bytes | None:
+def _exif_behind_pixels(file: BinaryIO) -> bytes | None:
     """The EXIF of a PNG file in which it follows the pixels; None if there is none."""
-    with path.open("rb") as file:
-        file.seek(8)
-        while len(head := file.read(8)) == 8:
-            length = int.from_bytes(head[:4], "big")
-            if head[4:] == b"eXIf":
-                return b"Exif\0\0" + file.read(length)
-            file.seek(length + 4, 1)
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == b"eXIf":
+            return b"Exif\0\0" + file.read(length)
+        file.seek(length + 4, 1)
     return None
 
 
-def _lossless_webp(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(12)
-        while len(head := file.read(8)) == 8:
-            if head[:4] == b"VP8L":
-                return True
-            length = int.from_bytes(head[4:], "little")
-            file.seek(length + length % 2, 1)
+def _lossless_webp(file: BinaryIO) -> bool:
+    file.seek(12)
+    while len(head := file.read(8)) == 8:
+        if head[:4] == b"VP8L":
+            return True
+        length = int.from_bytes(head[4:], "little")
+        file.seek(length + length % 2, 1)
     return False
 
 

@@ -22,36 +22,38 @@ _DEPTHS = (8, 10, 12, 14, 16)
 """How many bits of a larger integer cameras and scanners fill."""
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """uint8 `(H, W, 3)`, RGB. Raises `DatasetError` naming the file."""
-    header = read_header(path)
+def read_image(path: Path, content: bytes | None = None) -> NDArray[np.uint8]:
+    """uint8 `(H, W, 3)`, RGB, from a file or from the bytes of a picture inside it. Raises `DatasetError` naming the
+    file.
+    """
+    header = read_header(path, content)
     if header.format == "TIFF":
         pixels = _tiff_image(path)
     elif header.format in _PILLOW:
-        pixels = _by_pillow(path, rgb=True)
+        pixels = _by_pillow(path, content, rgb=True)
     else:
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-        pixels = _by_opencv(path, flags)[:, :, ::-1]
+        pixels = _by_opencv(path, flags, content)[:, :, ::-1]
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[:, :, None], 3, 2)
     return np.ascontiguousarray(_turned(as_8_bit(path, pixels[:, :, :3]), header))
 
 
-def read_mask(path: Path) -> NDArray[Any]:
-    """The stored values: `(H, W)`, or `(H, W, C)` with blue first, as OpenCV reads them. Those of a palette file are
-    indices, not colours. Raises `DatasetError` naming the file.
+def read_mask(path: Path, content: bytes | None = None) -> NDArray[Any]:
+    """The stored values: `(H, W)`, or `(H, W, C)` with blue first, as OpenCV reads them, from a file or from the bytes
+    of a picture inside it. Those of a palette file are indices, not colours. Raises `DatasetError` naming the file.
     """
-    header = read_header(path)
+    header = read_header(path, content)
     if header.format == "TIFF":
         pixels = _tiff_values(path)
         if pixels.ndim == 3 and pixels.shape[2] >= 3:
             pixels = pixels[:, :, [2, 1, 0, *range(3, pixels.shape[2])]]
     elif header.palette or header.format in _PILLOW:
-        pixels = _by_pillow(path)
+        pixels = _by_pillow(path, content)
         if pixels.ndim == 3:  # with a palette and alpha, indices come first; else red does
             pixels = pixels[:, :, 0] if header.palette else pixels[:, :, 2::-1]
     else:
-        pixels = _by_opencv(path, cv2.IMREAD_UNCHANGED)
+        pixels = _by_opencv(path, cv2.IMREAD_UNCHANGED, content)
     return np.ascontiguousarray(_turned(pixels, header))
 
 
@@ -177,12 +179,12 @@ def _by_pillow(path: Path, content: bytes | None = None, *, rgb: bool = False) -
         raise DatasetError(f"{path}: cannot be decoded as an image ({one_line(error)})") from error
 
 
-def _by_opencv(path: Path, flags: int) -> NDArray[Any]:
+def _by_opencv(path: Path, flags: int, content: bytes | None = None) -> NDArray[Any]:
     try:
-        content = np.frombuffer(path.read_bytes(), np.uint8)
+        stored = path.read_bytes() if content is None else content
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror or error})") from error
-    return _decode_opencv(path, content, flags)
+    return _decode_opencv(path, np.frombuffer(stored, np.uint8), flags)
 
 
 def _decode_opencv(path: Path, content: NDArray[np.uint8], flags: int) -> NDArray[Any]:

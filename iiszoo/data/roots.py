@@ -8,7 +8,9 @@ Searched in this order: `--root` (or `root=`), the directory registered with `ii
 from __future__ import annotations
 
 import json
+import logging
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import platformdirs
@@ -16,6 +18,8 @@ import platformdirs
 from iiszoo import assets, files
 from iiszoo.cards import DatasetCard
 from iiszoo.errors import DatasetError
+
+_log = logging.getLogger("iiszoo.data")
 
 
 class NotFound(DatasetError):
@@ -57,23 +61,47 @@ def register(card: DatasetCard, directory: Path) -> None:
 
     Raises `DatasetError` if that cannot be saved.
     """
+    other_way = f"give --root {directory} with each command"
+    _change({card.root_id: str(directory.resolve())}, {card.id}, other_way)  # its own entry would be looked at first
+
+
+def forget(id: str, root_id: str) -> list[Path]:
+    """Forget the directories registered for a dataset and for the one whose directory it shares; returns them.
+
+    Raises `DatasetError` if that cannot be saved.
+    """
+    known = [Path(place) for key, place in registered().items() if key in (id, root_id)]
+    if known:
+        _change({}, {id, root_id}, "delete its line there")
+    return known
+
+
+def _change(added: dict[str, str], dropped: set[str], other_way: str) -> None:
+    """Add entries to the register and drop others. `other_way` ends the message if that is impossible."""
     file = _register_file()
     try:
         with files.locked(file.with_name(f"{file.name}.lock")):
-            entries = {**registered(), card.root_id: str(directory.resolve())}
-            if card.root_id != card.id:
-                entries.pop(card.id, None)  # it would be looked at first
+            entries = {**{id: place for id, place in registered().items() if id not in dropped}, **added}
             files.replace_text(file, json.dumps(entries, indent=2, sort_keys=True) + "\n")
     except OSError as error:
         raise DatasetError(
             f"{file}, which lists the directories of datasets, cannot be written: {error.strerror or error}; set "
-            f"IISZOO_CONFIG to a writable directory, or give --root {directory} with each command"
+            f"IISZOO_CONFIG to a writable directory, or {other_way}"
         ) from error
 
 
 def cached(card: DatasetCard) -> Path:
     """The directory to which the dataset is fetched: `CACHE/data/ID`."""
     return assets.cache_root() / "data" / card.root_id
+
+
+def cache_lock(card: DatasetCard) -> AbstractContextManager[None]:
+    """The lock of the dataset's directory in the cache, held while it is fetched or removed. Raises `OSError`."""
+    place = cached(card)
+    return files.locked(
+        place.with_name(f".{place.name}.lock"),
+        lambda: _log.warning("waiting for another process that is fetching or removing dataset %s", card.id),
+    )
 
 
 def candidates(card: DatasetCard, root: Path | None = None) -> list[Path]:

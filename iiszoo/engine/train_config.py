@@ -67,7 +67,7 @@ class SightingTable:
 
 @dataclass(frozen=True)
 class DataTable:
-    """`dataset`: an id of `iiszoo list datasets`, or labels:DIR, folder:DIR, coco:FILE; `root` its directory."""
+    """`dataset`: an id of `iiszoo list datasets`, folder:DIR, labelme:DIR, labels:DIR, coco:FILE; `root`: its place."""
 
     dataset: str
     weight: float = 1.0

@@ -22,7 +22,7 @@ previous_mask = true                       # the network reads its previous outp
 encoding = { name = "disk", radius = 5 }   # disk, distance, gaussian, euclidean
 
 [[data]]                                   # repeat for more datasets, drawn by weight
-dataset = "folder:DIR"                     # an id of `iiszoo list datasets`, folder:DIR, labels:DIR, coco:FILE
+dataset = "folder:DIR"                     # an id of `iiszoo list datasets`; folder:, labels: or labelme:DIR, coco:FILE
 weight = 1.0
 selector = ["random-single"]               # which region of an image is the target; several are drawn by weight
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from iiszoo.cli.data import command as data_command
 from iiszoo.cli.main import main
 
 ENGINE_TESTS = Path(__file__).parents[1] / "engine"
@@ -38,3 +41,25 @@ def bench_command(tmp_path, monkeypatch, capsys):
         return code, out, err
 
     return command
+
+
+@pytest.fixture
+def told_alike(bench_command):
+    """`told_alike(dataset, fault)`: `data check`, with and without `--full`, and `bench` report this fault once, and
+    `--skip-broken` leaves out its sample, one of two.
+    """
+
+    def told(dataset, fault):
+        for full in ((), ("--full",)):
+            checked = CliRunner().invoke(data_command, ["check", dataset, *full])
+            assert checked.exit_code != 0
+            assert str(checked.exception).count(fault) == 1
+        bench = ("-m", "painting_models:discs", "-d", dataset, "--max-clicks", 1)
+        code, _, err = bench_command(*bench)
+        assert code == 2
+        assert err.count(fault) == 1
+        code, out, err = bench_command(*bench, "--skip-broken", "--json")
+        assert code == 0, err
+        assert json.loads(out)[0]["n_done"] == 1
+
+    return told

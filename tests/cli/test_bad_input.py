@@ -94,7 +94,7 @@ def test_a_dataset_of_another_layout_says_what_was_expected_where(refused, photo
     assert "boundary_GT" in sentence
     (tmp_path / "empty").mkdir()
     sentence = refused("--dataset", f"folder:{tmp_path / 'empty'}")
-    assert f"{tmp_path}/empty must contain images/ and masks/" in sentence
+    assert f"{tmp_path}/empty contains no images and masks: expected are folders images and masks" in sentence
     assert "there is no directory" in refused("--dataset", "folder:nowhere")
     assert "needs an argument: folder:DIR" in refused("--dataset", "folder")
     assert "takes no argument" in refused("--dataset", "demo:photos")

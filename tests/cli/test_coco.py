@@ -87,18 +87,8 @@ def test_runs_of_one_name_from_two_directories_show_their_own_pictures(write, be
         ([[0, 0, 1e9, 0, 5, 5]], "a polygon has points far outside"),
     ],
 )
-def test_check_and_bench_say_the_same(segmentation, fault, write, bench_command):
-    file = write("set/ann.json", "set/images", segmentation)
-    for full in ((), ("--full",)):
-        checked = CliRunner().invoke(data_command, ["check", f"coco:{file}", *full])
-        assert checked.exit_code != 0
-        assert str(checked.exception).count(fault) == 1
-    code, _, err = bench_command("-m", DISCS, "-d", f"coco:{file}", "--max-clicks", 1)
-    assert code == 2
-    assert err.count(fault) == 1
-    code, out, err = bench_command("-m", DISCS, "-d", f"coco:{file}", "--max-clicks", 1, "--skip-broken", "--json")
-    assert code == 0, err
-    assert json.loads(out)[0]["n_done"] == 1
+def test_check_and_bench_say_the_same(segmentation, fault, write, told_alike):
+    told_alike(f"coco:{write('set/ann.json', 'set/images', segmentation)}", fault)
 
 
 def test_a_name_that_leads_out_is_refused_by_check_and_bench(write, bench_command, tmp_path):

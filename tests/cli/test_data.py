@@ -51,6 +51,13 @@ def test_path_of_what_is_not_there(iiszoo: Run, berkeley: Path) -> None:
     assert "there is no directory /" in refused(iiszoo("data", "path", "folder:nowhere"))
 
 
+def test_a_path_in_place_of_a_name_is_answered_by_check_and_bench(iiszoo: Run, berkeley: Path) -> None:
+    for command in (("data", "check"), ("data", "path"), ("bench", "--dataset")):
+        message = refused(iiszoo(*command, "./bsd"))
+        assert message.startswith("error: no dataset is called './bsd'; did you mean folder:./bsd?")
+        assert "there is no such file or directory" in refused(iiszoo(*command, "./nowhere"))
+
+
 def test_what_has_no_place_of_its_own_is_neither_fetched_nor_registered(iiszoo: Run, berkeley: Path) -> None:
     assert "consists of your own files; there is nothing to fetch" in refused(
         iiszoo("data", "get", f"folder:{berkeley}")
@@ -166,6 +173,63 @@ def test_get_fetches_unpacks_and_is_found(iiszoo: Run, tiny: Callable[..., Path]
     assert again.stderr == ""
     expected = {"dataset": "tiny", "path": str(place), "already_there": True, "n_samples": None}
     assert json.loads(iiszoo("data", "get", "tiny", "--json", path=[site], env=env).stdout) == expected
+
+
+def test_remove_deletes_what_was_fetched_and_says_who_loses_it(
+    iiszoo: Run, tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    site, cache = tiny(), tmp_path / "cache"
+    env = {"IISZOO_CACHE": str(cache)}
+    place = cache / "data" / "tiny"
+    assert iiszoo("data", "get", "tiny", path=[site], env=env).returncode == 0
+    size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+    part = cache / "archives" / "tiny" / "Tiny.zip.part"
+    part.write_bytes(b"half")
+    done = iiszoo("data", "remove", "tiny-part", path=[site], env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"deleted {place}\ndeleted {part}\ndeleted {(size + 4) / 1e6:.3g} MB of tiny, tiny-part\n"
+    assert not place.exists()
+    assert not part.exists()
+    assert "was not found" in refused(iiszoo("data", "path", "tiny", path=[site], env=env))
+    message = refused(iiszoo("data", "remove", "tiny", path=[site], env=env))
+    assert f"dataset tiny is neither registered (`iiszoo data add`) nor in the cache, {place}" in message
+    assert iiszoo("data", "get", "tiny", path=[site], env=env).returncode == 0, "it can be fetched again"
+
+
+def test_remove_forgets_a_registered_directory_and_deletes_nothing_of_it(
+    iiszoo: Run, berkeley: Path, tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    site = tiny()
+    assert iiszoo("data", "add", "tiny", berkeley, path=[site]).returncode == 0
+    files = sorted(berkeley.rglob("*"))
+    done = iiszoo("data", "remove", "tiny-part", path=[site])
+    told = f"forgot {berkeley}, the registered directory of tiny, tiny-part; its files are as they were\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, told, "")
+    assert sorted(berkeley.rglob("*")) == files
+    assert "was not found" in refused(iiszoo("data", "path", "tiny", path=[site]))
+    assert iiszoo("data", "add", "tiny", berkeley, path=[site]).returncode == 0
+    gone = iiszoo("data", "remove", "tiny", "--json")  # its plugin is no longer installed
+    expected = {
+        "dataset": "tiny",
+        "forgotten": [str(berkeley)],
+        "deleted": [],
+        "bytes": 0,
+        "left": [],
+        "datasets": ["tiny"],
+    }
+    assert json.loads(gone.stdout) == expected
+    assert "no dataset is called 'tiny'" in refused(iiszoo("data", "remove", "tiny"))
+
+
+def test_remove_refuses_what_has_nothing_to_remove(iiszoo: Run, berkeley: Path) -> None:
+    assert "dataset 'demo' is part of its package; there is nothing to remove" in refused(
+        iiszoo("data", "remove", "demo")
+    )
+    own = refused(iiszoo("data", "remove", f"folder:{berkeley}"))
+    assert "dataset 'folder' consists of your own files; there is nothing to remove" in own
+    shelf = berkeley.rename(berkeley.parent / "berkeley")
+    message = refused(iiszoo("data", "remove", "berkeley", env={"IISZOO_DATA": str(shelf.parent)}))
+    assert f"there is nothing to remove; it is read from {shelf}, which is not deleted" in message
 
 
 def test_get_of_a_file_of_ones_own_needs_no_connection(iiszoo: Run, tiny: Callable[..., Path], tmp_path: Path) -> None:

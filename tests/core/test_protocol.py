@@ -206,7 +206,7 @@ def test_a_function_that_returns_y_alone_gets_it_stored() -> None:
         ((X, BEGUN, (1, 1), []), "pcs must be nested lists"),
         ((X, BEGUN, [[(1, 1), (2, 2)]], []), "pcs must be nested lists"),
         ((X, BEGUN, [], [[[1, 1], []]]), r"ncs contains 1, which is not a click \(row, col\)"),
-        ((X, BEGUN, [[[(4, 0)], []]], []), r"pcs: click \(4, 0\) lies outside the image of 4 rows, 5 columns"),
+        ((X, BEGUN, [[[(4, 0)], []]], []), r"pcs: click \(4, 0\) lies outside the image of 4 rows and 5 columns"),
         ((X, BEGUN, [], [[[], [(0, -1)]]]), r"ncs: click \(0, -1\) lies outside"),
     ],
 )

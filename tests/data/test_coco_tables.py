@@ -16,10 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from iiszoo.data import coco_tables
+from iiszoo.data import coco_tables, outlined_images
 from iiszoo.data.all_regions import AllRegions
 from iiszoo.data.base import EvaluationDataset
-from iiszoo.data.datasets import coco_file
 from iiszoo.data.datasets.coco_file import CocoFile
 from iiszoo.data.inspection import UNSEEN, inspect
 from iiszoo.engine.grouping import by_image
@@ -477,7 +476,7 @@ def test_three_thousand_objects_that_overlap(write: Write) -> None:
 
 
 def test_full_masks_agree_with_the_objects_one_by_one(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coco_file, "_BLOCK", 3)
+    monkeypatch.setattr(outlined_images, "_BLOCK", 3)
     table = content()
     table["annotations"] = [
         {"id": k, "image_id": 1, "segmentation": [[4, 3, 8 + k, 3, 8 + k, 15, 4, 9 + k]]} for k in range(10)

@@ -202,7 +202,7 @@ def _of_run_lengths(object: Mask, crowd: Mask) -> Any:
     file = CocoFile(Path("none.json"))
     found = {0: outlines.run_lengths(counts(object), (3, 4)), 1: outlines.run_lengths(counts(crowd), (3, 4))}
     file.__dict__.update(
-        images=[_image()], outline=lambda i, k: found[k], crowds=lambda i: found[1], size=lambda i: (3, 4)
+        images=[_image()], outline=lambda i, k: found[k], ignored=lambda i: found[1], size=lambda i: (3, 4)
     )
     look_at = CocoObjects("coco:none.json", file)[0].look_at_target
     assert look_at is not None

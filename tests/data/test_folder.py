@@ -23,7 +23,20 @@ Save = Callable[..., Path]
 Mask = NDArray[np.bool_]
 
 
-@pytest.mark.parametrize(("images", "masks"), [("images", "masks"), ("img", "gt"), ("data_GT", "boundary_GT")])
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("images", "masks"),
+        ("img", "gt"),
+        ("data_GT", "boundary_GT"),
+        ("Images", "MASKS"),
+        ("images", "labels"),
+        ("imgs", "mask"),
+        ("Photos", "Ground Truth"),
+        ("JPEGImages", "SegmentationClass"),
+        (".", "masks"),
+    ],
+)
 def test_each_layout_is_read(images: str, masks: str, save: Save, object_mask: Mask, tmp_path: Path) -> None:
     for name in ("b.jpg", "a.PNG", "c.bmp"):
         save(f"{images}/{name}")
@@ -105,25 +118,11 @@ def test_the_digest_of_a_mask_outlives_its_image(save: Save, object_mask: Mask, 
 def test_files_of_which_nothing_pairs_are_one_error(save: Save, object_mask: Mask, tmp_path: Path) -> None:
     for stem in ("a", "b"):
         save(f"images/{stem}.png")
-        save(f"masks/{stem}_mask.png", object_mask)
+        save(f"masks/{stem}-truth.png", object_mask)
     with pytest.raises(DatasetError, match=r"do not pair; a mask has the name of its image, or STEM__OBJECT") as error:
         load_dataset(f"folder:{tmp_path}")
-    for fault in ("image a.png has no mask", "image b.png has no mask", "mask a_mask.png has no image"):
+    for fault in ("image a.png has no mask", "image b.png has no mask", "mask a-truth.png has no image"):
         assert fault in str(error.value)
-
-
-def test_a_directory_that_is_none_of_the_layouts_says_what_is_expected(tmp_path: Path, save: Save) -> None:
-    with pytest.raises(DatasetError, match=f"there is no directory {tmp_path}/nowhere"):
-        load_dataset(f"folder:{tmp_path}/nowhere")
-    save("images/a.png")
-    with pytest.raises(
-        DatasetError, match="must contain images/ and masks/, or img/ and gt/, or data_GT/ and boundary_GT/"
-    ):
-        load_dataset(f"folder:{tmp_path}")
-    for name in ("empty/img", "empty/gt"):
-        (tmp_path / name).mkdir(parents=True)
-    with pytest.raises(DatasetError, match="contains no images"):
-        load_dataset(f"folder:{tmp_path}/empty")
 
 
 def test_a_relative_directory_counts_from_root_or_from_here(

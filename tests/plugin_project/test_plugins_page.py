@@ -54,4 +54,6 @@ def test_every_command_of_the_page_runs(fresh_environment, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\nmoon-2\n" in done.stdout  # of `iiszoo mine-largest`
     assert re.search(r"mine/smooth +mine-moons +3 ", done.stdout)  # of the last `iiszoo bench`
+    assert re.search(r"mine-leaves: 2 samples in \S+/leaves, all sound", done.stdout)
+    assert re.search(r"mine/nearest +mine-leaves +2 ", done.stdout)
     assert "broken" not in done.stdout + done.stderr

@@ -1,8 +1,9 @@
 """`folder:DIR`: your own images and masks, without code.
 
-DIR contains two subdirectories: images and masks, img and gt, or data_GT and boundary_GT. A mask has its image's stem,
-or is named `STEM__OBJECT` if an image has several objects. Sample id = the mask's stem, as `iiszoo.file_names` writes
-it. What a mask's values mean: `iiszoo.data.mask_values`.
+DIR contains two folders, images and masks or the like (`iiszoo.data.folder_layout`), or masks beside the images. A mask
+has its image's stem, or is named `STEM__OBJECT` if an image has several objects, or `STEM_mask` and the like. Sample id
+= the mask's stem (the image's for `STEM_mask`), as `iiszoo.file_names` writes it, after the subfolder if there is one.
+What a mask's values mean: `iiszoo.data.mask_values`.
 
 A mask with several object values is refused unless the name says what they mean: `folder:DIR?objects=all`, one target
 of them all, or `folder:DIR?objects=values`, one target of each, with the id `STEM__VALUE`.
@@ -16,41 +17,51 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iiszoo import own_files
 from iiszoo.cards import DatasetCard
+from iiszoo.data import folder_layout
 from iiszoo.data.base import EvaluationDataset, PairedFiles, Sample, Target, pair_by_stem
 from iiszoo.errors import BadOption, DatasetError
 from iiszoo.file_names import escaped
+from iiszoo.names import parse_name
 
 if TYPE_CHECKING:
     from iiszoo.data.base import Pair
     from iiszoo.data.mask_values import Labels
 
-LAYOUTS = (("images", "masks"), ("img", "gt"), ("data_GT", "boundary_GT"))
-
 
 def load(
-    card: DatasetCard, root: Path | None = None, argument: str = "", *, objects: str = ""
+    card: DatasetCard,
+    root: Path | None = None,
+    argument: str = "",
+    *,
+    objects: str = "",
+    images: str = "",
+    masks: str = "",
 ) -> DrawnMasks | EachValue:
     """The images and masks under the directory `argument`, relative to `root` or the working directory.
 
-    `objects`: `"all"`, `"values"`, or `""`, which refuses a mask with several object values. Raises `DatasetError`, and
-    `BadOption` for other `objects`.
+    `objects`: `"all"`, `"values"`, or `""`, which refuses a mask with several object values. `images` and `masks`: the
+    folders that contain them, from that directory, if their names do not say it. Raises `DatasetError`, and `BadOption`
+    for other `objects`.
     """
     name = f"folder:{escaped(argument, '?')}"
     if objects not in ("", "all", "values"):
         raise BadOption(f"dataset {name}: objects must be all or values, not {objects}")
     place = (root or Path()) / Path(argument).expanduser()
     if not place.is_dir():
-        raise DatasetError(f"dataset {name}: there is no directory {place.resolve()}")
-    for images, masks in LAYOUTS:
-        if (place / images).is_dir() and (place / masks).is_dir():
-            pairs = pair_by_stem(place / images, place / masks, objects=True)
-            if not pairs:
-                raise DatasetError(f"dataset {name}: {place / images} contains no images")
-            drawn = DrawnMasks(name, place, pairs, merge=bool(objects))
-            return EachValue(drawn) if objects == "values" else drawn
-    expected = ", or ".join(f"{images}/ and {masks}/" for images, masks in LAYOUTS)
-    raise DatasetError(f"dataset {name}: {place} must contain {expected}")
+        hint = f" ({meant})" if place.is_file() and (meant := own_files.meant_by(escaped(argument, "?"))) else ""
+        raise DatasetError(f"dataset {name}: there is no directory {place.resolve()}{hint}")
+    options = {
+        key: str(value) for key, value in {"objects": objects, "images": images, "masks": masks}.items() if value
+    }
+    try:
+        found = folder_layout.find(place, argument, options)
+        pairs = pair_by_stem(found.images, found.masks, objects=True, endings=True, folders=found.folders)
+    except DatasetError as error:
+        raise DatasetError(f"dataset {name}: {error}") from error
+    drawn = DrawnMasks(name, place, pairs, merge=bool(objects))
+    return EachValue(drawn) if objects == "values" else drawn
 
 
 def labels_of(path: Path) -> Labels:
@@ -90,8 +101,9 @@ class DrawnMasks(PairedFiles):
     def target_in(self, path: Path) -> Target:
         if self.merge:
             return labels_of(path).all_objects()
-        name = self.name if self.name.startswith("folder:") else f"folder:{self.place}"
-        return one_object(path, f"{name}?objects=values makes one target of each, {name}?objects=all one of all")
+        name = parse_name(self.name if self.name.startswith("folder:") else f"folder:{self.place}")
+        each, all = (name.with_options({"objects": objects}) for objects in ("values", "all"))
+        return one_object(path, f"{each} makes one target of each, {all} one of all")
 
     def check_files(self) -> Iterator[str]:
         """The faults in headers, then masks that cannot be decoded or have several objects."""
