@@ -98,7 +98,7 @@ def verify(
     all), and each its own previous outputs. The weights are those of `checkpoint`, of the card, or, with `synthetic`,
     made up (`iiszoo.upstream._synthetic`). `progress` is called with each sample's id.
 
-    Raises `UpstreamError`, `WeightsError`, `UnknownId`, `BadOption`, and `ModelError` if ours fails.
+    Raises `UpstreamError`, also if one of the two fails, `WeightsError`, `UnknownId` and `BadOption`.
     """
     check_device(device)
     card, name = resolve_model(model)
@@ -168,12 +168,13 @@ def _compare(
     for sample in islice(dataset, samples):
         progress(sample.id)
         found.samples += 1
-        beside = Session(theirs, sample.read_image())
-        steps = run_session(ours, found.robot, sample, max_clicks=clicks, target_iou=math.inf)
-        for click, step in enumerate(steps, 1):
-            try:
+        click = 1
+        try:
+            beside = Session(theirs, sample.read_image())
+            for step in run_session(ours, found.robot, sample, max_clicks=clicks, target_iou=math.inf):
                 beside.interact(step.positives, step.negatives)
-            except ModelError as error:
-                raise UpstreamError(f"{error} (on sample {sample.id!r} at click {click})") from error
-            found.add(sample.id, click, step.output, beside.output)
-            found.add_rois(step.state.get("roi"), beside.state.get("roi"))
+                found.add(sample.id, click, step.output, beside.output)
+                found.add_rois(step.state.get("roi"), beside.state.get("roi"))
+                click += 1
+        except ModelError as error:
+            raise UpstreamError(f"{error} (on sample {sample.id!r} at click {click})") from error

@@ -179,9 +179,9 @@ FAULTS = {
     "not_a_number": "not with NaN",
     "above_one": "probabilities in [0, 1], not with values in [0.5, 1.4]",
     "double_precision": "must answer in float32, not torch.float64",
-    "numpy_answer": "ndarray",
-    "raising": "raised RuntimeError: red is not for me (on sample 'p1' at click 1)",
-    "RaisingInit": "raised RuntimeError: red is not for me (in init_z, on the image of sample 'p1')",
+    "numpy_answer": "must return a torch tensor as y, not a numpy array",
+    "raising": "in raising; on sample 'p1' at click 1)",
+    "RaisingInit": "in init_z; in init_z, on the image of sample 'p1')",
 }
 
 

