@@ -35,13 +35,13 @@ def test_list_shows_size_hash_place_and_state(cards, cache):
     result = run("list")
     assert result.exit_code == 0, result.output
     assert str(cache / "weights") in result.stdout
-    rows = [line.split() for line in result.stdout.splitlines()[4:-1]]
+    rows = [line.split() for line in result.stdout.splitlines()[3:]]
     sha256 = cards[1].weights[0].sha256[:8]
     assert rows[0] == ["toy/net", "toy/tiny.pth", "1", "MB", "known", sha256, "missing"]
     assert rows[1] == ["toy/new", "toy/new.pth", "unknown", "unknown", "missing"]
     run("get", "toy/new")
-    rows = [line.split() for line in run("list", "toy/new").stdout.splitlines()[4:-1]]
-    assert rows[0][2:5] == ["0.001", "MB", "unconfirmed"]
+    rows = [line.split() for line in run("list", "toy/new").stdout.splitlines()[3:]]
+    assert rows[0][2:5] == ["1", "kB", "unconfirmed"]
     assert rows[0][-1] == "present"
 
 

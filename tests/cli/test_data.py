@@ -187,7 +187,7 @@ def test_remove_deletes_what_was_fetched_and_says_who_loses_it(
     part.write_bytes(b"half")
     done = iiszoo("data", "remove", "tiny-part", path=[site], env=env)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"deleted {place}\ndeleted {part}\ndeleted {(size + 4) / 1e6:.3g} MB of tiny, tiny-part\n"
+    assert done.stdout == f"deleted {place}\ndeleted {part}\ndeleted {size + 4} bytes of tiny, tiny-part\n"
     assert not place.exists()
     assert not part.exists()
     assert "was not found" in refused(iiszoo("data", "path", "tiny", path=[site], env=env))

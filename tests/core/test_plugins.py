@@ -55,7 +55,7 @@ def test_an_installed_plugin_is_found(iiszoo: Run, toy_plugin: Path) -> None:
     }
     listed = iiszoo("list", path=[toy_plugin], env={"IISZOO_PLUGINS": "toy"})
     assert (listed.returncode, listed.stderr) == (0, "")
-    for there in ("toy/large *", "toy/small", "toy-squares", "toy-random", "classic/geocut *", "grabcut", "ritm"):
+    for there in ("toy/large*", "toy/small", "toy-squares", "toy-random", "classic/geocut*", "grabcut", "ritm"):
         assert there in listed.stdout
     assert json.loads(iiszoo("show", "toy", "--json", path=[toy_plugin]).stdout)["model"]["id"] == "toy/large"
 

@@ -375,7 +375,9 @@ def test_an_option_that_is_none_is_refused(labelled: str) -> None:
     with pytest.raises(BadOption, match="objects must be all or values, not each"):
         load_dataset(f"{labelled}?objects=each")
     for wrong in ("object=all", "objects", "objects=all&objects=all", "", "objects=all&x=1"):
-        with pytest.raises(BadOption, match=r"is not a valid option|has no option '.*'; it has objects, images, masks, initial"):
+        with pytest.raises(
+            BadOption, match=r"is not a valid option|has no option '.*'; it has objects, images, masks, initial"
+        ):
             load_dataset(f"{labelled}?{wrong}")
     with pytest.raises(BadOption, match="dataset demo has no option 'objects'"):
         load_dataset("demo?objects=all")

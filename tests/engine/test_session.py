@@ -127,7 +127,7 @@ def test_what_a_session_cannot_use_is_named():
     for row, col in ((-1, 0), (40, 0), (0, 56)):
         with pytest.raises(BadOption, match=rf"click \({row}, {col}\) lies outside the image of 40 rows"):
             session.click(row, col)
-    with pytest.raises(ModelError, match=r"must answer with shape \(1, 40, 56\)"):
+    with pytest.raises(BadOption, match=r"the mask has the shape \(4, 5\), but the image 40 rows and 56 columns"):
         Session(painting_models.discs, IMAGE, initial_mask=np.zeros((4, 5), bool))
     with pytest.raises(ModelError, match="must answer with probabilities"):
         Session(lambda x, z, pcs, ncs: x[:, :1] * 9 + 1, IMAGE).click(1, 1)

@@ -36,7 +36,7 @@ def test_every_card_is_true(card: Any) -> None:
     assert callable(load_object(card.upstream_loader))
     assert card.threshold == 0.5
     assert card.prompts == ("clicks", "mask")
-    assert card.weights[0].urls or "drive.google.com" in card.notes
+    assert card.weights[0].urls or "drive.google.com" in card.weights[0].page
     assert card.n_parameters == sum(value.numel() for value in empty(card.id).parameters())
 
 

@@ -43,7 +43,7 @@ def test_every_card_is_true(card: Any) -> None:
     assert callable(load_object(card.upstream_loader))
     assert card.threshold == 0.49
     assert card.ragged
-    assert "drive.google.com" in card.notes
+    assert "drive.google.com" in card.weights[0].page
     assert card.n_parameters == sum(value.numel() for value in empty(card.id).parameters())
 
 

@@ -71,8 +71,8 @@ def test_finding_it_does_not_run_the_module(tmp_path, monkeypatch):
 
 
 def test_the_environment_names_libraries_plugins_machine_and_device():
-    environment = provenance.environment("cpu")
-    assert environment["device"] == "cpu"
+    environment = provenance.environment("cpu", 3)
+    assert (environment["device"], environment["threads"]) == ("cpu", 3)
     assert {"torch", "numpy", "opencv-python", "numba", "scipy"} <= set(environment["libraries"])
     assert all(environment["libraries"].values())
     assert environment["plugins"]["iiszoo"] == f"iiszoo {iiszoo.__version__}"
