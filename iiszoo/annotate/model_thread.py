@@ -60,7 +60,7 @@ class ModelThread:
                 place, job = self._next()
             try:
                 more = job()
-            except Exception:  # the thread must go on
+            except Exception:  # noqa: BLE001  the thread must go on
                 _log.exception("a job of the annotation page failed")
                 more = False
             if not more:

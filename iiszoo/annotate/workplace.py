@@ -114,7 +114,7 @@ class Workplace:
         }
 
     def take_back_unanswered(self) -> str:
-        """Take back the click that a model was answering when the last process died; returns a sentence about it, or "".
+        """Take back the click that a model was answering when the last process died; returns a sentence about it.
 
         So a click that kills the program, for want of memory, does not kill it again at every start.
         """
@@ -166,7 +166,7 @@ class Workplace:
 
 
 def checked_labels(labels: Sequence[str]) -> list[str]:
-    """The labels without blanks around them; one is there in any case. Raises `BadOption` for an empty or double one."""
+    """The labels without blanks around them, or else the default one. Raises `BadOption` for an empty or double one."""
     plain = [label.strip() for label in labels]
     if not all(plain):
         raise BadOption("a label is empty; write --labels cat,dog")
