@@ -152,7 +152,8 @@ class Picture:
         return levels
 
     @property
-    def bytes(self) -> int:
+    def nbytes(self) -> int:
+        """What all levels take."""
         return self.pixels.nbytes * 4 // 3
 
     def tile(self, level: int, row: int, col: int) -> bytes | None:
@@ -193,7 +194,7 @@ class Pictures:
             if number not in self._kept:
                 self._kept[number] = self._read(number)
             self._kept.move_to_end(number)
-            while len(self._kept) > 1 and sum(picture.bytes for picture in self._kept.values()) > self.limit:
+            while len(self._kept) > 1 and sum(picture.nbytes for picture in self._kept.values()) > self.limit:
                 self._kept.popitem(last=False)
             return self._kept[number]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from statistics import median
 from typing import Any
@@ -385,7 +385,7 @@ class Page:
 
         return job
 
-    def _later(self, call: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+    def _later(self, call: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         """Call back in the event loop, from the model's thread."""
         with suppress(RuntimeError):  # the loop has ended
             asyncio.run_coroutine_threadsafe(call(*arguments), self._loop)

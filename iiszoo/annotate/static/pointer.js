@@ -58,7 +58,7 @@ export function use(place, background, event) {
 }
 
 function down(event) {
-  canvas.focus({ preventScroll: true });
+  canvas.focus({ preventScroll: true, focusVisible: false });
   state.crosshair = null;
   const place = at(event);
   leave();
