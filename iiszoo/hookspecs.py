@@ -30,7 +30,20 @@ from iiszoo.cards import DatasetCard, RobotCard
 API_VERSION = 1
 ENTRY_POINT_GROUP = "iiszoo"
 
-COMMANDS = tuple("annotate bench check data list new plugins report show train upstream weights".split())
+COMMANDS = (
+    "annotate",
+    "bench",
+    "check",
+    "data",
+    "list",
+    "new",
+    "plugins",
+    "report",
+    "show",
+    "train",
+    "upstream",
+    "weights",
+)
 """iiszoo's own commands, each in `iiszoo.cli.NAME`; a plugin cannot take one of these names."""
 
 hookspec = pluggy.HookspecMarker("iiszoo")

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -75,7 +76,8 @@ def _files_by_image(directory: Path, images: Sequence[ImageFile]) -> dict[int, l
     if not directory.is_dir():
         raise DatasetError(f"initial masks: there is no directory {directory}")
     arrays = sorted(path for path in directory.iterdir() if path.suffix.lower() == SUFFIX)
-    numbers = {composed(image.path.stem): number for number, image in enumerate(images)}
+    stems = Counter(composed(image.path.stem) for image in images)
+    numbers = {stem: number for number, image in enumerate(images) if stems[stem := composed(image.path.stem)] == 1}
     results = {image.stem: number for number, image in enumerate(images)}  # what an earlier --out has
     found: dict[int, list[Path]] = {}
     for path in [*image_files(directory), *arrays]:

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from iiszoo import assets, files
-from iiszoo.annotate.states import Sight, encode
+from iiszoo.annotate.states import Sight, encode, memory
 from iiszoo.cards import ModelCard
 from iiszoo.errors import RunError
 from iiszoo.model_reference import ModelReference, resolve
@@ -23,8 +23,8 @@ from iiszoo.registry import registry
 
 _LOADED = 2
 """How many models stay in memory: the present one, and the one before, to which undo may lead."""
-_SIGHTS = 3
-"""How many pairs of image and model stay encoded: the present one, the next image, and one more."""
+_SIGHTS_BYTES = 1 << 30
+"""How much memory images may take as models see them; the newest stays in any case."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Models:
             shared = near if near is not None and str(near.device) == model.device else x(model.device)
             self._sights[image, name] = encode(model, shared)
         self._sights.move_to_end((image, name))
-        while len(self._sights) > _SIGHTS:
+        while len(self._sights) > 1 and memory([sight[1:] for sight in self._sights.values()]) > _SIGHTS_BYTES:
             self._sights.popitem(last=False)
         return self._sights[image, name]
 

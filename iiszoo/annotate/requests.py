@@ -46,7 +46,6 @@ _REQUESTS: dict[str, dict[str, Check]] = {
     "undo": {},
     "redo": {},
     "hover": {"row": _place, "col": _place, "positive": _truth},
-    "leave": {},
     "view": {"top": _place, "left": _place, "height": _place, "width": _place, "step": whole(1, 1024)},
     "model": {"name": text},
 }

@@ -148,7 +148,7 @@ class States:
     def keep(self, image: int, steps: Steps, moment: Moment) -> None:
         self._drop((image, steps))
         self._kept[image, steps] = moment
-        for place, size in _storages(moment):
+        for place, size in _storages(moment).items():
             self._users[place] += 1
             self._sizes[place] = size
         while self.bytes > self.limit and len(self._kept) > 1:
@@ -156,7 +156,7 @@ class States:
 
     def _drop(self, key: tuple[int, Steps]) -> None:
         moment = self._kept.pop(key, None)
-        for place, _ in _storages(moment) if moment is not None else ():
+        for place, _ in _storages(moment).items() if moment is not None else ():
             self._users[place] -= 1
             if not self._users[place]:
                 del self._users[place], self._sizes[place]
@@ -191,12 +191,17 @@ def next_moment(
     return steps[: length + 1], moment
 
 
-def _storages(moment: Moment) -> Iterator[tuple[int, int]]:
-    """Where the memory of a moment is, and how many bytes, each piece once."""
-    yield from {place: size for value in (moment.output, moment.z) for place, size in _memory(value)}.items()
+def memory(value: Any) -> int:
+    """The bytes of all tensors in a value; what they share counts once."""
+    return sum(dict(_pieces(value)).values())
 
 
-def _memory(value: Any) -> Iterator[tuple[int, int]]:
+def _storages(moment: Moment) -> dict[int, int]:
+    """Where the memory of a moment is, and how many bytes each piece has."""
+    return dict(_pieces([moment.output, moment.z]))
+
+
+def _pieces(value: Any) -> Iterator[tuple[int, int]]:
     if isinstance(value, Tensor):
         if value.layout == torch.strided and not value.is_nested:
             storage = value.untyped_storage()
@@ -205,10 +210,10 @@ def _memory(value: Any) -> Iterator[tuple[int, int]]:
             yield id(value), value.element_size() * value.numel()
     elif isinstance(value, dict):
         for one in value.values():
-            yield from _memory(one)
+            yield from _pieces(one)
     elif isinstance(value, list | tuple):
         for one in value:
-            yield from _memory(one)
+            yield from _pieces(one)
     elif value is not None:
         content = getattr(value, "data", value)  # a parcel of another interpreter has its bytes there
         yield id(content), int(getattr(content, "nbytes", 0) or 0)

@@ -4,6 +4,7 @@ OUT/images/ masks/ annotations.json sessions.jsonl      for others (`iiszoo.anno
 OUT/journal/STEM.jsonl          the log of an image, from which all of that follows
 OUT/journal/masks/HASH.png      every mask that was accepted, or saved as a draft
 OUT/journal/names.json          the stem of each image's results
+OUT/journal/labels.json         the labels, in the order of their numbers
 OUT/journal/models.json         the models that answered
 OUT/journal/place.json          where the page was
 OUT/journal/answering.json      the click that the model is answering; only while it does
@@ -26,7 +27,7 @@ from iiszoo.annotate.images import ImageFile, folder
 from iiszoo.annotate.initial import InitialMasks
 from iiszoo.annotate.masks import SavedMasks
 from iiszoo.annotate.output import Output
-from iiszoo.errors import BadOption, RunError
+from iiszoo.errors import BadOption, DatasetError, RunError
 
 DEFAULT_LABEL = "object"
 
@@ -52,13 +53,18 @@ class Workplace:
             ) from error
         try:
             found = folder(directory, self.journal / "names.json")
-            self.images: list[ImageFile] = found.images
-            self.faults = found.faults
+            logs = {image: EventLog(self.journal / f"{image.stem}.jsonl") for image in found.images}
+            changed = [fault for image, log in logs.items() if (fault := _other_size(image, log))]
+            self.faults = [*found.faults, *changed]
+            self.logs = [log for image, log in logs.items() if not _other_size(image, log)]
+            self.images = [image for image, log in logs.items() if not _other_size(image, log)]
+            if not self.images:
+                raise DatasetError("; ".join(self.faults))
             self.initial = None if initial is None else InitialMasks(initial, self.images)
             self.saved = SavedMasks(self.journal / "masks")
-            self.logs = [EventLog(self.journal / f"{image.stem}.jsonl") for image in self.images]
             self.histories = [_history(log) for log in self.logs]
             self.labels = self._all_labels(given)
+            files.replace_text(self.journal / "labels.json", json.dumps(self.labels, ensure_ascii=False) + "\n")
             self._hashes: dict[int, str] = {}
             self.output = Output(out, self.saved)
         except BaseException:
@@ -73,16 +79,20 @@ class Workplace:
         history.add(event)
         return event
 
-    def begin(self, number: int) -> None:
-        """Give an image the masks that it comes with, once. Raises `DatasetError` naming a mask, `OSError`."""
+    def begin(self, number: int) -> bool:
+        """Give an image the masks that it comes with, once; returns whether it did.
+
+        Raises `DatasetError` naming a mask that cannot be used, and `OSError`.
+        """
         if self.initial is None or any(event["do"] == "initial" for event in self.logs[number].events):
-            return
+            return False
         found = self.initial.masks(number)
         if not found:
-            return
+            return False
         objects = [{"label": label or self.labels[0], "mask": self.saved.save(mask)} for label, mask in found]
         self.do(number, "initial", source=self.initial.source, objects=objects)
         self.labels = self._all_labels(self.labels)
+        return True
 
     def publish(self, number: int, identities: sessions.Identities) -> None:
         """Write what follows from the log of an image. Raises `OSError`."""
@@ -120,7 +130,8 @@ class Workplace:
         """
         found = _json_in(self.journal / "answering.json")
         self.answered()
-        number = next((k for k, image in enumerate(self.images) if image.stem == found.get("stem")), None)
+        stem = found.get("stem") if isinstance(found, dict) else None
+        number = next((k for k, image in enumerate(self.images) if image.stem == stem), None)
         if number is None:
             return ""
         current = self.histories[number].document.worked_on
@@ -148,7 +159,8 @@ class Workplace:
     @property
     def place(self) -> dict[str, Any]:
         """Where the page was: `stem` of the image, and `model`; {} if that is not known."""
-        return _json_in(self.journal / "place.json")
+        found = _json_in(self.journal / "place.json")
+        return found if isinstance(found, dict) else {}
 
     @place.setter
     def place(self, value: Mapping[str, Any]) -> None:
@@ -160,20 +172,31 @@ class Workplace:
         self._lock.release()
 
     def _all_labels(self, first: Sequence[str]) -> list[str]:
-        """`first`, then the other labels that objects have or had, in the order in which they were used."""
+        """`first`, then those of earlier times, then others that objects have or had; else the default one."""
+        known = _json_in(self.journal / "labels.json")
+        before = [str(label) for label in known] if isinstance(known, list) else []
         used = [label for log in self.logs for event in log.events for label in _labels_in(event)]
-        return list(dict.fromkeys([*first, *used]))
+        return list(dict.fromkeys([*first, *before, *used])) or [DEFAULT_LABEL]
 
 
 def checked_labels(labels: Sequence[str]) -> list[str]:
-    """The labels without blanks around them, or else the default one. Raises `BadOption` for an empty or double one."""
+    """The labels without blanks around them. Raises `BadOption` for an empty or a double one."""
     plain = [label.strip() for label in labels]
     if not all(plain):
         raise BadOption("a label is empty; write --labels cat,dog")
     twice = [label for label in plain if plain.count(label) > 1]
     if twice:
         raise BadOption(f"label {twice[0]!r} is given twice")
-    return plain or [DEFAULT_LABEL]
+    return plain
+
+
+def _other_size(image: ImageFile, log: EventLog) -> str:
+    """The fault of an image that has another size than when it was annotated; "" if it has not."""
+    before = [event["size"] for event in log.events if event["do"] == "open" and "size" in event]
+    if not before or before[-1] == list(image.size):
+        return ""
+    sizes = "{}x{} (rows x columns) pixels, but had {}x{}".format(*image.size, *before[-1])
+    return f"{image.path}: has {sizes} when it was annotated; restore it, or move {log.path} away to start it again"
 
 
 def _labels_in(event: Event) -> list[str]:
@@ -191,9 +214,8 @@ def _history(log: EventLog) -> History:
         ) from error
 
 
-def _json_in(path: Path) -> dict[str, Any]:
-    """The object in a JSON file that is only a convenience; {} if it is missing or damaged."""
+def _json_in(path: Path) -> Any:
+    """The value of a JSON file that is only a convenience; {} if it is missing or damaged."""
     with suppress(OSError, ValueError, RecursionError):
-        found = json.loads(path.read_bytes())
-        return found if isinstance(found, dict) else {}
+        return json.loads(path.read_bytes())
     return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import webbrowser
 from importlib.util import find_spec
 from pathlib import Path
@@ -95,11 +96,16 @@ def command(
         echo(f"open {started.gate.address}", bold=True)
         echo("Ctrl-C ends it; every accepted object is saved at once")
         warn_of_broken_plugins()
-        if browser:
-            webbrowser.open(started.gate.address)
+        if browser and _has_screen():
+            threading.Thread(target=webbrowser.open, args=(started.gate.address,), daemon=True).start()
 
     try:
         started.run(ready)
     except KeyboardInterrupt:
         echo(f"stopped; the work is in {started.work.out}, and the same command goes on from here", err=True)
         click.get_current_context().exit(130)
+
+
+def _has_screen() -> bool:
+    """Without one, `webbrowser` may start a browser that takes over the terminal."""
+    return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
