@@ -14,13 +14,14 @@ def covered(stroke: Stroke, size: tuple[int, int]) -> tuple[slice, slice, NDArra
     and columns of the rectangle around them, and bool (h, w) of that rectangle.
     """
     radius = stroke.size / 2
-    reach = int(np.ceil(radius))
+    reach = int(radius)
     points = np.asarray(stroke.points, np.int32)
     low = np.clip(points.min(0) - reach, 0, size)
     high = np.clip(points.max(0) + reach + 1, low, size)
     away = np.ones(points.max(0) - points.min(0) + 1, np.uint8)
     line = (points - points.min(0))[:, ::-1]
     cv2.polylines(away, [np.ascontiguousarray(line)], False, 0)
+    away[line[0, 1], line[0, 0]] = 0  # of a single point, polylines draws nothing
     away = np.pad(away, reach, constant_values=1)
     near = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= radius + 1e-3
     first = low - points.min(0) + reach
