@@ -35,8 +35,8 @@ DEFAULT_LABEL = "object"
 class Workplace:
     """The images of `directory`, their logs, and the output `out`, which this process alone uses until `close`.
 
-    Raises `DatasetError` if there are no images, `RunError` if `out` is in use or damaged, `BadOption` for bad labels,
-    and `OSError` if it cannot be written.
+    Raises `DatasetError` if there are no images, `RunError` if `out` is in use, damaged or not writable, `BadOption`
+    for bad labels, and `OSError` if the disk is full.
     """
 
     def __init__(self, directory: Path, out: Path, labels: Sequence[str] = (), initial: str | None = None) -> None:
@@ -44,13 +44,18 @@ class Workplace:
         given = checked_labels(labels)
         if not directory.is_dir():
             folder(directory, self.journal / "names.json")  # raises, before anything is created
-        self.journal.mkdir(parents=True, exist_ok=True)
+        try:
+            self.journal.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{out} cannot be written ({error.strerror or error}); give another --out") from error
         try:
             self._lock = files.lock(self.journal / "lock", 0)
         except TimeoutError as error:
             raise RunError(
                 f"{out} is in use by another `iiszoo annotate`; go on there, end it, or give another --out"
             ) from error
+        except OSError as error:
+            raise RunError(f"{out} cannot be written ({error.strerror or error}); give another --out") from error
         try:
             found = folder(directory, self.journal / "names.json")
             logs = {image: EventLog(self.journal / f"{image.stem}.jsonl") for image in found.images}

@@ -68,7 +68,7 @@ def command(
     """
     lacking = [name for name in ("starlette", "uvicorn", "websockets") if find_spec(name) is None]
     if lacking:
-        raise BadOption(f'the page needs {" and ".join(lacking)}; install them with: pip install "iiszoo[annotate]"')
+        raise BadOption(f'the page needs {" and ".join(lacking)}: pip install "iiszoo[annotate]"')
     if python is not None and model is None:
         raise BadOption("--python needs --model, the model that runs there")
     sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
@@ -92,7 +92,8 @@ def command(
         echo(f"left out: {fault}", err=True)
 
     def ready() -> None:
-        echo(f"annotating {len(started.work.images)} images of {directory} with {started.models.first}")
+        count = len(started.work.images)
+        echo(f"annotating {count} image{'s' * (count != 1)} of {directory} with {started.models.first}")
         echo(f"open {started.gate.address}", bold=True)
         echo("Ctrl-C ends it; every accepted object is saved at once")
         warn_of_broken_plugins()

@@ -176,6 +176,6 @@ def test_strokes_over_the_border_are_cut(points):
 
 
 def test_a_stroke_has_no_gaps_and_the_right_width():
-    rows, cols, part = covered(Stroke(((20, 5), (20, 35)), 7, False), (40, 40))
+    _, _, part = covered(Stroke(((20, 5), (20, 35)), 7, False), (40, 40))
     assert part[:, part.shape[1] // 2].sum() == 7
     assert part[part.shape[0] // 2].all()

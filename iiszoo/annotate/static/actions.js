@@ -2,6 +2,7 @@
 
 import { state, changed, currentObject } from "./state.js";
 import { ask, connected } from "./connection.js";
+import { brushPixels } from "./view.js";
 
 const REST = 120; // milliseconds that the pointer rests before a preview is asked for
 let resting = 0;
@@ -18,8 +19,9 @@ export function click(row, col, positive, when) {
 }
 
 export function paint(points, erase) {
-  state.strokes.push({ points, size: state.brush, erase });
-  ask("stroke", { points, size: state.brush, erase, label: state.label });
+  const size = brushPixels(state.brush);
+  state.strokes.push({ points, size, erase });
+  ask("stroke", { points, size, erase, label: state.label });
   changed("picture");
 }
 

@@ -172,4 +172,5 @@ keys.start();
 pointer.start();
 drawing.start();
 window.annotation = state; // for the curious, and for tests
+$("canvas").focus({ focusVisible: false });
 connect(handlers);

@@ -1,7 +1,7 @@
 // Everything on the canvas: image, masks, points, strokes, the brush's circle.
 
 import { state, colourOf, changed } from "./state.js";
-import { view, fit, placeOf } from "./view.js";
+import { view, brushPixels, fit, placeOf } from "./view.js";
 import { drawTiles, onArrival } from "./tiles.js";
 import { painted } from "./mask.js";
 
@@ -200,7 +200,7 @@ function drawPoints() {
 
 function drawPointer() {
   if (state.tool !== "click" && state.pointer) {
-    const radius = (state.brush * view.scale) / 2;
+    const radius = (brushPixels(state.brush) * view.scale) / 2;
     circle(state.pointer, radius, 3, "rgba(0, 0, 0, 0.6)");
     circle(state.pointer, radius, 1.25, state.tool === "eraser" ? "#ff8a8a" : "#fff");
   }

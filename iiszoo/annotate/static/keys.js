@@ -42,9 +42,14 @@ function clickHere(background) {
 }
 
 function reopen() {
-  const chosen = state.objects.find((object) => object.id === state.chosen && object.id !== state.current);
-  const last = chosen ?? [...state.objects].reverse().find((object) => object.id !== state.current);
+  const last = [...state.objects].reverse().find((object) => object.id !== state.current);
   if (last) actions.select(last.id);
+}
+
+// The object that has the focus in the list, or else the one in work.
+function removeObject() {
+  const [kind, id] = (document.activeElement?.dataset.key ?? "").split(" ");
+  actions.remove(kind === "object" ? Number(id) : state.current);
 }
 
 function escape() {
@@ -72,7 +77,7 @@ const GROUPS = [
     ["Ctrl + Shift + Z, Ctrl + Y", "redo", ["ctrl+Z", "ctrl+y"], actions.redo],
     ["1 to 9", "label", [], null],
     ["R", "correct the object before", ["r"], reopen],
-    ["Delete", "delete the object in work", ["Delete"], () => actions.remove(state.current)],
+    ["Delete", "delete the object in work", ["Delete"], removeObject],
   ]],
   ["Tools", [
     ["P", "click", ["p"], () => chooseTool("click")],
@@ -131,7 +136,15 @@ function down(event) {
   call(key.length === 1 ? key.toLowerCase() : key);
 }
 
+// What is pressed with the mouse gives the focus back, so that keys mean what they mean on the image.
+function giveBack(event) {
+  if (event.detail > 0 && event.target.closest("button") && !event.target.closest("dialog")) {
+    $("canvas").focus({ preventScroll: true, focusVisible: false });
+  }
+}
+
 export function start() {
+  document.addEventListener("click", giveBack);
   document.addEventListener("keydown", down);
   document.addEventListener("keyup", ({ key }) => key === " " && holdSpace(false));
   window.addEventListener("blur", () => holdSpace(false));

@@ -23,18 +23,6 @@ export class Mask {
     }
   }
 
-  has(row, col) {
-    const r = Math.floor((row - this.top) / this.step);
-    const c = Math.floor((col - this.left) / this.step);
-    if (r < 0 || c < 0 || r >= this.rows || c >= this.cols) return false;
-    const place = r * this.cols + c;
-    let found = false;
-    this.spans((first, end) => {
-      if (place >= first && place < end) found = true;
-    });
-    return found;
-  }
-
   // Colours the object's pixels of an ImageData's Uint32Array of the same size.
   paint(pixels, colour) {
     this.spans((first, end) => pixels.fill(colour, first, end));

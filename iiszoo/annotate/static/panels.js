@@ -69,7 +69,6 @@ function showObjects() {
       main.dataset.key = `object ${object.id}`;
       main.setAttribute("aria-current", String(current));
       main.onclick = () => actions.select(object.id);
-      main.onfocus = () => { state.chosen = object.id; };
       const eye = element("button", { className: "icon", title: hidden ? "Show" : "Hide" }, icon(hidden ? "hidden" : "eye"),
         element("span", { className: "away", textContent: `${hidden ? "Show" : "Hide"} ${object.label} ${object.id}` }));
       eye.dataset.key = `eye ${object.id}`;

@@ -1,7 +1,7 @@
 // Mouse, pen and fingers on the canvas.
 
 import { state, changed } from "./state.js";
-import { view, zoom, pan, pixelAt, placeOf } from "./view.js";
+import { view, brushPixels, zoom, pan, pixelAt, placeOf } from "./view.js";
 import { moved } from "./drawing.js";
 import { ask } from "./connection.js";
 import { click, hover, leave, paint, removePoint } from "./actions.js";
@@ -92,7 +92,7 @@ function beginStroke(event, place, background) {
   if (state.unreadable) return;
   canvas.setPointerCapture(event.pointerId);
   const erase = (state.tool === "eraser") !== background;
-  const stroke = { points: [clamped(pixelAt(place.x, place.y))], size: state.brush, erase };
+  const stroke = { points: [clamped(pixelAt(place.x, place.y))], size: brushPixels(state.brush), erase, open: true };
   state.strokes.push(stroke);
   dragging = { kind: "stroke", id: event.pointerId, stroke };
   changed("picture");
@@ -128,12 +128,12 @@ function drag(event, place) {
       const next = at(between);
       const pixel = clamped(pixelAt(next.x, next.y));
       const last = points[points.length - 1];
-      if (Math.hypot(pixel[0] - last[0], pixel[1] - last[1]) >= Math.max(1, state.brush / 10)) points.push(pixel);
+      if (Math.hypot(pixel[0] - last[0], pixel[1] - last[1]) >= Math.max(1, dragging.stroke.size / 10)) points.push(pixel);
     }
     if (points.length > STROKE_POINTS) {
       const last = points[points.length - 1];
       send(dragging.stroke);
-      dragging.stroke = { points: [last], size: dragging.stroke.size, erase: dragging.stroke.erase };
+      dragging.stroke = { ...dragging.stroke, points: [last], open: true };
       state.strokes.push(dragging.stroke);
     }
   }
@@ -167,7 +167,9 @@ function up(event) {
 }
 
 // What is being painted stays on the canvas until the mask that contains it comes.
-function send({ points, size, erase }) {
+function send(stroke) {
+  stroke.open = false;
+  const { points, size, erase } = stroke;
   ask("stroke", { points, size, erase, label: state.label });
 }
 

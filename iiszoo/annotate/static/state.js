@@ -20,7 +20,7 @@ export const state = {
   label: "",
   tool: "click",
   background: false, // whether a plain click means background
-  brush: 24, // pixels of the image
+  brush: 24, // pixels of the screen
   opacity: 0.45,
   outline: false,
   shown: true, // whether masks are shown at all
@@ -30,6 +30,7 @@ export const state = {
   preview: null, // Mask that a click under the pointer would give
   strokes: [], // painted, but not yet in a mask
   pointer: null, // {x, y} on the canvas
+  pointed: null, // the point under the pointer
   crosshair: null, // {x, y} of the pointer that the arrow keys move
 };
 

@@ -37,6 +37,11 @@ export function placeOf(row, col) {
   return { x: view.x + (col + 0.5) * view.scale, y: view.y + (row + 0.5) * view.scale };
 }
 
+// The width of the brush in pixels of the image: what is seen of it stays the same while one zooms.
+export function brushPixels(brush) {
+  return Math.min(4096, Math.max(1, Math.round(brush / view.scale)));
+}
+
 // The part of the image in sight, in pixels of the image.
 export function inSight([rows, cols]) {
   const top = Math.max(0, Math.floor(-view.y / view.scale));
