@@ -110,7 +110,9 @@ class Tab:
         script = """async (pixels) => {
             const { placeOf } = await import("/static/view.js");
             const canvas = document.getElementById("canvas");
-            const context = canvas.getContext("2d");
+            const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+            const context = copy.getContext("2d", { willReadFrequently: true });
+            context.drawImage(canvas, 0, 0);
             const ratio = canvas.width / canvas.getBoundingClientRect().width;
             return pixels.map(([row, col]) => {
                 const { x, y } = placeOf(row, col);

@@ -8,50 +8,65 @@ const REST = 120; // milliseconds that the pointer rests before a preview is ask
 let resting = 0;
 let rested = "";
 
+// A request that changes the objects.
+function change(what, more) {
+  state.asked = ask(what, more) || state.asked;
+}
+
+// Whether the program may know more than the page: then it decides whether something can be done.
+function expecting() {
+  return state.asked > state.told;
+}
+
 export function click(row, col, positive, when) {
   if (!connected() || state.unreadable) return;
   leave();
   state.points = [...state.points, { n: 0, row, col, positive }];
   state.busy = true;
-  state.asked = when ?? performance.now();
-  ask("click", { row, col, positive, label: state.label });
+  state.clickedAt = when ?? performance.now();
+  change("click", { row, col, positive, label: state.label });
   changed();
 }
 
 export function paint(points, erase) {
-  const size = brushPixels(state.brush);
-  state.strokes.push({ points, size, erase });
-  ask("stroke", { points, size, erase, label: state.label });
+  const dab = { points, size: brushPixels(state.brush), erase };
+  state.strokes.push(dab);
+  stroke(dab);
   changed("picture");
+}
+
+// What is painted stays on the canvas until the mask that contains it comes.
+export function stroke({ points, size, erase }) {
+  change("stroke", { points, size, erase, label: state.label });
 }
 
 export function removePoint(point) {
   state.pointed = null;
-  ask("unclick", { click: point.n });
+  change("unclick", { click: point.n });
 }
 
 export function accept() {
-  if (currentObject()) ask("accept");
+  if (currentObject() || expecting()) change("accept");
 }
 
 export function discard() {
-  if (currentObject()) ask("discard");
+  if (currentObject() || expecting()) change("discard");
 }
 
 export function undo() {
-  if (state.undo || state.busy) ask("undo");
+  if (state.undo || expecting()) change("undo");
 }
 
 export function redo() {
-  if (state.redo) ask("redo");
+  if (state.redo || expecting()) change("redo");
 }
 
 export function select(id) {
-  if (id !== state.current) ask("select", { object: id });
+  if (id !== state.current) change("select", { object: id });
 }
 
 export function remove(id) {
-  if (id) ask("delete", { object: id });
+  if (id) change("delete", { object: id });
 }
 
 // The label of the object in work, and of those that follow.
@@ -59,14 +74,14 @@ export function chooseLabel(label) {
   if (!label) return;
   state.label = label;
   const current = currentObject();
-  if (current && current.label !== label) ask("label", { object: current.id, label });
+  if (current && current.label !== label) change("label", { object: current.id, label });
   changed();
 }
 
 export function go(image) {
   if (image >= 0 && image < state.images.length && image !== state.image) {
     leave();
-    ask("open", { image });
+    change("open", { image });
   }
 }
 

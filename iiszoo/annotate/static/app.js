@@ -33,7 +33,8 @@ const handlers = {
     state.unreadable = text;
     changed();
   },
-  document({ image, objects, current, points, undo, redo, busy, done }) {
+  document({ n, image, objects, current, points, undo, redo, busy, done }) {
+    state.told = Math.max(state.told, n);
     if (image !== state.image) return;
     Object.assign(state, { objects, current, points, undo, redo, busy });
     state.images[image].done = done;
@@ -60,8 +61,8 @@ const handlers = {
       state.masks.set(header.object, mask);
       if (header.object === state.current) {
         state.strokes = state.strokes.filter((stroke) => stroke.open);
-        measured = state.asked ?? 0;
-        state.asked = 0;
+        measured = state.clickedAt ?? 0;
+        state.clickedAt = 0;
       }
     }
     changed("picture");
@@ -72,7 +73,8 @@ const handlers = {
     panels.showLoaded();
     changed();
   },
-  refused({ text }) {
+  refused({ n, text }) {
+    state.told = Math.max(state.told, n);
     state.points = state.points.filter((point) => point.n);
     state.strokes = [];
     panels.note(text);
@@ -94,7 +96,7 @@ let retry = 0;
 function begin(image) {
   Object.assign(state, {
     image, size: state.images[image].size, objects: [], current: 0, points: [], undo: false, redo: false, busy: false,
-    unreadable: "", preview: null, strokes: [], crosshair: null, pointed: null, asked: 0,
+    unreadable: "", preview: null, strokes: [], crosshair: null, pointed: null, clickedAt: 0,
   });
   state.masks.clear();
   state.details.clear();

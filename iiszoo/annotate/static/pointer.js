@@ -3,8 +3,7 @@
 import { state, changed } from "./state.js";
 import { view, brushPixels, zoom, pan, pixelAt, placeOf } from "./view.js";
 import { moved } from "./drawing.js";
-import { ask } from "./connection.js";
-import { click, hover, leave, paint, removePoint } from "./actions.js";
+import { click, hover, leave, paint, removePoint, stroke } from "./actions.js";
 
 const canvas = document.getElementById("canvas");
 const NEAR = 10; // pixels of the screen from a point's middle
@@ -92,9 +91,9 @@ function beginStroke(event, place, background) {
   if (state.unreadable) return;
   canvas.setPointerCapture(event.pointerId);
   const erase = (state.tool === "eraser") !== background;
-  const stroke = { points: [clamped(pixelAt(place.x, place.y))], size: brushPixels(state.brush), erase, open: true };
-  state.strokes.push(stroke);
-  dragging = { kind: "stroke", id: event.pointerId, stroke };
+  const begun = { points: [clamped(pixelAt(place.x, place.y))], size: brushPixels(state.brush), erase, open: true };
+  state.strokes.push(begun);
+  dragging = { kind: "stroke", id: event.pointerId, stroke: begun };
   changed("picture");
 }
 
@@ -158,19 +157,17 @@ function up(event) {
     return;
   }
   if (!dragging || dragging.id !== event.pointerId) return;
-  const { kind, stroke } = dragging;
+  const { kind, stroke: painted } = dragging;
   const place = { x: dragging.x, y: dragging.y };
   dragging = null;
-  if (kind === "stroke") send(stroke);
+  if (kind === "stroke") send(painted);
   if (kind === "tap" && event.type === "pointerup") use(place, state.background, event);
   showCursor();
 }
 
-// What is being painted stays on the canvas until the mask that contains it comes.
-function send(stroke) {
-  stroke.open = false;
-  const { points, size, erase } = stroke;
-  ask("stroke", { points, size, erase, label: state.label });
+function send(painted) {
+  painted.open = false;
+  stroke(painted);
 }
 
 function wheel(event) {

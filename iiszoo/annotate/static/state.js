@@ -15,6 +15,8 @@ export const state = {
   undo: false,
   redo: false,
   busy: false,
+  asked: 0, // the number of the last request that changes the objects
+  told: 0, // the number of the last one whose answer has come
   loading: false,
   unreadable: "",
   label: "",
