@@ -8,7 +8,7 @@ from typing import NamedTuple
 from iiszoo.annotate import masks
 from iiszoo.annotate.masks import Mask
 
-OVERVIEW_PIXELS = 4_000_000
+OVERVIEW_PIXELS = 2_000_000
 """An image with more pixels is shown by every 2nd, 4th, ... pixel of its mask, and by all of them where one looks."""
 
 

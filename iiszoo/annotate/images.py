@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +111,17 @@ class _Names:
             pass
         except (OSError, ValueError, AttributeError) as error:
             raise RunError(f"{path}: the names of results cannot be read ({error}); give another --out") from error
-        self._before = len(self.stems)
+        self._known = len(self.stems)
+        self._numbers = {name: number for number, name in enumerate(self.stems, 1)}
+        self._taken = {stem.casefold() for stem in self.stems.values()}
 
     def of(self, path: Path) -> tuple[str, int]:
         """The stem and the number of an image."""
         name = escaped(path.name)
         if name not in self.stems:
             self.stems[name] = self._fresh(path)
-        return self.stems[name], list(self.stems).index(name) + 1
+            self._taken.add(self.stems[name].casefold())
+        return self.stems[name], self._numbers.setdefault(name, len(self.stems))
 
     def _fresh(self, path: Path) -> str:
         plain = escaped(composed(path.stem))
@@ -126,13 +130,12 @@ class _Names:
             short = plain.encode()[: _LONGEST_STEM - 9].decode("utf-8", "ignore")
             plain = f"{short}-{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
         plain = re.sub(r"__(?=\d+$)", "_", plain)  # STEM__1 is the first mask of STEM
-        taken = {stem.casefold() for stem in self.stems.values()}
         suffix = path.suffix.removeprefix(".")
-        choices = [plain, f"{plain}-{suffix}", *(f"{plain}-{suffix}-{n}" for n in range(2, len(taken) + 3))]
-        return next(choice for choice in choices if choice.casefold() not in taken)
+        choices = chain([plain, f"{plain}-{suffix}"], (f"{plain}-{suffix}-{n}" for n in count(2)))
+        return next(choice for choice in choices if choice.casefold() not in self._taken)
 
     def save(self) -> None:
-        if len(self.stems) > self._before:
+        if len(self.stems) > self._known:
             files.replace_text(self.path, json.dumps(self.stems, ensure_ascii=False, indent=0) + "\n")
 
 

@@ -110,7 +110,8 @@ class Tab:
         script = """async (pixels) => {
             const { placeOf } = await import("/static/view.js");
             const canvas = document.getElementById("canvas");
-            const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+            const { width, height } = canvas;
+            const copy = Object.assign(document.createElement("canvas"), { width, height });
             const context = copy.getContext("2d", { willReadFrequently: true });
             context.drawImage(canvas, 0, 0);
             const ratio = canvas.width / canvas.getBoundingClientRect().width;

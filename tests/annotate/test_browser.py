@@ -368,7 +368,7 @@ def test_an_image_of_48_megapixels(visit, tmp_path):
     with visit(directory, "--model", "painting_models:discs") as (tab, _):
         tab.click(2000, 3000)
         tab.idle()
-        assert tab.mask().shape == (1500, 2000)
+        assert tab.mask().shape == (750, 1000)
         x, y = tab.place(2900, 3000)
         tab.page.mouse.move(x, y)
         for _ in range(6):
