@@ -190,23 +190,26 @@ class Pictures:
         self._kept: OrderedDict[int, Picture] = OrderedDict()
         self._thumbnails: dict[int, bytes] = {}
         self._lock = threading.Lock()
+        self._reading = [threading.Lock() for _ in images]
+        self._shrinking = threading.Lock()
 
     def get(self, number: int) -> Picture:
         """Raises `DatasetError` if the file cannot be decoded, or has changed its size."""
-        with self._lock:
-            if number not in self._kept:
-                self._kept[number] = self._read(number)
-            self._kept.move_to_end(number)
-            while len(self._kept) > 1 and sum(picture.nbytes for picture in self._kept.values()) > self.limit:
-                self._kept.popitem(last=False)
-            return self._kept[number]
+        with self._reading[number]:
+            picture = self._kept.get(number) or self._read(number)
+            with self._lock:
+                self._kept[number] = picture
+                self._kept.move_to_end(number)
+                while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self.limit:
+                    self._kept.popitem(last=False)
+        return picture
 
     def thumbnail(self, number: int) -> bytes:
-        """Raises as `get`."""
-        if number not in self._thumbnails:
-            kept = self._kept.get(number)
-            self._thumbnails[number] = (kept or self._read(number)).thumbnail()
-        return self._thumbnails[number]
+        """Raises as `get`. One is made at a time: the strip must not take the processor from the model."""
+        with self._shrinking:
+            if number not in self._thumbnails:
+                self._thumbnails[number] = (self._kept.get(number) or self._read(number)).thumbnail()
+            return self._thumbnails[number]
 
     def _read(self, number: int) -> Picture:
         image = self.images[number]

@@ -30,9 +30,12 @@ class Output:
     def __init__(self, out: Path, saved: SavedMasks) -> None:
         self.out, self.saved = out, saved
         self._images: dict[int, dict[str, Any]] = {}
-        self._annotations: dict[int, list[dict[str, Any]]] = {}
+        self._annotations: dict[int, list[tuple[str, str]]] = {}
         self._sessions: dict[int, list[str]] = {}
         self._shapes = self._known_shapes()
+        self._files: dict[str, set[str]] = {}
+        for path in (out / "masks").glob("*__*.png"):
+            self._files.setdefault(path.stem.rpartition("__")[0], set()).add(path.name)
 
     def put(self, image: ImageFile, objects: list[Object], sessions: list[dict[str, Any]]) -> None:
         """Take over the accepted objects of an image: their mask files now, the rest with the next `write`."""
@@ -43,10 +46,9 @@ class Output:
             path, source = self.out / "masks" / name, self.saved.path(found.mask)
             if not (path.exists() and path.read_bytes() == source.read_bytes()):
                 files.replace_durably(path, source.read_bytes())
-        for path in (self.out / "masks").glob(f"{_literal(image.stem)}__*.png"):
-            number = path.stem.removeprefix(f"{image.stem}__")
-            if number.isdigit() and path.name not in wanted:
-                path.unlink()
+        for name in self._files.pop(image.stem, set()) - wanted.keys():
+            (self.out / "masks" / name).unlink(missing_ok=True)
+        self._files[image.stem] = set(wanted)
         self._link(image, bool(objects))
         rows, cols = image.size
         self._images.pop(image.id, None)
@@ -54,43 +56,37 @@ class Output:
         if objects:
             self._images[image.id] = {"id": image.id, "file_name": image.link, "height": rows, "width": cols}
             self._annotations[image.id] = [self._annotation(image, found) for found in objects]
-        self._sessions[image.id] = [json.dumps(line, ensure_ascii=False) for line in sessions]
+        self._sessions[image.id] = [_json(line) for line in sessions]
 
     def write(self, labels: Iterable[str]) -> None:
         """Replace annotations.json and sessions.jsonl. The categories are `labels` in their order, from 1."""
         numbers = {label: number for number, label in enumerate(labels, 1)}
         annotations = [
-            {**annotation, "category_id": numbers[annotation["category_id"]]}
+            f'{begin[:-1]},"category_id":{numbers[label]}}}'
             for id in sorted(self._annotations)
-            for annotation in self._annotations[id]
+            for label, begin in self._annotations[id]
         ]
-        found = {
-            "info": {"description": "annotated with `iiszoo annotate`"},
-            "images": [self._images[id] for id in sorted(self._images)],
-            "annotations": annotations,
-            "categories": [{"id": number, "name": label} for label, number in numbers.items()],
+        lists = {
+            "info": _json({"description": "annotated with `iiszoo annotate`"}),
+            "images": _json([self._images[id] for id in sorted(self._images)]),
+            "categories": _json([{"id": number, "name": label} for label, number in numbers.items()]),
+            "annotations": f"[{','.join(annotations)}]",  # not dumped again each time: there may be 10,000
         }
-        text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-        files.replace_durably(self.out / "annotations.json", text.encode() + b"\n")
+        text = ",\n".join(f'"{name}":{content}' for name, content in lists.items())
+        files.replace_durably(self.out / "annotations.json", b"{%s}\n" % text.encode())
         lines = [line + "\n" for id in sorted(self._sessions) for line in self._sessions[id]]
         files.replace_durably(self.out / "sessions.jsonl", "".join(lines).encode())
 
-    def _annotation(self, image: ImageFile, found: Object) -> dict[str, Any]:
-        """With the label's name as `category_id`, which becomes a number when all labels are known."""
+    def _annotation(self, image: ImageFile, found: Object) -> tuple[str, str]:
+        """The label, and the annotation as JSON, but for its `category_id`."""
         assert found.mask is not None
         if found.mask not in self._shapes:
             mask = self.saved.read(found.mask).mask()
             area, box = masks.area_and_box(mask)
             segmentation = {"size": list(mask.shape), "counts": masks.run_lengths(mask)}
             self._shapes[found.mask] = {"segmentation": segmentation, "area": area, "bbox": box}
-        return {
-            "id": image.id * _MOST_OBJECTS + found.id,
-            "image_id": image.id,
-            "category_id": found.label,
-            **self._shapes[found.mask],
-            "iscrowd": 0,
-            "mask_sha256": found.mask,
-        }
+        ids = {"id": image.id * _MOST_OBJECTS + found.id, "image_id": image.id, "iscrowd": 0}
+        return found.label, _json({**ids, **self._shapes[found.mask], "mask_sha256": found.mask})
 
     def _known_shapes(self) -> dict[str, dict[str, Any]]:
         """From annotations.json as it was left, so that a start need not read every mask."""
@@ -120,6 +116,5 @@ class Output:
             shutil.copyfile(image.path, link)
 
 
-def _literal(name: str) -> str:
-    """For `glob`, whose special characters a name may contain."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

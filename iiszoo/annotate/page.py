@@ -197,7 +197,7 @@ class Page:
             return
         if fresh:
             await asyncio.to_thread(self.work.publish, image, self.models.identities)
-        self.work.do(image, "open", size=list(self._file.size))
+        await asyncio.to_thread(self.work.open, image)
         self._open = True
         await self._tell("opened", {"image": image, "labels": self.work.labels})
         self._compute()

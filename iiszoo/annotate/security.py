@@ -8,6 +8,7 @@ page's own for a WebSocket, to which browsers let every site connect.
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 import socket
 from collections.abc import Mapping
@@ -53,10 +54,10 @@ class Gate:
 
     def is_here(self, host: str | None) -> bool:
         """Whether a `Host` header names this server."""
-        name, _, port = (host or "").rpartition(":")
-        if port != str(self.port):
+        found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[^:/@]+)(?::(\d+))?", host or "", re.IGNORECASE)
+        if found is None or int(found[2] or 80) != self.port:
             return False
-        name = name.strip("[]").lower()
+        name = found[1].strip("[]").lower()
         if name in ("127.0.0.1", "localhost", "::1", self.host.lower()):
             return True
         if self.host not in ("0.0.0.0", "::", ""):

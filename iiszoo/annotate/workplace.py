@@ -70,7 +70,6 @@ class Workplace:
             self.histories = [_history(log) for log in self.logs]
             self.labels = self._all_labels(given)
             files.replace_text(self.journal / "labels.json", json.dumps(self.labels, ensure_ascii=False) + "\n")
-            self._hashes: dict[int, str] = {}
             self.output = Output(out, self.saved)
         except BaseException:
             self.close()
@@ -83,6 +82,11 @@ class Workplace:
         event = log.append(do, **what)
         history.add(event)
         return event
+
+    def open(self, number: int) -> None:
+        """Note that an image is on the page, and which file it is. Raises `OSError`."""
+        image = self.images[number]
+        self.do(number, "open", size=list(image.size), sha256=files.sha256(image.path)[0])
 
     def begin(self, number: int) -> bool:
         """Give an image the masks that it comes with, once; returns whether it did.
@@ -118,14 +122,14 @@ class Workplace:
         self.output.put(image, accepted, lines)
 
     def _described(self, number: int) -> dict[str, Any]:
+        """What every line about an image begins with; the hash of its file is that of when it was opened last."""
         image = self.images[number]
-        if number not in self._hashes:
-            self._hashes[number] = files.sha256(image.path)[0]
+        hashes = [event["sha256"] for event in self.logs[number].events if event["do"] == "open" and "sha256" in event]
         return {
             "image": image.name,
             "stem": image.stem,
             "size": list(image.size),
-            "image_sha256": self._hashes[number],
+            "image_sha256": hashes[-1] if hashes else files.sha256(image.path)[0],
         }
 
     def take_back_unanswered(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -61,6 +62,7 @@ def test_names_and_numbers_stay_when_images_are_added(images):
         ("é.png", "e\u0301.jpg"),
         ("a\n.png", "a\x1b[1m.png", "a_.png"),
         ("w" * 240 + ".png", "w" * 239 + "x.png"),
+        (os.fsdecode(b"\xe9.png"), "\u00e9.png"),
         ("%E9.png", "100%.png", "a b'c\"d.png", "<i>.png"),
     ],
     ids=ascii,

@@ -190,6 +190,10 @@ def test_a_request_that_is_too_large_ends_the_connection(talk):
         ("0.0.0.0", "evil.example:80", False),
         ("::", "[fe80::1]:80", True),
         ("mybox", "MyBox:80", True),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "[::1]", True),
+        ("127.0.0.1", "evil@127.0.0.1:80", False),
+        ("127.0.0.1", "127.0.0.1:81", False),
         ("127.0.0.1", None, False),
     ],
 )
