@@ -9,6 +9,7 @@ what it means.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from iiszoo import files
 from iiszoo.errors import RunError
 
 Event = Mapping[str, Any]
@@ -44,12 +46,15 @@ class EventLog:
         line = json.dumps(event, ensure_ascii=False).encode() + b"\n"
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = not self.path.exists()
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            if fresh:
+                files.sync_directory(self.path.parent)
         size = os.fstat(self._file).st_size
         try:
             written = os.write(self._file, line)
             if written < len(line):
-                raise OSError(28, "the disk is full", str(self.path))
+                raise OSError(errno.ENOSPC, "the disk is full", str(self.path))
         except OSError:
             os.ftruncate(self._file, size)
             raise

@@ -41,6 +41,8 @@ class Output:
         """Take over the accepted objects of an image: their mask files now, the rest with the next `write`."""
         (self.out / "masks").mkdir(parents=True, exist_ok=True)
         wanted = {f"{image.stem}__{found.id}.png": found for found in objects}
+        if objects:  # a mask without its image would be a fault of the dataset
+            self._link(image)
         for name, found in wanted.items():
             assert found.mask is not None
             path, source = self.out / "masks" / name, self.saved.path(found.mask)
@@ -49,7 +51,8 @@ class Output:
         for name in self._files.pop(image.stem, set()) - wanted.keys():
             (self.out / "masks" / name).unlink(missing_ok=True)
         self._files[image.stem] = set(wanted)
-        self._link(image, bool(objects))
+        if not objects:
+            (self.out / "images" / image.link).unlink(missing_ok=True)
         rows, cols = image.size
         self._images.pop(image.id, None)
         self._annotations[image.id] = []
@@ -96,14 +99,9 @@ class Output:
             return {entry["mask_sha256"]: {key: entry[key] for key in keys} for entry in found["annotations"]}
         return {}
 
-    def _link(self, image: ImageFile, wanted: bool) -> None:
+    def _link(self, image: ImageFile) -> None:
         link = self.out / "images" / image.link
-        there = link.is_symlink() or link.exists()
-        if not wanted:
-            if there:
-                link.unlink()
-            return
-        if there and link.exists():
+        if link.exists():
             return
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)  # it led to where the image is no longer

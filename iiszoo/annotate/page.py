@@ -81,7 +81,7 @@ class Page:
                 task.cancel()
         await self.answers.end()
         self._leave()
-        self._save_draft()
+        await self._save_draft()
 
     async def _try(self, number: int, call: Callable[..., Awaitable[None]], *arguments: Any, **named: Any) -> None:
         """Call this alone; tell the page if it cannot be done."""
@@ -102,7 +102,7 @@ class Page:
     async def _do_open(self, number: int, image: int) -> None:
         if image >= len(self.work.images):
             raise BadOption(f"there is no image number {image + 1}")
-        self._save_draft()
+        await self._save_draft()
         self._leave()
         await self._show_image(image, number)
 
@@ -279,25 +279,23 @@ class Page:
         steps, current = answer.steps, self._current
         if answer.image != self.image or current is None or current.steps[: len(steps)] != steps:
             return
-        if current.steps == steps:
-            self._shown[current.id] = steps
-        await self._tell("frame", answer.frame)
         busy = current.steps != steps
+        if not busy:
+            self._shown[current.id] = steps
+        self._note(answer)
+        await self._tell("frame", answer.frame)
         await self._tell("answered", {"busy": busy, "seconds": round(answer.seconds, 4)})
         if not busy:
             await self._show_detail(current)
-        last = steps[-1]
-        if isinstance(last, Click) and steps not in self._history.answers:
-            with suppress(OSError):
-                self.work.do(
-                    self.image,
-                    "answered",
-                    click=last.n,
-                    seconds=round(answer.seconds, 4),
-                    mask=masks.digest(answer.mask),
-                    identity=self.models.identity(last.model),
-                )
         self._draft_later()
+
+    def _note(self, answer: Answer) -> None:
+        """Write into the log which mask a click gave, and how long that took; once."""
+        click = answer.steps[-1]
+        if isinstance(click, Click) and answer.steps not in self._history.answers:
+            what = {"mask": masks.digest(answer.mask), "identity": self.models.identity(click.model)}
+            with suppress(OSError):
+                self.work.do(self.image, "answered", click=click.n, seconds=round(answer.seconds, 4), **what)
 
     async def _previewed(self, image: int, steps: Steps, frame: bytes) -> None:
         if image == self.image and steps[:-1] == self._steps:
@@ -332,16 +330,17 @@ class Page:
     async def _draft_soon(self) -> None:
         await asyncio.sleep(DRAFT_SECONDS)
         async with self._alone:
-            self._save_draft()
+            await self._save_draft()
 
-    def _save_draft(self) -> None:
+    async def _save_draft(self) -> None:
         """Save the mask in work, if it is known and not saved; a full disk is told when something is accepted."""
         steps = self._steps
         mask = self.answers.known(self.image, steps) if steps else None
         with suppress(OSError):
             if mask is not None and steps not in self._history.saved:
-                self.work.do(self.image, "draft", mask=self.work.saved.save(mask))
-            self.work.logs[self.image].sync()
+                hash = await asyncio.to_thread(self.work.saved.save, mask)
+                self.work.do(self.image, "draft", mask=hash)
+            await asyncio.to_thread(self.work.logs[self.image].sync)
 
     # what is there
 

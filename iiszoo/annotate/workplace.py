@@ -104,7 +104,8 @@ class Workplace:
         return True
 
     def publish(self, number: int, identities: sessions.Identities) -> None:
-        """Write what follows from the log of an image. Raises `OSError`."""
+        """Write what follows from the log of an image; then the disk has all of it. Raises `OSError`."""
+        self.logs[number].sync()
         self._put(number, identities)
         self.output.write(self.labels)
 
