@@ -191,15 +191,20 @@ class Page:
         self._remember_place()
         try:
             await asyncio.to_thread(self.pictures.get, image)
-            fresh = await asyncio.to_thread(self.work.begin, image)
         except IISZooError as error:
             await self._tell("unreadable", {"image": image, "text": str(error)})
             return
-        if fresh:
-            await asyncio.to_thread(self.work.publish, image, self.models.identities)
+        fault = ""
+        try:
+            if await asyncio.to_thread(self.work.begin, image):
+                await asyncio.to_thread(self.work.publish, image, self.models.identities)
+        except IISZooError as error:
+            fault = f"{error}; the image is shown without the masks that it came with"
         await asyncio.to_thread(self.work.open, image)
         self._open = True
         await self._tell("opened", {"image": image, "labels": self.work.labels})
+        if fault:
+            await self._tell("refused", {"n": number, "text": fault})
         self._compute()
         await self._show_document(number)
 

@@ -211,6 +211,23 @@ def test_the_mask_that_one_corrects_is_the_start_of_the_session(visit, tmp_path)
     visit(story, initial=f"masks:{masks}")
 
 
+def test_a_mask_to_correct_that_cannot_be_used_is_named_and_the_image_shown(visit, tmp_path):
+    masks = tmp_path / "given"
+    masks.mkdir()
+    for name, size in (("a", (9, 9)), ("b", SIZE)):
+        cv2.imwrite(str(masks / f"{name}.png"), np.full(size, 255, np.uint8))
+
+    async def story(browser, page):
+        assert "image and mask differ in size" in browser.all("refused")[-1]["text"]
+        assert browser.document["objects"] == []
+        await browser.click(30, 40)
+        await browser.idle()
+        await browser.ask("open", image=1)
+        assert len(browser.document["objects"]) == 1
+
+    visit(story, initial=f"masks:{masks}")
+
+
 def test_a_stroke_shows_at_once_and_counts_for_the_next_click(visit):
     async def story(browser, page):
         await browser.ask("stroke", points=[[20, 10], [20, 40]], size=5, erase=False, label="object")
