@@ -48,6 +48,7 @@ def test_it_prints_one_address_and_says_at_the_end_where_the_work_is(tmp_path):
         assert sum("http://127.0.0.1:" in line for line in server.lines) == 1
         code, err = server.interrupt()
     assert code == 130
+    assert len(err.splitlines()) == 2, err
     left_out, end = err.splitlines()
     assert left_out.startswith("left out: ")
     assert "\\x1b]0;gone\\x07.png: cannot be decoded" in left_out
