@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 comma := ,
 space := $(subst ,, )
-EXTRAS := $(subst $(space),$(comma),$(strip dev train $(patsubst plugins/iiszoo_%,%,$(PLUGINS))))
+EXTRAS := $(subst $(space),$(comma),$(strip dev train annotate $(patsubst plugins/iiszoo_%,%,$(PLUGINS))))
 INSTALLED := $(VENV)/installed
 
 # one thread per process, and none that spins: tests and benchmarks share the cores between processes
@@ -38,6 +38,7 @@ speed: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/focalclick.py
 	$(BIN)/python benchmarks/speed/simpleclick.py --sessions 2
 	$(BIN)/python benchmarks/speed/gto99.py
+	$(BIN)/python benchmarks/speed/annotate.py
 
 $(INSTALLED): pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

@@ -76,10 +76,37 @@ def replace_bytes(path: Path, content: bytes) -> None:
     The content is written to a temporary file beside `path`, which is then renamed. Raises `OSError`; the old file
     stays, and no temporary file is left.
     """
+    with _part_of(path) as fresh:
+        fresh.write_bytes(content)
+
+
+def replace_durably(path: Path, content: bytes) -> None:
+    """Write a file as `replace_bytes` does; when this returns, it survives a loss of power too. Raises `OSError`."""
+    with _part_of(path) as fresh, fresh.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Wait until the disk has the names of a directory's files; Windows has no such call. Raises `OSError`."""
+    if sys.platform == "win32":
+        return
+    opened = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+@contextmanager
+def _part_of(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, which replaces it at the end, or is deleted if anything is raised."""
     begin = path.name.encode("utf-8", "surrogateescape")[:_LONGEST_PART_NAME].decode("utf-8", "ignore")
     fresh = path.with_name(f".{begin}.{uuid.uuid4().hex}.part")
     try:
-        fresh.write_bytes(content)
+        yield fresh
         fresh.replace(path)
     finally:
         with suppress(OSError):  # then it could not be created either, and the caller needs that error
