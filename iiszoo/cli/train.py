@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
+from iiszoo import units
 from iiszoo.cli.output import echo
 
 
@@ -57,11 +59,13 @@ def command(config: Path, new: bool, out: Path | None, start: str | None, resume
         read = dataclasses.replace(read, start=start)
     read = dataclasses.replace(read, run=dataclasses.replace(read.run, **given))
     directory = out or Path("runs/train") / config.stem
+    began = time.monotonic()
     try:
         facts = train(read, directory, resume=resume, say=echo)
     except KeyboardInterrupt:
-        echo(f"stopped; continue with `iiszoo train {config} --out {directory} --resume`", err=True)
+        took = units.time(time.monotonic() - began)
+        echo(f"stopped after {took}; continue with `iiszoo train {config} --out {directory} --resume`", err=True)
         click.get_current_context().exit(130)
     best = min(facts["validations"], key=lambda v: v["noc90"], default=None)
     result = f": NoC@90 {best['noc90']:.2f} at step {best['step']}" if best else ""
-    echo(f"saved in {directory}{result}")
+    echo(f"saved in {directory}{result}; took {units.time(time.monotonic() - began)}")
