@@ -26,7 +26,8 @@ _CHAIN = 20
 LIBRARIES = frozenset({
     "PIL", "click", "cv2", "filelock", "gdown", "jinja2", "lightning_fabric", "numba", "numpy", "platformdirs",
     "pluggy", "pycocotools", "pytorch_lightning", "rich", "safetensors", "scipy", "segmentation_models_pytorch",
-    "skimage", "tifffile", "timm", "tomli", "torch", "torchmetrics", "torchvision",
+    "skimage", "starlette", "tifffile", "timm", "tomli", "torch", "torchmetrics", "torchvision", "uvicorn",
+    "websockets",
 })  # fmt: skip
 """The modules of what iiszoo depends on: a fault that shows in them was made by the code that called them."""
 _BUILT_IN = ("iiszoo.models", "iiszoo.clicking", "iiszoo.data")

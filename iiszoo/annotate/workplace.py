@@ -27,6 +27,7 @@ from iiszoo.annotate.images import ImageFile, folder
 from iiszoo.annotate.initial import InitialMasks
 from iiszoo.annotate.masks import SavedMasks
 from iiszoo.annotate.output import Output
+from iiszoo.data.base import image_files
 from iiszoo.errors import BadOption, DatasetError, RunError
 
 DEFAULT_LABEL = "object"
@@ -42,7 +43,7 @@ class Workplace:
     def __init__(self, directory: Path, out: Path, labels: Sequence[str] = (), initial: str | None = None) -> None:
         self.directory, self.out, self.journal = directory, out, out / "journal"
         given = checked_labels(labels)
-        if not directory.is_dir():
+        if not directory.is_dir() or not image_files(directory):
             folder(directory, self.journal / "names.json")  # raises, before anything is created
         try:
             self.journal.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from iiszoo import units
 from iiszoo.builtin import models
 from iiszoo.cli.output import echo, warn_of_broken_plugins
 from iiszoo.errors import BadOption
@@ -90,13 +91,14 @@ def command(
     )
     for fault in started.work.faults:
         echo(f"left out: {fault}", err=True)
+    warn_of_broken_plugins()
 
     def ready() -> None:
-        count = len(started.work.images)
-        echo(f"annotating {count} image{'s' * (count != 1)} of {directory} with {started.models.first}")
+        """Cheap: Ctrl-C is the server's own only when this has returned."""
+        count = units.number_of(len(started.work.images), "image")
+        echo(f"annotating {count} of {directory} with {started.models.first}")
         echo(f"open {started.gate.address}", bold=True)
         echo("Ctrl-C ends it; every accepted object is saved at once")
-        warn_of_broken_plugins()
         if browser and _has_screen():
             threading.Thread(target=webbrowser.open, args=(started.gate.address,), daemon=True).start()
 

@@ -95,7 +95,7 @@ def test_another_copy_is_told_from_the_published_one(save: Save, object_mask: Ma
     save("data_GT/a.png")
     save("boundary_GT/a.png", object_mask)
     card = complete(registry().datasets.resolve("grabcut"))
-    with pytest.raises(DatasetError, match="1 samples instead of 50; the fingerprint is"):
+    with pytest.raises(DatasetError, match="1 sample instead of 50; the fingerprint is"):
         verify(load_dataset("grabcut", root=tmp_path), card, lambda *_: None)
 
 
