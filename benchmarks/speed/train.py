@@ -20,8 +20,8 @@ from iiszoo.clicking.batch_distance import _gpu_kernel
 from iiszoo.clicking.next_click import next_clicks
 from iiszoo.engine import train_config, train_data
 from iiszoo.engine.train import describe, new_network
+from iiszoo.models.click_training import Interactions, answer
 from iiszoo.models.losses import weighted_sum
-from iiszoo.models.supervised import Interactions, answer
 
 
 def main() -> None:

@@ -48,7 +48,8 @@ def _with_traceback(command: click.Command) -> click.Command:
     """The command, or each command of the group, with the option: people add it to the end of what failed."""
     for each in command.commands.values() if isinstance(command, click.Group) else ():
         _with_traceback(each)
-    if not isinstance(command, click.Group) and not any("--traceback" in param.opts for param in command.params):
+    works = not isinstance(command, click.Group) or command.invoke_without_command
+    if works and not any("--traceback" in param.opts for param in command.params):
         command.params.append(_traceback)
     return command
 

@@ -322,7 +322,7 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
 def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
     run, checked = ready.run, ready.checked
     model = ready.model if ready.model is not None or how.n_workers > 1 else ready.job.load_model()
-    began = _now()
+    began = now()
     environment = provenance.environment(how.device, how.threads, ready.worker)
     with store.begin(run.directory, run.statement(), how.shard, overwrite=how.overwrite) as writer:
         done = store.read_traces(run.directory)
@@ -341,10 +341,10 @@ def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
         except BaseException:
             with suppress(RunError):  # what stopped the run matters more than a summary that can be derived again
                 writer.restore()
-                _write_summary(run, checked, environment, began, how.root)
+                write_summary(run, checked, environment, began, how.root)
             raise
         writer.restore()
-        summary = _write_summary(run, checked, environment, began, how.root)
+        summary = write_summary(run, checked, environment, began, how.root)
     return {**summary, "directory": str(run.directory)}
 
 
@@ -359,7 +359,7 @@ def _left(checked: Checked, known: set[str], how: Settings) -> list[list[int]]:
     return [left for group in mine if (left := [i for i in group if remains(i)])]
 
 
-def _write_summary(
+def write_summary(
     run: Run, checked: Checked, environment: dict[str, Any], began: str, root: Path | None
 ) -> dict[str, Any]:
     """`times.invocations` are the (began, ended) of every invocation that worked on the run."""
@@ -371,11 +371,11 @@ def _write_summary(
     with store.alone(run.directory):  # otherwise a shard that ends now may overwrite the summary without our lines
         summary = summarise(run.statement(), store.read_traces(run.directory), checked.broken)
         before = store.read_summary(run.directory).get("times", {}).get("invocations", [])
-        summary["times"]["invocations"] = [*before, [began, _now()]]
+        summary["times"]["invocations"] = [*before, [began, now()]]
         summary["provenance"] = {**run.statement(), **data, "environment": environment}
         store.write_json(run.directory / store.SUMMARY, summary)
     return summary
 
 
-def _now() -> str:
+def now() -> str:
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

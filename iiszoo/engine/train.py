@@ -31,13 +31,14 @@ from iiszoo import files
 from iiszoo.clicking.loading import load_robot
 from iiszoo.engine import train_data, train_start
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.lightning_trainer import need_lightning, quiet_trainer
 from iiszoo.engine.runs import provenance
 from iiszoo.engine.train_config import TrainConfig, as_data, choose
 from iiszoo.engine.validation import validate
 from iiszoo.errors import BadOption, RunError
 from iiszoo.models import network_file
+from iiszoo.models.click_training import Interactions
 from iiszoo.models.losses import LOSSES, weighted_sum
-from iiszoo.models.supervised import Interactions
 from iiszoo.models.wrappers import smp
 from iiszoo.models.wrappers.description import NetworkDescription, Sighting, build
 
@@ -123,6 +124,7 @@ class _Run:
         self.board: Any = None
 
     def go(self, resume: bool) -> dict[str, Any]:
+        need_lightning()
         from iiszoo.models.lightning import ClickTraining, Clock, Optimisation
 
         checkpoint = self._directory(resume)
@@ -159,31 +161,19 @@ class _Run:
         return facts
 
     def _fit(self, module: Any, batches: Any, checkpoint: Path | None, clock: Any) -> None:
-        import logging
-        import warnings
-
-        import pytorch_lightning as pl
-
-        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-        warnings.filterwarnings("ignore", module="pytorch_lightning")
         run = self.config.run
-        kind, _, index = self.device.partition(":")
-        trainer = pl.Trainer(
-            accelerator={"cuda": "gpu"}.get(kind, kind),
-            devices=[int(index)] if index else run.devices,
+        trainer = quiet_trainer(
+            self.device,
+            devices=run.devices,
             strategy=run.strategy,
-            precision=self._precision(),  # type: ignore[arg-type]
+            precision=self._precision(),
             max_steps=run.steps or -1,
             max_epochs=-1,
             gradient_clip_val=self.config.optimiser.clip or None,
             accumulate_grad_batches=run.accumulate,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
-            benchmark=kind == "cuda",
+            benchmark=self.device.startswith("cuda"),
             callbacks=[_Watch.made(self, clock)],
         )
         trainer.fit(module, batches, ckpt_path=None if checkpoint is None else str(checkpoint), weights_only=True)

@@ -1,4 +1,6 @@
-"""Training with clicks as a LightningModule: the step, the optimiser, its schedule and the weights' average."""
+"""Training as a LightningModule: with clicks (the step, the optimiser, its schedule and the weights' average), and
+without.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from iiszoo.errors import BadOption, ModelError, one_line
-from iiszoo.models.losses import Loss
-from iiszoo.models.supervised import Answer, Encoding, Interactions, Samples, answer
+from iiszoo.models.click_training import Answer, Encoding, Interactions, Samples, answer
+from iiszoo.models.losses import Loss, focal
 
 
 @dataclass(frozen=True)
@@ -177,3 +179,27 @@ class ClickTraining(pl.LightningModule):
             raise BadOption(f"optimiser {rates.optimiser} does not accept these options: {error}") from error
         schedule = LambdaLR(optimiser, lambda step: rates.factor(step, self.clock.progress(step)))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class SupervisedTraining(pl.LightningModule):
+    """Trains `network(image)` (`iiszoo.models.supervised`) on batches (image uint8 (B, h, w, 3), target and valid bool
+    (B, 1, h, w)), by torchvision's focal loss with its default parameters (alpha 0.25, gamma 2; the mean over valid
+    pixels) and Adam.
+    """
+
+    def __init__(self, network: nn.Module, lr: float) -> None:
+        super().__init__()
+        self.network, self.lr = network, lr
+
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
+        image, target, valid = batch
+        logits = self.network(image.permute(0, 3, 1, 2).float().div(255))
+        loss = focal(logits, target.float(), valid).mean()
+        if not torch.isfinite(loss):
+            raise ModelError(
+                f"the segmenter's loss is {float(loss)} at step {self.global_step}; its masks or weights are odd"
+            )
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.Adam(self.network.parameters(), lr=self.lr)

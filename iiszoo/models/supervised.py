@@ -1,222 +1,256 @@
-"""A training step with clicks: further interactions without gradient, then one answer with gradient.
+"""Segmentation networks without clicks: the network M that is trained on one concept and then finds it by itself.
 
-After RITM's iterative training (Sofiiuk et al., arXiv 2102.06583; `isegm/engine/trainer.py` at b9b4460): in each
-further interaction the network, in eval mode, reads its previous answer, and the next click falls on an error of the
-new one.
+    deeplabv3_mobilenet_v3_large                        of torchvision (Howard et al., MobileNetV3, arXiv 1905.02244)
+    smp:ARCHITECTURE/ENCODER                            any network of segmentation_models_pytorch
+    NAME?size=320&weights=FILE                          both with options
+
+`size`: the side in pixels of the square that images are resized to, without keeping their aspect, before the network
+sees them; its logits are resized back. `weights`: what it starts from: `coco` (torchvision's only), `imagenet`, `none`
+or a file. Without it, the best that can be had: COCO, else ImageNet, else none; `Segmenter.start` says which it was.
+
+A network takes images, float (N, 3, h, w), RGB in [0, 1], and returns logits (N, 1, h, w).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from iiszoo.clicking.next_click import next_clicks
-from iiszoo.models.losses import Loss
-from iiszoo.models.second_look import LookRule, training_looks
-from iiszoo.models.zoom import Box, to_crop
-from iiszoo.protocol import Robot
+from iiszoo.assets import is_offline, load_checkpoint
+from iiszoo.errors import BadOption, IISZooError, WeightsError, one_line
+from iiszoo.files import sha256
+from iiszoo.models.imagenet import normalise
+from iiszoo.models.wrappers import smp
+from iiszoo.models.wrappers.description import NetworkDescription
+from iiszoo.names import Name, parse_name
+from iiszoo.protocol import to_tensor
 
-Points = list[tuple[float, float]]
-Encoding = Callable[..., Tensor]
-
-
-class Samples(Protocol):
-    """A batch on the network's device. `image` uint8 (B, h, w, 3); `target`, `valid` bool (B, 1, h, w); `draws`
-    float64 (B, n) in [0, 1), all random numbers of the step; for each element, its clicks (row, col).
-    """
-
-    image: Tensor
-    target: Tensor
-    valid: Tensor | None
-    positives: list[list[tuple[int, int]]]
-    negatives: list[list[tuple[int, int]]]
-    draws: Tensor
+DEEPLAB = "deeplabv3_mobilenet_v3_large"
+SIZE = 448
+"""The side in pixels, unless a name gives another: that of the seed's training."""
+_STRIDE = 32
+"""Sides of smp's networks must be multiples of this."""
+NONE = "none: random weights"
 
 
 @dataclass(frozen=True)
-class Interactions:
-    """How a sample is clicked on in training.
+class SegmenterDescription:
+    """A network without clicks, as its name describes it; `str` is that name with every option that was chosen.
 
-    Attributes:
-        shares: the probabilities of 0, 1, 2, ... further interactions, drawn once per step for all elements.
-        threshold: a pixel is object above it, for the next click.
-        depth: the next click is uniform over pixels whose distance inside the error exceeds this share of the greatest.
-        second_look: the share of elements that, after two or more further interactions, train on the second look at
-            the last answer (`iiszoo.models.second_look`).
-        every_loss: sum the losses of all interactions, each with gradient (CFR-ICL, arXiv 2303.05620).
-        previous_mask: whether the network reads the previous probabilities.
-        robot: who makes the next click instead, on the CPU; its chance is the sample's own. None: the rule of `depth`.
+    `architecture` is `DEEPLAB`, or the architecture in smp, where it has an `encoder`. `weights` "": the best there is.
     """
 
-    shares: tuple[float, ...] = (0.2, 0.25, 0.25, 0.2, 0.1)
-    threshold: float = 0.5
-    depth: float = 0.5
-    second_look: float = 0.0
-    every_loss: bool = False
-    previous_mask: bool = True
-    robot: Robot | None = None
+    architecture: str = DEEPLAB
+    encoder: str = ""
+    size: int = SIZE
+    weights: str = ""
 
-    def number(self, seed: int, step: int) -> int:
-        """The number of further interactions in a step."""
-        shares = np.array(self.shares, float)
-        return int(np.random.default_rng([seed, step, 1]).choice(len(shares), p=shares / shares.sum()))
+    def __str__(self) -> str:
+        options: dict[str, Any] = {"size": self.size, **({"weights": self.weights} if self.weights else {})}
+        smp_name = Name("smp", f"{self.architecture}/{self.encoder}", options)
+        return str(smp_name if self.encoder else Name(self.architecture, options=options))
 
 
-class Answer(NamedTuple):
-    """`loss` (B,) with gradient; `logits` and `target` (B, 1, h, w) of the last answer."""
+class Segmenter(NamedTuple):
+    """A network that can be trained, its description, and the weights that it starts from, in words for provenance."""
 
-    loss: Tensor
-    logits: Tensor
-    target: Tensor
-
-
-def answer(
-    network: Callable[[Tensor, Tensor], Tensor],
-    batch: Samples,
-    encoding: Encoding,
-    loss: Loss,
-    rules: Interactions,
-    n_further: int,
-    mode: nn.Module | None = None,
-) -> Answer:
-    """Play `n_further` interactions with a batch, and return the answer after them, with its loss.
-
-    `mode` is the module set to eval mode meanwhile, by default the network; it is in training mode afterwards.
-    """
-    module = mode if mode is not None else network
-    assert isinstance(module, nn.Module)
-    play = _Play(batch, encoding, rules)
-    losses: list[Tensor] = []
-    for k in range(n_further):
-        if rules.every_loss:
-            logits = network(play.image, play.maps())
-            losses.append(loss(logits, play.target, play.valid))
-            logits = logits.detach()
-        else:
-            module.eval()
-            with torch.no_grad():
-                logits = network(play.image, play.maps())
-        with torch.no_grad():
-            play.further(logits, k, last=k == n_further - 1)
-    if n_further and not rules.every_loss:
-        # weights that autocast cast without gradient must not be reused by the pass with gradient
-        torch.clear_autocast_cache()
-    module.train()
-    logits = network(play.image, play.maps())
-    losses.append(loss(logits, play.target, play.valid))
-    return Answer(torch.stack(losses).sum(0), logits, play.target)
+    network: nn.Module
+    description: SegmenterDescription
+    start: str
 
 
-class _Play:
-    """A batch in play."""
-
-    def __init__(self, batch: Samples, encoding: Encoding, rules: Interactions) -> None:
-        self.encoding, self.rules, self.draws = encoding, rules, batch.draws
-        # (B, h, w, 3) permuted to (B, 3, h, w) is already channels_last
-        self.image = batch.image.permute(0, 3, 1, 2).float().div_(255)
-        self.target = batch.target.float()
-        self.valid = batch.valid
-        self.size = (int(self.image.shape[-2]), int(self.image.shape[-1]))
-        self.positives: list[Points] = [list(points) for points in batch.positives]
-        self.negatives: list[Points] = [list(points) for points in batch.negatives]
-        self.newest: list[tuple[int, int] | None] = [None] * len(self.image)
-        self.before = self.previous = torch.zeros_like(self.target)
-        self.clicks = self._encoded(self.positives, self.negatives)
-
-    def maps(self) -> Tensor:
-        """The maps that the network reads with the image."""
-        if not self.rules.previous_mask:
-            return self.clicks
-        return torch.cat((self.previous, self.clicks), dim=1).contiguous(memory_format=torch.channels_last)
-
-    def further(self, logits: Tensor, k: int, last: bool) -> None:
-        """Take the network's answer; then look again in elements that train the second look, click in the others."""
-        self.before, self.previous = self.previous, logits.float().sigmoid()
-        looks: dict[int, Box] = {}
-        if last and k >= 1 and self.rules.second_look > 0:
-            looks = self._looks()
-        ignore = None if self.valid is None else ~self.valid
-        drawn = self.draws[:, k].to(self.image.device, non_blocking=True)
-        if self.rules.robot is None:
-            rules = self.rules
-            found = next_clicks(self.previous, self.target, drawn, rules.threshold, rules.depth, ignore).tolist()
-        else:
-            found = self._of_robot(self.rules.robot, k, ignore)
-        new: tuple[list[Points], list[Points]] = ([], [])
-        for b, (row, col, positive) in enumerate(found):
-            point: Points = [(row, col)] if row >= 0 and b not in looks else []
-            self.newest[b] = (row, col) if point else None
-            new[0].append(point if positive else [])
-            new[1].append([] if positive else point)
-            self.positives[b] += new[0][b]
-            self.negatives[b] += new[1][b]
-        self.clicks = self._encoded(*new, onto=self.clicks)
-        if looks:
-            self._look_again(looks)
-
-    def _of_robot(self, robot: Robot, k: int, ignore: Tensor | None) -> list[tuple[int, int, int]]:
-        """Each element's click (row, column, positive); row and column are -1 if it gets none."""
-        pcs, ncs = robot(
-            self.previous.cpu(),
-            self.target.cpu(),
-            [[[(int(row), int(col)) for row, col in points] for points in self.positives]],
-            [[[(int(row), int(col)) for row, col in points] for points in self.negatives]],
-            ignore=None if ignore is None else ignore.cpu(),
-            generators=[np.random.default_rng(int(value * 2**53)) for value in self.draws[:, k].double().tolist()],
-            threshold=self.rules.threshold,
+def described(name: str) -> SegmenterDescription:
+    """The description of a network's name. Raises `BadOption` if it has another form."""
+    parsed = parse_name(name)
+    unknown = sorted(parsed.options.keys() - {"size", "weights"})
+    if unknown:
+        raise BadOption(f"segmenter {name!r}: there is no option {unknown[0]}; options: size, weights")
+    size, weights = parsed.options.get("size", SIZE), str(parsed.options.get("weights", ""))
+    if type(size) is not int or not _STRIDE <= size <= 4096 or size % _STRIDE:
+        raise BadOption(f"segmenter {name!r}: size must be a multiple of {_STRIDE} from {_STRIDE} to 4096, not {size}")
+    if parsed.id == DEEPLAB and not parsed.argument:
+        return SegmenterDescription(size=size, weights=weights)
+    architecture, slash, encoder = parsed.argument.partition("/")
+    if parsed.id != "smp" or not (architecture and slash and encoder):
+        raise BadOption(
+            f"no segmenter is called {name!r}; write {DEEPLAB}, or smp:ARCHITECTURE/ENCODER with names of "
+            "segmentation_models_pytorch, such as smp:unet/resnet34"
         )
-        clicks = []
-        for positives, negatives in zip(pcs[-1], ncs[-1], strict=True):
-            made = [(*point, 1) for point in positives] + [(*point, 0) for point in negatives]
-            clicks.append(made[0] if made else (-1, -1, 0))
-        return clicks
-
-    def _looks(self) -> dict[int, Box]:
-        """The boxes, of random width, for elements that train the second look."""
-        chance = self.draws[:, -3:].tolist()
-        newest = [click if chance[b][0] < self.rules.second_look else None for b, click in enumerate(self.newest)]
-        rules = [LookRule(expansion=1.5 + wide, least=60 + 60 * more) for _, wide, more in chance]
-        return training_looks(self.before, self.previous, newest, rules, self.rules.threshold)
-
-    def _look_again(self, looks: dict[int, Box]) -> None:
-        """Replace elements by their crops."""
-        which = list(looks)
-        at = torch.tensor(which, device=self.image.device)
-        grid = _grid(list(looks.values()), self.size, self.image.device)
-        layers = [self.image[at], self.previous[at], self.target[at]]
-        if self.valid is not None:
-            layers.append(self.valid[at].float())
-        seen = F.grid_sample(torch.cat(layers, 1), grid, mode="bilinear", padding_mode="border", align_corners=True)
-        self.image = self.image.index_copy(0, at, seen[:, :3])
-        self.previous = self.previous.index_copy(0, at, seen[:, 3:4])
-        self.target = self.target.index_copy(0, at, (seen[:, 4:5] >= 0.5).float())
-        if self.valid is not None:
-            self.valid = self.valid.index_copy(0, at, seen[:, 5:6] >= 0.5)
-        for kind in (self.positives, self.negatives):
-            for b in which:
-                kind[b] = to_crop(kind[b], looks[b], self.size)
-        drawn = self._encoded([self.positives[b] for b in which], [self.negatives[b] for b in which])
-        self.clicks = self.clicks.index_copy(0, at, drawn)
-
-    def _encoded(self, positives: Sequence[Points], negatives: Sequence[Points], onto: Tensor | None = None) -> Tensor:
-        return self.encoding([positives], [negatives], self.size, onto=onto, device=self.image.device)
+    if weights == "coco":
+        raise BadOption(f"segmenter {name!r}: smp has no weights of COCO; give weights=imagenet, none, or a file")
+    return SegmenterDescription(architecture, encoder, size, weights)
 
 
-def _grid(boxes: Sequence[Box], size: tuple[int, int], device: torch.device) -> Tensor:
-    """(n, h, w, 2) for `grid_sample` with aligned corners: each box resized as by `iiszoo.models.zoom.crop`."""
-    lines = []
-    for axis in (0, 1):
-        ends = torch.tensor([box[2 * axis : 2 * axis + 2] for box in boxes], dtype=torch.float32, device=device)
-        ends -= ends.new_tensor([0, 1])  # the centres of the first and last pixel
-        steps = torch.linspace(0, 1, size[axis], device=device)
-        at = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * steps
-        lines.append(2 * at / (size[axis] - 1) - 1)
-    rows = lines[0][:, :, None].expand(-1, -1, size[1])
-    columns = lines[1][:, None, :].expand(-1, size[0], -1)
-    return torch.stack((columns, rows), dim=-1)
+def identity_of(description: SegmenterDescription) -> dict[str, Any]:
+    """What determines the network at the start of a training, as far as it is known without loading anything. A file of
+    weights is known by its hash, wherever it lies.
+
+    Raises `BadOption` if its weights are a file that cannot be read.
+    """
+    if description.weights in ("", "none", *_KINDS):
+        return {"id": str(description)}
+    named = replace(description, weights=Path(description.weights).name)
+    return {"id": str(named), "weights": f"sha256 {_hash_of(description.weights)}"}
+
+
+def build(description: SegmenterDescription, seed: int) -> Segmenter:
+    """The network with the weights that its training starts from; what they lack is random, by `seed`.
+
+    Raises `BadOption` if it cannot be built or its weights do not fit, `WeightsError` if they cannot be had.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = untrained(description)
+    return Segmenter(network, description, _start(network, description))
+
+
+def untrained(description: SegmenterDescription) -> nn.Module:
+    """The network with random weights. Raises `BadOption` naming the part that cannot be built."""
+    if description.encoder:
+        return smp.build_without_clicks(_smp_description(description))
+    from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
+
+    return DeepLab(deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=1, aux_loss=None))
+
+
+class DeepLab(nn.Module):
+    """torchvision's DeepLabV3 with one class. Names in the state dict are torchvision's, under `whole.`."""
+
+    def __init__(self, whole: nn.Module) -> None:
+        super().__init__()
+        self.whole = whole
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.whole(normalise(image))["out"]
+        return logits
+
+
+@torch.no_grad()
+def logits_of(network: nn.Module, image: Any, size: int, device: str = "cpu") -> Tensor:
+    """Logits, float32 (1, 1, H, W) on the CPU, of an image, uint8 (H, W, 3) RGB, at its own size."""
+    x = to_tensor(image, device)[None]
+    small = F.interpolate(x, (size, size), mode="bilinear", align_corners=False, antialias=True)
+    logits = F.interpolate(network(small).float(), x.shape[-2:], mode="bilinear", align_corners=False)
+    return logits.cpu()
+
+
+def _start(network: nn.Module, description: SegmenterDescription) -> str:
+    """Load the weights that a network starts from; returns what they are, in words."""
+    if description.weights == "none":
+        return NONE
+    if description.weights and description.weights not in _KINDS:
+        file = description.weights
+        return f"{_from_file(network, description, file)} of {Path(file).name}, sha256 {_hash_of(file)}"
+    kinds = [description.weights] if description.weights else ["imagenet"] if description.encoder else [*_KINDS]
+    faults = []
+    for kind in kinds:
+        try:
+            return _KINDS[kind](network, description)
+        except IISZooError as error:
+            if description.weights:
+                raise
+            faults.append(str(error))
+    return f"{NONE} ({'; '.join(faults)})"
+
+
+def _from_coco(network: nn.Module, description: SegmenterDescription) -> str:
+    from torchvision.models.segmentation import DeepLabV3_MobileNet_V3_Large_Weights
+
+    weights = DeepLabV3_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1
+    _fill_deeplab(network, _of_torchvision(weights), weights.url)
+    return f"coco: {weights.url}"
+
+
+def _from_imagenet(network: nn.Module, description: SegmenterDescription) -> str:
+    if description.encoder:
+        if is_offline():
+            raise WeightsError(f"the ImageNet weights of {description.encoder} are not fetched: IISZOO_OFFLINE is set")
+        weights = smp.library_weights(_smp_description(description), "imagenet")
+        smp.load_encoder(network, weights, f"imagenet of {description.encoder}")
+        return f"imagenet: the library's weights of {description.encoder}"
+    from torchvision.models import MobileNet_V3_Large_Weights
+
+    backbone = MobileNet_V3_Large_Weights.IMAGENET1K_V1
+    _fill_deeplab(network, _of_torchvision(backbone), backbone.url)
+    return f"imagenet: {backbone.url}"
+
+
+_KINDS: dict[str, Callable[[nn.Module, SegmenterDescription], str]] = {"coco": _from_coco, "imagenet": _from_imagenet}
+
+
+def _from_file(network: nn.Module, description: SegmenterDescription, file: str) -> str:
+    """Load a checkpoint, of the encoder or of torchvision's whole network; returns what it is of."""
+    state = load_checkpoint(file)
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"weights {file} are not a state dict: names with tensors")
+    if description.encoder:
+        smp.load_encoder(network, state, file)
+        return "the encoder's weights"
+    _fill_deeplab(network, state, file)
+    return "the weights"
+
+
+def _fill_deeplab(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load weights of torchvision's DeepLabV3 without its last layer, or, of MobileNetV3, the backbone's.
+
+    Raises `BadOption` naming `source` and the first entry that is missing or has another shape.
+    """
+    whole: nn.Module = network.whole  # type: ignore[assignment]
+    named = {name.replace("features.", "backbone.", 1): value for name, value in state.items()}
+    classifier = any(name.startswith("classifier.0.") and value.dim() > 2 for name, value in named.items())
+    own = whole.state_dict()
+    wanted = [
+        name
+        for name in own
+        if not name.endswith("num_batches_tracked")
+        and (name.startswith("backbone.") or (classifier and name.startswith("classifier.") and name[11:13] != "4."))
+    ]
+    for name in wanted:
+        if name not in named or named[name].shape != own[name].shape:
+            fault = "lack" if name not in named else "have another shape in"
+            raise BadOption(f"weights {source} do not fit {DEEPLAB}: they {fault} {name}")
+    whole.load_state_dict({name: named[name] for name in wanted}, strict=False)
+
+
+def _of_torchvision(weights: Any) -> Mapping[str, Tensor]:
+    """A state dict in torch.hub's cache, downloaded if it is not there. Raises `WeightsError`."""
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    if is_offline() and not file.is_file():
+        raise WeightsError(f"{file.name} is not fetched: IISZOO_OFFLINE is set, and there is no {file}")
+    try:
+        state: Mapping[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except Exception as error:  # no connection, another file, no room
+        raise WeightsError(f"{weights.url} cannot be fetched: {one_line(error)}") from error
+    return state
+
+
+def _smp_description(description: SegmenterDescription) -> NetworkDescription:
+    mean, std = _statistics_of(description.encoder)
+    return NetworkDescription(description.architecture, description.encoder, mean=mean, std=std)
+
+
+def _statistics_of(encoder: str) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Mean and std that an encoder's pretrained weights expect: timm's, for its own encoders (`tu-NAME`), else those of
+    ImageNet.
+    """
+    import timm
+
+    found = timm.models.get_pretrained_cfg(encoder.removeprefix("tu-")) if encoder.startswith("tu-") else None
+    usual = NetworkDescription()
+    if found is None:
+        return usual.mean, usual.std
+    (r, g, b), (dr, dg, db) = found.mean, found.std
+    return (r, g, b), (dr, dg, db)
+
+
+def _hash_of(file: str) -> str:
+    try:
+        return sha256(Path(file))[0]
+    except OSError as error:
+        raise BadOption(f"the segmenter's weights {file} cannot be read: {error.strerror or error}") from error

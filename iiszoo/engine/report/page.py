@@ -13,18 +13,17 @@ import jinja2
 
 import iiszoo
 from iiszoo import files
-from iiszoo.data.initial_masks import INITIAL
+from iiszoo.engine.campaign.results import Campaign
 from iiszoo.engine.metrics import NOC_TARGETS
-from iiszoo.engine.report import charts, table
+from iiszoo.engine.report import campaign_view, charts, table
+from iiszoo.engine.report.albums import open_album, whereabouts
 from iiszoo.engine.report.charts import Curves, Histogram, Series
 from iiszoo.engine.report.columns import initial_iou
 from iiszoo.engine.report.pictures import Album, Sample, caption, marks, worst
 from iiszoo.engine.runs.trace import Trace
-from iiszoo.errors import DatasetError, IISZooError, RunError
+from iiszoo.errors import IISZooError, RunError
 from iiszoo.figures import Published
-from iiszoo.file_names import printable, unescaped
-from iiszoo.loading import load_dataset
-from iiszoo.names import parse_name
+from iiszoo.file_names import printable
 
 N_WORST = 10
 Result = tuple[dict[str, Any], Sequence[Trace]]
@@ -64,8 +63,9 @@ class DatasetView:
     runs: list[RunView]
 
 
-def render(results: Sequence[Result], root: Path | None = None) -> str:
-    """The page of `results`: (summary, traces) of each run, as `engine.runs.summary.read` returns them.
+def render(results: Sequence[Result], root: Path | None = None, campaigns: Sequence[Campaign] = ()) -> str:
+    """The page of `results`: (summary, traces) of each run, as `engine.runs.summary.read` returns them, and of
+    campaigns.
 
     `root` contains the datasets, for the pictures of the worst samples; if a dataset cannot be read, the page says why
     and is otherwise complete.
@@ -78,9 +78,9 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
         there = [one for one in series if one.summary["dataset"] == name]
         runs = []
         for one in there:
-            place = _whereabouts(one.summary, root)  # a relative name means another dataset in another directory
+            place = whereabouts(one.summary, root)  # a relative name means another dataset in another directory
             if place not in albums:
-                albums[place] = _open_album(*place)
+                albums[place] = _opened(*place)
             runs.append(_run_view(one, albums[place], anchors[id(one)]))
         datasets.append(DatasetView(name, charts.curves(there), charts.histogram(there), runs))
     summaries = [one.summary for one in series]
@@ -94,12 +94,14 @@ def render(results: Sequence[Result], root: Path | None = None) -> str:
     )
     page = environment.get_template("page.html.jinja").render(
         version=iiszoo.__version__,
+        title="benchmark report" if series else "annotation campaigns",
         date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         n_models=len({one.summary["model"] for one in series}),
         columns=table.columns(names),
         rows=list(zip([anchors[id(one)] for one in series], table.rows(summaries, names), strict=True)),
         notes=table.notes(summaries, names),
         datasets=datasets,
+        campaigns=[campaign_view.view(each, root) for each in campaigns],
         chart=charts,
     )
     return printable(page)
@@ -126,27 +128,11 @@ def _series(results: Sequence[Result]) -> list[Series]:
     ]
 
 
-def _whereabouts(summary: dict[str, Any], root: Path | None) -> tuple[str, Path | None]:
-    """The dataset's id and root: where it was when the run was made, unless a root is given. Pictures do not show the
-    initial masks, so these need not exist.
-    """
-    dataset, known = parse_name(summary["dataset"]).without(INITIAL), summary.get("provenance", {})
-    place = known.get("dataset_place")
-    if root is not None or not place:
-        return str(dataset), root
-    if not dataset.argument:
-        return str(dataset), Path(unescaped(place))
-    images = known.get("dataset_root")  # the images may be outside the path that the argument names
-    return str(replace(dataset, argument=unescaped(place))), Path(unescaped(images)) if images else None
-
-
-def _open_album(dataset: str, root: Path | None) -> Album | IISZooError:
+def _opened(dataset: str, root: Path | None) -> Album | IISZooError:
     try:
-        return Album(load_dataset(dataset, root))
+        return open_album(dataset, root)
     except IISZooError as error:
         return error
-    except (OSError, ValueError) as error:  # permission denied; not a valid path
-        return DatasetError(f"dataset {dataset} cannot be read ({error})")
 
 
 def _run_view(one: Series, album: Album | IISZooError, anchor: str) -> RunView:

@@ -40,6 +40,13 @@ def text(value: Any, name: str) -> str:
     return value
 
 
+def flag(value: Any, name: str) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise wrong(name, "be true or false", value)
+    return value
+
+
 def whole(low: int, high: int) -> Check:
     """An integer from `low` to `high`."""
 

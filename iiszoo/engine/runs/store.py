@@ -238,11 +238,11 @@ def is_there(directory: Path) -> bool:
 
 def create(directory: Path, identity: dict[str, Any]) -> None:
     """Create the directory and write the run's identity."""
-    _make(directory)
+    make(directory)
     write_json(directory / IDENTITY, identity)
 
 
-def _make(directory: Path) -> None:
+def make(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -267,7 +267,7 @@ def begin(
     `overwrite` discards an earlier run. Raises `RunError` if another run was or is being computed there, if this part
     of the run is being computed, or if the directory cannot be written.
     """
-    _make(directory)
+    make(directory)
     with alone(directory):
         if overwrite:
             discard(directory)
@@ -435,7 +435,7 @@ class Writer:
         try:
             if identity.exists() and _lies_at(self.path, os.fstat(self._file.fileno())):
                 return
-            _make(directory)
+            make(directory)
             with alone(directory):
                 self._put_back(identity)
         except OSError as error:

@@ -69,10 +69,13 @@ def _check_indices(directory: Path, traces: Sequence[Trace], n_samples: int) -> 
             )
 
 
-def read_all(directories: Sequence[Path]) -> tuple[list[tuple[dict[str, Any], list[Trace]]], list[str]]:
-    """`read` of every run at or below the directories, each once, and a sentence for each that cannot be read.
+def read_all(
+    directories: Sequence[Path], apart: Sequence[Path] = ()
+) -> tuple[list[tuple[dict[str, Any], list[Trace]]], list[str]]:
+    """`read` of every run at or below the directories, each once, and a sentence for each that cannot be read. Runs
+    below `apart`, which belong to something else, are left out.
 
-    Raises `RunError` if none can.
+    Raises `RunError` if there is none, unless something is set `apart`.
     """
     results, faults = [], []
     runs: dict[Path, Path] = {}
@@ -81,11 +84,12 @@ def read_all(directories: Sequence[Path]) -> tuple[list[tuple[dict[str, Any], li
             runs.update({run.resolve(): run for run in store.find_runs(directory)})
         except RunError as error:
             faults.append(str(error))
-    for run in runs.values():
+    others = [place.resolve() for place in apart]
+    for run in [run for real, run in runs.items() if not any(real.is_relative_to(place) for place in others)]:
         try:
             results.append(read(run))
         except RunError as error:
             faults.append(str(error))
-    if not results:
+    if not results and not apart:
         raise RunError("\n".join(faults))
     return results, faults

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from iiszoo.engine.runs import json_values
-from iiszoo.engine.runs.json_values import list_of, optional, real, text, tuple_of, whole
+from iiszoo.engine.runs.json_values import flag, list_of, optional, real, text, tuple_of, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +26,8 @@ class Trace:
     it, `robot_seconds[k]` the time of choosing clicks and scoring; `init_seconds` the image's encoding and
     `load_seconds` its reading, divided by the samples of the image that share them. `final_mask` is the last
     prediction, packed (`pack_mask`). `error` is set if the model failed: the sample then counts as a failure in every
-    metric. `traceback` is that of what the model's code raised, if it raised (`iiszoo.tracebacks`).
+    metric. `traceback` is that of what the model's code raised, if it raised (`iiszoo.tracebacks`). `proposal` is what
+    is known, in a campaign, of the proposal that the session started from (`iiszoo.engine.campaign.proposals`).
     """
 
     sample: str
@@ -44,10 +45,14 @@ class Trace:
     initial_boundary_iou: float | None = None
     boundary_iou: list[float] = field(default_factory=list)
     traceback: str | None = None
+    proposal: dict[str, Any] | None = None
 
     def to_line(self) -> str:
-        """One line of JSON, without the newline."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        """One line of JSON, without the newline; `proposal` only where there was one."""
+        values = asdict(self)
+        if self.proposal is None:
+            del values["proposal"]
+        return json.dumps(values, separators=(",", ":"))
 
     @classmethod
     def from_line(cls, line: str) -> Trace:
@@ -66,9 +71,15 @@ class Trace:
 
     def results(self) -> dict[str, Any]:
         """The trace without times and traceback: what must not depend on machine, batch, workers or interruptions."""
-        return {
-            key: value for key, value in asdict(self).items() if not key.endswith("_seconds") and key != "traceback"
-        }
+        return {key: value for key, value in _timeless(asdict(self)).items() if key != "traceback"}
+
+
+def _timeless(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _timeless(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if not key.endswith("_seconds")
+    }
 
 
 _LARGEST = 2**31 - 1
@@ -88,6 +99,18 @@ _CHECKED = json_values.record(
         "initial_boundary_iou": optional(_IOU),
         "boundary_iou": list_of(_IOU),
         "traceback": optional(text),
+        "proposal": optional(
+            json_values.record(
+                {"empty": flag, "confidence": optional(real(0, 1)), "mask": text},
+                {
+                    "checkpoint": text,
+                    "n_images": whole(1, _LARGEST),
+                    "predict_seconds": _SECONDS,
+                    "training_seconds": _SECONDS,
+                    "test_iou": optional(_IOU),
+                },
+            )
+        ),
     },
 )
 

@@ -35,6 +35,11 @@ def build(description: NetworkDescription) -> nn.Module:
     return IntermediateFusion(whole, _second_encoder(description), description.mean, description.std)
 
 
+def build_without_clicks(description: NetworkDescription) -> nn.Module:
+    """The library's network itself, which sees the image alone; random weights. Raises `BadOption` as `build`."""
+    return WithoutClicks(_create(description, 3), description.mean, description.std)
+
+
 class _Normalised(nn.Module):
     """`whole`, smp's network, and the mean and std of its input."""
 
@@ -54,6 +59,14 @@ class _Normalised(nn.Module):
 
     def normalised(self, image: Tensor) -> Tensor:
         return (image - self.mean.to(image.dtype)) / self.std.to(image.dtype)
+
+
+class WithoutClicks(_Normalised):
+    """The image alone. Names in the state dict are smp's, under `whole.`."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.whole(self.normalised(image))
+        return logits
 
 
 class EarlyFusion(_Normalised):

@@ -1,0 +1,78 @@
+"""A trained segmenter in one safetensors file: weights in float32, its description and the facts of its training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from iiszoo.errors import RunError, WeightsError
+from iiszoo.models.network_file import fill
+from iiszoo.models.supervised import SegmenterDescription, untrained
+
+_ENTRY = "iiszoo-segmenter"
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained network, for inference; `sha256` over its weights, which training again repeats; `facts` of its
+    training.
+    """
+
+    network: nn.Module
+    description: SegmenterDescription
+    sha256: str
+    facts: dict[str, Any]
+
+
+def save(path: Path, network: nn.Module, description: SegmenterDescription, facts: dict[str, Any]) -> Trained:
+    """Write the file in one step, and load it: what goes on from it is what a resumed campaign goes on from.
+
+    Raises `RunError` if it cannot be written.
+    """
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    metadata = {_ENTRY: json.dumps({"description": asdict(description), "facts": facts})}
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(state, fresh, metadata=metadata)
+        fresh.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"the segmenter cannot be saved as {path}: {error}; make room and run it again") from error
+    finally:
+        fresh.unlink(missing_ok=True)
+    return load(path)
+
+
+def load(path: Path) -> Trained:
+    """The network of a file that `save` wrote. Raises `WeightsError` if it is damaged."""
+    try:
+        with safe_open(path, "pt") as opened:
+            known = json.loads((opened.metadata() or {})[_ENTRY])
+        description = SegmenterDescription(**known["description"])
+        network = untrained(description)
+        state = load_file(path)
+        fill(network, state, str(path))
+        network = network.to(memory_format=torch.channels_last)
+        return Trained(network.eval().requires_grad_(False), description, _hash_of(state), known["facts"])
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{path} is not a segmenter that iiszoo saved ({error}); delete it to train it again"
+        ) from error
+
+
+def _hash_of(state: Mapping[str, Tensor]) -> str:
+    content = hashlib.sha256()
+    for name in sorted(state):
+        content.update(f"{name} {tuple(state[name].shape)}\n".encode())
+        content.update(state[name].numpy().tobytes())
+    return content.hexdigest()
