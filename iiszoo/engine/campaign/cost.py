@@ -78,8 +78,8 @@ PRESETS = {
             source=(
                 "Bearman et al., What's the Point: Semantic Segmentation with Point Supervision, ECCV 2016, arXiv "
                 "1506.02106: medians of 2.4 s for the first click on a class's object in an image and 0.9 s for each "
-                "further instance. They are not of corrections; their difference is taken for the first look, and a "
-                "review for as long as that: an assumption"
+                "further instance, quoted without the paper at hand. They are not of corrections; their difference is "
+                "taken for the first look, and a review for as long as that: an assumption"
             ),
         ),
         CostModel(
