@@ -78,7 +78,7 @@ def _measured(run: dict, results: Path) -> list[object]:
         *(f"{metrics[name]:.2f}" for name in ("noc85", "noc90")),
         metrics["nof90"],
         *(f"{metrics['iou'][k]:.3f}" for k in (1, 5)),
-        *(f"{times[name]:.3g}" for name in ("init_ms_median", "model_ms_median")),
+        *(f"{float(f'{times[name]:.3g}'):g}" for name in ("init_ms_median", "model_ms_median")),
         environment["device"],
         environment["threads"],
         Path(run["directory"]).relative_to(results).as_posix(),
