@@ -89,7 +89,7 @@ def test_the_project_installs_passes_its_own_tests_and_runs(fresh_environment, t
         tmp_path,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "my-model/nearest *" in done.stdout  # of `iiszoo list`: the family's default
+    assert "my-model/nearest*" in done.stdout  # of `iiszoo list`: the family's default
     assert "iiszoo-my-model 0.1.0" in done.stdout
     assert " passed" in done.stdout
     assert "failed" not in done.stdout
@@ -133,7 +133,7 @@ def test_the_plugin_of_a_trained_network_installs_passes_its_tests_and_runs(fres
         tmp_path,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "my-net/unet *" in done.stdout
+    assert "my-net/unet*" in done.stdout
     assert " passed" in done.stdout
     assert "failed" not in done.stdout
     assert "2/12" in done.stdout
