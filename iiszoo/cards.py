@@ -53,6 +53,11 @@ class Download:
             raise ValueError(f"{kind} {self.filename}: a package: url stands alone, and with a sha256")
 
     @property
+    def shown_size(self) -> int | None:
+        """Its bytes for people: the exact number, else the rounded one; None if neither is known."""
+        return self.about_size if self.size is None else self.size
+
+    @property
     def ships(self) -> bool:
         """Whether it is part of an installed package, so that nothing is fetched."""
         return any(url.startswith("package:") for url in self.urls)

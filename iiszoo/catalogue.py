@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any, Literal
 
 from iiszoo import assets, cards, figures
@@ -13,7 +14,6 @@ from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption
 from iiszoo.figures import Measured, Published
 from iiszoo.known_plugins import KnownPlugin, known_plugin, known_plugins
-from iiszoo.names import parse_name
 from iiszoo.registry import registry
 
 WeightsState = Literal["none", "here", "fetched", "by hand"]
@@ -32,13 +32,13 @@ class Entry:
     installed: bool
     is_default: bool
 
-    @property
+    @cached_property
     def size(self) -> int | None:
         """The bytes of its weights, rounded if upstream states no more; None if unknown, 0 if it needs none."""
-        sizes = [file.about_size if file.size is None else file.size for file in self.card.weights]
+        sizes = [file.shown_size for file in self.card.weights]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
-    @property
+    @cached_property
     def weights_state(self) -> WeightsState:
         """Whether the weights are here; nothing is hashed or fetched."""
         if not self.card.weights:
@@ -52,7 +52,7 @@ class Entry:
         """Its run on a dataset, without options in its name."""
         return next((run for run in figures.measured() if (run.model, run.dataset) == (self.card.id, dataset)), None)
 
-    @property
+    @cached_property
     def timed(self) -> Measured | None:
         """The run, without options in its name, that states its times: the last of the file."""
         return next((run for run in reversed(figures.measured()) if run.model == self.card.id), None)
@@ -60,16 +60,12 @@ class Entry:
     def published(self, dataset: str, metric: str) -> Published | None:
         """The published figure on a dataset: of the model itself, else with the options that its authors chose."""
         return figures.lookup(self.card.id, dataset, metric) or next(
-            (row for row in self.all_published() if (row.dataset, row.metric) == (dataset, metric)), None
+            (row for row in figures.published_of(self.card.id) if (row.dataset, row.metric) == (dataset, metric)), None
         )
-
-    def all_published(self) -> list[Published]:
-        """Every published figure, also with options (`ritm/h18s?preset=davis`)."""
-        return [row for row in figures.published() if parse_name(row.model).id == self.card.id]
 
     def all_measured(self) -> list[Measured]:
         """Every run, also with options."""
-        return [run for run in figures.measured() if parse_name(run.model).id == self.card.id]
+        return [run for run in figures.measured() if run.model.partition("?")[0] == self.card.id]
 
     def noc(self, metric: str, dataset: str) -> tuple[float | None, float | None]:
         """(measured, published) `noc85` or `noc90` on a dataset."""
@@ -85,7 +81,7 @@ class Entry:
             "is_default": self.is_default,
             "weights_size": self.size,
             "weights_state": self.weights_state,
-            "published": [dataclasses.asdict(row) for row in self.all_published()],
+            "published": [dataclasses.asdict(row) for row in figures.published_of(self.card.id)],
             "measured": [dataclasses.asdict(run) for run in self.all_measured()],
         }
 

@@ -74,6 +74,19 @@ def measured() -> tuple[Measured, ...]:
 
 
 @cache
+def _published_by_id() -> dict[str, list[Published]]:
+    rows: dict[str, list[Published]] = {}
+    for row in published():
+        rows.setdefault(row.model.partition("?")[0], []).append(row)
+    return rows
+
+
+def published_of(id: str) -> list[Published]:
+    """Every published figure of a model, also with options (`ritm/h18s?preset=davis`)."""
+    return _published_by_id().get(id, [])
+
+
+@cache
 def _published_by_name() -> dict[tuple[str, str, str], Published]:
     return {(row.model, row.dataset, row.metric): row for row in published()}
 

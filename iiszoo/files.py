@@ -17,6 +17,8 @@ from typing import Any
 
 import filelock
 
+from iiszoo.errors import BadOption
+
 _CHUNK = 1 << 20  # bytes
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 _LONGEST_PART_NAME = 100
@@ -50,10 +52,10 @@ def read_text(path: Path) -> str:
     return io.StringIO(content.decode("utf-16" if wide else "utf-8-sig"), newline=None).read()
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The values of a TOML file that a person has written, read by `read_text`.
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """The values of a TOML file that a person has written, read by `read_text`; `what` it is, for messages.
 
-    Raises `OSError`, or `ValueError` for invalid TOML, another encoding, or nesting that is too deep to read.
+    Raises `BadOption`: it cannot be read, or is invalid TOML, in another encoding, or nested too deeply to read.
     """
     if sys.version_info >= (3, 11):
         import tomllib
@@ -61,8 +63,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         import tomli as tomllib
     try:
         return tomllib.loads(read_text(path))
-    except RecursionError as error:
-        raise ValueError(str(error)) from error
+    except OSError as error:
+        raise BadOption(f"{what} {path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise BadOption(f"{what} {path} is not valid TOML: {error}") from error
 
 
 def replace_text(path: Path, text: str) -> None:

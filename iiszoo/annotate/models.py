@@ -105,7 +105,7 @@ class Models:
 
 def _choice(card: ModelCard, name: str) -> Choice:
     missing = [file for file in card.weights if assets.status(card, file).state != "present"]
-    sizes = [file.about_size if file.size is None else file.size for file in missing]
+    sizes = [file.shown_size for file in missing]
     size = units.size(None if None in sizes else sum(filter(None, sizes))) or "its weights"
     by_hand = any(not file.urls for file in missing)
     note = "" if not missing else "needs weights downloaded by hand" if by_hand else f"downloads {size}"

@@ -50,7 +50,7 @@ def command(words: tuple[str, ...], as_json: bool, **filters: Any) -> None:
     if not any(found.values()):
         raise UnknownId(_nothing(wanted, patterns))
     if as_json:
-        every = {kind: [_as_json(thing) for thing in things] for kind, things in found.items()}
+        every = {kind: [values_of(thing) for thing in things] for kind, things in found.items()}
         print_json(every[wanted[0]] if len(wanted) == 1 else every)
     else:
         _print(found, filters["sort"])
@@ -98,7 +98,8 @@ def _nothing(kinds: Sequence[str], patterns: Sequence[str]) -> str:
     return f"no {what} fits all of that; leave out a pattern or an option, or run `iiszoo list`"
 
 
-def _as_json(thing: Any) -> dict[str, Any]:
+def values_of(thing: Any) -> dict[str, Any]:
+    """An entry of the catalogue, a card or an evaluation protocol as a dict of JSON values."""
     return thing.as_json() if isinstance(thing, Entry | EvaluationProtocol) else cards.as_json(thing)
 
 

@@ -9,7 +9,7 @@ from iiszoo import assets, units
 from iiszoo.cards import Weights
 from iiszoo.catalogue import Entry
 from iiszoo.cli.output import echo, print_facts, print_table
-from iiszoo.figures import Published
+from iiszoo.figures import Published, published_of
 from iiszoo.models.merge_rule import MERGE, RULES
 
 
@@ -64,8 +64,9 @@ def _print_weights(entry: Entry) -> None:
     if not entry.card.weights:
         echo("  none needed")
     for file in entry.card.weights:
-        size = file.about_size if file.size is None else file.size
-        print_facts({"": ", ".join(filter(None, [file.filename, units.size(size)])), "get them": _way(entry, file)})
+        print_facts(
+            {"": ", ".join(filter(None, [file.filename, units.size(file.shown_size)])), "get them": _way(entry, file)}
+        )
 
 
 def _way(entry: Entry, file: Weights) -> str:
@@ -86,8 +87,9 @@ def _way(entry: Entry, file: Weights) -> str:
 
 def _print_figures(entry: Entry) -> None:
     rows = []
-    for row in entry.all_published():
-        nocs = {one.metric: one.value for one in entry.all_published() if _same_table(one, row)}
+    published = published_of(entry.card.id)
+    for row in published:
+        nocs = {one.metric: one.value for one in published if _same_table(one, row)}
         line = [row.dataset, *(_two_digits(nocs.get(name)) for name in NOCS)]
         other = "" if row.robot == "ritm" else f", robot {row.robot}"
         line.append(f"published: {row.source}{_options(row.model)}{other}")

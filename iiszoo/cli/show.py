@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from iiszoo import cards, catalogue
+from iiszoo.cli.list import values_of
 from iiszoo.cli.model_page import print_model
 from iiszoo.cli.output import echo, json_option, print_facts, print_json
 from iiszoo.engine.evaluation_protocol import PRESETS, EvaluationProtocol
@@ -26,7 +27,7 @@ def command(id: str, as_json: bool) -> None:
     """
     found = _find(id)
     if as_json:
-        print_json({kind: _as_json(thing) for kind, thing in found.items()})
+        print_json({kind: values_of(thing) for kind, thing in found.items()})
         return
     for number, (kind, thing) in enumerate(found.items()):
         if number:
@@ -109,7 +110,3 @@ _FACTS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "robot": _of_robot,
     "protocol": _of_protocol,
 }
-
-
-def _as_json(thing: Any) -> dict[str, Any]:
-    return thing.as_json() if isinstance(thing, catalogue.Entry | EvaluationProtocol) else cards.as_json(thing)

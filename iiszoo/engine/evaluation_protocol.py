@@ -145,12 +145,7 @@ def _named(name: str) -> EvaluationProtocol:
 
 
 def _from_file(path: Path) -> EvaluationProtocol:
-    try:
-        values = files.read_toml(path)
-    except OSError as error:
-        raise BadOption(f"evaluation protocol {path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise BadOption(f"evaluation protocol {path} is not valid TOML: {error}") from error
+    values = files.read_toml(path, "evaluation protocol")
     known = [rule for rule in _TYPES if rule != "robot_version"]  # the robot's own
     for key in values:
         if key not in known:

@@ -183,12 +183,7 @@ _CHECKS: tuple[tuple[str, str, typing.Callable[[Any], bool], str], ...] = (
 
 def read(path: Path) -> TrainConfig:
     """The configuration of a TOML file. Raises `BadOption` naming the file, the key and what is accepted."""
-    try:
-        values = files.read_toml(path)
-    except OSError as error:
-        raise BadOption(f"configuration {path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise BadOption(f"configuration {path} is not valid TOML: {error}") from error
+    values = files.read_toml(path, "configuration")
     return from_data(values, str(path))
 
 

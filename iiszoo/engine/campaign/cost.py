@@ -118,12 +118,7 @@ def load_cost(cost: str) -> CostModel:
 
 
 def _from_toml(path: Path) -> CostModel:
-    try:
-        values = files.read_toml(path)
-    except OSError as error:
-        raise BadOption(f"cost model {path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise BadOption(f"cost model {path} is not valid TOML: {error}") from error
+    values = files.read_toml(path, "cost model")
     wanted = {*TIMES, "source"}
     for key in sorted(wanted ^ (values.keys() - {"name"})):
         what = "is missing" if key in wanted else "is unknown"
