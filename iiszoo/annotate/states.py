@@ -19,7 +19,7 @@ from iiszoo import protocol
 from iiszoo.annotate.document import Click, Start, Steps, Stroke
 from iiszoo.annotate.masks import Mask, Packed
 from iiszoo.annotate.strokes import covered
-from iiszoo.errors import IISZooError, ModelError, with_place
+from iiszoo.engine import asking
 from iiszoo.protocol import Clicks, Model, State
 
 STATES_BYTES = 1 << 30
@@ -59,15 +59,8 @@ class Moment:
 
 def encode(model: Model, x: Tensor) -> Sight:
     """The model's sight of `x`, float32 (1, 3, H, W). Raises `ModelError`."""
-    try:
-        with torch.no_grad():
-            encoded = model.init_z(x)
-        protocol.check_state(encoded, 1, model.name)
-        protocol.check_output(encoded["prev_output"], x, f"{model.name} (z['prev_output'] before the first click)")
-    except (KeyboardInterrupt, IISZooError):
-        raise
-    except BaseException as error:
-        raise ModelError(f"model {model.name} raised {with_place(error)}") from error
+    encoded = asking.encode(model, x)
+    protocol.check_output(encoded["prev_output"], x, f"{model.name} (z['prev_output'] before the first click)")
     return Sight(model, x, encoded)
 
 
@@ -86,16 +79,7 @@ def clicked(before: Moment | None, click: Click, sight: Sight) -> Moment:
     pcs: Clicks = [*(before.pcs if before else []), at if click.positive else [[]]]
     ncs: Clicks = [*(before.ncs if before else []), [[]] if click.positive else at]
     began = time.perf_counter()
-    try:
-        with torch.no_grad():
-            y, z = model(sight.x, z, pcs, ncs)
-        protocol.check_output(y, sight.x, model.name)
-        protocol.check_state(z, 1, model.name)
-        output = protocol.on_cpu(y[0])[None]
-    except (KeyboardInterrupt, IISZooError):
-        raise
-    except BaseException as error:
-        raise ModelError(f"model {model.name} raised {with_place(error)}") from error
+    output, z = asking.ask(model, sight.x, z, pcs, ncs)
     return Moment(output, model.threshold, pcs, ncs, click.model, z, time.perf_counter() - began)
 
 

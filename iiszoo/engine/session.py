@@ -7,7 +7,6 @@ defines an evaluation: `pipeline.py`, which runs many sessions at a time, gives 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,9 @@ from iiszoo.clicking.click_input import checked_clicks
 from iiszoo.clicking.loading import load_robot
 from iiszoo.data.image_input import to_mask, to_rgb
 from iiszoo.engine import metrics
+from iiszoo.engine.asking import ask, encode
 from iiszoo.engine.robot_turn import robot_turn
-from iiszoo.errors import BadOption, IISZooError, ModelError, with_place
+from iiszoo.errors import BadOption
 from iiszoo.loading import load_model
 from iiszoo.object_path import function_name
 from iiszoo.protocol import Click, Clicks, Model, Robot, State
@@ -81,9 +81,7 @@ class Session:
         self.model = loaded.at_threshold(self.threshold)
         whole = pixels.to(loaded.device) if isinstance(pixels, Tensor) else protocol.to_tensor(pixels, loaded.device)
         self.x = whole[None]
-        with torch.no_grad(), self._asked():
-            self._encoded = self.model.init_z(self.x)
-        protocol.check_state(self._encoded, 1, self.model.name)
+        self._encoded = encode(self.model, self.x)
         self._start(initial_mask)
 
     def restart(self, initial_mask: Mask | NDArray[np.float32] | pillow.Image | str | Path | None = None) -> Session:
@@ -104,11 +102,7 @@ class Session:
         now = self._now
         pcs: Clicks = [*now.pcs, [checked_clicks(positives, self.size, "positive clicks")]]
         ncs: Clicks = [*now.ncs, [checked_clicks(negatives, self.size, "negative clicks")]]
-        with torch.no_grad(), self._asked():
-            y, z = self.model(self.x, now.state, pcs, ncs)
-        protocol.check_output(y, self.x, self.model.name)
-        protocol.check_state(z, 1, self.model.name)
-        self._history.append(_Moment(pcs, ncs, protocol.on_cpu(y[0])[None], z))
+        self._history.append(_Moment(pcs, ncs, *ask(self.model, self.x, now.state, pcs, ncs)))
         return self.mask
 
     def undo(self) -> Mask:
@@ -173,16 +167,6 @@ class Session:
             z["prev_output"] = protocol.to_output(to_mask(initial_mask, self.size), self.model.device)
         protocol.check_output(z["prev_output"], self.x, f"{self.model.name} (z['prev_output'] before the first click)")
         self._history = [_Moment([], [], protocol.on_cpu(z["prev_output"][0])[None], z)]
-
-    @contextmanager
-    def _asked(self) -> Iterator[None]:
-        """Turn whatever the model raises into a `ModelError` that names the model."""
-        try:
-            yield
-        except (KeyboardInterrupt, IISZooError):
-            raise
-        except BaseException as error:
-            raise ModelError(f"model {self.model.name} raised {with_place(error)}") from error
 
 
 def _checked(image: Tensor) -> Tensor:
