@@ -13,6 +13,7 @@ import click
 
 from iiszoo import units
 from iiszoo.builtin import models
+from iiszoo.cli.interpreter import python_option, python_timeout_option
 from iiszoo.cli.output import echo, warn_of_broken_plugins
 from iiszoo.errors import BadOption
 
@@ -37,18 +38,8 @@ _directory = click.Path(path_type=Path, file_okay=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others can reach 0.0.0.0.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on.  [default: any free one]")
 @click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
-@click.option(
-    "--python",
-    metavar="PATH",
-    help="Run the model in this interpreter, with its own torch: the path of a Python >= 3.7 with numpy.",
-)
-@click.option(
-    "--python-timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=300,
-    show_default=True,
-    help="Seconds after which a model call in that interpreter counts as hung.",
-)
+@python_option
+@python_timeout_option
 def command(
     directory: Path,
     model: str | None,

@@ -14,6 +14,7 @@ import click
 from iiszoo import units
 from iiszoo.builtin import datasets, models
 from iiszoo.cli.foreign_output import foreign_output
+from iiszoo.cli.interpreter import python_option, python_timeout_option
 from iiszoo.cli.output import (
     echo,
     echo_wrapped,
@@ -118,18 +119,8 @@ _directory = click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--skip-broken", is_flag=True, help="Leave out broken samples and report how many.")
 @click.option("--keep-going", is_flag=True, help="If a model fails, count the sample as a failure and continue.")
-@click.option(
-    "--python",
-    metavar="PATH",
-    help="Run the models in this interpreter, with its own torch: the path of a Python >= 3.7 with numpy.",
-)
-@click.option(
-    "--python-timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=300,
-    show_default=True,
-    help="Seconds after which a model call in that interpreter counts as hung.",
-)
+@python_option
+@python_timeout_option
 @metrics_option
 @json_option
 def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settings: Any) -> None:
