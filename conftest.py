@@ -17,6 +17,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent
 FIXTURES = REPOSITORY / "tests" / "fixtures"
+_PYTHONPATH = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
+"""A second worktree tests its own code with it, not the installed checkout."""
 _numbers = itertools.count()
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before anybody imports torch, here or in a process that a test starts
@@ -67,7 +69,7 @@ def iiszoo(tmp_path: Path) -> Run:
         start = ["-c", program] if program else ["-m", "iiszoo"]
         return subprocess.run(
             [sys.executable, *start, *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), **(env or {})},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, path), *_PYTHONPATH]), **(env or {})},
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -1,0 +1,16 @@
+"""`iiszoo results`: what earlier runs are worth. Each command is in a file of its own."""
+
+from __future__ import annotations
+
+import click
+
+from iiszoo.cli.groups import Group
+from iiszoo.cli.results_compare import compare
+
+
+@click.group("results", cls=Group)
+def command() -> None:
+    """Compare earlier runs, check that they are what they claim to be, and reproduce published ones."""
+
+
+command.add_command(compare)
