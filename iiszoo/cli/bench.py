@@ -15,15 +15,7 @@ from iiszoo import units
 from iiszoo.builtin import datasets, models
 from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.interpreter import python_option, python_timeout_option
-from iiszoo.cli.output import (
-    echo,
-    echo_wrapped,
-    json_option,
-    metrics_option,
-    print_json,
-    print_results,
-    warn_of_broken_plugins,
-)
+from iiszoo.cli.output import echo, echo_wrapped, json_option, metrics_option, print_json, warn_of_broken_plugins
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
@@ -147,10 +139,21 @@ def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settin
         print_json(summaries)
         echo(took, err=True)
     else:
-        print_results(summaries, metrics)
+        _print(summaries, settings["limit"], metrics)
         directories = sorted({str(Path(summary["directory"]).parent) for summary in summaries})
         together = " ".join(directories)
         echo_wrapped(
             f"{took}; results are in {', '.join(directories)}; `iiszoo report {together} --html FILE` makes a page"
         )
     warn_of_broken_plugins()
+
+
+def _print(summaries: Sequence[dict[str, Any]], limit: int | None, metrics: Sequence[str] | None) -> None:
+    """Print the comparison of the runs: some may have done more samples than others, in earlier invocations."""
+    from iiszoo.cli.comparisons import print_comparison
+    from iiszoo.engine.comparison.samples import limited, on_common_samples
+    from iiszoo.engine.runs.summary import read
+
+    runs = [read(Path(summary["directory"])) for summary in summaries]
+    results, sentences = on_common_samples(limited(runs, limit))
+    print_comparison(results, sentences, metrics)

@@ -45,16 +45,6 @@ def echo_wrapped(text: str) -> None:
     echo("\n".join(wrapped(text, indent="")))
 
 
-def print_results(summaries: Sequence[dict[str, Any]], names: Sequence[str] | None) -> None:
-    """Print the table of runs on stdout, with the chosen metrics, and its notes."""
-    from iiszoo.engine.report import table
-
-    names = table.metrics_for(summaries) if names is None else names
-    print_table(table.columns(names), table.rows(summaries, names))
-    for line in table.notes(summaries, names):
-        echo_wrapped(line)
-
-
 def print_json(value: Any) -> None:
     """Print a JSON value; dataclasses become objects and paths strings."""
 

@@ -14,7 +14,7 @@ from iiszoo.cli.terminal import in_encoding_of, shown
 _GAP = "  "
 _LEAST_PROSE = 24
 """Columns of the terminal that a sentence needs beside other cells."""
-_NUMERAL = "0123456789(–-"
+_NUMERAL = "0123456789(–-+"
 """How figures begin, which are set flush right."""
 
 

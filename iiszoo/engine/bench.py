@@ -18,6 +18,7 @@ from iiszoo.clicking.loading import robot_version
 from iiszoo.data.initial_masks import with_initial
 from iiszoo.device import check_device
 from iiszoo.engine import workers
+from iiszoo.engine.comparison.samples import limited
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtocol, load_protocol
 from iiszoo.engine.runs import provenance, run_name, store
 from iiszoo.engine.runs.dataset_check import Checked, survey_for_run
@@ -154,7 +155,7 @@ def bench(
         batch_size: sessions per model call.
         n_workers: processes, each with its own model and one torch thread.
         shard: (i, n): run part i of n; all parts share one `out`.
-        limit: the number of samples to run of each dataset, from its first; None: all.
+        limit: the number of samples to run of each dataset, from its first, and that the summaries are of; None: all.
         overwrite: discard the runs' results in `out`.
         skip_broken: leave out broken samples.
         keep_going: count a sample on which the model fails as a failure, and continue.
@@ -206,7 +207,14 @@ def bench(
                 f"{run.directory} was deleted while other runs were in progress; run the same command again to repeat "
                 "its run"
             )
-    return [finished[run] for run in runs]
+    return [_of_first(finished[run], how.limit) for run in runs]
+
+
+def _of_first(summary: dict[str, Any], limit: int | None) -> dict[str, Any]:
+    """The summary on the first `limit` samples: the run may have done more before."""
+    if limit is None or summary["n_done"] <= limit:
+        return summary
+    return limited([read(Path(summary["directory"]))], limit)[0][0]
 
 
 def _folder(rules: EvaluationProtocol) -> str:

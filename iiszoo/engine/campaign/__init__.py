@@ -5,5 +5,5 @@
 - `plan`, `proposals`, `conduct`: sessions of the interactive models, from scratch and from M's proposals, as run
   directories of the bench;
 - `cost`, `recorded_times`: seconds of a person's work;
-- `outcome`, `bootstrap`, `results`: what came of it.
+- `outcome`, `results`: what came of it.
 """

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from iiszoo import units
-from iiszoo.engine.campaign import bootstrap
 from iiszoo.engine.campaign.conduct import CAMPAIGN, FORMAT, arm_directory
 from iiszoo.engine.campaign.cost import DEFAULT, CostModel, load_cost
 from iiszoo.engine.campaign.outcome import ALONE, Arm, Outcome, outcome
 from iiszoo.engine.campaign.plan import CONTINUAL, CROSS_FITTED, GIVEN, SCRATCH, order
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.metrics import bootstrap
 from iiszoo.engine.runs import store, summary
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import RunError

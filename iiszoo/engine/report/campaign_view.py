@@ -15,7 +15,7 @@ from iiszoo.engine.campaign.outcome import ALONE, CHOICE, ORACLE
 from iiszoo.engine.campaign.plan import CONTINUAL, CROSS_FITTED, GIVEN, SCRATCH
 from iiszoo.engine.campaign.results import Campaign, ModelOutcome
 from iiszoo.engine.report import campaign_charts
-from iiszoo.engine.report.albums import open_album, whereabouts
+from iiszoo.engine.report.albums import open_album
 from iiszoo.engine.report.campaign_charts import Growth
 from iiszoo.engine.report.pictures import Album, Sample, marks
 from iiszoo.engine.runs.trace import Trace
@@ -86,7 +86,7 @@ def _model_view(one: ModelOutcome, root: Path | None) -> ModelView:
     helped, hurt = _extremes(one)
     no_pictures = None
     try:
-        album = open_album(*whereabouts(next(iter(one.summaries.values())), root))
+        album = open_album(next(iter(one.summaries.values())), root)
         helped, hurt = ([_pictured(album, sample) for sample in samples] for samples in (helped, hurt))
     except (IISZooError, OSError) as error:
         no_pictures = str(error)
@@ -130,7 +130,8 @@ def _caption(trace: Trace, plain: Trace, seed: int) -> str:
 def _pictured(album: Album, sample: Sample) -> Sample:
     """The sample with its picture, in which the mask is the proposal."""
     proposal = (sample.trace.proposal or {}).get("mask", "")
-    return replace(sample, picture=album.picture(replace(sample.trace, final_mask=proposal)))
+    ((picture, crop),) = album.pictures([replace(sample.trace, final_mask=proposal)])
+    return replace(sample, picture=picture, crop=crop)
 
 
 def _facts(campaign: Campaign) -> list[tuple[str, str]]:

@@ -11,8 +11,8 @@ from iiszoo.engine.metrics import noc, reached
 from iiszoo.engine.runs.trace import Trace
 
 WIDTH = 560
-LEFT, RIGHT, TOP, BOTTOM = 48, 12, 14, 40
-_CURVES_HEIGHT = 320
+LEFT, RIGHT, TOP, BOTTOM = 48, 12, 24, 40
+_CURVES_HEIGHT = 330
 _GROUPED_HEIGHT = 266
 _SMALL_HEIGHT, _SMALL_GAP = 44, 26
 _NEVER = 44
@@ -67,8 +67,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Curves:
-    """Mean IoU after each click. `targets` are the IoUs at which sessions end."""
+    """Mean IoU after each click. `targets` are the IoUs at which sessions end; `title` is that of the y axis."""
 
+    title: str
     height: int
     x_ticks: list[Tick]
     y_ticks: list[Tick]
@@ -127,6 +128,7 @@ def curves(series: Sequence[Series]) -> Curves:
     levels = [lowest + step * i for i in range(round((1 - lowest) / step) + 1)]
     targets = sorted({one.target_iou for one in series})
     return Curves(
+        f"mean IoU; the axis begins at {levels[0]:g}" if levels[0] else "mean IoU",
         _CURVES_HEIGHT,
         [Tick(x(k), str(k)) for k in range(0, most + 1, _stride(most))],
         [Tick(y(level), f"{level:.2f}" if step < 0.1 else f"{level:.1f}") for level in levels],

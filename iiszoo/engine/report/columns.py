@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from iiszoo.data.initial_masks import INITIAL
 from iiszoo.engine.metrics import NOC_TARGETS
@@ -22,14 +22,15 @@ KNOWN = (
 @dataclass(frozen=True)
 class Column:
     """A metric in a table. `value(summary)` is its figure, None if unknown, and `form(figure)` formats it; `meaning`
-    explains it to the reader; `published`: papers state it, and their figure may stand beside it; `timed`: it depends
-    on the machine.
+    explains it to the reader; `better` is "lower" or "higher" if runs can be ranked by it; `published`: papers state
+    it, and their figure may stand beside it; `timed`: it depends on the machine.
     """
 
     title: str
     value: Callable[[dict[str, Any]], float | None]
     form: Callable[[float], str]
     meaning: str = ""
+    better: Literal["", "lower", "higher"] = ""
     published: bool = False
     timed: bool = False
 
@@ -46,7 +47,8 @@ def column(name: str) -> Column:
     """The column of a metric. Raises `BadOption` for an unknown name, naming all known metrics."""
     found = _TIMES.get(name) or _counted(name) or _after_clicks(name)
     if name == "auc":
-        found = Column("AuC", lambda summary: _metric(summary, "auc"), _percent, "AuC: mean of IoU@1, IoU@2, ... in %")
+        meaning = "AuC: mean of IoU@1, IoU@2, ... in %"
+        found = Column("AuC", lambda summary: _metric(summary, "auc"), _percent, meaning, "higher")
     if name == "initial_iou":
         found = Column("initial IoU", initial_iou, _percent, "initial IoU: of the masks that sessions start from, in %")
     if found is None:
@@ -76,7 +78,8 @@ def _counted(name: str) -> Column | None:
         return None
     title, meaning, published = _COUNTED[found[1] + found[3]]
     form = _whole if found[1] == "nof" else _two_digits
-    return Column(title.format(found[2]), lambda summary: _metric(summary, name), form, meaning, published)
+    better: Literal["", "lower"] = "" if found[3] == "_std" else "lower"
+    return Column(title.format(found[2]), lambda summary: _metric(summary, name), form, meaning, better, published)
 
 
 def _after_clicks(name: str) -> Column | None:
@@ -91,7 +94,7 @@ def _after_clicks(name: str) -> Column | None:
         return values[k] if k < len(values) else None
 
     meaning = "BIoU: Boundary IoU in %" if found[1] else ""
-    return Column(f"{'BIoU' if found[1] else 'IoU'}@{k}", value, _percent, meaning)
+    return Column(f"{'BIoU' if found[1] else 'IoU'}@{k}", value, _percent, meaning, "higher")
 
 
 def _metric(summary: dict[str, Any], name: str) -> float | None:
@@ -108,7 +111,7 @@ def _two_digits(value: float) -> str:
 
 
 def _three_digits(value: float) -> str:
-    return f"{value:.3g}"
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
 
 
 def _percent(value: float) -> str:

@@ -14,19 +14,22 @@ import jinja2
 import iiszoo
 from iiszoo import files
 from iiszoo.engine.campaign.results import Campaign
+from iiszoo.engine.comparison import data
+from iiszoo.engine.comparison.rankings import FEW, Ranking, rankings
+from iiszoo.engine.comparison.repeats import Repeats, repeats
 from iiszoo.engine.metrics import NOC_TARGETS
 from iiszoo.engine.report import campaign_view, charts, table
 from iiszoo.engine.report.albums import open_album, whereabouts
 from iiszoo.engine.report.charts import Curves, Histogram, Series
 from iiszoo.engine.report.columns import initial_iou
 from iiszoo.engine.report.pictures import Album, Sample, caption, marks, worst
-from iiszoo.engine.runs.trace import Trace
+from iiszoo.engine.report.side_by_side import SideBySide, pictured, side_by_side
+from iiszoo.engine.runs.summary import Result
 from iiszoo.errors import IISZooError, RunError
 from iiszoo.figures import Published
 from iiszoo.file_names import printable
 
 N_WORST = 10
-Result = tuple[dict[str, Any], Sequence[Trace]]
 
 
 @dataclass(frozen=True)
@@ -55,15 +58,26 @@ class RunView:
 
 @dataclass(frozen=True)
 class DatasetView:
-    """All runs on one dataset."""
+    """All runs on the same data. `ranking` is None with one run; `differing` are the samples in which the runs differ
+    most, and `differing_unseen` says why they have no pictures.
+    """
 
     name: str
     curves: Curves
     histogram: Histogram
     runs: list[RunView]
+    ranking: Ranking | None
+    repeats: list[Repeats]
+    differing: list[SideBySide]
+    differing_unseen: str | None
 
 
-def render(results: Sequence[Result], root: Path | None = None, campaigns: Sequence[Campaign] = ()) -> str:
+def render(
+    results: Sequence[Result],
+    root: Path | None = None,
+    campaigns: Sequence[Campaign] = (),
+    sentences: Sequence[str] = (),
+) -> str:
     """The page of `results`: (summary, traces) of each run, as `engine.runs.summary.read` returns them, and of
     campaigns.
 
@@ -72,17 +86,17 @@ def render(results: Sequence[Result], root: Path | None = None, campaigns: Seque
     """
     series = _series(results)
     anchors = {id(one): f"run-{i}" for i, one in enumerate(series, 1)}
-    albums: dict[tuple[str, Path | None], Album | IISZooError] = {}
+    labels = {i: one.label for i, one in enumerate(series)}
+    albums = _Albums(root)
+    ranked = {ranking.dataset: ranking for ranking in rankings(results)}
     datasets = []
-    for name in dict.fromkeys(one.summary["dataset"] for one in series):
-        there = [one for one in series if one.summary["dataset"] == name]
-        runs = []
-        for one in there:
-            place = whereabouts(one.summary, root)  # a relative name means another dataset in another directory
-            if place not in albums:
-                albums[place] = _opened(*place)
-            runs.append(_run_view(one, albums[place], anchors[id(one)]))
-        datasets.append(DatasetView(name, charts.curves(there), charts.histogram(there), runs))
+    for key, name in data.names([one.summary for one in series]).items():
+        there = [one for one in series if data.data_of(one.summary) == key]
+        runs = [_run_view(one, albums.of(one.summary), anchors[id(one)]) for one in there]
+        differing, unseen = _differing(there, albums)
+        repeated = repeats([(one.summary, list(one.traces)) for one in there])
+        charted = (charts.curves(there), charts.histogram(there))
+        datasets.append(DatasetView(name, *charted, runs, ranked.get(name), repeated, differing, unseen))
     summaries = [one.summary for one in series]
     names = table.metrics_for(summaries)
     environment = jinja2.Environment(
@@ -99,8 +113,10 @@ def render(results: Sequence[Result], root: Path | None = None, campaigns: Seque
         n_models=len({one.summary["model"] for one in series}),
         columns=table.columns(names),
         rows=list(zip([anchors[id(one)] for one in series], table.rows(summaries, names), strict=True)),
-        notes=table.notes(summaries, names),
+        notes=[*table.notes(summaries, names), *sentences],
         datasets=datasets,
+        labels=labels,
+        few=FEW,
         campaigns=[campaign_view.view(each, root) for each in campaigns],
         chart=charts,
     )
@@ -128,11 +144,34 @@ def _series(results: Sequence[Result]) -> list[Series]:
     ]
 
 
-def _opened(dataset: str, root: Path | None) -> Album | IISZooError:
+class _Albums:
+    """The album of each run's data, or why there is none; each is opened once."""
+
+    def __init__(self, root: Path | None) -> None:
+        self._root = root
+        self._opened: dict[tuple[data.Data, tuple[str, Path | None]], Album | IISZooError] = {}
+
+    def of(self, summary: dict[str, Any]) -> Album | IISZooError:
+        key = data.data_of(summary), whereabouts(summary, self._root)  # a relative name means other data elsewhere
+        if key not in self._opened:
+            try:
+                self._opened[key] = open_album(summary, self._root)
+            except IISZooError as error:
+                self._opened[key] = error
+        return self._opened[key]
+
+
+def _differing(series: Sequence[Series], albums: _Albums) -> tuple[list[SideBySide], str | None]:
+    found = side_by_side(series)
+    if not found:
+        return [], None
+    album = albums.of(series[0].summary)
     try:
-        return open_album(dataset, root)
-    except IISZooError as error:
-        return error
+        if isinstance(album, IISZooError):
+            raise album
+        return [pictured(one, album) for one in found], None
+    except (IISZooError, OSError) as error:
+        return found, str(error)
 
 
 def _run_view(one: Series, album: Album | IISZooError, anchor: str) -> RunView:
@@ -142,7 +181,10 @@ def _run_view(one: Series, album: Album | IISZooError, anchor: str) -> RunView:
     try:
         if isinstance(album, IISZooError):
             raise album
-        samples = [replace(sample, picture=album.picture(sample.trace)) for sample in samples]
+        pictures = [album.pictures([sample.trace])[0] for sample in samples]
+        samples = [
+            replace(sample, picture=whole, crop=crop) for sample, (whole, crop) in zip(samples, pictures, strict=True)
+        ]
     except (IISZooError, OSError) as error:
         no_pictures = str(error)
     return RunView(anchor, one, samples, no_pictures, _figures(one.summary), _facts(one.summary))

@@ -12,6 +12,7 @@ import numpy as np
 
 from iiszoo import units
 from iiszoo.engine.metrics import iou_at, noc, reached
+from iiszoo.engine.report.window import Window, cut, zoomed
 from iiszoo.engine.runs.trace import Trace, unpack_mask
 from iiszoo.errors import DatasetError, RunError
 
@@ -39,12 +40,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Picture:
-    """`width`, `height` and the paths (SVG) in pixels of the original image; `image` a data URI of a smaller one;
-    `unit` the number of image pixels in about one CSS pixel of the page.
+    """What a window shows. Its paths (SVG) are in pixels of the original image; `image` is a data URI of the window,
+    made smaller if it is large; `unit` the number of image pixels in about one CSS pixel of the page.
     """
 
-    width: int
-    height: int
+    window: Window
     unit: float
     image: str
     target: str
@@ -53,12 +53,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample of the page; `picture` is None if it cannot be shown."""
+    """One sample of the page; `picture` is the whole image, None if it cannot be shown, and `crop` is zoomed to the
+    object, None if that would show hardly less.
+    """
 
     trace: Trace
     caption: str
     marks: list[Mark]
     picture: Picture | None = None
+    crop: Picture | None = None
 
 
 def worst(traces: Sequence[Trace], target_iou: float, max_clicks: int, n: int) -> list[Trace]:
@@ -89,36 +92,70 @@ def marks(trace: Trace) -> list[Mark]:
     return [Mark(col + 0.5, row + 0.5, i, bool(positive)) for i, (row, col, positive) in enumerate(clicks, 1)]
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What all pictures of a sample share, by window: image and outline of the target."""
+
+    size: tuple[int, int]
+    target: NDArray[np.bool_]
+    shown: dict[Window, tuple[str, str]]
+
+
 class Album:
     """Pictures of one dataset's samples; a sample that several runs show is read once."""
 
     def __init__(self, dataset: EvaluationDataset) -> None:
         self._dataset = dataset
         self._index = {sample.id: i for i, sample in enumerate(dataset)}
-        self._read: dict[str, tuple[tuple[int, int], str, str]] = {}
+        self._seen: dict[str, _Seen] = {}
 
-    def picture(self, trace: Trace) -> Picture:
-        """Raises `DatasetError` if the dataset has changed since the run, `RunError` if the mask is damaged."""
-        if trace.sample not in self._read:
-            self._read[trace.sample] = self._image_and_target(trace)
-        (height, width), image, target = self._read[trace.sample]
-        if [height, width] != list(trace.size):
-            raise DatasetError(
-                f"sample {trace.sample!r} of dataset {self._dataset.name} is {height}x{width} (rows x columns) now, "
-                f"but was {trace.size[0]}x{trace.size[1]} when the run was made; the dataset has changed"
-            )
-        mask = outline(_final_mask(trace)) if trace.final_mask else ""
-        return Picture(width, height, round(max(width / _BOX[0], height / _BOX[1]), 3), image, target, mask)
+    def pictures(self, traces: Sequence[Trace]) -> list[tuple[Picture, Picture | None]]:
+        """The whole image, and a crop that is zoomed to the object and to all the masks, of one sample in several runs:
+        the windows are the same for all of them. No crop if it would show hardly less than the whole.
 
-    def _image_and_target(self, trace: Trace) -> tuple[tuple[int, int], str, str]:
-        i = self._index.get(trace.sample)
+        Raises `DatasetError` if the dataset has changed since a run, `RunError` if a mask is damaged.
+        """
+        seen = self._look(traces)
+        masks = [_final_mask(trace) if trace.final_mask else None for trace in traces]
+        whole = Window(0, 0, *seen.size)
+        near = zoomed(seen.target, [mask for mask in masks if mask is not None])
+        windows = [whole] if near is None else [whole, near]
+        for window in windows:
+            if window not in seen.shown:
+                image = self._dataset[self._index[traces[0].sample]].read_image()
+                seen.shown[window] = jpeg(cut(image, window)), outline(seen.target, window)
+        made = [[_picture(*seen.shown[window], mask, window) for window in windows] for mask in masks]
+        return [(one[0], one[1] if len(one) > 1 else None) for one in made]
+
+    def _look(self, traces: Sequence[Trace]) -> _Seen:
+        sample = traces[0].sample
+        if sample not in self._seen:
+            self._seen[sample] = self._read(sample)
+        seen = self._seen[sample]
+        for trace in traces:
+            if list(seen.size) != list(trace.size):
+                raise DatasetError(
+                    f"sample {sample!r} of dataset {self._dataset.name} is {seen.size[0]}x{seen.size[1]} (rows x "
+                    f"columns) now, but was {trace.size[0]}x{trace.size[1]} when the run was made; the dataset has "
+                    "changed"
+                )
+        return seen
+
+    def _read(self, id: str) -> _Seen:
+        i = self._index.get(id)
         if i is None:
-            raise DatasetError(f"dataset {self._dataset.name} has no sample {trace.sample!r} any more; it has changed")
+            raise DatasetError(f"dataset {self._dataset.name} has no sample {id!r} any more; it has changed")
         sample = self._dataset[i]
         image, target = sample.read_image(), sample.read_target().object
         if image.shape[:2] != target.shape:
-            raise DatasetError(f"image and mask of sample {trace.sample!r} differ in size; the dataset has changed")
-        return (image.shape[0], image.shape[1]), jpeg(image), outline(target)
+            raise DatasetError(f"image and mask of sample {id!r} differ in size; the dataset has changed")
+        whole = Window(0, 0, *target.shape)
+        return _Seen((target.shape[0], target.shape[1]), target, {whole: (jpeg(image), outline(target, whole))})
+
+
+def _picture(image: str, target: str, mask: NDArray[np.bool_] | None, window: Window) -> Picture:
+    unit = round(max(window.width / _BOX[0], window.height / _BOX[1]), 3)
+    return Picture(window, unit, image, target, "" if mask is None else outline(mask, window))
 
 
 def _final_mask(trace: Trace) -> NDArray[np.bool_]:
@@ -141,13 +178,14 @@ def jpeg(image: NDArray[np.uint8]) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(content.tobytes()).decode()}"
 
 
-def outline(mask: NDArray[np.bool_]) -> str:
+def outline(mask: NDArray[np.bool_], window: Window | None = None) -> str:
     """The borders of a mask and its holes, as an SVG path through the centres of border pixels (fill rule: evenodd).
 
-    Simplified to what is visible at `LONGEST_SIDE`.
+    Simplified to what is visible if the window (None: the whole image) is `LONGEST_SIDE` large.
     """
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    tolerance = 0.6 * max(1.0, max(mask.shape) / LONGEST_SIDE)
+    side = max(mask.shape) if window is None else max(window.height, window.width)
+    tolerance = 0.6 * max(1.0, side / LONGEST_SIDE)
     parts = []
     for contour in contours:
         points = cv2.approxPolyDP(contour, tolerance, True).reshape(-1, 2) + 0.5

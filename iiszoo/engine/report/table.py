@@ -8,6 +8,7 @@ from typing import Any
 
 from iiszoo import units
 from iiszoo.cards import ModelCard
+from iiszoo.engine.comparison import data
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.metrics import NOC_TARGETS
 from iiszoo.engine.report.columns import column, initial_iou
@@ -17,7 +18,7 @@ from iiszoo.models.merge_rule import MERGE
 from iiszoo.names import parse_name
 from iiszoo.registry import resolve_model
 
-LAST_METRICS = ("iou@1", "iou@5", "model_ms_median")
+LAST_METRICS = ("iou@1", "iou@5", "init_ms_median", "model_ms_median")
 """What every table shows after NoC and NoF, unless other metrics are chosen; `report.columns.KNOWN` names all."""
 BRACKETS = "in brackets: as published"
 STARRED = "* the model was trained on this dataset"
@@ -52,14 +53,24 @@ def rows(summaries: Sequence[dict[str, Any]], names: Sequence[str] | None = None
     weights. IoU, Boundary IoU and AuC are in percent; ms/click is the median time of the model.
     """
     names = metrics_for(summaries) if names is None else names
-    return [_row(label, summary, names) for label, summary in zip(labels(summaries), summaries, strict=True)]
+    places = dataset_names(summaries)
+    return [
+        _row(label, place, summary, names)
+        for label, place, summary in zip(labels(summaries), places, summaries, strict=True)
+    ]
+
+
+def dataset_names(summaries: Sequence[dict[str, Any]]) -> list[str]:
+    """The name of every run's data, by which different data of the same name are told apart."""
+    known = data.names(summaries)
+    return [known[data.data_of(summary)] for summary in summaries]
 
 
 def labels(summaries: Sequence[dict[str, Any]]) -> list[str]:
-    """A label for every run, unique on its dataset: the model's id, if that is enough."""
+    """A label for every run, unique on its data: the model's id, if that is enough."""
     named = []
     for summary in summaries:
-        rivals = [other for other in summaries if other["dataset"] == summary["dataset"]]
+        rivals = [other for other in summaries if data.data_of(other) == data.data_of(summary)]
         named.append(next(name(summary) for name in _NAMINGS if _is_unique(name, summary, rivals)))
     return named
 
@@ -69,6 +80,7 @@ _NAMINGS: tuple[Callable[[dict[str, Any]], str], ...] = (
     lambda summary: str(summary["model"]),
     lambda summary: f"{summary['model']} ({summary['protocol']['name']})",
     lambda summary: f"{summary['model']} ({summary['protocol']['robot']})",
+    lambda summary: f"{summary['model']} (seed {summary['protocol']['seed']})",
     lambda summary: f"{summary['model']} ({summary.get('directory', '')})",
 )
 
@@ -93,16 +105,20 @@ def notes(summaries: Sequence[dict[str, Any]], names: Sequence[str] | None = Non
     if any(_trained_on(summary) for summary in summaries):
         lines.append(STARRED)
     lines += sorted({_rules(summary) for summary in summaries})
-    named = list(zip(labels(summaries), summaries, strict=True))
-    blind = [f"{label} on {summary['dataset']}" for label, summary in named if _blind_to_masks(summary)]
+    lines += data.notes(summaries)
+    named = [
+        (f"{label} on {place}", summary)
+        for label, place, summary in zip(labels(summaries), dataset_names(summaries), summaries, strict=True)
+    ]
+    blind = [label for label, summary in named if _blind_to_masks(summary)]
     if blind:
         lines.append(f"{BLIND}: {', '.join(blind)}")
     for meaning, count in (
-        ("incomplete, samples left", lambda s: s["n_samples"] - s["n_done"] - len(s["skipped"])),
+        ("incomplete, samples left", lambda s: s["n_samples"] - _n_done(s) - len(s["skipped"])),
         ("the model failed, counted as failures", lambda s: s["n_failed"]),
         ("broken samples left out", lambda s: len(s["skipped"])),
     ):
-        found = [f"{label} on {summary['dataset']} {count(summary)}" for label, summary in named if count(summary)]
+        found = [f"{label} {count(summary)}" for label, summary in named if count(summary)]
         if found:
             lines.append(f"{meaning}: {', '.join(found)}")
     return lines
@@ -112,7 +128,7 @@ def published_beside(summary: dict[str, Any], metric: str) -> Published | None:
     """The published figure that is comparable with a run's own, or None."""
     rules = summary["protocol"]
     own = summary.get("provenance", {}).get("model", {}).get("weights", [])
-    card = _card(summary["model"])
+    card = card_of(summary["model"])
     found = lookup(summary["model"], summary["dataset"], metric)
     comparable = (
         found is not None
@@ -126,14 +142,24 @@ def published_beside(summary: dict[str, Any], metric: str) -> Published | None:
     return found if comparable else None
 
 
-def _row(label: str, summary: dict[str, Any], names: Sequence[str]) -> list[str]:
-    done, total = summary["n_done"], summary["n_samples"]
+def _row(label: str, place: str, summary: dict[str, Any], names: Sequence[str]) -> list[str]:
     return [
         label,
-        summary["dataset"] + ("*" if _trained_on(summary) else ""),
-        f"{done}" if done == total else f"{done}/{total}",
+        place + ("*" if _trained_on(summary) else ""),
+        number_done(summary),
         *(_cell(summary, name) for name in names),
     ]
+
+
+def number_done(summary: dict[str, Any]) -> str:
+    """The number of samples that the figures are of, with the dataset's if some are missing."""
+    done, total = summary["n_done"], summary["n_samples"]
+    return f"{done}" if done == total else f"{done}/{total}"
+
+
+def _n_done(summary: dict[str, Any]) -> int:
+    """The samples that the run has done, also those that the table leaves out (`comparison.samples`)."""
+    return int(summary["n_done"]) + int(summary.get("left_out", 0))
 
 
 def _cell(summary: dict[str, Any], name: str) -> str:
@@ -157,19 +183,20 @@ def _place(summary: dict[str, Any]) -> str:
 
 
 def _trained_on(summary: dict[str, Any]) -> bool:
-    card = _card(summary["model"])
+    card = card_of(summary["model"])
     dataset = parse_name(summary["dataset"]).id
     return card is not None and dataset in card.training_datasets
 
 
 def _blind_to_masks(summary: dict[str, Any]) -> bool:
     """Whether sessions start from masks that, by its card, the model cannot use, and no merge keeps them."""
-    card = _card(summary["model"])
+    card = card_of(summary["model"])
     merged = MERGE in summary.get("provenance", {}).get("model", {}).get("options", {})
     return card is not None and "mask" not in card.prompts and not merged and initial_iou(summary) is not None
 
 
-def _card(model: str) -> ModelCard | None:
+def card_of(model: str) -> ModelCard | None:
+    """The card of a run's model, if it is installed."""
     try:
         return resolve_model(model)[0]
     except IISZooError:  # a bare function, or a plugin that is no longer installed

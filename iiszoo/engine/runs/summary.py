@@ -14,6 +14,9 @@ from iiszoo.engine.runs.dataset_identity import name_of
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import RunError
 
+Result = tuple[dict[str, Any], list[Trace]]
+"""The summary and the traces of a run."""
+
 
 def summarise(identity: dict[str, Any], traces: Sequence[Trace], skipped: dict[str, str]) -> dict[str, Any]:
     """The summary of traces, in any order. `skipped` maps broken samples to the reason.
@@ -39,7 +42,7 @@ def summarise(identity: dict[str, Any], traces: Sequence[Trace], skipped: dict[s
     }
 
 
-def read(directory: Path) -> tuple[dict[str, Any], list[Trace]]:
+def read(directory: Path) -> Result:
     """The summary of a run directory, derived again from all its traces (of every shard), and the traces.
 
     Raises `RunError` if the directory contains no run, or a damaged one.
@@ -69,9 +72,7 @@ def _check_indices(directory: Path, traces: Sequence[Trace], n_samples: int) -> 
             )
 
 
-def read_all(
-    directories: Sequence[Path], apart: Sequence[Path] = ()
-) -> tuple[list[tuple[dict[str, Any], list[Trace]]], list[str]]:
+def read_all(directories: Sequence[Path], apart: Sequence[Path] = ()) -> tuple[list[Result], list[str]]:
     """`read` of every run at or below the directories, each once, and a sentence for each that cannot be read. Runs
     below `apart`, which belong to something else, are left out.
 

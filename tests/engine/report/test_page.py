@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html.parser
 import json
 import re
@@ -17,6 +18,7 @@ from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.grouping import by_image
 from iiszoo.engine.report import charts, page, pictures
 from iiszoo.engine.runs import run_name, store, summary
+from iiszoo.engine.runs.dataset_check import survey
 from iiszoo.engine.runs.trace import Trace, pack_mask
 from iiszoo.errors import RunError
 from iiszoo.loading import load_dataset
@@ -73,8 +75,15 @@ def samples():
     return [(demo[i].id, demo[i].read_target().object.shape) for i in first]
 
 
+@pytest.fixture(scope="module")
+def fingerprint():
+    """`fingerprint(dataset)`: the real one of `demo`, any other for data that are not there."""
+    known = survey(load_dataset("demo"), 0, lambda done, total: None).fingerprint
+    return lambda dataset: known if dataset == "demo" else hashlib.sha256(dataset.encode()).hexdigest()
+
+
 @pytest.fixture
-def make(tmp_path, samples):
+def make(tmp_path, samples, fingerprint):
     """`make(model, dataset, traces=None, **rules)`: write a run directory by hand; by default with three samples."""
 
     def make(model, dataset="demo", traces=None, n_samples=3, name=None, threshold=0.5, **rules):
@@ -86,7 +95,7 @@ def make(tmp_path, samples):
             "format": store.FORMAT,
             "model": {"id": model, "code": "iiszoo 1", "weights": ["w.pth sha256 abc"]},
             "protocol": EvaluationProtocol(threshold=threshold, **rules).as_json(),
-            "dataset": {"id": dataset, "n_samples": n_samples, "fingerprint": "fingerprint-of-the-masks"},
+            "dataset": {"id": dataset, "n_samples": n_samples, "fingerprint": fingerprint(dataset)},
         }
         store.create(directory, identity)
         with store.Writer(directory) as writer:
@@ -106,18 +115,19 @@ def test_the_page_is_whole_and_needs_no_network(make):
     assert parsed.faults == []
     assert parsed.counts.get("script", 0) == parsed.counts.get("link", 0) == parsed.counts.get("iframe", 0) == 0
     assert all(link.startswith(("#", "data:image/jpeg;base64,")) for link in parsed.links)
-    assert {link[1:] for link in parsed.links if link.startswith("#")} == set(parsed.ids)
-    assert len(parsed.ids) == 3
+    assert {link[1:] for link in parsed.links if link.startswith("#")} <= set(parsed.ids)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert sum(id.startswith("run-") for id in parsed.ids) == 3
     assert not re.search(r"https?:|url\(|@import", text)
 
 
-def test_it_says_what_was_measured(make):
+def test_it_says_what_was_measured(make, fingerprint):
     text = page.render([make("classic/geocut"), make("ritm/h18-sbd", "grabcut", threshold=0.49)])
     shown = Balance(text).text
     # NoC@90 of the three samples: 2, 20 (not reached), 1; NoC@85 the same; IoU after the first click
     for figure in ("classic/geocut", "demo", "7.67", "61.7", "grabcut", "7.67 (1.76)", "7.67 (2.04)", "RITM README"):
         assert figure in shown
-    for fact in ("iiszoo bench 'a b'", "torch 9.9", "fingerprint-of-the-masks", "w.pth sha256 abc", "robot ritm"):
+    for fact in ("iiszoo bench 'a b'", "torch 9.9", fingerprint("demo"), "w.pth sha256 abc", "robot ritm"):
         assert fact in shown
     assert "classic/geocut: IoU 0.617 after 1 click" in shown
     assert "classic/geocut: 1 of 3 samples reach IoU 0.90 after 2 clicks" in shown
@@ -125,8 +135,10 @@ def test_it_says_what_was_measured(make):
 
 
 def test_every_click_is_drawn_with_its_number_and_sign(make):
-    traces = make("classic/geocut")[1]
-    text = page.render([make("classic/geocut")])
+    result = make("classic/geocut")
+    traces = result[1]
+    text = page.render([result])
+    text = re.sub(r'<svg class="picture"[^>]*zoomed to the object.*?</svg>', "", text, flags=re.DOTALL)
     assert text.count('<g class="click ') == sum(len(clicks) for trace in traces for clicks in trace.clicks)
     assert text.count('<g class="click positive"') == 4
     assert text.count('<g class="click negative"') == 3
@@ -134,6 +146,47 @@ def test_every_click_is_drawn_with_its_number_and_sign(make):
     assert text.count("−2</text></g>") == 2
     assert text.count("+4</text></g>") == 1
     assert text.count('<path class="mask"') == text.count('<path class="outline"') == 3
+
+
+def test_a_crop_beside_the_whole_shows_a_small_object_with_the_clicks_on_it(make, samples):
+    (sample, size), *_ = samples
+    target = load_dataset("demo")[0].read_target().object
+    trace = session(sample, 0, [0.5], size, final_mask=pack_mask(target))
+    text = page.render([make("classic/geocut", traces=[trace])])
+    views = re.findall(r'<svg class="picture" viewBox="(\d+) (\d+) (\d+) (\d+)"', text)
+    (whole, crop) = (tuple(map(int, view)) for view in views)
+    assert whole == (0, 0, size[1], size[0])
+    rows, cols = np.nonzero(target)
+    left, top, width, height = crop
+    assert left <= cols.min()
+    assert cols.max() < left + width <= size[1]
+    assert width < 0.75 * size[1]
+    assert top <= rows.min()
+    assert rows.max() < top + height <= size[0]
+
+
+def test_pictures_are_never_taken_from_other_data_of_the_same_name(make, fingerprint, monkeypatch):
+    result = make("classic/geocut")
+    result[0]["provenance"]["dataset"]["fingerprint"] = fingerprint("another demo")
+    text = page.render([result])
+    assert "is not the one of the run" in text.split("No pictures: ")[1].split("</p>")[0]
+    assert "<image" not in text
+
+
+def test_models_are_shown_side_by_side_where_they_differ_most(make, samples):
+    ious = [[0.5, 0.6, 0.92], [0.4, 0.6, 0.95], [0.95]]
+    other = [session(id, i, iou, size) for i, ((id, size), iou) in enumerate(zip(samples, ious, strict=True))]
+    results = [make("classic/geocut"), make("smp/unet-lite0", traces=other)]
+    text = page.render(results)
+    section = text.split("Where the models differ most on demo")[1].split("<article>")[0]
+    found = re.findall(r"<h4>(.*?)</h4>", section)
+    assert found == [samples[1][0], samples[0][0]]  # NoC@90 20 and 3; 2 and 3; the third needs one click with both
+    assert section.count('<svg class="picture"') == 4
+    assert section.count("<image") == 2  # two models on one sample share its image
+    shown = Balance(text).text
+    assert "With so few samples, they are too narrow." in shown
+    assert "not distinguishable" in shown
+    assert Balance(text).faults == []
 
 
 def test_names_and_messages_are_escaped(make, samples):
@@ -274,7 +327,8 @@ def test_report_prints_the_table_and_says_where_the_page_is(make, tmp_path):
     target = tmp_path / "report.html"
     result = CliRunner().invoke(command, [str(tmp_path), str(tmp_path / "runs"), "--html", str(target)])
     assert result.exception is None
-    assert result.stdout.count("classic/geocut") == 1  # given twice, shown once
+    head = result.stdout.split("NoC: mean")[0]
+    assert head.count("classic/geocut") == 1  # given twice, shown once
     assert "7.67" in result.stdout
     assert "robot ritm, at most 20 clicks" in result.stdout
     assert f"page written to {target}" in result.stdout.replace("\n", "")
@@ -285,7 +339,11 @@ def test_report_as_json(make, tmp_path):
     told, _ = make("classic/geocut")
     result = CliRunner().invoke(command, [str(tmp_path), "--json", "--html", str(tmp_path / "report.html")])
     assert result.exception is None
-    assert json.loads(result.stdout) == [json.loads(json.dumps(told))]
+    (found,) = json.loads(result.stdout)
+    assert found.items() >= json.loads(json.dumps(told)).items()
+    assert [(row["noc90"], row["reached"]) for row in found["samples"]] == [(2, True), (20, False), (1, True)]
+    assert found["intervals"]["noc90"][0] < found["metrics"]["noc90"] < found["intervals"]["noc90"][1]
+    assert found["differences"] == []
     assert "page written to" in result.stderr
 
 

@@ -87,7 +87,7 @@ def test_a_dataset_that_the_model_was_trained_on_is_starred(summary, monkeypatch
     card = ModelCard(
         id=PUBLISHED, loader="m:f", summary="", licence="MIT", threshold=0.49, training_datasets=("grabcut",)
     )
-    monkeypatch.setattr(table, "_card", lambda model: card)
+    monkeypatch.setattr(table, "card_of", lambda model: card)
     assert cells(summary)["dataset"] == "grabcut*"
     assert table.STARRED in table.notes([summary])
     assert cells({**summary, "dataset": "demo"})["dataset"] == "demo"
@@ -157,7 +157,8 @@ def test_every_published_figure_stands_beside_its_own_column(summary):
 
 def test_notes_explain_the_chosen_columns_and_no_others(summary):
     assert table.notes([summary])[0] == (
-        "NoC: mean number of clicks to reach an IoU; NoF: samples that took all clicks; in brackets: as published"
+        "NoC: mean number of clicks to reach an IoU; NoF: samples that took all clicks; init: the image's encoding, "
+        "divided by its samples; in brackets: as published"
     )
     assert table.notes([summary], ["nof90", "nof90_strict", "biou@1", "biou@5"])[0] == (
         "NoF: samples that took all clicks; NoF strict: samples that never reached the IoU; BIoU: Boundary IoU in %"
@@ -240,7 +241,7 @@ def test_the_mean_of_the_initial_masks_leaves_failures_out(trace):
 
 def test_a_dataset_stays_starred_with_other_masks_to_start_from(summary, monkeypatch):
     card = ModelCard(id=PUBLISHED, loader="m:f", summary="", licence="MIT", training_datasets=("grabcut",))
-    monkeypatch.setattr(table, "_card", lambda model: card)
+    monkeypatch.setattr(table, "card_of", lambda model: card)
     assert cells({**summary, "dataset": "grabcut?initial=perturb:seed=0,iou=0.75-0.85"})["dataset"].endswith("*")
 
 
@@ -250,7 +251,7 @@ def test_every_published_figure_is_of_a_dataset_that_there_is():
 
 
 def test_the_published_figure_from_masks_stands_beside_a_run_from_superpixels_alone(summary, monkeypatch):
-    monkeypatch.setattr(table, "_card", lambda model: None)  # whether the plugin is installed or not
+    monkeypatch.setattr(table, "card_of", lambda model: None)  # whether the plugin is installed or not
     figure = lookup("focalclick/segformerb3-s2", "davis585-sp", "noc90")
     assert (figure.value, "D585_SP" in figure.source) == (2.76, True)
     run = {**summary, "model": "focalclick/segformerb3-s2"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from iiszoo.engine.campaign.bootstrap import saved
+from iiszoo.engine.metrics.bootstrap import mean, saved
 
 RNG = np.random.default_rng(0)
 BASE = RNG.integers(1, 20, (3, 200)).astype(float)
@@ -63,3 +63,23 @@ def test_it_covers_the_truth_about_as_often_as_it_says() -> None:
 
 def test_nothing_to_save_is_none() -> None:
     assert saved(np.zeros((1, 4)), np.ones((1, 4)), np.ones((1, 4), bool)) is None
+
+
+def test_the_interval_of_a_mean_is_that_of_drawing_samples_one_by_one() -> None:
+    values = RNG.integers(1, 21, 120).astype(float)
+    found = mean(values)
+    drawn = RNG.choice(values, (20_000, len(values))).mean(axis=1)
+    assert found is not None
+    assert found.value == values.mean()
+    assert (found.low, found.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.08)
+    assert mean(RNG.permutation(values)) == found
+
+
+def test_any_number_has_an_interval_but_a_single_sample_none() -> None:
+    values = RNG.random(1000)
+    found = mean(values)
+    assert found.low < values.mean() < found.high < found.low + 0.05
+    assert mean(values[:1]) is None
+    assert mean(values[:0]) is None
+    certain = mean(np.zeros(10))
+    assert (certain.low, certain.high, certain.sure) == (0, 0, False)
