@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,8 @@ def command(bench_command):
 def test_the_table_its_notes_and_where_the_run_is_kept(command, folder, tmp_path):
     code, out, err = command("--model", DISCS, "--dataset", folder, "--max-clicks", 3)
     assert code == 0, err
-    header, row = [line.split() for line in out.splitlines() if "NoC@85" in line or DISCS in line][:2]
-    assert header == ["model", "dataset", "n", "NoC@85", "NoC@90", "NoF@90", "IoU@1", "IoU@5", "ms/click"]
+    header, row = [re.split(" {2,}", line) for line in out.splitlines() if "NoC@85" in line or DISCS in line][:2]
+    assert header == ["model", "dataset", "n", "NoC@85", "NoC@90", "NoF@90", "IoU@1", "IoU@5", "init ms", "ms/click"]
     assert row[:3] == [DISCS, folder, "4"]
     assert "protocol standard+ (" in out
     assert "at most 3 clicks" in out
@@ -33,6 +34,23 @@ def test_the_table_its_notes_and_where_the_run_is_kept(command, folder, tmp_path
     assert f"results are in runs/{place.name}" in out.replace("\n", "")
     (run,) = place.iterdir()
     assert {"run.json", "samples.jsonl", "summary.json"} <= {path.name for path in run.iterdir()}
+
+
+def test_limit_limits_the_table_and_the_json_of_a_run_that_has_done_more(command, folder):
+    arguments = ("--model", DISCS, "--dataset", folder, "--max-clicks", 2)
+    assert command(*arguments)[0] == 0
+    code, out, _ = command(*arguments, "--limit", 2)
+    assert code == 0
+    assert re.split(" {2,}", next(line for line in out.splitlines() if line.startswith(DISCS)))[2] == "2/4"
+    (summary,) = json.loads(command(*arguments, "--limit", 3, "--json")[1])
+    assert (summary["n_done"], summary["complete"], summary["left_out"]) == (3, False, 1)
+
+
+def test_two_models_are_compared_and_it_is_said_how_sure_that_is(command, folder):
+    code, out, err = command("--model", DISCS, "--model", "classic/geocut", "--dataset", folder, "--max-clicks", 2)
+    assert code == 0, err
+    assert f"NoC@90 on {folder}, 4 samples; with so few samples, intervals are too narrow" in out.replace("\n", " ")
+    assert "95 % interval" in out
 
 
 def test_json_is_all_that_stdout_gets(command, folder):
