@@ -5,60 +5,40 @@
     DIR/MODEL--DATASET/continual-SEED/segmenter-N.safetensors   its latest segmenter
     DIR/cross-fitted/fold-K.safetensors                         the cross-fitted ones, for all models
 
-A session depends on its sample, its model, the robot and the proposal alone, so that the arms scratch, given and
-cross-fitted are the same in every order, and are run once.
+The arms themselves are in `arms`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from iiszoo import units
-from iiszoo.clicking.loading import load_robot, robot_version
-from iiszoo.data.base import EvaluationDataset, Target, WrappedDataset
+from iiszoo.clicking.loading import robot_version
+from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.initial_masks import INITIAL, start_from
 from iiszoo.device import check_device
-from iiszoo.engine import metrics, pipeline
-from iiszoo.engine.bench import Listener, Run, now, write_summary
+from iiszoo.engine.bench import Listener
 from iiszoo.engine.campaign import training
-from iiszoo.engine.campaign.pictures import Picture, with_own_targets
-from iiszoo.engine.campaign.plan import CONTINUAL, CROSS_FITTED, GIVEN, SCRATCH, Plan, folds, order, stretches
-from iiszoo.engine.campaign.proposals import FromNothing, Given, Proposed
-from iiszoo.engine.campaign.segmenter_file import Trained
+from iiszoo.engine.campaign.arms import Work
+from iiszoo.engine.campaign.plan import Plan
+from iiszoo.engine.campaign.proposals import FromNothing
 from iiszoo.engine.campaign.splits import Part, check_one_concept, split
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, load_protocol
-from iiszoo.engine.runs import provenance, run_name, store
+from iiszoo.engine.runs import run_name, store
 from iiszoo.engine.runs.dataset_check import Checked, survey_for_run
 from iiszoo.engine.runs.dataset_identity import identity_of
-from iiszoo.engine.runs.trace import Trace, unpack_mask
 from iiszoo.errors import BadOption, RunError
 from iiszoo.model_reference import ModelReference, ModelSpec, resolve
 from iiszoo.models.merge_rule import MERGE
-from iiszoo.models.supervised import logits_of
 from iiszoo.progress import Progress
-from iiszoo.protocol import Model, Robot
+from iiszoo.protocol import Model
 from iiszoo.registry import resolve_dataset
 
 FORMAT = 1
 CAMPAIGN = "campaign.json"
-
-
-@dataclass(frozen=True, eq=False)
-class ArmRun(Run):
-    """The run of one arm of a campaign."""
-
-    arm: str = SCRATCH
-
-    @property
-    def name(self) -> str:
-        return f"{self.model.name}, {self.arm}"
 
 
 def campaign(
@@ -132,7 +112,7 @@ def campaign(
     }
     _claim(place, statement, names, plan, start, overwrite)
     say(f"{units.number_of(data.total - len(data.broken), 'image')} to annotate; M starts from {start}")
-    work = _Work(plan, data, test_data, statement, rules, place, root, device, batch_size, keep_going, listener, say)
+    work = Work(plan, data, test_data, statement, rules, place, root, device, batch_size, keep_going, listener, say)
     for reference, model in zip(fetched, loaded, strict=True):
         work.annotate(reference, model, overwrite)
     return place
@@ -188,223 +168,3 @@ def _claim(
                 "start": start,
             },
         )
-
-
-@dataclass(eq=False)
-class _Work:
-    """What every arm needs."""
-
-    plan: Plan
-    data: Checked
-    test: Checked | None
-    statement: dict[str, Any]
-    rules: EvaluationProtocol
-    place: Path
-    root: Path | None
-    device: str
-    batch_size: int
-    keep_going: bool
-    listener: Listener
-    say: Callable[[str], None]
-
-    def annotate(self, reference: ModelReference, model: Model, overwrite: bool) -> None:
-        """Every arm of one model."""
-        known: dict[str, dict[str, Trace]] = {}
-        for arm, seed in self.plan.arms():
-            directory = arm_directory(self.place, reference.name, self.statement["dataset"]["id"], arm, seed)
-            resolved = self.rules.resolved(reference.threshold)
-            identity = {
-                "format": store.FORMAT,
-                "model": reference.identity(),
-                "protocol": {rule: value for rule, value in resolved.as_json().items() if rule != "name"},
-                "dataset": self.statement["dataset"],
-                "campaign": {"arm": arm, "seed": seed, **self.statement},
-            }
-            run = ArmRun(reference, self.statement["dataset"]["id"], resolved, directory, identity, directory.name)
-            sessions = _Sessions(self, run, model, load_robot(resolved.robot), seed)
-            with sessions.begun(overwrite):
-                if arm == SCRATCH:
-                    sessions.run(self.images, self.plain)
-                elif arm == GIVEN:
-                    sessions.run(self.images, Given(self.data.dataset, self.plan.probabilities))
-                elif arm == CROSS_FITTED:
-                    sessions.cross_fitted()
-                else:
-                    sessions.continual(known[SCRATCH])
-            known[arm] = sessions.done
-
-    @property
-    def images(self) -> list[int]:
-        """The places, in the dataset, of the images that are annotated."""
-        return [i for i, id in enumerate(self.data.ids) if id not in self.data.broken]
-
-    @property
-    def plain(self) -> EvaluationDataset:
-        """The dataset without given masks."""
-        dataset = self.data.dataset
-        return dataset.dataset if self.plan.initial and isinstance(dataset, WrappedDataset) else dataset
-
-    def measured(self, network: nn.Module, size: int) -> dict[str, Any]:
-        """The segmenter's mean IoU on the test split, if there is one."""
-        if self.test is None:
-            return {}
-        found = []
-        for sample in self.test.dataset:
-            if sample.id not in self.test.broken:
-                target, ignore = sample.read_target()
-                p = logits_of(network, sample.read_image(), size, self.device).sigmoid()[0, 0].numpy()
-                found.append(metrics.iou(p, target, ignore))
-        return {"test_iou": sum(found) / len(found)}
-
-
-class _Sessions:
-    """The sessions of one arm, as far as they are done: `done` by sample id."""
-
-    def __init__(self, work: _Work, run: ArmRun, model: Model, robot: Robot, seed: int) -> None:
-        self.work, self.run_, self.model, self.robot, self.seed = work, run, model, robot, seed
-        self.done: dict[str, Trace] = {}
-        self._writer: store.Writer
-
-    @contextmanager
-    def begun(self, overwrite: bool) -> Iterator[None]:
-        """Open the run directory; what was done there is in `done`. At the end, write the summary."""
-        work, run, began = self.work, self.run_, now()
-        if overwrite:
-            for file in run.directory.glob("segmenter-*.safetensors"):
-                file.unlink()
-        environment = provenance.environment(work.device, torch.get_num_threads())
-        with store.begin(run.directory, run.statement(), overwrite=overwrite) as self._writer:
-            self.done = {trace.sample: trace for trace in store.read_traces(run.directory)}
-            work.listener.started(run, [*self.done.values()], len(work.images))
-            try:
-                yield
-            except BaseException:
-                with suppress(RunError):
-                    self._summary(environment, began)
-                raise
-            work.listener.ended(run, self._summary(environment, began))
-
-    def _summary(self, environment: dict[str, Any], began: str) -> dict[str, Any]:
-        self._writer.restore()
-        return write_summary(self.run_, self.work.data, environment, began, self.work.root)
-
-    def run(self, images: Sequence[int], dataset: EvaluationDataset) -> None:
-        """The sessions of `images` that are missing; `dataset` gives their proposals."""
-        left = [[i] for i in images if self.work.data.ids[i] not in self.done]
-        take = getattr(dataset, "take", None)
-
-        def emit(trace: Trace) -> None:
-            if take is not None and trace.error is None:
-                trace.proposal = take(trace.sample)
-            self._append(trace)
-
-        if left:
-            work = self.work
-            pipeline.run(
-                self.model, self.robot, dataset, left, self.run_.rules, emit,
-                batch_size=work.batch_size, keep_going=work.keep_going,
-            )  # fmt: skip
-
-    def cross_fitted(self) -> None:
-        """Each image's proposal is that of a segmenter trained on the targets of all other folds."""
-        work = self.work
-        fold_of = dict(zip(work.images, folds(len(work.images), work.plan.folds), strict=True))
-        for k in range(work.plan.folds):
-            mine = [i for i in work.images if fold_of[i] == k]
-            if all(work.data.ids[i] in self.done for i in mine):
-                continue
-            others = with_own_targets([work.plain[i] for i in work.images if fold_of[i] != k])
-            segmenter = self._trained(
-                work.place / CROSS_FITTED / f"fold-{k}.safetensors",
-                others,
-                k,
-                {"campaign": self._cross_identity(k)},
-                None,
-            )
-            self.run(mine, Proposed(work.plain, segmenter, work.plan.probabilities, work.device))
-
-    def _cross_identity(self, k: int) -> str:
-        statement = {key: value for key, value in self.work.statement.items() if key not in ("protocol", "merge")}
-        return store.run_hash({**statement, "fold": k})
-
-    def continual(self, scratch: dict[str, Trace]) -> None:
-        """Each image's proposal is that of a segmenter trained on the masks of the images before; until there is one,
-        a session is the one from scratch.
-        """
-        work = self.work
-        images = [work.images[i] for i in order(len(work.images), self.seed)]
-        points: list[int] = []
-        for stretch in stretches(work.plan.schedule, work.plan.lag, len(images)):
-            points += [stretch.n_images] if stretch.n_images else []
-            mine = images[stretch.begin : stretch.end]
-            if all(work.data.ids[i] in self.done for i in mine):
-                continue
-            segmenter = self._segmenter(images, points) if points else None
-            if segmenter is not None:
-                self.run(mine, Proposed(work.plain, segmenter, work.plan.probabilities, work.device))
-                continue
-            for i in mine:
-                if work.data.ids[i] not in self.done:
-                    self._append(replace(scratch[work.data.ids[i]]))
-
-    def _segmenter(self, images: Sequence[int], points: Sequence[int]) -> Trained | None:
-        """The segmenter trained on the masks of the first `points[-1]` images; if those have too few objects, the one
-        before; None if there is none. Only the latest is kept.
-        """
-        work, (*earlier, n) = self.work, points
-        path = self.run_.directory / f"segmenter-{n}.safetensors"
-        facts = {"campaign": store.run_hash(self.run_.identity), "after": n}
-        pictures = self._annotated(images[:n])
-        few = len(pictures) < 2
-        before = self._segmenter(images, earlier) if earlier and (few or work.plan.fine_tune) else None
-        if few:
-            work.say(f"{self.run_.name}: of {n} images {len(pictures)} have a mask with an object, too few to train M")
-            return before
-        made = self._trained(path, pictures, self.seed, facts, before)
-        for file in self.run_.directory.glob("segmenter-*.safetensors"):
-            if file != path:
-                file.unlink()
-        return made
-
-    def _annotated(self, images: Sequence[int]) -> list[Picture]:
-        """The masks that this campaign has produced, those of no pixel left out: nothing was found there."""
-        pictures = []
-        for i in images:
-            trace = self.done[self.work.data.ids[i]]
-            if trace.error is None and unpack_mask(trace.final_mask, trace.size).any():
-                pictures.append(Picture(self.work.plain[i], _mask_of(trace)))
-        return pictures
-
-    def _trained(
-        self, path: Path, pictures: Sequence[Picture], seed: int, facts: dict[str, Any], before: Trained | None
-    ) -> Trained:
-        """The segmenter at `path`, trained now unless it is there."""
-        work = self.work
-        there = training.load(path, work.device)
-        if there is not None and facts.items() <= there.facts.items():
-            return there
-        size = work.plan.recipe.description.size
-        made = training.train(
-            work.plan.recipe, pictures, seed, path, facts, device=work.device, going_on_from=before,
-            measure=lambda network: work.measured(network, size),
-        )  # fmt: skip
-        quality = f", IoU {100 * made.facts['test_iou']:.1f} % on the test split" if "test_iou" in made.facts else ""
-        work.say(
-            f"{self.run_.name}: M trained on {units.number_of(len(pictures), 'image')} in "
-            f"{units.time(made.facts['seconds'])}{quality}"
-        )
-        return made
-
-    def _append(self, trace: Trace) -> None:
-        self._writer.append(trace)
-        self.done[trace.sample] = trace
-        self.work.listener.ended_sample(self.run_, trace)
-
-
-def arm_directory(place: Path, model: str, dataset: str, arm: str, seed: int) -> Path:
-    """The run directory of an arm."""
-    return place / run_name.slug(model, dataset) / (f"{arm}-{seed}" if arm == CONTINUAL else arm)
-
-
-def _mask_of(trace: Trace) -> Callable[[], Target]:
-    return lambda: Target(unpack_mask(trace.final_mask, trace.size), None)

@@ -19,7 +19,7 @@ import pytest
 
 from iiszoo.cards import ModelCard
 from iiszoo.data.initial_masks import start_from
-from iiszoo.engine.campaign import conduct, results, training
+from iiszoo.engine.campaign import arms, conduct, results, training
 from iiszoo.engine.campaign.conduct import campaign
 from iiszoo.engine.campaign.plan import Plan, folds, order
 from iiszoo.engine.campaign.splits import Split
@@ -106,7 +106,7 @@ def test_m_learns_from_the_campaign_s_own_masks_and_the_cross_fitted_one_from_th
         seen.append((path.name, {p.sample.id: p.read_target().object for p in pictures}))
         return real(recipe, pictures, seed, path, facts, **more)
 
-    monkeypatch.setattr(conduct.training, "train", spy)
+    monkeypatch.setattr(arms.training, "train", spy)
     place = run(concept, tmp_path / "c", replace(PLAN, seeds=1))
     targets = {sample.id: sample.read_target().object for sample in load_dataset(f"folder:{concept}")}
     trained = dict(seen)
@@ -149,8 +149,8 @@ def test_a_finished_campaign_computes_nothing_and_models_and_seeds_can_be_added(
     shutil.copytree(finished, place)
     before = everything(place)
     with monkeypatch.context() as patch:
-        patch.setattr(conduct.training, "train", None)
-        patch.setattr(conduct.pipeline, "run", None)
+        patch.setattr(arms.training, "train", None)
+        patch.setattr(arms.pipeline, "run", None)
         run(concept, place)
     run(concept, place, replace(PLAN, seeds=3), (MODEL, "painting_models:nothing"))
     after = everything(place)
