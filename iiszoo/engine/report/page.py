@@ -42,6 +42,23 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Lead:
+    """What stands above the table of the runs: a title for the page, an answer, a table, and notes below it.
+
+    The first `n_names` columns are names, the last one is prose, those between are figures. `alarms` are sentences on
+    what went wrong.
+    """
+
+    title: str
+    answer: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    n_names: int
+    notes: Sequence[str] = ()
+    alarms: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class RunView:
     """One run on the page. `no_pictures` says why `samples` have none."""
 
@@ -63,9 +80,14 @@ class DatasetView:
     runs: list[RunView]
 
 
-def render(results: Sequence[Result], root: Path | None = None, campaigns: Sequence[Campaign] = ()) -> str:
+def render(
+    results: Sequence[Result],
+    root: Path | None = None,
+    campaigns: Sequence[Campaign] = (),
+    lead: Lead | None = None,
+) -> str:
     """The page of `results`: (summary, traces) of each run, as `engine.runs.summary.read` returns them, and of
-    campaigns.
+    campaigns; `lead` stands above both.
 
     `root` contains the datasets, for the pictures of the worst samples; if a dataset cannot be read, the page says why
     and is otherwise complete.
@@ -94,7 +116,8 @@ def render(results: Sequence[Result], root: Path | None = None, campaigns: Seque
     )
     page = environment.get_template("page.html.jinja").render(
         version=iiszoo.__version__,
-        title="benchmark report" if series else "annotation campaigns",
+        title=lead.title if lead else "benchmark report" if series else "annotation campaigns",
+        lead=lead,
         date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         n_models=len({one.summary["model"] for one in series}),
         columns=table.columns(names),

@@ -1,0 +1,98 @@
+"""Carrying out the runs of a plan, one after the other: what fails is reported, and the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from iiszoo import assets
+from iiszoo.cards import DatasetCard, ModelCard
+from iiszoo.data import download
+from iiszoo.data.base import EvaluationDataset
+from iiszoo.engine.bench import Listener, bench
+from iiszoo.engine.reproduce.plan import Attempt, Lack
+from iiszoo.engine.runs import dataset_check
+from iiszoo.errors import IISZooError
+from iiszoo.progress import NamedProgress
+
+State = Literal["ran", "failed", "lacking", "stopped"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an attempt: the `summary` of its run if it ran, else the `reason` why it did not."""
+
+    attempt: Attempt
+    state: State
+    summary: dict[str, Any] | None = None
+    reason: str = ""
+
+
+def carry_out(
+    attempts: Sequence[Attempt],
+    settings: Mapping[str, Any],
+    *,
+    fetch: bool = False,
+    listener: Listener | None = None,
+    progress: NamedProgress = lambda *_: None,
+) -> Iterator[Outcome]:
+    """Run the attempts in order, and yield what became of each as it ends; the `settings` are keywords of `bench`.
+
+    Without `fetch` no connection is made, as with `IISZOO_OFFLINE=1`. With it, what an attempt lacks is fetched before
+    it runs; what could not be fetched is not tried again for the next one. `progress` reports the fetching of datasets.
+    """
+    failures: dict[Lack, IISZooError] = {}
+    for attempt in attempts:
+        if not attempt.can_run(fetch):
+            yield lacking(attempt)
+            continue
+        try:
+            with nullcontext() if fetch else assets.without_connections():
+                for lack in () if attempt.is_done else attempt.lacks:
+                    _supply(lack, failures, listener or Listener(), progress)
+                (summary,) = bench(
+                    attempt.model,
+                    attempt.dataset,
+                    protocol=attempt.rules,
+                    root=attempt.root,
+                    out=attempt.out,
+                    listener=listener,
+                    **settings,
+                )
+        except IISZooError as error:
+            yield Outcome(attempt, "failed", reason=str(error))
+        else:
+            yield Outcome(attempt, "ran", summary)
+
+
+def lacking(attempt: Attempt) -> Outcome:
+    """The outcome of an attempt that lacks something."""
+    return Outcome(attempt, "lacking", reason="; ".join(f"{lack.what} is lacking" for lack in attempt.lacks))
+
+
+def _supply(lack: Lack, failures: dict[Lack, IISZooError], listener: Listener, progress: NamedProgress) -> None:
+    """Fetch what is lacking, by the rules of the rooms that keep it. Raises what they raise."""
+    if lack in failures:
+        raise failures[lack]
+    try:
+        if isinstance(lack.card, ModelCard):
+            for file in lack.downloads:
+                assets.fetch(
+                    lack.card,
+                    file.filename,
+                    progress=lambda done, total, name=file.filename: listener.fetching(name, done, total),
+                )
+        elif isinstance(lack.card, DatasetCard):
+            _fetch_dataset(lack.card, progress)
+    except IISZooError as error:
+        failures[lack] = error
+        raise
+
+
+def _fetch_dataset(card: DatasetCard, progress: NamedProgress) -> None:
+    def verify(loaded: EvaluationDataset) -> None:
+        dataset_check.verify(loaded, card, lambda done, total: progress(f"checking {card.id}", done, total))
+
+    download.get(card, (), verify=verify, progress=progress)
