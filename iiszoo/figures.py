@@ -71,13 +71,14 @@ def read_published(path: Path) -> tuple[Published, ...]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as table:
             reader = csv.DictReader(table)
+            there = reader.fieldnames or ()
             rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeError, csv.Error) as error:
         cause = getattr(error, "strerror", None) or error
         raise BadOption(
             f"the table {path} cannot be read: {cause}; give a CSV file with {', '.join(columns)}"
         ) from error
-    absent = [name for name in columns if name != "robot" and name not in (reader.fieldnames or ())]
+    absent = [name for name in columns if name != "robot" and name not in there]
     if absent or not rows:
         lack = f"lacks the column {absent[0]!r}" if absent else "has no rows"
         raise BadOption(f"the table {path} {lack}; its columns must be {', '.join(columns)}")

@@ -37,6 +37,7 @@ from iiszoo.errors import BadOption, RunError
 if TYPE_CHECKING:
     from iiszoo.engine.reproduce.plan import Attempt
     from iiszoo.engine.reproduce.run import Outcome
+    from iiszoo.engine.reproduce.view import Reproduction
 
 
 def _tolerance(ctx: click.Context, param: click.Parameter, value: str) -> Decimal:
@@ -143,18 +144,20 @@ def reproduce(
     outcomes, was_stopped = _carried_out(attempts, fetch, {**settings, "overwrite": not resume})
     found = Reproduction(outcomes, against, tolerance)
     page = html or out / "reproduction.html"
-    if any(outcome.state != "lacking" for outcome in outcomes):
+    has_page = any(outcome.state in ("ran", "failed") for outcome in outcomes)
+    if has_page:
         found.write_page(page)
     if as_json:
         print_json(found.as_json())
     else:
         _print_result(found)
     took = units.time(time.monotonic() - began)
+    if has_page:
+        echo(f"took {took}; page written to {page.resolve()}", err=as_json)  # with --json, stdout is for JSON only
     if was_stopped:
-        echo(f"stopped after {took}; finished samples are kept: the same command continues from here", err=True)
+        again = "the same command" if resume else "the same command without --overwrite"
+        echo(f"stopped after {took}; finished samples are kept: {again} continues from here", err=True)
         click.get_current_context().exit(130)
-    if any(outcome.state != "lacking" for outcome in outcomes):
-        echo(f"took {took}; page written to {page.resolve()}", err=as_json)
     warn_of_broken_plugins()
     if found.fault:
         raise RunError(found.fault)
@@ -163,7 +166,7 @@ def reproduce(
 def _carried_out(attempts: Sequence[Attempt], fetch: bool, settings: dict[str, Any]) -> tuple[list[Outcome], bool]:
     """What became of every attempt, and whether Ctrl-C ended it."""
     from iiszoo.cli.bench_progress import listener as listener_of
-    from iiszoo.engine.reproduce.run import Outcome, carry_out, lacking
+    from iiszoo.engine.reproduce.run import carry_out, not_begun
 
     outcomes: list[Outcome] = []
     try:
@@ -173,23 +176,20 @@ def _carried_out(attempts: Sequence[Attempt], fetch: bool, settings: dict[str, A
                 if outcome.state == "failed":
                     echo(f"{outcome.attempt.name} failed, the others go on: {outcome.reason}", err=True)
     except KeyboardInterrupt:
-        for attempt in attempts[len(outcomes) :]:
-            outcomes.append(Outcome(attempt, "stopped") if attempt.can_run(fetch) else lacking(attempt))
-        return outcomes, True
+        return [*outcomes, *(not_begun(attempt, fetch) for attempt in attempts[len(outcomes) :])], True
     return outcomes, False
 
 
 def _print_plan(attempts: Sequence[Attempt], fetch: bool) -> None:
     from iiszoo.engine.report.columns import column
-    from iiszoo.engine.reproduce.plan import downloads_of, lacks_of, size_of
+    from iiszoo.engine.reproduce.plan import downloads_of, size_of
 
     def state(attempt: Attempt) -> str:
         if attempt.is_done:
             return "is there"
-        if not attempt.lacks:
-            return "can run"
-        verb = "fetches" if fetch and attempt.can_run(fetch) else "lacks"
-        return f"{verb} {', '.join(lack.what for lack in attempt.lacks)}"
+        obstacles = attempt.obstacles(fetch)
+        named = ", ".join(lack.what for lack in obstacles or attempt.lacks)
+        return f"{'lacks' if obstacles else 'fetches'} {named}" if named else "can run"
 
     print_table(
         ["model", "dataset", "figures", "plan"],
@@ -199,9 +199,9 @@ def _print_plan(attempts: Sequence[Attempt], fetch: bool) -> None:
         ],
         prose=True,
     )
-    for lack in lacks_of(attempts):
+    for lack in dict.fromkeys(lack for one in attempts if not one.is_done for lack in one.lacks):
         echo_wrapped(f"{lack.what}: {lack.way_out}")
-    possible = [attempt for attempt in attempts if attempt.can_run(fetch)]
+    possible = [attempt for attempt in attempts if not attempt.obstacles(fetch)]
     n_figures = sum(len(attempt.figures) for attempt in attempts)
     here = sum(len(attempt.figures) for attempt in possible)
     files = downloads_of(attempts)
@@ -213,7 +213,7 @@ def _print_plan(attempts: Sequence[Attempt], fetch: bool) -> None:
     echo("")
 
 
-def _print_result(found: Any) -> None:
+def _print_result(found: Reproduction) -> None:
     rows = found.rows()
     if rows:
         print_table(found.columns(), rows, prose=True)

@@ -83,9 +83,14 @@ def _fitting(
 def _fitting_models(word: str, names: list[str]) -> list[str]:
     """Of an id or a family that is known, no other is meant: `ritm/h18` is not also `ritm/h18s`."""
     word = word.lower()
-    for exact in (lambda name: name, lambda name: name.partition("?")[0], lambda name: name.partition("/")[0]):
-        if found := [name for name in names if exact(name) == word]:
-            return found
+    spellings = (
+        names if "?" in word else [],  # with these options
+        [name.partition("?")[0] for name in names],
+        [name.partition("/")[0] for name in names],
+    )
+    for spelt in spellings:
+        if word in spelt:
+            return [name for name, spelling in zip(names, spelt, strict=True) if spelling == word]
     return [name for name in names if catalogue.matches(name.partition("?")[0], (word,)) or fnmatchcase(name, word)]
 
 

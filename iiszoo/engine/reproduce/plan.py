@@ -60,9 +60,9 @@ class Attempt:
     def name(self) -> str:
         return f"{self.model} on {self.dataset}"
 
-    def can_run(self, fetch: bool) -> bool:
-        """Whether it lacks nothing, or only what may be fetched."""
-        return self.is_done or all(fetch and lack.can_be_fetched for lack in self.lacks)
+    def obstacles(self, fetch: bool) -> tuple[Lack, ...]:
+        """What keeps it from running: everything that it lacks, but for what may be fetched."""
+        return () if self.is_done else tuple(lack for lack in self.lacks if not (fetch and lack.can_be_fetched))
 
 
 def rules_of(rows: Sequence[Published]) -> EvaluationProtocol:
@@ -111,19 +111,10 @@ def plan(
     return attempts
 
 
-def lacks_of(attempts: Sequence[Attempt]) -> dict[Lack, list[Attempt]]:
-    """Everything that is lacking, once, with the runs that need it."""
-    found: dict[Lack, list[Attempt]] = {}
-    for attempt in attempts:
-        for lack in () if attempt.is_done else attempt.lacks:
-            found.setdefault(lack, []).append(attempt)
-    return found
-
-
 def downloads_of(attempts: Sequence[Attempt]) -> list[Download]:
     """The files to fetch for the runs that fetching makes possible, each once."""
-    possible = [attempt for attempt in attempts if attempt.can_run(fetch=True)]
-    return list(dict.fromkeys(file for lack in lacks_of(possible) for file in lack.downloads))
+    possible = [one for one in attempts if not one.is_done and not one.obstacles(fetch=True)]
+    return list(dict.fromkeys(file for one in possible for lack in one.lacks for file in lack.downloads))
 
 
 def size_of(downloads: Sequence[Download]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from iiszoo import assets
@@ -22,12 +23,13 @@ State = Literal["ran", "failed", "lacking", "stopped"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an attempt: the `summary` of its run if it ran, else the `reason` why it did not."""
+    """What became of an attempt: the `summary` of its run, the `reason` for which it failed, or what it `lacks`."""
 
     attempt: Attempt
     state: State
     summary: dict[str, Any] | None = None
     reason: str = ""
+    lacks: tuple[Lack, ...] = ()
 
 
 def carry_out(
@@ -45,8 +47,8 @@ def carry_out(
     """
     failures: dict[Lack, IISZooError] = {}
     for attempt in attempts:
-        if not attempt.can_run(fetch):
-            yield lacking(attempt)
+        if attempt.obstacles(fetch):
+            yield not_begun(attempt, fetch)
             continue
         try:
             with nullcontext() if fetch else assets.without_connections():
@@ -67,9 +69,10 @@ def carry_out(
             yield Outcome(attempt, "ran", summary)
 
 
-def lacking(attempt: Attempt) -> Outcome:
-    """The outcome of an attempt that lacks something."""
-    return Outcome(attempt, "lacking", reason="; ".join(f"{lack.what} is lacking" for lack in attempt.lacks))
+def not_begun(attempt: Attempt, fetch: bool) -> Outcome:
+    """The outcome of an attempt that lacks something, or that is not run because all was stopped."""
+    lacks = attempt.obstacles(fetch)
+    return Outcome(attempt, "lacking" if lacks else "stopped", lacks=lacks)
 
 
 def _supply(lack: Lack, failures: dict[Lack, IISZooError], listener: Listener, progress: NamedProgress) -> None:
@@ -79,11 +82,7 @@ def _supply(lack: Lack, failures: dict[Lack, IISZooError], listener: Listener, p
     try:
         if isinstance(lack.card, ModelCard):
             for file in lack.downloads:
-                assets.fetch(
-                    lack.card,
-                    file.filename,
-                    progress=lambda done, total, name=file.filename: listener.fetching(name, done, total),
-                )
+                assets.fetch(lack.card, file.filename, progress=partial(listener.fetching, file.filename))
         elif isinstance(lack.card, DatasetCard):
             _fetch_dataset(lack.card, progress)
     except IISZooError as error:

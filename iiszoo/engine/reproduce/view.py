@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -12,7 +13,7 @@ from iiszoo import units
 from iiszoo.engine.report import page
 from iiszoo.engine.report.columns import column
 from iiszoo.engine.reproduce.compare import TOLERANCE, Comparison, agreement, compare, shown
-from iiszoo.engine.reproduce.plan import lacks_of
+from iiszoo.engine.reproduce.plan import Lack
 from iiszoo.engine.reproduce.run import Outcome, State
 from iiszoo.engine.runs import summary
 from iiszoo.errors import few
@@ -43,7 +44,8 @@ class Reproduction:
         far = [each.figure for each in compared if not each.agrees]
         if far:
             named = few([f"{row.metric} of {row.model} on {row.dataset}" for row in far])
-            return f"{units.number_of(len(far), 'figure')} differ{'s' if len(far) == 1 else ''} by more: {named}"
+            number = f"{units.number_of(len(far), 'figure')} differ{'s' if len(far) == 1 else ''}"
+            return f"{number} by more than {self.tolerance} clicks: {named}"
         if self.failed:
             return (
                 f"{units.number_of(len(self.failed), 'run')} failed: {few([one.attempt.name for one in self.failed])}"
@@ -81,15 +83,16 @@ class Reproduction:
         return [f"{outcome.attempt.name} failed: {outcome.reason}" for outcome in self.failed]
 
     def not_run(self) -> list[str]:
-        """What was not run, and why: one line for the runs that were stopped, one for everything that is lacking."""
+        """What was not run, and why: the run that was stopped and those after it, then all that is lacking."""
         stopped = self._in("stopped")
         lines = [f"stopped before its end: {one.attempt.name}" for one in stopped[:1]]
         if len(stopped) > 1:
             lines.append(f"not begun: {few([one.attempt.name for one in stopped[1:]])}")
-        lacks = lacks_of([outcome.attempt for outcome in self._in("lacking")])
-        for lack, attempts in lacks.items():
-            n_figures = sum(len(attempt.figures) for attempt in attempts)
-            lines.append(f"{units.number_of(n_figures, 'figure')} not run, {lack.what} is lacking: {lack.way_out}")
+        n_figures: Counter[Lack] = Counter()
+        for outcome in self.outcomes:
+            n_figures.update(dict.fromkeys(outcome.lacks, len(outcome.attempt.figures)))
+        for lack, n in n_figures.items():
+            lines.append(f"{units.number_of(n, 'figure')} not run, {lack.what} is lacking: {lack.way_out}")
         return lines
 
     def as_json(self) -> dict[str, Any]:
@@ -140,6 +143,6 @@ def _run_as_json(outcome: Outcome) -> dict[str, Any]:
         "metrics": [row.metric for row in attempt.figures],
         "state": outcome.state,
         "reason": outcome.reason,
-        "lacks": [lack.what for lack in attempt.lacks],
+        "lacks": [lack.what for lack in outcome.lacks],
         "directory": summary.get("directory"),
     }
