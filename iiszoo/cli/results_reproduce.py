@@ -133,7 +133,7 @@ def reproduce(
     table = chosen.table(against)
     attempts = plan(chosen.choose(table, models, datasets, metrics), table, out, root, overwrite=not resume)
     if plan_only and as_json:
-        print_json(attempts)
+        print_json([attempt.as_json() for attempt in attempts])
     if not as_json:
         _print_plan(attempts, fetch)
     if plan_only:
@@ -144,15 +144,13 @@ def reproduce(
     outcomes, was_stopped = _carried_out(attempts, fetch, {**settings, "overwrite": not resume})
     found = Reproduction(outcomes, against, tolerance)
     page = html or out / "reproduction.html"
-    has_page = any(outcome.state in ("ran", "failed") for outcome in outcomes)
-    if has_page:
-        found.write_page(page)
     if as_json:
         print_json(found.as_json())
     else:
         _print_result(found)
     took = units.time(time.monotonic() - began)
-    if has_page:
+    if any(outcome.state in ("ran", "failed") for outcome in outcomes):
+        found.write_page(page)
         echo(f"took {took}; page written to {page.resolve()}", err=as_json)  # with --json, stdout is for JSON only
     if was_stopped:
         again = "the same command" if resume else "the same command without --overwrite"
@@ -173,8 +171,7 @@ def _carried_out(attempts: Sequence[Attempt], fetch: bool, settings: dict[str, A
         with listener_of() as listener, foreign_output():
             for outcome in carry_out(attempts, settings, fetch=fetch, listener=listener, progress=listener.step):
                 outcomes.append(outcome)
-                if outcome.state == "failed":
-                    echo(f"{outcome.attempt.name} failed, the others go on: {outcome.reason}", err=True)
+                listener.end(outcome.attempt.name)  # of a run that failed, the listener hears no end
     except KeyboardInterrupt:
         return [*outcomes, *(not_begun(attempt, fetch) for attempt in attempts[len(outcomes) :])], True
     return outcomes, False

@@ -186,9 +186,10 @@ def test_a_run_of_weights_in_the_cache_makes_no_connection_even_if_they_are_wron
     place = assets.path(registry().models.resolve("toy/good"))
     place.parent.mkdir(parents=True)
     place.write_text("evil")
-    code, _, err = reproduce("--root", tmp_path / "made")
-    assert code == 2
-    assert "no connection is made" in err
+    code, out, err = reproduce("--root", tmp_path / "made")
+    assert (code, err.splitlines()[-1]) == (2, "error: 1 run failed: toy/good on tiny")
+    assert f"weights file good.txt of toy/good in {place} is wrong" in out
+    assert "(without --fetch no connection is made)" in out
     assert asked == []
 
 
@@ -253,10 +254,10 @@ def test_what_fails_or_is_lacking_is_told_and_the_others_go_on(
     assert (found["agrees"], found["n_compared"], found["n_agree"]) == (False, 1, 1)
     code, out, _ = reproduce("--fetch", "toy/good", "toy/own")
     assert code == 0, "what is lacking is no failure"
-    assert "2 figures not run, weights own.txt of toy is lacking" in out
-    assert "2 figures not run, dataset absent is lacking: no dataset is called 'absent'" in out
+    assert "2 figures not run for lack of weights own.txt of toy: download it" in out
+    assert "2 figures not run for lack of dataset absent: no dataset is called 'absent'" in out
     page = (tmp_path / "runs" / "reproduce" / "reproduction.html").read_text()
-    assert "weights own.txt of toy is lacking" in page
+    assert "for lack of weights own.txt of toy" in page
 
 
 def test_what_cannot_be_fetched_is_asked_for_once(
@@ -318,6 +319,23 @@ def test_bad_input_is_told_in_a_sentence(
     assert not (tmp_path / "runs").exists()
 
 
+def test_where_the_page_cannot_be_written_the_result_is_printed_nevertheless(
+    reproduce: Command, rows: Callable[..., None], ours: dict[str, float], tmp_path: Path
+) -> None:
+    rows(("toy/good", "tiny", "noc90", round(ours["noc90"], 2)))
+    (tmp_path / "file").touch()
+    code, out, err = reproduce("--fetch", "--html", "file/page.html")
+    assert code == 2
+    assert "1 of 1 figure agree" in out
+    assert "page file/page.html cannot be written" in err
+
+
+def test_a_model_that_nobody_published_is_pointed_to_our_own_figures(reproduce: Command) -> None:
+    code, _, err = reproduce("sam/minisam", "--plan", against="published")
+    assert code == 2
+    assert "sam/minisam has no such figures; --against measured takes those that iiszoo's authors measured" in err
+
+
 def test_fetching_and_offline_contradict_each_other(
     reproduce: Command, rows: Callable[..., None], monkeypatch: pytest.MonkeyPatch, asked: list[str]
 ) -> None:
@@ -335,5 +353,5 @@ def test_every_published_figure_has_a_plan(reproduce: Command) -> None:
 
     planned = [figure for attempt in json.loads(out) for figure in attempt["figures"]]
     assert len(planned) == len(published())
-    assert {attempt["rules"]["target_iou"] for attempt in json.loads(out)} == {0.9}
-    assert {attempt["rules"]["robot"] for attempt in json.loads(out)} == {"ritm", "gto99"}
+    assert {attempt["protocol"]["target_iou"] for attempt in json.loads(out)} == {0.9}
+    assert {attempt["protocol"]["robot"] for attempt in json.loads(out)} == {"ritm", "gto99"}

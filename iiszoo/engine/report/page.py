@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,8 @@ class Figure:
 class Lead:
     """What stands above the table of the runs: a title for the page, an answer, a table, and notes below it.
 
-    The first `n_names` columns are names, the last one is prose, those between are figures. `alarms` are sentences on
-    what went wrong.
+    The first `n_names` columns are names, the last one is prose, those between are figures. `marked` are the numbers
+    of rows that stand out, `alarms` sentences on what went wrong.
     """
 
     title: str
@@ -54,6 +54,7 @@ class Lead:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     n_names: int
+    marked: Collection[int] = ()
     notes: Sequence[str] = ()
     alarms: Sequence[str] = ()
 

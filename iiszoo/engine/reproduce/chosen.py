@@ -74,6 +74,10 @@ def _fitting(
     for word in words:
         found = fitting(word, names)
         if not found and rows:
+            if what == "model" and fitting(word, [row.model for row in table("measured")]):
+                raise UnknownId(
+                    f"{word} has no such figures; --against measured takes those that iiszoo's authors measured"
+                )
             known = sorted({name.partition("?")[0] for name in names})
             raise UnknownId(unknown(f"{what} with such figures", word, known, "iiszoo results reproduce --plan"))
         kept.update(found)

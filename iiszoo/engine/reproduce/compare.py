@@ -87,4 +87,5 @@ def agreement(comparisons: Sequence[Comparison], tolerance: Decimal) -> str:
     if not compared:
         return "no figure could be compared"
     n_agree = sum(bool(each.agrees) for each in compared)
-    return f"{n_agree} of {units.number_of(len(compared), 'figure')} agree within {tolerance} clicks"
+    verb = "agrees" if len(compared) == 1 else "agree"
+    return f"{n_agree} of {units.number_of(len(compared), 'figure')} {verb} within {tolerance} clicks"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from iiszoo import assets, units
 from iiszoo.cards import DatasetCard, Download, ModelCard
@@ -63,6 +64,19 @@ class Attempt:
     def obstacles(self, fetch: bool) -> tuple[Lack, ...]:
         """What keeps it from running: everything that it lacks, but for what may be fetched."""
         return () if self.is_done else tuple(lack for lack in self.lacks if not (fetch and lack.can_be_fetched))
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "dataset": self.dataset,
+            "protocol": self.rules.as_json(),
+            "figures": [asdict(row) for row in self.figures],
+            "is_done": self.is_done,
+            "lacks": [
+                {"what": lack.what, "way_out": lack.way_out, "can_be_fetched": lack.can_be_fetched}
+                for lack in self.lacks
+            ],
+        }
 
 
 def rules_of(rows: Sequence[Published]) -> EvaluationProtocol:

@@ -15,7 +15,7 @@ from iiszoo.data.base import EvaluationDataset
 from iiszoo.engine.bench import Listener, bench
 from iiszoo.engine.reproduce.plan import Attempt, Lack
 from iiszoo.engine.runs import dataset_check
-from iiszoo.errors import IISZooError
+from iiszoo.errors import IISZooError, UpstreamError, WeightsError
 from iiszoo.progress import NamedProgress
 
 State = Literal["ran", "failed", "lacking", "stopped"]
@@ -64,7 +64,9 @@ def carry_out(
                     **settings,
                 )
         except IISZooError as error:
-            yield Outcome(attempt, "failed", reason=str(error))
+            closed = not fetch and isinstance(error, WeightsError | UpstreamError)
+            hint = " (without --fetch no connection is made)" if closed else ""
+            yield Outcome(attempt, "failed", reason=f"{error}{hint}")
         else:
             yield Outcome(attempt, "ran", summary)
 

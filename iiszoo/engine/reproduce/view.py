@@ -92,7 +92,7 @@ class Reproduction:
         for outcome in self.outcomes:
             n_figures.update(dict.fromkeys(outcome.lacks, len(outcome.attempt.figures)))
         for lack, n in n_figures.items():
-            lines.append(f"{units.number_of(n, 'figure')} not run, {lack.what} is lacking: {lack.way_out}")
+            lines.append(f"{units.number_of(n, 'figure')} not run for lack of {lack.what}: {lack.way_out}")
         return lines
 
     def as_json(self) -> dict[str, Any]:
@@ -126,6 +126,7 @@ class Reproduction:
             self.columns(),
             self.rows(),
             3,
+            [i for i, each in enumerate(self.comparisons) if each.agrees is False],
             [f"figures: {self.against}; difference: ours minus theirs, in clicks", *self.not_run()],
             self.failures(),
         )
