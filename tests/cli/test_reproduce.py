@@ -25,7 +25,8 @@ from iiszoo.plugins import Plugin
 from iiszoo.registry import registry
 
 ENGINE_TESTS = Path(__file__).parents[1] / "engine"
-WORDS = {"good": "good", "bad": "bad", "stop": "stop"}
+WORDS = ("good", "bad", "stop")
+"""What the weights on the server say (`weighed_model`)."""
 Command = Callable[..., tuple[int, str, str]]
 
 
@@ -62,7 +63,7 @@ def zoo(asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("iiszoo.assets._http.PAUSE_SECONDS", 0.0)
     base = asked.pop()
-    for word in WORDS.values():
+    for word in WORDS:
         (tmp_path / "served" / f"{word}.txt").write_text(word)
     importlib.import_module("painted_photos").write(tmp_path / "made" / "tiny", 4)
     shutil.make_archive(str(tmp_path / "served" / "Tiny"), "zip", tmp_path / "made")
