@@ -7,11 +7,13 @@ from the runs in `benchmarks/results`, all under the evaluation protocol `standa
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
 import iiszoo
+from iiszoo.errors import BadOption
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,44 @@ def file(name: str) -> Path:
 @cache
 def published() -> tuple[Published, ...]:
     """Every published figure, in the order of the file."""
-    with file("published.csv").open(newline="", encoding="utf-8") as table:
-        return tuple(
-            Published(**{**row, "value": float(row["value"]), "robot": row["robot"] or "ritm"})  # type: ignore[arg-type]
-            for row in csv.DictReader(table)
-        )
+    return read_published(file("published.csv"))
+
+
+def read_published(path: Path) -> tuple[Published, ...]:
+    """The figures of a table with the columns of published.csv; `robot` may be left out or empty, for `ritm`.
+
+    Raises `BadOption` that names the file, and the line that is wrong.
+    """
+    columns = [field.name for field in fields(Published)]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as table:
+            reader = csv.DictReader(table)
+            there = reader.fieldnames or ()
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeError, csv.Error) as error:
+        cause = getattr(error, "strerror", None) or error
+        raise BadOption(
+            f"the table {path} cannot be read: {cause}; give a CSV file with {', '.join(columns)}"
+        ) from error
+    absent = [name for name in columns if name != "robot" and name not in there]
+    if absent or not rows:
+        lack = f"lacks the column {absent[0]!r}" if absent else "has no rows"
+        raise BadOption(f"the table {path} {lack}; its columns must be {', '.join(columns)}")
+    return tuple(_published(row, f"{path}, line {line}") for line, row in rows)
+
+
+def _published(row: dict[str, str | None], place: str) -> Published:
+    cells = {field.name: (row.get(field.name) or "").strip() for field in fields(Published)}
+    empty = [name for name, cell in cells.items() if not cell and name not in ("robot", "source")]
+    if empty or None in row:
+        raise BadOption(f"{place}: {f'{empty[0]} is empty' if empty else 'there are more cells than columns'}")
+    try:
+        value = float(cells["value"])
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise BadOption(f"{place}: value must be a number, not {cells['value']!r:.60}")
+    return Published(**{**cells, "value": value, "robot": cells["robot"] or "ritm"})  # type: ignore[arg-type]
 
 
 @cache

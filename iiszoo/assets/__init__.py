@@ -20,9 +20,21 @@ from iiszoo.assets._archives import (
     remove_archive,
     set_archive_aside,
 )
-from iiszoo.assets._cache import cache_root, is_offline
+from iiszoo.assets._cache import cache_root, is_offline, without_connections
 from iiszoo.assets._checkpoint import Inert, load_checkpoint
-from iiszoo.assets._weights import Loading, Status, add, fetch, path, pinning, remove, status, verify, weights_of
+from iiszoo.assets._weights import (
+    Loading,
+    Status,
+    add,
+    fetch,
+    path,
+    pinning,
+    remove,
+    status,
+    verify,
+    way_out,
+    weights_of,
+)
 from iiszoo.progress import Progress
 
 __all__ = [
@@ -46,5 +58,7 @@ __all__ = [
     "set_archive_aside",
     "status",
     "verify",
+    "way_out",
     "weights_of",
+    "without_connections",
 ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -14,6 +16,23 @@ def cache_root() -> Path:
     return Path(chosen).expanduser().absolute() if chosen else Path(platformdirs.user_cache_dir("iiszoo"))
 
 
+_OFFLINE = "IISZOO_OFFLINE"
+
+
 def is_offline() -> bool:
     """Whether `IISZOO_OFFLINE` forbids connections (any value but an empty one and `0`)."""
-    return os.environ.get("IISZOO_OFFLINE", "") not in ("", "0")
+    return os.environ.get(_OFFLINE, "") not in ("", "0")
+
+
+@contextmanager
+def without_connections() -> Iterator[None]:
+    """Inside, no connection is made, nor by processes that are started, as with `IISZOO_OFFLINE=1`."""
+    before = os.environ.get(_OFFLINE)
+    os.environ[_OFFLINE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_OFFLINE]
+        else:
+            os.environ[_OFFLINE] = before

@@ -102,6 +102,11 @@ def status(card: ModelCard, weights: Weights | str | None = None) -> Status:
     )
 
 
+def way_out(card: ModelCard, weights: Weights | str | None = None) -> str:
+    """What a person does who has to supply a weights file, as a clause: where it is from, and the command."""
+    return _stored(card, weights_of(card, weights)).way_out
+
+
 def fetch(card: ModelCard, weights: Weights | str | None = None, *, progress: Progress | None = None) -> Path:
     """The verified file, downloaded first if it is missing or not what the card describes.
 

@@ -15,6 +15,7 @@ from iiszoo import units
 from iiszoo.builtin import models
 from iiszoo.cli.interpreter import python_option, python_timeout_option
 from iiszoo.cli.output import echo, warn_of_broken_plugins
+from iiszoo.cli.run_options import device_option
 from iiszoo.errors import BadOption
 
 _directory = click.Path(path_type=Path, file_okay=False)
@@ -34,7 +35,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     metavar="WHAT",
     help="Masks to correct: masks:DIR, files named after their image (STEM or STEM__OBJECT); or coco:FILE.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Device of the models: cpu, cuda, cuda:1, mps.")
+@device_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others can reach 0.0.0.0.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on.  [default: any free one]")
 @click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")

@@ -16,6 +16,16 @@ from iiszoo.builtin import datasets, models
 from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.interpreter import python_option, python_timeout_option
 from iiszoo.cli.output import echo, echo_wrapped, json_option, metrics_option, print_json, warn_of_broken_plugins
+from iiszoo.cli.run_options import (
+    batch_size_option,
+    device_option,
+    directory,
+    keep_going_option,
+    limit_option,
+    resume_option,
+    skip_broken_option,
+    workers_option,
+)
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
@@ -24,9 +34,6 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     if not (i.isdigit() and n.isdigit() and 1 <= int(i) <= int(n)):
         raise click.BadParameter(f"{value!r} is not of the form i/n with i from 1 to n, such as 1/4", ctx, param)
     return int(i), int(n)
-
-
-_directory = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command("bench")
@@ -55,7 +62,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     "coco:FILE, instances or results in COCO format; or perturb:seed=0,iou=0.75-0.85, made from the targets with an "
     "IoU in that range.",
 )
-@click.option("--root", type=_directory, help="The dataset's directory, or one that contains datasets under their ids.")
+@click.option("--root", type=directory, help="The dataset's directory, or one that contains datasets under their ids.")
 @click.option(
     "--protocol",
     default="standard",
@@ -88,29 +95,17 @@ _directory = click.Path(path_type=Path, file_okay=False)
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Your own weights, for a single model.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Device of the models: cpu, cuda, cuda:1, mps.")
-@click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Sessions per model call.")
-@click.option(
-    "--workers",
-    "n_workers",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Processes, each with its own model and one torch thread.",
-)
+@device_option
+@batch_size_option
+@workers_option
 @click.option(
     "--shard", callback=_shard, default="1/1", metavar="i/n", help="Run part i of n; all parts share one --out."
 )
-@click.option("--limit", type=click.IntRange(1), help="Run only this many samples of each dataset, from its first.")
-@click.option("--out", type=_directory, help="Output directory.  [default: runs/PROTOCOL]")
-@click.option(
-    "--resume/--overwrite",
-    default=True,
-    show_default=True,
-    help="Continue the runs in --out, or discard them and start over.",
-)
-@click.option("--skip-broken", is_flag=True, help="Leave out broken samples and report how many.")
-@click.option("--keep-going", is_flag=True, help="If a model fails, count the sample as a failure and continue.")
+@limit_option
+@click.option("--out", type=directory, help="Output directory.  [default: runs/PROTOCOL]")
+@resume_option
+@skip_broken_option
+@keep_going_option
 @python_option
 @python_timeout_option
 @metrics_option

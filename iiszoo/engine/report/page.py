@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,24 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Lead:
+    """What stands above the table of the runs: a title for the page, an answer, a table, and notes below it.
+
+    The first `n_names` columns are names, the last one is prose, those between are figures. `marked` are the numbers
+    of rows that stand out, `alarms` sentences on what went wrong.
+    """
+
+    title: str
+    answer: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    n_names: int
+    marked: Collection[int] = ()
+    notes: Sequence[str] = ()
+    alarms: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class RunView:
     """One run on the page. `no_pictures` says why `samples` have none."""
 
@@ -77,9 +95,10 @@ def render(
     root: Path | None = None,
     campaigns: Sequence[Campaign] = (),
     sentences: Sequence[str] = (),
+    lead: Lead | None = None,
 ) -> str:
     """The page of `results`: (summary, traces) of each run, as `engine.runs.summary.read` returns them, and of
-    campaigns.
+    campaigns; `lead` stands above both.
 
     `root` contains the datasets, for the pictures of the worst samples; if a dataset cannot be read, the page says why
     and is otherwise complete.
@@ -108,7 +127,8 @@ def render(
     )
     page = environment.get_template("page.html.jinja").render(
         version=iiszoo.__version__,
-        title="benchmark report" if series else "annotation campaigns",
+        title=lead.title if lead else "benchmark report" if series else "annotation campaigns",
+        lead=lead,
         date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         n_models=len({one.summary["model"] for one in series}),
         columns=table.columns(names),
