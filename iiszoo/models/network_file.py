@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from iiszoo.errors import BadOption, WeightsError, one_line
 from iiszoo.models.click_model import ClickModel
+from iiszoo.models.runtime import Graph, image_and_maps
 from iiszoo.models.second_look import LookTwice
 from iiszoo.models.wrappers.description import Encoded, NetworkDescription, Sighting, as_json, build
 from iiszoo.trained_file import ENTRY, facts_of
@@ -37,13 +38,22 @@ class TrainedNetwork(NamedTuple):
         return click_model(self.network, self.description, self.sighting)
 
 
-def click_model(network: nn.Module, description: NetworkDescription, sighting: Sighting) -> ClickModel:
+def click_model(
+    network: Callable[[Tensor, Tensor], Tensor], description: NetworkDescription, sighting: Sighting
+) -> ClickModel:
     """The model in the standard format that plays sessions with `network`."""
     encoded = Encoded(network, description.encode())
     kind = LookTwice if sighting.second_look else ClickModel
     model = kind(encoded, sighting.zoom(), flip=sighting.flip, with_prev_mask=description.previous_mask)
     model.threshold = sighting.threshold
     return model
+
+
+def graph(description: NetworkDescription) -> Graph:
+    """How the network of a description is exported."""
+    previous = "previous probabilities, " if description.previous_mask else ""
+    clicks = {"encoding": description.encoding, **description.encoding_options}
+    return image_and_maps(description.n_maps, f"{previous}maps of the positive, of the negative clicks", clicks)
 
 
 def save(
