@@ -9,7 +9,7 @@ DEFAULT = "smp/unet-lite0"
 DEFAULTS = frozenset({DEFAULT, "classic/geocut"})
 """What the families' names mean."""
 
-RUNTIME_OPTION = Option("runtime", "onnx: on onnxruntime, faster on a CPU (pip install \"iiszoo[onnx]\")", "torch")
+RUNTIME_OPTION = Option("runtime", 'onnx: on onnxruntime, faster on a CPU (pip install "iiszoo[onnx]")', "torch")
 """The option of models whose networks can be exported (`iiszoo.models.runtime`)."""
 TRAINED_OPTIONS = (
     Option("size", "the side in PIXELS of the square, or HEIGHTxWIDTH, that crops are resized to; else as trained"),

@@ -24,6 +24,7 @@ from iiszoo.cli.output import (
     print_results,
     warn_of_broken_plugins,
 )
+from iiszoo.cli.runtime import runtime_option
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
@@ -91,6 +92,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     help="In a session that starts from a mask, let a click change only the region that it touches.  [without a value: "
     "published]",
 )
+@runtime_option
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),

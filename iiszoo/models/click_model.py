@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from iiszoo.clicking.encode import disk
+from iiszoo.models.runtime import Graph, image_and_maps
 from iiszoo.models.zoom import (
     Box,
     Point,
@@ -60,6 +61,13 @@ class OnDisks:
     def __call__(self, pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]]) -> Tensor:
         disks = draw_disks(pictures, positives, negatives, self.radius)
         return self.network(pictures[:, :3], torch.cat((pictures[:, 3:], disks), dim=1))
+
+
+def disk_graph(radius: float, with_prev_mask: bool, size: tuple[int, int] | None = None) -> Graph:
+    """How a network that `OnDisks` calls is exported; `size`: see `image_and_maps`."""
+    previous = "previous probabilities, " if with_prev_mask else ""
+    maps = f"{previous}disks of the positive, of the negative clicks"
+    return image_and_maps(2 + with_prev_mask, maps, {"encoding": "disk", "radius": radius}, size)
 
 
 CPU_BATCH = 4

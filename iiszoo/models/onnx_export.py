@@ -47,7 +47,7 @@ def exported(network: nn.Module, graph: Graph) -> Path:
 
 
 def export(network: nn.Module, graph: Graph) -> bytes:
-    """The content of the ONNX file of a network in evaluation mode.
+    """The content of the ONNX file of a network, which is put into evaluation mode.
 
     Raises `ModelError` if the network is too large, cannot be traced, or answers differently on onnxruntime.
     """
@@ -58,6 +58,7 @@ def export(network: nn.Module, graph: Graph) -> bytes:
             f"{type(network).__name__} has {size / 1e9:.1f} GB of weights, more than fit into one ONNX file; {instead}"
         )
     content = io.BytesIO()
+    network.eval()  # all its parts: the exporter puts them back into the mode of the outermost one
     named = {
         name: {axis: size for axis, size in enumerate(values.shape) if isinstance(size, str)}
         for name, values in {**graph.inputs, **graph.outputs}.items()
@@ -76,7 +77,9 @@ def export(network: nn.Module, graph: Graph) -> bytes:
                 dynamo=False,
             )
     except Exception as error:  # whatever tracing meets in the network
-        raise ModelError(f"{type(network).__name__} cannot be exported to ONNX: {one_line(error)}; {instead}") from error
+        raise ModelError(
+            f"{type(network).__name__} cannot be exported to ONNX: {one_line(error)}; {instead}"
+        ) from error
     _compare(network, graph, content.getvalue(), instead)
     return content.getvalue()
 

@@ -55,7 +55,7 @@ class Graph:
 
 
 def check_runtime(runtime: str, device: str) -> None:
-    """Raise `BadOption` for an unknown runtime, for one that is not installed, or for a device that it does not have."""
+    """Raise `BadOption` for an unknown runtime, one that is not installed, or a device that it does not have."""
     if runtime not in RUNTIMES:
         raise BadOption(f"option {RUNTIME}={runtime} is unknown; runtimes: {', '.join(RUNTIMES)}")
     if runtime == TORCH:
@@ -78,7 +78,7 @@ def is_there() -> bool:
 
 
 def run_on(runtime: str, network: nn.Module, graph: Graph) -> Callable[..., Any]:
-    """The network itself, or with `runtime` "onnx" one that is called like it; `network`: in evaluation mode.
+    """The network itself, or with `runtime` "onnx" one that is called like it.
 
     Raises `ModelError` if the network cannot be exported, or answers differently when it is.
     """
