@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from iiszoo.errors import BadOption, WeightsError, one_line
-from iiszoo.models.click_model import ClickModel
+from iiszoo.models.click_model import ClickModel, disk_graph
 from iiszoo.models.runtime import Graph, image_and_maps
 from iiszoo.models.second_look import LookTwice
 from iiszoo.models.wrappers.description import Encoded, NetworkDescription, Sighting, as_json, build
@@ -49,11 +49,15 @@ def click_model(
     return model
 
 
-def graph(description: NetworkDescription) -> Graph:
+def graph(description: NetworkDescription, sighting: Sighting) -> Graph:
     """How the network of a description is exported."""
+    if description.encoding == "disk":
+        radius = description.encoding_options.get("radius", 5)
+        return disk_graph(radius, description.previous_mask, sighting.zoom(), sighting.flip)
     previous = "previous probabilities, " if description.previous_mask else ""
-    clicks = {"encoding": description.encoding, **description.encoding_options}
-    return image_and_maps(description.n_maps, f"{previous}maps of the positive, of the negative clicks", clicks)
+    usage = {"encoding": description.encoding, **description.encoding_options}
+    maps = f"{previous}maps of the positive, of the negative clicks"
+    return image_and_maps(description.n_maps, maps, usage=usage)
 
 
 def save(

@@ -123,7 +123,7 @@ def _shape(values: Values, sizes: Mapping[str, int]) -> list[int]:
 
 def fingerprint(network: nn.Module, graph: Graph) -> str:
     """The sha256 (hex) of everything that determines the exported file, as far as the network itself tells."""
-    digest = hashlib.sha256(repr((__version__, torch.__version__, OPSET, graph)).encode())
+    digest = hashlib.sha256(repr((__version__, torch.__version__, OPSET, _form(graph))).encode())
     sources: set[str] = set()
     for name, part in network.named_modules():
         kind = type(part)
@@ -137,6 +137,12 @@ def fingerprint(network: nn.Module, graph: Graph) -> str:
         digest.update(repr((name, value.dtype, tuple(value.shape))).encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def _form(graph: Graph) -> tuple[Any, ...]:
+    """What the file itself depends on; words may change."""
+    shapes = [(name, values.shape) for part in (graph.inputs, graph.outputs) for name, values in part.items()]
+    return graph.name, shapes, sorted(graph.traced.items())
 
 
 def _values(network: nn.Module) -> Iterator[tuple[str, Tensor]]:

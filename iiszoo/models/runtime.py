@@ -44,14 +44,16 @@ class Graph:
     """A network, or a part of one, as it is exported: inputs in the order of the call, outputs in that of the answer.
 
     `traced`: the size of each named axis at which the network is traced; its answers are compared at other sizes.
-    `clicks`: how clicks enter, for those who use the file without iiszoo.
+    For those who use the file without iiszoo: `usage`, how clicks enter and so on, as JSON values, and `example`, a
+    Python program that `iiszoo export` puts into its README (that of a model's first graph).
     """
 
     name: str
     inputs: Mapping[str, Values]
     outputs: Mapping[str, Values]
     traced: Mapping[str, int]
-    clicks: Mapping[str, Any] = field(default_factory=dict)
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    example: Path | None = None
 
 
 def check_runtime(runtime: str, device: str) -> None:
@@ -109,11 +111,16 @@ _recording: ContextVar[list[tuple[Graph, Path]] | None] = ContextVar("recording"
 
 
 def image_and_maps(
-    n_maps: int, maps: str, clicks: Mapping[str, Any] | None = None, size: tuple[int, int] | None = None
+    n_maps: int,
+    maps: str,
+    *,
+    usage: Mapping[str, Any] | None = None,
+    example: Path | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Graph:
     """The graph of a network `network(image, maps) -> logits`, all of the image's size; `size`: the only one it takes.
 
-    `maps`: what the channels of the maps are, in words; `clicks`: see `Graph`.
+    `maps`: what the channels of the maps are, in words; `usage`, `example`: see `Graph`.
     """
     rows, columns = size or ("height", "width")
     return Graph(
@@ -124,5 +131,6 @@ def image_and_maps(
         },
         {"logits": Values(("batch", 1, rows, columns), "of the object; their sigmoid is its probability")},
         {"batch": 2, "height": 96, "width": 128} if size is None else {"batch": 2},
-        clicks or {},
+        usage or {},
+        example,
     )

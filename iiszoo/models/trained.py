@@ -66,7 +66,7 @@ def load_file(
 
     found = network_file.load(file)
     sighting = dataclasses.replace(found.sighting, **changes)
-    network = run_on(runtime, found.network.to(device), network_file.graph(found.description))
+    network = run_on(runtime, found.network.to(device), network_file.graph(found.description, sighting))
     return network_file.click_model(network, found.description, sighting)
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from iiszoo.models.click_model import EXAMPLE, disk_usage
 from iiszoo.models.runtime import Graph, Values, run_on
+from iiszoo.models.zoom import Zoom
 from iiszoo_focalclick.networks import REFINER_DISK_RADIUS, FocalClick
 
 
@@ -56,7 +58,8 @@ def graphs(network: FocalClick, side: int) -> tuple[Graph, Graph]:
         },
         {"logits": logits, "features": features},
         {"batch": 2},
-        {"encoding": "disk", "radius": network.disk_radius},
+        disk_usage(network.disk_radius, Zoom(square), flip=False),
+        EXAMPLE,
     )
     refine = Graph(
         "refiner",

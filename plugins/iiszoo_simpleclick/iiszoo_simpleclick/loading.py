@@ -47,5 +47,6 @@ def load(
     from iiszoo_simpleclick.network import NETWORKS, UNUSED
 
     network = load_network(card.id, checkpoint or assets.fetch(card), NETWORKS, UNUSED).to(device)
-    on_disks = OnDisks(run_on(runtime, network, disk_graph(5, True, target)), radius=5)
-    return ClickModel(on_disks, Zoom(target, skip_clicks=-1), flip, click_limit=click_limit)
+    zoom_in = Zoom(target, skip_clicks=-1)
+    on_disks = OnDisks(run_on(runtime, network, disk_graph(5, True, zoom_in, flip, target)), radius=5)
+    return ClickModel(on_disks, zoom_in, flip, click_limit=click_limit)
