@@ -47,6 +47,17 @@ def _own_places(_places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         sys.modules["torch"].set_num_threads(1)
 
 
+@pytest.fixture(params=["torch", "onnx"])
+def runtime(request: pytest.FixtureRequest, _places: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What computes the networks of a test's models, in turn. A test run exports each network once."""
+    runtime: str = request.param
+    if runtime == "onnx":
+        for package in ("onnx", "onnxruntime"):
+            pytest.importorskip(package, reason=f"runtime=onnx needs {package}")
+        monkeypatch.setenv("IISZOO_CACHE", str(_places / "exported"))
+    return runtime
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of fixtures that are not part of the repository."""

@@ -95,6 +95,20 @@ def resolve(
     return CardReference(card, dict(name.with_options(options).options), path)
 
 
+def with_flags(model: ModelSpec, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that flags of the command line set, None where a flag was not given.
+
+    Raises `BadOption` if the model's name sets another value.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    named = parse_name(model).options if isinstance(model, str) and given else {}
+    for name, value in given.items():
+        if named.get(name, value) != value:
+            flag = f"--{name.replace('_', '-')}"
+            raise BadOption(f"{model} sets another {name} than {flag} {value}; give only one")
+    return given
+
+
 def _of_trained(model: str, file: Path, checkpoint: Path | None, options: Mapping[str, Any]) -> TrainedReference:
     if checkpoint is not None:
         raise BadOption(f"{model} is a file of weights itself, so it takes no checkpoint")

@@ -9,10 +9,13 @@ DEFAULT = "smp/unet-lite0"
 DEFAULTS = frozenset({DEFAULT, "classic/geocut"})
 """What the families' names mean."""
 
+RUNTIME_OPTION = Option("runtime", 'onnx: on onnxruntime, faster on a CPU (pip install "iiszoo[onnx]")', "torch")
+"""The option of models whose networks can be exported (`iiszoo.models.runtime`)."""
 TRAINED_OPTIONS = (
     Option("size", "the side in PIXELS of the square, or HEIGHTxWIDTH, that crops are resized to; else as trained"),
     Option("flip", "true: average with the answer to the mirrored image; else as trained"),
     Option("second_look", "false: no second, closer look at the region of the last click; else as trained"),
+    RUNTIME_OPTION,
 )
 """The options of every network that `iiszoo train` has trained (`iiszoo.models.trained`)."""
 

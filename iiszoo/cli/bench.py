@@ -26,6 +26,7 @@ from iiszoo.cli.run_options import (
     skip_broken_option,
     workers_option,
 )
+from iiszoo.cli.runtime import runtime_option
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
@@ -90,6 +91,7 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     help="In a session that starts from a mask, let a click change only the region that it touches.  [without a value: "
     "published]",
 )
+@runtime_option
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),

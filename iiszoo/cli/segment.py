@@ -15,8 +15,10 @@ from iiszoo import units
 from iiszoo.builtin.models import DEFAULT
 from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.output import echo, json_option, print_json
+from iiszoo.cli.runtime import runtime_option
 from iiszoo.errors import BadOption
 from iiszoo.files import replace_bytes
+from iiszoo.models.runtime import RUNTIME
 
 if TYPE_CHECKING:
     from iiszoo.engine.segment import Segmentation
@@ -44,6 +46,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.option("--not", "negative", multiple=True, callback=_clicks, metavar="ROW,COL", help="A click beside it.")
 @click.option("--model", "-m", default=DEFAULT, show_default=True, help="A model id, a family name, module:function.")
 @click.option("--checkpoint", type=_file, help="Your own weights for the model.")
+@runtime_option
 @click.option("--initial", type=_file, metavar="MASK", help="A mask to correct: a picture, or probabilities as .npy.")
 @click.option("--device", default="cpu", show_default=True, help="Device of the model: cpu, cuda, cuda:1, mps.")
 @click.option("--out", type=_file, help="The mask, 255 on the object: a PNG.  [default: IMAGE-mask.png, here]")
@@ -55,6 +58,7 @@ def command(
     negative: _Clicks,
     model: str,
     checkpoint: Path | None,
+    runtime: str | None,
     initial: Path | None,
     device: str,
     out: Path | None,
@@ -74,11 +78,12 @@ def command(
     from iiszoo.data.image_input import to_rgb
     from iiszoo.engine.segment import segment
     from iiszoo.loading import load_model
+    from iiszoo.model_reference import with_flags
 
     pixels = to_rgb(image)
     began = time.perf_counter()
     with foreign_output():
-        loaded = load_model(model, checkpoint, device)
+        loaded = load_model(model, checkpoint, device, **with_flags(model, {RUNTIME: runtime}))
         ready = time.perf_counter()
         found = segment(pixels, positive, negative, model=loaded, previous=initial)
     seconds = time.perf_counter() - ready

@@ -28,9 +28,9 @@ from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, RunError
 from iiszoo.file_names import escaped
 from iiszoo.loading import load_dataset
-from iiszoo.model_reference import ModelReference, ModelSpec, resolve
+from iiszoo.model_reference import ModelReference, ModelSpec, resolve, with_flags
 from iiszoo.models.merge_rule import MERGE
-from iiszoo.names import parse_name
+from iiszoo.models.runtime import RUNTIME
 from iiszoo.registry import resolve_dataset
 from iiszoo.remote import Interpreter, report_of
 
@@ -119,6 +119,7 @@ def bench(
     seed: int | None = None,
     initial: str | None = None,
     progressive_merge: str | None = None,
+    runtime: str | None = None,
     options: Mapping[str, Any] | None = None,
     checkpoint: str | Path | None = None,
     python: str | Path | None = None,
@@ -144,6 +145,7 @@ def bench(
             `target_iou`, `threshold` and `seed` override single rules.
         initial: the masks that sessions start from, an option of every dataset (`iiszoo.data.initial_masks`).
         progressive_merge: `"published"` or `"fixed"`, an option of every model (`iiszoo.models.merge`).
+        runtime: `"onnx"` or `"torch"`, an option of models whose networks can be exported (`iiszoo.models.runtime`).
         options: further options of the models.
         checkpoint: your own weights file, for a single model.
         python: the interpreter that runs the models, if it is not this one (`iiszoo.remote`).
@@ -186,9 +188,9 @@ def bench(
     if checkpoint is not None and len(model_list) != 1:
         raise BadOption("a checkpoint needs exactly one model; give one model with it")
     interpreter = None if python is None else Interpreter(str(python), python_timeout)
+    flags = {MERGE: progressive_merge, RUNTIME: runtime}
     references = [
-        resolve(model, checkpoint, _merged(model, options or {}, progressive_merge), interpreter)
-        for model in model_list
+        resolve(model, checkpoint, {**(options or {}), **with_flags(model, flags)}, interpreter) for model in model_list
     ]
     runs = [_plan(model, dataset, rules, place) for model in references for dataset in dataset_list]
     _refuse_rivals(runs)
@@ -221,15 +223,6 @@ def _folder(rules: EvaluationProtocol) -> str:
     """The protocol's name, with its hash if single rules are overridden or the name had to be changed."""
     plain = run_name.plain_name(rules.name.removesuffix("+"))
     return plain if plain == rules.name else f"{plain}-{rules.hash}"
-
-
-def _merged(model: ModelSpec, options: Mapping[str, Any], merge: str | None) -> Mapping[str, Any]:
-    """A model's options, including `--progressive-merge`. Raises `BadOption` if the model's name sets another merge."""
-    if merge is None:
-        return options
-    if isinstance(model, str) and parse_name(model).options.get(MERGE, merge) != merge:
-        raise BadOption(f"{model} sets another merge than --progressive-merge {merge}; give only one")
-    return {**options, MERGE: merge}
 
 
 def _plan(model: ModelReference, dataset: str, rules: EvaluationProtocol, place: Path) -> Run:

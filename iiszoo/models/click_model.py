@@ -16,12 +16,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from iiszoo.clicking.encode import disk
+from iiszoo.models.runtime import Graph, image_and_maps
 from iiszoo.models.zoom import (
     Box,
     Point,
@@ -60,6 +62,26 @@ class OnDisks:
     def __call__(self, pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]]) -> Tensor:
         disks = draw_disks(pictures, positives, negatives, self.radius)
         return self.network(pictures[:, :3], torch.cat((pictures[:, 3:], disks), dim=1))
+
+
+EXAMPLE = Path(__file__).parent / "examples" / "click_network.py"
+"""The first look of a `ClickModel` without iiszoo."""
+
+
+def disk_usage(radius: float, zoom: Zoom | None, flip: bool) -> dict[str, Any]:
+    """What `EXAMPLE` needs to know; `input_size` None: the first look is at the image at its own size."""
+    size = list(zoom.target) if zoom is not None and isinstance(zoom.target, tuple) else None
+    return {"encoding": "disk", "radius": radius, "input_size": size, "flip": flip, "resize": "bilinear, align corners"}
+
+
+def disk_graph(
+    radius: float, with_prev_mask: bool, zoom: Zoom | None, flip: bool, size: tuple[int, int] | None = None
+) -> Graph:
+    """How a network that `OnDisks` calls is exported; `size`: see `image_and_maps`."""
+    previous = "previous probabilities, " if with_prev_mask else ""
+    maps = f"{previous}disks of the positive, of the negative clicks"
+    usage = disk_usage(radius, zoom, flip)
+    return image_and_maps(2 + with_prev_mask, maps, usage=usage, example=EXAMPLE, size=size)
 
 
 CPU_BATCH = 4

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from iiszoo.errors import BadOption, WeightsError, one_line
-from iiszoo.models.click_model import ClickModel
+from iiszoo.models.click_model import ClickModel, disk_graph
+from iiszoo.models.runtime import Graph, image_and_maps
 from iiszoo.models.second_look import LookTwice
 from iiszoo.models.wrappers.description import Encoded, NetworkDescription, Sighting, as_json, build
 from iiszoo.trained_file import ENTRY, facts_of
@@ -37,13 +38,26 @@ class TrainedNetwork(NamedTuple):
         return click_model(self.network, self.description, self.sighting)
 
 
-def click_model(network: nn.Module, description: NetworkDescription, sighting: Sighting) -> ClickModel:
+def click_model(
+    network: Callable[[Tensor, Tensor], Tensor], description: NetworkDescription, sighting: Sighting
+) -> ClickModel:
     """The model in the standard format that plays sessions with `network`."""
     encoded = Encoded(network, description.encode())
     kind = LookTwice if sighting.second_look else ClickModel
     model = kind(encoded, sighting.zoom(), flip=sighting.flip, with_prev_mask=description.previous_mask)
     model.threshold = sighting.threshold
     return model
+
+
+def graph(description: NetworkDescription, sighting: Sighting) -> Graph:
+    """How the network of a description is exported."""
+    if description.encoding == "disk":
+        radius = description.encoding_options.get("radius", 5)
+        return disk_graph(radius, description.previous_mask, sighting.zoom(), sighting.flip)
+    previous = "previous probabilities, " if description.previous_mask else ""
+    usage = {"encoding": description.encoding, **description.encoding_options}
+    maps = f"{previous}maps of the positive, of the negative clicks"
+    return image_and_maps(description.n_maps, maps, usage=usage)
 
 
 def save(

@@ -11,6 +11,7 @@ from iiszoo.builtin.models import TRAINED_OPTIONS
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption
 from iiszoo.models.click_options import crop_target
+from iiszoo.models.runtime import check_runtime, run_on
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,10 +30,11 @@ def load(
     size: int | str | None = None,
     flip: bool | None = None,
     second_look: bool | None = None,
+    runtime: str = "torch",
 ) -> ClickModel:
     """The model of a card, with its weights or the weights in `checkpoint`; see `load_file`."""
     file = checkpoint or assets.fetch(card)
-    return load_file(file, device=device, size=size, flip=flip, second_look=second_look)
+    return load_file(file, device=device, size=size, flip=flip, second_look=second_look, runtime=runtime)
 
 
 def load_file(
@@ -42,13 +44,15 @@ def load_file(
     size: int | str | None = None,
     flip: bool | None = None,
     second_look: bool | None = None,
+    runtime: str = "torch",
 ) -> ClickModel:
     """The model of a file that `iiszoo train` wrote. Options override how the file specifies that images are shown.
 
     `size`: the size of a resized crop, a side in pixels or "HEIGHTxWIDTH". `flip`: average with the answer to the
-    mirrored image. `second_look`: see `iiszoo.models.second_look`. Raises `WeightsError`, and `BadOption` for an
-    invalid value.
+    mirrored image. `second_look`: see `iiszoo.models.second_look`. `runtime`: see `iiszoo.models.runtime`. Raises
+    `WeightsError`, and `BadOption` for an invalid value.
     """
+    check_runtime(runtime, device)
     changes: dict[str, Any] = {}
     if size is not None:
         target = crop_target(size)
@@ -62,7 +66,8 @@ def load_file(
 
     found = network_file.load(file)
     sighting = dataclasses.replace(found.sighting, **changes)
-    return network_file.click_model(found.network.to(device), found.description, sighting)
+    network = run_on(runtime, found.network.to(device), network_file.graph(found.description, sighting))
+    return network_file.click_model(network, found.description, sighting)
 
 
 def untrained(card: ModelCard) -> nn.Module:

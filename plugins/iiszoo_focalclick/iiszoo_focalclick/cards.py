@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iiszoo.cards import ModelCard, Option, Source, Weights
+from iiszoo.models.runtime import RUNTIME_OPTION
 
 DEFAULT = "focalclick/segformerb3-s2-combined"
 
@@ -14,6 +15,7 @@ _OPTIONS = (
         "published, fixed or none: how outputs are merged in a session that started from a mask; others are not merged",
         "published",
     ),
+    RUNTIME_OPTION,
 )
 _CITATION = """\
 @inproceedings{chen2022focalclick,

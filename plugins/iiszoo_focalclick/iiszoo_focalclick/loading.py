@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption
+from iiszoo.models.runtime import check_runtime
 
 if TYPE_CHECKING:
     from iiszoo_focalclick.model import FocalClickModel
@@ -22,19 +23,23 @@ def load(
     checkpoint: Path | None = None,
     size: int = 256,
     progressive_merge: str = "published",
+    runtime: str = "torch",
 ) -> FocalClickModel:
     """The model of a card, with the official weights or those of `checkpoint`.
 
     `size`: the side of the square that crops are resized to, in pixels; a multiple of 32. `progressive_merge`: one of
-    `MERGES`; see `FocalClickModel.merge`. Raises `WeightsError`, and `BadOption` for an invalid option.
+    `MERGES`; see `FocalClickModel.merge`; `runtime`: see `iiszoo.models.runtime`. Raises `WeightsError`, and
+    `BadOption` for an invalid option.
     """
     if not isinstance(size, int) or isinstance(size, bool) or size < 32 or size % 32:
         raise BadOption(f"option size={size} is not a valid crop size; give a multiple of 32, such as 256")
     if progressive_merge not in MERGES:
         raise BadOption(f"option progressive_merge={progressive_merge} is unknown; give one of {', '.join(MERGES)}")
-    from iiszoo.models.checkpoints import load_network
+    check_runtime(runtime, device)
+    from iiszoo.models.checkpoints import load_network, on_device
     from iiszoo_focalclick.model import DiskNetworks, FocalClickModel
     from iiszoo_focalclick.networks import NETWORKS
+    from iiszoo_focalclick.parts import parts_of
 
-    network = load_network(card.id, checkpoint or assets.fetch(card), NETWORKS).to(device)
-    return FocalClickModel(DiskNetworks(network), size, progressive_merge, card.threshold)
+    network = on_device(load_network(card.id, checkpoint or assets.fetch(card), NETWORKS), device)
+    return FocalClickModel(DiskNetworks(parts_of(network, size, runtime)), size, progressive_merge, card.threshold)

@@ -40,7 +40,8 @@ from iiszoo.models.zoom import (
 )
 from iiszoo.protocol import Clicks, Images, Outputs, State, clicks_of, empty_output, join
 from iiszoo_focalclick.focus import focus_box
-from iiszoo_focalclick.networks import REFINER_DISK_RADIUS, FocalClick
+from iiszoo_focalclick.networks import REFINER_DISK_RADIUS
+from iiszoo_focalclick.parts import Parts
 
 ZOOM = Zoom(skip_clicks=1, expansion=1.4, min_crop=10, keep_iou=math.inf, threshold=0.49)
 """The rules of the target crop: RITM's, but chosen anew at each click. `target` is a square of the model's `side`."""
@@ -77,7 +78,7 @@ class Networks(Protocol):
 class DiskNetworks:
     """`FocalClick`'s networks, which read clicks as disks."""
 
-    def __init__(self, network: FocalClick) -> None:
+    def __init__(self, network: Parts) -> None:
         self.network = network
 
     def coarse(

@@ -37,7 +37,7 @@ def to_tokens(maps: Tensor) -> Tensor:
 
 def to_maps(tokens: Tensor, size: Sequence[int]) -> Tensor:
     """(B, H W, C) -> (B, C, H, W), channels-last also in the order of its strides, which torch checks if B is 1."""
-    return tokens.reshape(len(tokens), *size, -1).permute(0, 3, 1, 2)
+    return tokens.reshape(tokens.shape[0], *size, -1).permute(0, 3, 1, 2)
 
 
 class OverlapPatchEmbed(nn.Module):

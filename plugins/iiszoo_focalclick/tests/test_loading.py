@@ -49,7 +49,7 @@ def test_options_set_the_predictor(b0: Path) -> None:
     assert (model.side, model.merge, model.threshold) == (256, "published", 0.5)
     model = load_model(f"{B0}?size=384&progressive_merge=fixed", checkpoint=b0).function
     assert (model.side, model.merge) == (384, "fixed")
-    assert not model.networks.network.training
+    assert not model.networks.network.coarse.training
 
 
 @pytest.mark.parametrize(

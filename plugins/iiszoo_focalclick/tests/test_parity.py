@@ -27,13 +27,14 @@ RUNS = [
 
 @pytest.fixture
 def load(synthetic: Any, stored: Any, model_of: Any, tmp_path: Path) -> Any:
-    """`load(name)`: the model of a recorded run, from a checkpoint in the official form with its weights."""
+    """`load(name, **options)`: the model of a recorded run, from a checkpoint in the official form with its weights."""
 
-    def loader(name: str) -> tuple[Model, Any, Any]:
+    def loader(name: str, **options: Any) -> tuple[Model, Any, Any]:
         arrays, meta = stored(name)
         weights = {key: torch.from_numpy(value) for key, value in synthetic.from_parity(arrays).items()}
         torch.save({"state_dict": weights, "config": {"class": meta["upstream_class"]}}, tmp_path / "synthetic.pth")
-        return load_model(model_of(meta["config"]), checkpoint=tmp_path / "synthetic.pth"), arrays, meta
+        model = load_model(model_of(meta["config"]), checkpoint=tmp_path / "synthetic.pth", **options)
+        return model, arrays, meta
 
     return loader
 
@@ -56,15 +57,15 @@ def assert_close(probabilities: Any, expected: Any, positions: Any) -> None:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_session_is_upstreams(load: Any, name: str) -> None:
-    model, arrays, meta = load(name)
+def test_a_session_is_upstreams(load: Any, runtime: str, name: str) -> None:
+    model, arrays, meta = load(name, runtime=runtime)
     probabilities, _ = session(model, arrays["image"], arrays["clicks"], meta["clicks_info"])
     assert_close(probabilities, arrays["probs_sample_f32"], arrays["probs_sample_idx"])
 
 
 @pytest.mark.parametrize("name", [FAST, pytest.param("focalclick_hrnet18s_S2__sheep", marks=pytest.mark.slow)])
-def test_a_session_from_a_mask_is_upstreams(load: Any, name: str) -> None:
-    model, arrays, meta = load(name)
+def test_a_session_from_a_mask_is_upstreams(load: Any, runtime: str, name: str) -> None:
+    model, arrays, meta = load(name, runtime=runtime)
     infos = meta["variants"]["init_merge"]["info"]
     probabilities, masks = session(model, arrays["image"], arrays["clicks"], infos, arrays["init_mask"])
     assert_close(probabilities, arrays["var_init_merge_sample_f32"], arrays["probs_sample_idx"][::4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iiszoo.cards import ModelCard, Option, Prompt, Source, Weights
+from iiszoo.models.runtime import RUNTIME_OPTION
 
 DEFAULT = "ritm/h18s"
 
@@ -15,6 +16,7 @@ _OPTIONS = (
     Option("zoom", "false: the whole image at each click", True),
     Option("flip", "false: no averaging with the answer to the mirrored image", True),
     Option("click_limit", "the network sees only the first N clicks"),
+    RUNTIME_OPTION,
 )
 _CITATION = """\
 @inproceedings{sofiiuk2022ritm,

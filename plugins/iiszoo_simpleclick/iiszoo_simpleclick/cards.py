@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iiszoo.cards import ModelCard, Option, Source, Weights
+from iiszoo.models.runtime import RUNTIME_OPTION
 
 DEFAULT = "simpleclick/vit-b"
 
@@ -12,6 +13,7 @@ _OPTIONS = (
     Option("size", "the side in PIXELS of the square, or HEIGHTxWIDTH, to which crops are resized"),
     Option("flip", "false: no averaging with the answer to the mirrored image", True),
     Option("click_limit", "the network sees only the first N clicks"),
+    RUNTIME_OPTION,
 )
 _CITATION = """\
 @inproceedings{liu2023simpleclick,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.models.click_options import check_click_limit, crop_target, preset_size
+from iiszoo.models.runtime import check_runtime, run_on
 from iiszoo_simpleclick.configs import config_of
 from iiszoo_simpleclick.windows import windows_of
 
@@ -27,21 +28,25 @@ def load(
     size: int | str | None = None,
     flip: bool = True,
     click_limit: int | None = None,
+    runtime: str = "torch",
 ) -> ClickModel:
     """The model of a card, with the official weights or those of `checkpoint`.
 
     `preset`: one of `SIZES`. `size`: overrides it with the side of the square, or with "HEIGHTxWIDTH", to which every
-    crop is resized whatever its aspect, from the first click on. `flip`, `click_limit`: see `ClickModel`. Raises
-    `WeightsError`, and `BadOption` for an invalid option.
+    crop is resized whatever its aspect, from the first click on. `flip`, `click_limit`: see `ClickModel`; `runtime`:
+    see `iiszoo.models.runtime`. Raises `WeightsError`, and `BadOption` for an invalid option.
     """
     target = crop_target(preset_size(preset, SIZES) if size is None else size)
     target = target if isinstance(target, tuple) else (target, target)
     windows_of(target, config_of(card.id).patch)
     check_click_limit(click_limit)
+    check_runtime(runtime, device)
     from iiszoo.models.checkpoints import load_network
-    from iiszoo.models.click_model import ClickModel, OnDisks
+    from iiszoo.models.click_model import ClickModel, OnDisks, disk_graph
     from iiszoo.models.zoom import Zoom
     from iiszoo_simpleclick.network import NETWORKS, UNUSED
 
     network = load_network(card.id, checkpoint or assets.fetch(card), NETWORKS, UNUSED).to(device)
-    return ClickModel(OnDisks(network, radius=5), Zoom(target, skip_clicks=-1), flip, click_limit=click_limit)
+    zoom_in = Zoom(target, skip_clicks=-1)
+    on_disks = OnDisks(run_on(runtime, network, disk_graph(5, True, zoom_in, flip, target)), radius=5)
+    return ClickModel(on_disks, zoom_in, flip, click_limit=click_limit)

@@ -27,11 +27,11 @@ NOISE = 2e-3
         *(pytest.param("vit-b", variant, marks=pytest.mark.slow) for variant in ("", "noflip", "davis672")),
     ],
 )
-def test_a_session_is_upstreams(recorded: Any, name: str, variant: str, tmp_path: Path) -> None:
+def test_a_session_is_upstreams(recorded: Any, runtime: str, name: str, variant: str, tmp_path: Path) -> None:
     stored, meta, weights = recorded(name)
     torch.save({"state_dict": weights, "config": {"class": meta["upstream_class"]}}, tmp_path / "synthetic.pth")
     options = {"": "", "noflip": "?flip=false", "davis672": "?preset=davis"}[variant]
-    model = load_model(f"simpleclick/{name}{options}", checkpoint=tmp_path / "synthetic.pth")
+    model = load_model(f"simpleclick/{name}{options}", checkpoint=tmp_path / "synthetic.pth", runtime=runtime)
     rois = meta["variants"][variant]["rois"] if variant else meta["rois"]
     every = 4 if variant else 1
     positions = stored["probs_sample_idx"][::every]

@@ -1,0 +1,156 @@
+"""A network as an ONNX file: exported once into the cache, and compared with the network before it is kept.
+
+torch's exporter by tracing is used (`dynamo=False`): it takes seconds and needs `onnx` alone. The newer one took more
+than eight minutes for `smp/unet-lite0` (torch 2.14). What tracing can get wrong, a size or a branch that becomes a
+constant, the comparison at other sizes finds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import io
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from iiszoo import __version__, files
+from iiszoo.assets import cache_root
+from iiszoo.errors import ModelError, one_line
+from iiszoo.models.onnx_network import session
+from iiszoo.models.runtime import RUNTIME, TORCH, Graph, Values
+
+OPSET = 17
+TOLERANCE = 1e-3
+"""For the largest difference of an output, as a share of its largest value, or of 1 if that is smaller."""
+_LARGEST = 2_000_000_000
+"""Bytes of weights; an ONNX file is one protobuf message of at most 2 GiB."""
+
+
+def exported(network: nn.Module, graph: Graph) -> Path:
+    """The network's file in the cache, `onnx/KEY.onnx`, exported first if it is not there.
+
+    The key covers weights, buffers and settings of every module of the network, the files that define their classes,
+    the graph and the versions of iiszoo and torch. Raises `ModelError` as `export` does, and `OSError`.
+    """
+    place = cache_root() / "onnx" / f"{fingerprint(network, graph)}.onnx"
+    if not place.is_file():
+        with files.locked(place.with_name(f"{place.name}.lock")):
+            if not place.is_file():  # another process may have written it meanwhile
+                files.replace_bytes(place, export(network, graph))
+    return place
+
+
+def export(network: nn.Module, graph: Graph) -> bytes:
+    """The content of the ONNX file of a network, which is put into evaluation mode.
+
+    Raises `ModelError` if the network is too large, cannot be traced, or answers differently on onnxruntime.
+    """
+    instead = f"use {RUNTIME}={TORCH}"
+    size = sum(value.numel() * value.element_size() for value in network.parameters())
+    if size > _LARGEST:
+        raise ModelError(
+            f"{type(network).__name__} has {size / 1e9:.1f} GB of weights, more than fit into one ONNX file; {instead}"
+        )
+    content = io.BytesIO()
+    network.eval()  # all its parts: the exporter puts them back into the mode of the outermost one
+    named = {
+        name: {axis: size for axis, size in enumerate(values.shape) if isinstance(size, str)}
+        for name, values in {**graph.inputs, **graph.outputs}.items()
+    }
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # the exporter's age, and every size that tracing fixes
+            torch.onnx.export(
+                network,
+                _inputs(graph, graph.traced),
+                content,
+                input_names=[*graph.inputs],
+                output_names=[*graph.outputs],
+                dynamic_axes=named,
+                opset_version=OPSET,
+                dynamo=False,
+            )
+    except Exception as error:  # whatever tracing meets in the network
+        raise ModelError(
+            f"{type(network).__name__} cannot be exported to ONNX: {one_line(error)}; {instead}"
+        ) from error
+    _compare(network, graph, content.getvalue(), instead)
+    return content.getvalue()
+
+
+def _compare(network: nn.Module, graph: Graph, content: bytes, instead: str) -> None:
+    """Raise `ModelError` unless both answer alike, at sizes that were not traced."""
+    sizes = {axis: size + (32 if size >= 32 else 1) for axis, size in graph.traced.items()}
+    inputs = _inputs(graph, sizes)
+    with torch.no_grad():
+        wanted = network(*inputs)
+    wanted = (wanted,) if isinstance(wanted, Tensor) else wanted
+    running = session(content, torch.get_num_threads())
+    given = dict(zip(graph.inputs, inputs, strict=True))
+    try:
+        found = running.run(None, {value.name: given[value.name].numpy() for value in running.get_inputs()})
+    except Exception as error:  # onnxruntime has classes of its own
+        raise ModelError(
+            f"{type(network).__name__} does not run on onnxruntime at the sizes {sizes}: {one_line(error)}; {instead}"
+        ) from error
+    for name, one, other in zip(graph.outputs, wanted, found, strict=True):
+        expected = one.numpy()
+        if expected.shape != other.shape:
+            raise ModelError(f"{type(network).__name__} on onnxruntime answers {name} {other.shape}; {instead}")
+        off = float(np.abs(expected - other).max()) / max(1.0, float(np.abs(expected).max()))
+        if not off <= TOLERANCE:
+            raise ModelError(
+                f"{type(network).__name__} answers differently on onnxruntime: {name} is off by {off:.2g} at the sizes "
+                f"{sizes}; {instead}"
+            )
+
+
+def _inputs(graph: Graph, sizes: Mapping[str, int]) -> tuple[Tensor, ...]:
+    """Random numbers from 0 to 1."""
+    random = torch.Generator().manual_seed(0)
+    return tuple(torch.rand(_shape(values, sizes), generator=random) for values in graph.inputs.values())
+
+
+def _shape(values: Values, sizes: Mapping[str, int]) -> list[int]:
+    return [sizes[size] if isinstance(size, str) else size for size in values.shape]
+
+
+def fingerprint(network: nn.Module, graph: Graph) -> str:
+    """The sha256 (hex) of everything that determines the exported file, as far as the network itself tells."""
+    digest = hashlib.sha256(repr((__version__, torch.__version__, OPSET, _form(graph))).encode())
+    sources: set[str] = set()
+    for name, part in network.named_modules():
+        kind = type(part)
+        settings = sorted((key, value) for key, value in vars(part).items() if key != "training" and _plain(value))
+        digest.update(repr((name, kind.__module__, kind.__qualname__, settings)).encode())
+        if kind.__module__.partition(".")[0] != "torch":
+            sources.add(inspect.getsourcefile(kind) or "")
+    for source in sorted(filter(None, sources)):
+        digest.update(Path(source).read_bytes())
+    for name, value in _values(network):
+        digest.update(repr((name, value.dtype, tuple(value.shape))).encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _form(graph: Graph) -> tuple[Any, ...]:
+    """What the file itself depends on; words may change."""
+    shapes = [(name, values.shape) for part in (graph.inputs, graph.outputs) for name, values in part.items()]
+    return graph.name, shapes, sorted(graph.traced.items())
+
+
+def _values(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from network.named_parameters()
+    yield from network.named_buffers()  # also those that are not in the state dict
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(_plain(each) for each in value)
+    return value is None or isinstance(value, bool | int | float | str)
