@@ -19,7 +19,7 @@ OBJECT_PATH = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 _SHA256 = r"[0-9a-f]{64}"
 
 Prompt = Literal["clicks", "mask"]
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,8 @@ class ModelCard:
 
     Optional facts: `citation` (BibTeX), `release_date` (of the weights, YYYY-MM-DD), `homepage`, `input_size` (rows,
     columns) of the network, `memory` (bytes resident at most), `gated` (the weights need an account with their host),
-    `precisions` in which it was tried. `network(card)`, a string like `loader`, builds the untrained network, for
-    training.
+    `precisions` that it stands (its option `precision` takes no other). `network(card)`, a string like `loader`, builds
+    the untrained network, for training.
     """
 
     id: str

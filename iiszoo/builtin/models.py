@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iiszoo.cards import ModelCard, Option, Weights
+from iiszoo.cards import ModelCard, Option, Precision, Weights
 
 DEFAULT = "smp/unet-lite0"
 """What `iiszoo bench` runs if no model is named."""
@@ -11,11 +11,19 @@ DEFAULTS = frozenset({DEFAULT, "classic/geocut"})
 
 RUNTIME_OPTION = Option("runtime", 'onnx: on onnxruntime, faster on a CPU (pip install "iiszoo[onnx]")', "torch")
 """The option of models whose networks can be exported (`iiszoo.models.runtime`)."""
+PRECISIONS: tuple[Precision, ...] = ("float32", "tf32", "bfloat16", "float16")
+"""In which a network may compute (`iiszoo.models.precision`)."""
+PRECISION_OPTION = Option("precision", f"how exactly the network computes: {', '.join(PRECISIONS)}", "float32")
+COMPILE_OPTION = Option(
+    "compile", "true: compile the network (torch.compile); pays on a GPU, for images of one size", False
+)
+COMPUTE_OPTIONS = (RUNTIME_OPTION, PRECISION_OPTION, COMPILE_OPTION)
+"""The options of models whose networks compute as `iiszoo.models.compute` lets them."""
 TRAINED_OPTIONS = (
     Option("size", "the side in PIXELS of the square, or HEIGHTxWIDTH, that crops are resized to; else as trained"),
     Option("flip", "true: average with the answer to the mirrored image; else as trained"),
     Option("second_look", "false: no second, closer look at the region of the last click; else as trained"),
-    RUNTIME_OPTION,
+    *COMPUTE_OPTIONS,
 )
 """The options of every network that `iiszoo train` has trained (`iiszoo.models.trained`)."""
 
@@ -56,6 +64,7 @@ MODELS = (
             "fine-tuned weights those ship that are better on Berkeley."
         ),
         options=TRAINED_OPTIONS,
+        precisions=PRECISIONS,
     ),
     ModelCard(
         id="classic/geocut",

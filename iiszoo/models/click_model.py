@@ -32,6 +32,7 @@ from iiszoo.models.zoom import (
     crop_size,
     next_roi,
     no_boxes,
+    only_size,
     paste,
     read_box,
     to_crop,
@@ -74,14 +75,12 @@ def disk_usage(radius: float, zoom: Zoom | None, flip: bool) -> dict[str, Any]:
     return {"encoding": "disk", "radius": radius, "input_size": size, "flip": flip, "resize": "bilinear, align corners"}
 
 
-def disk_graph(
-    radius: float, with_prev_mask: bool, zoom: Zoom | None, flip: bool, size: tuple[int, int] | None = None
-) -> Graph:
-    """How a network that `OnDisks` calls is exported; `size`: see `image_and_maps`."""
+def disk_graph(radius: float, with_prev_mask: bool, zoom: Zoom | None, flip: bool) -> Graph:
+    """How a network that `OnDisks` calls is exported: for the only size that the zoom shows it, or for any."""
     previous = "previous probabilities, " if with_prev_mask else ""
     maps = f"{previous}disks of the positive, of the negative clicks"
     usage = disk_usage(radius, zoom, flip)
-    return image_and_maps(2 + with_prev_mask, maps, usage=usage, example=EXAMPLE, size=size)
+    return image_and_maps(2 + with_prev_mask, maps, usage=usage, example=EXAMPLE, size=only_size(zoom))
 
 
 CPU_BATCH = 4

@@ -23,6 +23,7 @@ from iiszoo.models.click_model import ClickModel, disk_graph
 from iiszoo.models.runtime import Graph, image_and_maps
 from iiszoo.models.second_look import LookTwice
 from iiszoo.models.wrappers.description import Encoded, NetworkDescription, Sighting, as_json, build
+from iiszoo.models.zoom import only_size
 from iiszoo.trained_file import ENTRY, facts_of
 
 
@@ -57,7 +58,7 @@ def graph(description: NetworkDescription, sighting: Sighting) -> Graph:
     previous = "previous probabilities, " if description.previous_mask else ""
     usage = {"encoding": description.encoding, **description.encoding_options}
     maps = f"{previous}maps of the positive, of the negative clicks"
-    return image_and_maps(description.n_maps, maps, usage=usage)
+    return image_and_maps(description.n_maps, maps, usage=usage, size=only_size(sighting.zoom()))
 
 
 def save(

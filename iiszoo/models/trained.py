@@ -11,7 +11,7 @@ from iiszoo.builtin.models import TRAINED_OPTIONS
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption
 from iiszoo.models.click_options import crop_target
-from iiszoo.models.runtime import check_runtime, run_on
+from iiszoo.models.compute import Compute
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,10 +31,15 @@ def load(
     flip: bool | None = None,
     second_look: bool | None = None,
     runtime: str = "torch",
+    precision: str = "float32",
+    compile: bool = False,
 ) -> ClickModel:
     """The model of a card, with its weights or the weights in `checkpoint`; see `load_file`."""
     file = checkpoint or assets.fetch(card)
-    return load_file(file, device=device, size=size, flip=flip, second_look=second_look, runtime=runtime)
+    return load_file(
+        file, device=device, size=size, flip=flip, second_look=second_look,
+        runtime=runtime, precision=precision, compile=compile,
+    )  # fmt: skip
 
 
 def load_file(
@@ -45,14 +50,16 @@ def load_file(
     flip: bool | None = None,
     second_look: bool | None = None,
     runtime: str = "torch",
+    precision: str = "float32",
+    compile: bool = False,
 ) -> ClickModel:
     """The model of a file that `iiszoo train` wrote. Options override how the file specifies that images are shown.
 
     `size`: the size of a resized crop, a side in pixels or "HEIGHTxWIDTH". `flip`: average with the answer to the
-    mirrored image. `second_look`: see `iiszoo.models.second_look`. `runtime`: see `iiszoo.models.runtime`. Raises
-    `WeightsError`, and `BadOption` for an invalid value.
+    mirrored image. `second_look`: see `iiszoo.models.second_look`. `runtime`, `precision`, `compile`: see
+    `iiszoo.models.compute`. Raises `WeightsError`, and `BadOption` for an invalid value.
     """
-    check_runtime(runtime, device)
+    compute = Compute(device, runtime, precision, compile)
     changes: dict[str, Any] = {}
     if size is not None:
         target = crop_target(size)
@@ -66,7 +73,7 @@ def load_file(
 
     found = network_file.load(file)
     sighting = dataclasses.replace(found.sighting, **changes)
-    network = run_on(runtime, found.network.to(device), network_file.graph(found.description, sighting))
+    network = compute.network(found.network.to(device), network_file.graph(found.description, sighting))
     return network_file.click_model(network, found.description, sighting)
 
 

@@ -129,6 +129,12 @@ class Zoom:
             raise ValueError(f"Zoom.skip_clicks must be -1, or 1 or more, not {self.skip_clicks}")
 
 
+def only_size(zoom: Zoom | None) -> tuple[int, int] | None:
+    """The size (height, width) of all that the network sees, if it has one."""
+    fixed = zoom is not None and zoom.skip_clicks == -1 and isinstance(zoom.target, tuple)
+    return zoom.target if fixed else None  # type: ignore[union-attr,return-value]
+
+
 def next_roi(
     zoom: Zoom,
     roi: Box | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iiszoo.cards import ModelCard, Option, Source, Weights
-from iiszoo.models.runtime import RUNTIME_OPTION
+from iiszoo.models.compute import COMPUTE_OPTIONS, PRECISIONS
 
 DEFAULT = "focalclick/segformerb3-s2-combined"
 
@@ -15,7 +15,7 @@ _OPTIONS = (
         "published, fixed or none: how outputs are merged in a session that started from a mask; others are not merged",
         "published",
     ),
-    RUNTIME_OPTION,
+    *COMPUTE_OPTIONS,
 )
 _CITATION = """\
 @inproceedings{chen2022focalclick,
@@ -50,6 +50,7 @@ def _card(variant: str, backbone: str, n_parameters: int, about_size: int, file:
         ragged=True,
         training_datasets=("coco_lvis",),
         options=_OPTIONS,
+        precisions=PRECISIONS,
         notes=_COMBINED if variant.endswith("combined") else "",
         citation=_CITATION,
     )

@@ -1,4 +1,4 @@
-"""The two networks apart, each on the runtime that the model's option chooses."""
+"""The two networks apart, each computing as the model's options choose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from iiszoo.models.click_model import EXAMPLE, disk_usage
-from iiszoo.models.runtime import Graph, Values, run_on
+from iiszoo.models.compute import Compute
+from iiszoo.models.runtime import Graph, Values
 from iiszoo.models.zoom import Zoom
 from iiszoo_focalclick.networks import REFINER_DISK_RADIUS, FocalClick
 
@@ -33,13 +34,13 @@ class Coarse(nn.Module):
         return self.network.coarse(image, maps)
 
 
-def parts_of(network: FocalClick, side: int, runtime: str) -> Parts:
-    """Both parts of `network`, for crops of `side` x `side`. Raises as `run_on`."""
+def parts_of(network: FocalClick, side: int, compute: Compute) -> Parts:
+    """Both parts of `network`, for crops of `side` x `side`. Raises as `Compute.network`."""
     coarse, refine = graphs(network, side)
     return Parts(
         network.disk_radius,
-        run_on(runtime, Coarse(network), coarse),
-        run_on(runtime, network.refiner, refine),
+        compute.network(Coarse(network).train(network.training), coarse),
+        compute.network(network.refiner, refine),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iiszoo.cards import ModelCard, Option, Source, Weights
+from iiszoo.models.compute import PRECISION_OPTION
 
 CARD = ModelCard(
     id="gto99/resnet50",
@@ -27,7 +28,9 @@ CARD = ModelCard(
     options=(
         Option("mask_input", "false: for your own checkpoint of upstream's configuration without the mask", True),
         Option("user_encoder", "false: for your own checkpoint of upstream's configuration without this encoder", True),
+        PRECISION_OPTION,
     ),
+    precisions=("float32", "tf32"),  # the guided filter divides by small variances
     citation="""\
 @article{forte2020gto99,
   title = {Getting to 99\\% Accuracy in Interactive Segmentation},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption
+from iiszoo.models.compute import Compute
 
 if TYPE_CHECKING:
     from iiszoo_gto99.model import Gto99
@@ -20,12 +21,15 @@ def load(
     checkpoint: Path | None = None,
     mask_input: bool = True,
     user_encoder: bool = True,
+    precision: str = "float32",
 ) -> Gto99:
-    """GTO99, by its card. `mask_input`, `user_encoder`: see `iiszoo_gto99.network.Network`.
+    """GTO99, by its card. `mask_input`, `user_encoder`: see `iiszoo_gto99.network.Network`;
+    `precision`: see `iiszoo.models.compute`.
 
     Raises `WeightsError`, and `BadOption` for a configuration other than that of the published weights without a
     checkpoint.
     """
+    compute = Compute(device, precision=precision)
     from iiszoo_gto99.checkpoints import PUBLISHED, Configuration, load_gto99
     from iiszoo_gto99.model import Gto99
 
@@ -36,5 +40,4 @@ def load(
             "out"
         )
     network = load_gto99(checkpoint or assets.fetch(card), configuration)
-    network.to(device)
-    return Gto99(network)
+    return Gto99(compute.network(network.to(device)))

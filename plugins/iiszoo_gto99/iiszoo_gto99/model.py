@@ -12,7 +12,7 @@ components, resized; the network; alpha resized back, clicked pixels set, unclic
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -22,7 +22,6 @@ from iiszoo.clicking.encode import gaussian
 from iiszoo.models.imagenet import normalise
 from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_of, empty_output, join
 from iiszoo_gto99.components import remove_unclicked
-from iiszoo_gto99.network import Network
 from iiszoo_gto99.resize import Size, bilinear, enlarge_clicks, lanczos, network_size
 
 Kinds = tuple[list[Click], list[Click]]
@@ -30,7 +29,7 @@ Kinds = tuple[list[Click], list[Click]]
 
 
 class Gto99:
-    """A pure function of its arguments; it stores only the network, in eval mode, on a device.
+    """A pure function of its arguments; it stores only the network, called like `iiszoo_gto99.network.Network`.
 
     On a GPU, sessions whose resized images have the same size share a call of the network. On a CPU each has its own: a
     batch is not faster there, other kernels change last bits, and the guided filter can turn these into other pixels.
@@ -38,7 +37,7 @@ class Gto99:
 
     ragged = True
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> None:
         self.network = network
 
     def init_z(self, x: Images) -> State:

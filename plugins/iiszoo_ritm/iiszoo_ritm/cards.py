@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iiszoo.cards import ModelCard, Option, Prompt, Source, Weights
-from iiszoo.models.runtime import RUNTIME_OPTION
+from iiszoo.models.compute import COMPUTE_OPTIONS, PRECISIONS
 
 DEFAULT = "ritm/h18s"
 
@@ -16,7 +16,7 @@ _OPTIONS = (
     Option("zoom", "false: the whole image at each click", True),
     Option("flip", "false: no averaging with the answer to the mirrored image", True),
     Option("click_limit", "the network sees only the first N clicks"),
-    RUNTIME_OPTION,
+    *COMPUTE_OPTIONS,
 )
 _CITATION = """\
 @inproceedings{sofiiuk2022ritm,
@@ -70,6 +70,7 @@ def _card(
         threshold=0.49,
         training_datasets=(training,),
         options=_OPTIONS,
+        precisions=PRECISIONS,
         notes="The BRS variants of the code base are not included.",
         citation=_CITATION,
     )

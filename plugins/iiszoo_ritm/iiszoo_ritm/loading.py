@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.models.click_options import check_click_limit, crop_target, preset_size
-from iiszoo.models.runtime import check_runtime, run_on
+from iiszoo.models.compute import Compute
 
 if TYPE_CHECKING:
     from iiszoo.models.click_model import ClickModel
@@ -28,18 +28,20 @@ def load(
     flip: bool = True,
     click_limit: int | None = None,
     runtime: str = "torch",
+    precision: str = "float32",
+    compile: bool = False,
 ) -> ClickModel:
     """The model of a card, with the official weights or those of `checkpoint`.
 
     `preset`: one of `SIZES`. `size`: overrides it with the longest side of a crop, or with "HEIGHTxWIDTH", to which
     crops are resized from the first click on, whatever their aspect (upstream's `--eval-mode fixed`). `zoom`, `flip`,
-    `click_limit`: see `ClickModel`; `runtime`: see `iiszoo.models.runtime`.
+    `click_limit`: see `ClickModel`; `runtime`, `precision`, `compile`: see `iiszoo.models.compute`.
 
     Raises `WeightsError`, and `BadOption` for an invalid option.
     """
     target = crop_target(preset_size(preset, SIZES) if size is None else size)
     check_click_limit(click_limit)
-    check_runtime(runtime, device)
+    compute = Compute(device, runtime, precision, compile)
     from iiszoo.models.checkpoints import load_network, on_device
     from iiszoo.models.click_model import ClickModel, OnDisks, disk_graph
     from iiszoo.models.zoom import Zoom
@@ -47,5 +49,5 @@ def load(
 
     network = on_device(load_network(card.id, checkpoint or assets.fetch(card), NETWORKS), device)
     zoom_in = Zoom(target, skip_clicks=-1 if isinstance(target, tuple) else 1) if zoom else None
-    on_disks = OnDisks(run_on(runtime, network, disk_graph(5, network.with_prev_mask, zoom_in, flip)), radius=5)
+    on_disks = OnDisks(compute.network(network, disk_graph(5, network.with_prev_mask, zoom_in, flip)), radius=5)
     return ClickModel(on_disks, zoom_in, flip, network.with_prev_mask, click_limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iiszoo.cards import ModelCard, Option, Source, Weights
-from iiszoo.models.runtime import RUNTIME_OPTION
+from iiszoo.models.compute import COMPUTE_OPTIONS, PRECISIONS
 
 DEFAULT = "sam/minisam"
 
@@ -20,9 +20,7 @@ _RULE = Option(
 )
 _TORCH_OPTIONS = (
     _RULE,
-    Option("precision", "of the encoder, on a GPU: fp32, bf16 or fp16", "fp32"),
-    Option("compile", "true: compile the encoder, on a GPU", False),
-    RUNTIME_OPTION,
+    *COMPUTE_OPTIONS,
 )
 _CITATION = """\
 @inproceedings{kirillov2023sam,
@@ -57,6 +55,7 @@ def _official(variant: str, file: str, sha256: str, size: int, n_parameters: int
         prompts=("clicks", "mask"),
         ragged=True,
         options=_TORCH_OPTIONS,
+        precisions=PRECISIONS,
         citation=_CITATION,
     )
 
@@ -104,6 +103,7 @@ CARDS = (
         prompts=("clicks", "mask"),
         ragged=True,
         options=_TORCH_OPTIONS,
+        precisions=PRECISIONS,
         citation=_MOBILE_CITATION,
     ),
     ModelCard(

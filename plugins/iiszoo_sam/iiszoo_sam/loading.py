@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption, PluginError
-from iiszoo.models.runtime import TORCH, check_runtime
-from iiszoo_sam.options import check_precision, check_rule
+from iiszoo.models.compute import Compute
+from iiszoo.models.runtime import TORCH
+from iiszoo_sam.options import check_rule
 
 if TYPE_CHECKING:
     from iiszoo_sam.model import Sam
@@ -22,28 +23,25 @@ def load_torch(
     device: str,
     checkpoint: Path | None = None,
     rule: str = "default",
-    precision: str = "fp32",
-    compile: bool = False,
     runtime: str = "torch",
+    precision: str = "float32",
+    compile: bool = False,
 ) -> Sam:
-    """SAM with a ViT encoder, or MobileSAM, by the card. `rule`: see `iiszoo_sam.model.Sam`; `precision`, `compile`:
-    see `TorchBackend`; `runtime`: see `iiszoo.models.runtime`.
+    """SAM with a ViT encoder, or MobileSAM, by the card. `rule`: see `iiszoo_sam.model.Sam`; `runtime`, and of the
+    encoder `precision` and `compile`: see `iiszoo.models.compute`.
 
     Raises `WeightsError`, and `BadOption` for an invalid option.
     """
     _require("segment_anything", "segment-anything", card)
     check_rule(rule)
-    check_precision(precision)
-    check_runtime(runtime, device)
-    if runtime != TORCH and (precision != "fp32" or compile):
-        raise BadOption(f"option runtime={runtime} leaves no choice of precision and compile; leave these out")
+    compute = Compute(device, runtime, precision, compile)
     from iiszoo_sam.checkpoints import load_sam
     from iiszoo_sam.model import Sam
     from iiszoo_sam.torch_backend import TorchBackend
 
     sam = load_sam(card.id, checkpoint or assets.fetch(card))
     if runtime == TORCH:
-        return Sam(TorchBackend(sam, device, precision, compile), rule)
+        return Sam(TorchBackend(sam, compute), rule)
     from iiszoo_sam.exported_backend import ExportedBackend
 
     return Sam(ExportedBackend(sam), rule)

@@ -2,50 +2,41 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from iiszoo_sam.options import check_precision
-
-_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+from iiszoo.models.compute import Compute
+from iiszoo.models.precision import tf32
+from iiszoo_sam.graphs import ENCODER
 
 
 class TorchBackend:
     """`sam` is a module with `image_encoder`, `prompt_encoder` and `mask_decoder`, their weights loaded.
 
-    `precision`: the encoder's dtype under autocast; the decoder, which is cheap, stays in float32. `compile`:
-    torch.compile for the encoder. Raises `BadOption` for an unknown precision.
+    `compute` is about the encoder; the decoder, which is cheap, stays in float32, without TF32.
     """
 
-    def __init__(self, sam: Any, device: str, precision: str = "fp32", compile: bool = False) -> None:
-        check_precision(precision)
-        self.device = device
-        sam = sam.to(device).eval().requires_grad_(False)
-        self._encoder = torch.compile(sam.image_encoder) if compile else sam.image_encoder
+    def __init__(self, sam: Any, compute: Compute) -> None:
+        self.device = compute.device
+        sam = sam.to(self.device).eval().requires_grad_(False)
+        self._encoder = compute.network(sam.image_encoder, ENCODER)
         self._prompt_encoder = sam.prompt_encoder
         self._decoder = sam.mask_decoder
-        self._precision = _TYPES[precision]
         self._dense_pe: Tensor = self._prompt_encoder.get_dense_pe()
 
     def encode(self, frame: Tensor) -> Tensor:
         """See `iiszoo_sam.model.Backend`."""
-        with self._autocast():
-            embedding: Tensor = self._encoder(frame.to(self.device))
-        return embedding.float()
+        embedding: Tensor = self._encoder(frame.to(self.device))
+        return embedding
 
     def decode(self, embedding: Tensor, coords: Tensor, labels: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
         """See `iiszoo_sam.model.Backend`."""
-        sparse, no_mask = self._prompt_encoder(points=(coords, labels), boxes=None, masks=None)
-        dense = no_mask if masks is None else self._prompt_encoder.mask_downscaling(masks)
-        return candidates(self._decoder, embedding, self._dense_pe, sparse, dense)
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self._precision is torch.float32:
-            return nullcontext()
-        return torch.autocast(torch.device(self.device).type, self._precision)
+        with tf32(False):
+            sparse, no_mask = self._prompt_encoder(points=(coords, labels), boxes=None, masks=None)
+            dense = no_mask if masks is None else self._prompt_encoder.mask_downscaling(masks)
+            return candidates(self._decoder, embedding, self._dense_pe, sparse, dense)
 
 
 def candidates(

@@ -14,6 +14,7 @@ def backend() -> Any:
     """SAM with a one-block encoder and fixed synthetic weights: fast, with SAM's sizes everywhere else."""
     from small_sam import small_sam
 
+    from iiszoo.models.compute import Compute
     from iiszoo_sam.torch_backend import TorchBackend
 
-    return TorchBackend(small_sam(), "cpu")
+    return TorchBackend(small_sam(), Compute("cpu"))

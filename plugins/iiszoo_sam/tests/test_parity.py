@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from iiszoo.models.compute import Compute
 from iiszoo.protocol import to_tensor
 from iiszoo_sam.checkpoints import load_sam
 from iiszoo_sam.model import Sam
@@ -41,7 +42,7 @@ def backend(shared: Path, stored: Any, tmp_path_factory: pytest.TempPathFactory)
     torch.set_num_threads(2)
     file = tmp_path_factory.mktemp("sam") / "vit_b.pth"
     torch.save({key: torch.from_numpy(np.asarray(value)) for key, value in recipe.from_parity(stored).items()}, file)
-    return TorchBackend(load_sam("sam/vit-b", file), "cpu")
+    return TorchBackend(load_sam("sam/vit-b", file), Compute("cpu"))
 
 
 @pytest.fixture(scope="module")

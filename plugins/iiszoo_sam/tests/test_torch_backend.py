@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_sam import small_sam
 
-from iiszoo.errors import BadOption
+from iiszoo.models.compute import Compute
 from iiszoo_sam.torch_backend import TorchBackend
 
 
@@ -29,7 +29,7 @@ def prompts(n: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Te
 @pytest.mark.parametrize("with_masks", [False, True])
 def test_one_prompt_is_what_segment_anything_predicts(with_masks: bool) -> None:
     sam = small_sam()
-    backend = TorchBackend(sam, "cpu")
+    backend = TorchBackend(sam, Compute("cpu"))
     embedding, coords, labels, masks = prompts(1)
     given = masks if with_masks else None
     sparse, dense = sam.prompt_encoder(points=(coords, labels), boxes=None, masks=given)
@@ -50,11 +50,6 @@ def test_prompts_on_several_images_share_a_call(backend: Any) -> None:
 
 def test_the_encoder_may_compute_in_bfloat16(backend: Any) -> None:
     frame = torch.rand(1, 3, 1024, 1024, generator=torch.Generator().manual_seed(0))
-    exact, rough = backend.encode(frame), TorchBackend(small_sam(), "cpu", precision="bf16").encode(frame)
+    exact, rough = backend.encode(frame), TorchBackend(small_sam(), Compute("cpu", precision="bfloat16")).encode(frame)
     assert rough.dtype == torch.float32
     assert 0 < (rough - exact).abs().max() < 0.2 * exact.abs().max()
-
-
-def test_an_unknown_precision_is_named() -> None:
-    with pytest.raises(BadOption, match="option precision=int8 is unknown; precisions: fp32, bf16, fp16"):
-        TorchBackend(small_sam(), "cpu", precision="int8")

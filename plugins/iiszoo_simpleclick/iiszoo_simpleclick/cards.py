@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iiszoo.cards import ModelCard, Option, Source, Weights
-from iiszoo.models.runtime import RUNTIME_OPTION
+from iiszoo.models.compute import COMPUTE_OPTIONS, PRECISIONS
 
 DEFAULT = "simpleclick/vit-b"
 
@@ -13,7 +13,7 @@ _OPTIONS = (
     Option("size", "the side in PIXELS of the square, or HEIGHTxWIDTH, to which crops are resized"),
     Option("flip", "false: no averaging with the answer to the mirrored image", True),
     Option("click_limit", "the network sees only the first N clicks"),
-    RUNTIME_OPTION,
+    *COMPUTE_OPTIONS,
 )
 _CITATION = """\
 @inproceedings{liu2023simpleclick,
@@ -46,6 +46,7 @@ def _card(variant: str, name: str, file: str, n_parameters: int, training: str) 
         threshold=0.49,
         training_datasets=(training,),
         options=_OPTIONS,
+        precisions=PRECISIONS,
         notes=_HUGE if variant.startswith("vit-h") else "",
         citation=_CITATION,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.models.click_options import check_click_limit, crop_target, preset_size
-from iiszoo.models.runtime import check_runtime, run_on
+from iiszoo.models.compute import Compute
 from iiszoo_simpleclick.configs import config_of
 from iiszoo_simpleclick.windows import windows_of
 
@@ -29,18 +29,20 @@ def load(
     flip: bool = True,
     click_limit: int | None = None,
     runtime: str = "torch",
+    precision: str = "float32",
+    compile: bool = False,
 ) -> ClickModel:
     """The model of a card, with the official weights or those of `checkpoint`.
 
     `preset`: one of `SIZES`. `size`: overrides it with the side of the square, or with "HEIGHTxWIDTH", to which every
-    crop is resized whatever its aspect, from the first click on. `flip`, `click_limit`: see `ClickModel`; `runtime`:
-    see `iiszoo.models.runtime`. Raises `WeightsError`, and `BadOption` for an invalid option.
+    crop is resized whatever its aspect, from the first click on. `flip`, `click_limit`: see `ClickModel`; `runtime`,
+    `precision`, `compile`: see `iiszoo.models.compute`. Raises `WeightsError`, and `BadOption` for an invalid option.
     """
     target = crop_target(preset_size(preset, SIZES) if size is None else size)
     target = target if isinstance(target, tuple) else (target, target)
     windows_of(target, config_of(card.id).patch)
     check_click_limit(click_limit)
-    check_runtime(runtime, device)
+    compute = Compute(device, runtime, precision, compile)
     from iiszoo.models.checkpoints import load_network
     from iiszoo.models.click_model import ClickModel, OnDisks, disk_graph
     from iiszoo.models.zoom import Zoom
@@ -48,5 +50,5 @@ def load(
 
     network = load_network(card.id, checkpoint or assets.fetch(card), NETWORKS, UNUSED).to(device)
     zoom_in = Zoom(target, skip_clicks=-1)
-    on_disks = OnDisks(run_on(runtime, network, disk_graph(5, True, zoom_in, flip, target)), radius=5)
+    on_disks = OnDisks(compute.network(network, disk_graph(5, True, zoom_in, flip)), radius=5)
     return ClickModel(on_disks, zoom_in, flip, click_limit=click_limit)

@@ -1,0 +1,135 @@
+"""The options precision and compile: answers are float32, torch's own settings stay, and nonsense is a sentence."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from iiszoo.errors import BadOption
+from iiszoo.loading import load_model
+from iiszoo.models.compiled import Compiled
+from iiszoo.models.compute import Compute
+from iiszoo.models.precision import InPrecision, in_precision, tf32
+from iiszoo.models.runtime import image_and_maps
+from iiszoo.testing import scenes
+
+GRAPH = image_and_maps(3, "maps")
+SQUARE = image_and_maps(3, "maps", size=(32, 32))
+
+
+class Sum(nn.Module):
+    """A product of matrices, whose precision shows in its answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(6, 1, 1)
+        self.seen: list[tuple[bool, bool]] = []
+
+    def forward(self, image: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        self.seen.append((torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32))
+        answer: torch.Tensor = self.layer(torch.cat((image, maps), 1))
+        return answer
+
+
+def inputs(n: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(n)
+    return torch.rand(n, 3, 32, 32, generator=generator), torch.rand(n, 3, 32, 32, generator=generator)
+
+
+def test_on_a_cpu_float32_is_the_network_itself() -> None:
+    network = Sum()
+    assert Compute("cpu").network(network, GRAPH) is network
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@torch.no_grad()
+def test_a_coarse_network_answers_in_float32_and_nearly_the_same(precision: str) -> None:
+    network = Sum()
+    exact, rough = network(*inputs()), Compute("cpu", precision=precision).network(network, GRAPH)(*inputs())
+    assert rough.dtype == torch.float32
+    assert 0 < (rough - exact).abs().max() < 0.05
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_several_answers_are_float32_each() -> None:
+    class Two(nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return x @ x, x.half()
+
+    found = InPrecision(Two(), "bfloat16")(torch.rand(4, 4))
+    assert [value.dtype for value in found] == [torch.float32] * 2
+
+
+@pytest.mark.parametrize(("precision", "allowed"), [("float32", False), ("tf32", True)])
+def test_tf32_is_on_only_where_it_was_asked_for_and_torch_is_left_as_it_was(precision: str, allowed: bool) -> None:
+    network = Sum()
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    with tf32(not allowed):
+        in_precision(precision, network, "cuda:0")(*inputs())
+        assert torch.backends.cudnn.allow_tf32 is not allowed
+    assert network.seen == [(allowed, allowed)]
+    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {"device": "cpu", "precision": "int8"},
+            "precision=int8 is unknown; precisions: float32, tf32",
+        ),
+        ({"device": "cpu", "precision": "tf32"}, "precision=tf32 exists on CUDA only, not on cpu"),
+        ({"device": "cpu", "runtime": "onnx", "precision": "bfloat16"}, "leaves no choice of precision and compile"),
+        ({"device": "cpu", "runtime": "onnx", "compile": True}, "leaves no choice of precision and compile"),
+    ],
+)
+def test_what_does_not_exist_is_one_sentence(options: dict[str, object], sentence: str) -> None:
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(BadOption, match=sentence):
+        Compute(**options)  # type: ignore[arg-type]
+
+
+def test_only_crops_of_one_size_are_compiled() -> None:
+    with pytest.raises(BadOption, match="crops of one size: give size=HEIGHTxWIDTH"):
+        Compute("cpu", compile=True).network(Sum(), GRAPH)
+    assert isinstance(Compute("cpu", compile=True).network(Sum(), SQUARE), Compiled)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, 9))
+def test_a_compiled_network_gets_full_batches_and_gives_back_what_was_asked(n: int) -> None:
+    network = Sum()
+    sizes = []
+
+    def compiled(image: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(image))
+        return network(image, maps)
+
+    ready = Compiled(network)
+    ready._compiled = compiled
+    with torch.no_grad():
+        found = ready(*inputs(n))
+        assert torch.allclose(found, network(*inputs(n)), atol=1e-6)
+    assert sizes[0] in (1, 2, 4, 8, 16)
+    assert sizes[0] < 2 * n
+
+
+@torch.no_grad()
+def test_the_default_in_bfloat16_segments_the_same_object() -> None:
+    scene = scenes.session(0)
+    x = torch.as_tensor(scene.x)
+    answers = []
+    for name in ("smp/unet-lite0", "smp/unet-lite0?precision=bfloat16"):
+        model = load_model(name)
+        answers.append(model(x, model.init_z(x), scene.pcs[:1], scene.ncs[:1])[0])
+    exact, rough = (answer > 0.5 for answer in answers)
+    assert answers[1].dtype == torch.float32
+    assert (exact & rough).sum() / (exact | rough).sum() > 0.9
+
+
+def test_a_card_names_the_precisions_that_its_model_stands() -> None:
+    with pytest.raises(BadOption, match=r"gto99/resnet50 does not stand precision=float16; it stands float32, tf32"):
+        load_model("gto99/resnet50?precision=float16")
