@@ -6,6 +6,7 @@ import click
 
 from iiszoo.cli.groups import Group
 from iiszoo.cli.results_compare import compare
+from iiszoo.cli.results_verify import verify
 
 
 @click.group("results", cls=Group)
@@ -14,3 +15,4 @@ def command() -> None:
 
 
 command.add_command(compare)
+command.add_command(verify)

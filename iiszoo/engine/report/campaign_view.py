@@ -15,7 +15,7 @@ from iiszoo.engine.campaign.outcome import ALONE, CHOICE, ORACLE
 from iiszoo.engine.campaign.plan import CONTINUAL, CROSS_FITTED, GIVEN, SCRATCH
 from iiszoo.engine.campaign.results import Campaign, ModelOutcome
 from iiszoo.engine.report import campaign_charts
-from iiszoo.engine.report.albums import open_album, whereabouts
+from iiszoo.engine.report.albums import open_album, place_of_pictures
 from iiszoo.engine.report.campaign_charts import Growth
 from iiszoo.engine.report.pictures import Album, Sample, marks
 from iiszoo.engine.runs.trace import Trace
@@ -86,7 +86,7 @@ def _model_view(one: ModelOutcome, root: Path | None) -> ModelView:
     helped, hurt = _extremes(one)
     no_pictures = None
     try:
-        album = open_album(*whereabouts(next(iter(one.summaries.values())), root))
+        album = open_album(*place_of_pictures(next(iter(one.summaries.values())), root))
         helped, hurt = ([_pictured(album, sample) for sample in samples] for samples in (helped, hurt))
     except (IISZooError, OSError) as error:
         no_pictures = str(error)

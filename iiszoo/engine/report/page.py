@@ -16,7 +16,7 @@ from iiszoo import files
 from iiszoo.engine.campaign.results import Campaign
 from iiszoo.engine.metrics import NOC_TARGETS
 from iiszoo.engine.report import campaign_view, charts, table
-from iiszoo.engine.report.albums import open_album, whereabouts
+from iiszoo.engine.report.albums import open_album, place_of_pictures
 from iiszoo.engine.report.charts import Curves, Histogram, Series
 from iiszoo.engine.report.columns import initial_iou
 from iiszoo.engine.report.pictures import Album, Sample, caption, marks, worst
@@ -78,7 +78,7 @@ def render(results: Sequence[Result], root: Path | None = None, campaigns: Seque
         there = [one for one in series if one.summary["dataset"] == name]
         runs = []
         for one in there:
-            place = whereabouts(one.summary, root)  # a relative name means another dataset in another directory
+            place = place_of_pictures(one.summary, root)  # a relative name means another dataset in another directory
             if place not in albums:
                 albums[place] = _opened(*place)
             runs.append(_run_view(one, albums[place], anchors[id(one)]))
