@@ -18,6 +18,7 @@ from iiszoo.engine.runs import provenance, store, summary
 from iiszoo.engine.runs.dataset_check import Checked
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.engine.verify.data import DATA, check_targets, find_data
+from iiszoo.engine.verify.figures import CHECK as FIGURES
 from iiszoo.engine.verify.figures import check_figures
 from iiszoo.engine.verify.findings import Finding, Verification, agreed
 from iiszoo.engine.verify.model import FoundModel, find_model
@@ -80,6 +81,9 @@ def verify(directory: Path, at_hand: AtHand, progress: NamedProgress = lambda na
     of_replay, replayed = _replayed(
         drawn, model, robot, checked, rules, device, environment, _named(progress, f"replaying {title}")
     )
+    if len(drawn) < len(traces) and any(one.check == FIGURES and one.status == "differs" for one in found):
+        text = "a trace or the summary was edited; `--samples all` would name the sample"
+        of_replay.append(Finding(REPLAY, "unchecked", text))
     told = set(replayed) if robot is not None else set()
     settled = [finding for finding in found if finding.status != "unchecked" or finding.sample not in told]
     return replace(made, findings=[*settled, *of_device, *of_replay], replayed=replayed, conditions=conditions)
