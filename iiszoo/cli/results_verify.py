@@ -17,6 +17,7 @@ from iiszoo import units
 from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.interpreter import python_option, python_timeout_option
 from iiszoo.cli.output import echo, echo_wrapped, json_option, print_json, print_table, warn_of_broken_plugins
+from iiszoo.device import check_device
 from iiszoo.errors import BadOption, IISZooError
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def verify(
     runs = store.find_runs(run)
     if checkpoint is not None and len(runs) != 1:
         raise BadOption(f"a checkpoint needs exactly one run, and there are {len(runs)} in {run}; name one of them")
+    if device is not None:
+        check_device(device)
     named = seed is not None
     seed = secrets.randbelow(_SEEDS) if seed is None else seed
     interpreter = None if python is None else Interpreter(python, python_timeout)

@@ -40,14 +40,15 @@ def find_model(
     stated: dict[str, Any], ran_elsewhere: bool, checkpoint: Path | None, interpreter: Interpreter | None
 ) -> FoundModel:
     """The model that a run's identity states. `checkpoint`: a file with its weights, for those that are in no cache;
-    `ran_elsewhere`: it ran in another interpreter. Nothing is fetched, and nothing loaded.
+    `ran_elsewhere`: it ran in another interpreter. Nothing is fetched, and nothing loaded. Raises an `IISZooError` if
+    `interpreter` cannot be used, or has no such model.
     """
     weights = {found[1]: found[2] for line in stated.get("weights", []) if (found := _STATED.fullmatch(line))}
     if ran_elsewhere and interpreter is None:
         return _missing(CODE, f"{stated['id']} ran in another interpreter; give --python PATH to replay samples")
+    if interpreter is not None:  # what was asked for and cannot be used is an error, not something that is missing
+        return _of_identity(resolve(stated["id"], checkpoint, None, interpreter), stated)
     try:
-        if interpreter is not None:
-            return _of_identity(resolve(stated["id"], checkpoint, None, interpreter), stated)
         if is_function(stated["id"]):
             return _of_identity(resolve(stated["id"]), stated)
         if (file := _trained_file(stated["id"], weights, checkpoint)) is not None:

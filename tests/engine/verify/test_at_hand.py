@@ -172,10 +172,8 @@ def test_a_run_of_another_interpreter_asks_for_it_and_is_replayed_there(benched)
     assert {status for status, _ in found(run, "replay", interpreter=Interpreter(sys.executable))} == {"agrees"}
 
 
-def test_an_absent_device_is_refused_if_asked_for_and_told_if_it_was_the_runs(benched):
+def test_it_is_told_if_the_runs_device_is_absent(benched):
     run = benched()
-    with pytest.raises(BadOption, match="is not available"):
-        verify(run, AtHand(device="cuda:77"))
     summary = json.loads((run / "summary.json").read_text())
     summary["provenance"]["environment"]["device"] = "cuda:77 (NVIDIA H100)"
     store.write_json(run / "summary.json", summary)
@@ -198,3 +196,8 @@ def test_the_seed_draws_the_samples(trace):
     assert [each.sample for each in drawn] == ["s9", "s23", "s31", "s34", "s36"]  # on every machine, for ever
     assert draw(traces, 0, 1) == []
     assert draw(traces, None, 1) == traces
+
+
+def test_an_interpreter_that_cannot_be_used_is_an_error(benched, tmp_path):
+    with pytest.raises(BadOption, match="--python"):
+        verify(benched(), AtHand(interpreter=Interpreter(str(tmp_path / "python"))))
