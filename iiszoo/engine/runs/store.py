@@ -373,7 +373,7 @@ def _traces(path: Path, run: str) -> Iterator[Trace]:
             trace = Trace.from_values(values)
         except ValueError as error:
             sample = values.get("sample") if isinstance(values, dict) else None
-            of = f", of sample {json_values.shortened(sample)}," if sample is not None else ""
+            of = f" (sample {json_values.shortened(sample)})" if isinstance(sample, str) else ""
             raise RunError(
                 f"{path} line {number}{of} is not a trace ({error}); delete that line to run its sample again"
             ) from error

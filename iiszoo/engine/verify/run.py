@@ -162,8 +162,9 @@ def _replayed(
 def _told(found: Sequence[Replay], done: Sequence[str], tolerance: float, robot: Robot | None) -> str:
     clicks, ties = sum(one.n_clicks for one in found), sum(one.ties for one in found)
     largest = max((one.largest for one in found), default=0.0)
-    ious = "every IoU is equal" if not largest else f"IoUs differ by at most {largest:.2g}"
-    tied = f", {units.number_of(ties, 'tie')} within it" if ties else ""
+    exact = "" if robot is None or ties else "every click and "
+    ious = f"{exact}every IoU equal" if not largest else f"IoUs differ by at most {largest:.2g}"
+    tied = f"; {units.number_of(ties, 'click')} parted in a tie within the tolerance" if ties else ""
     if robot is None:
         tied = "; without the robot, clicks were not compared"
     samples = f"{units.number_of(len(done), 'sample')} ({few(done, 5)})"

@@ -161,7 +161,7 @@ def test_rules_without_their_hash_are_refused(benched, checked):
     ("old", "new", "told"),
     [
         ('"iou":[', '"iou":[NaN,', "line 1 is not a trace .NaN is not a JSON number"),
-        ('"iou":[', '"iou":[7,', 'line 1, of sample "p0", is not a trace .iou.0. must lie in .0, 1., not 7'),
+        ('"iou":[', '"iou":[7,', 'line 1 .sample "p0". is not a trace .iou.0. must lie in .0, 1., not 7'),
     ],
 )
 def test_what_is_no_trace_is_one_sentence(benched, checked, old, new, told):
