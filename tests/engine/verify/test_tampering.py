@@ -234,7 +234,7 @@ def sound(tmp_path_factory):
     return Path(summary["directory"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), line=st.integers(0, 3), field=PLACES)
 def test_no_edit_of_a_result_goes_unseen(sound, forged, checked, data, line, field):
     kept = {path: path.read_text() for path in (sound / "samples.jsonl", sound / "summary.json")}
