@@ -21,6 +21,9 @@ _SHA256 = r"[0-9a-f]{64}"
 Prompt = Literal["clicks", "mask"]
 Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 
+TOLERANCE = 1e-3
+"""A model's `tolerance`, unless its card states another."""
+
 
 @dataclass(frozen=True)
 class Download:
@@ -119,10 +122,11 @@ class ModelCard:
 
     `loader(card, *, device, checkpoint, **options)` returns an object of the standard format (`iiszoo.protocol`).
     `prompts`: what it can use, clicks or an initial mask in `z["prev_output"]`. `ragged`: whether one call takes images
-    of different sizes. `threshold`: the probability above which upstream counts a pixel as object. `training_datasets`:
-    ids of the datasets that it was trained on, so that results on them can be starred. `upstream_loader(card, *,
-    device, checkpoint)`, a string like `loader`, returns upstream's own code in the standard format
-    (`iiszoo.upstream.IsegmModel`) for `iiszoo upstream verify`, untrained if `checkpoint` is None.
+    of different sizes. `threshold`: the probability above which upstream counts a pixel as object. `tolerance`: how far
+    the probabilities of one session may differ where other kernels compute them (in a batch, on another CPU).
+    `training_datasets`: ids of the datasets that it was trained on, so that results on them can be starred.
+    `upstream_loader(card, *, device, checkpoint)`, a string like `loader`, returns upstream's own code in the standard
+    format (`iiszoo.upstream.IsegmModel`) for `iiszoo upstream verify`, untrained if `checkpoint` is None.
 
     `options` are the loader's own, for `iiszoo show`.
 
@@ -156,6 +160,7 @@ class ModelCard:
     precisions: tuple[Precision, ...] = ("float32",)
     network: str = ""
     options: tuple[Option, ...] = ()
+    tolerance: float = TOLERANCE
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -172,6 +177,8 @@ class ModelCard:
             raise ValueError(f"card {self.id}: input_size must be (rows, columns) in pixels, not {self.input_size}")
         if not 0 < self.threshold < 1:
             raise ValueError(f"ModelCard {self.id}: threshold must lie between 0 and 1, not {self.threshold}")
+        if not 0 <= self.tolerance < 1:
+            raise ValueError(f"ModelCard {self.id}: tolerance must be at least 0 and below 1, not {self.tolerance}")
 
     @property
     def family(self) -> str:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from iiszoo.errors import BadOption
 
+ON_CUDA = 20
+"""How many times a model's tolerance its output on CUDA may differ: its kernels round differently, and TF32 has a short
+mantissa.
+"""
+
 
 def check_device(device: str) -> None:
     """Raise `BadOption` unless torch has this device here."""

@@ -7,6 +7,7 @@ import click
 from iiszoo.cli.groups import Group
 from iiszoo.cli.results_compare import compare
 from iiszoo.cli.results_reproduce import reproduce
+from iiszoo.cli.results_verify import verify
 
 
 @click.group("results", cls=Group)
@@ -16,3 +17,4 @@ def command() -> None:
 
 command.add_command(compare)
 command.add_command(reproduce)
+command.add_command(verify)

@@ -15,7 +15,6 @@ from iiszoo.testing.subject import ModelOrFactory, Origin, Subject, broken_by
 
 import_module("iiszoo.testing._checks")  # registers the checks
 
-TOLERANCE = 1e-3
 TIMEOUT = 120.0
 
 
@@ -24,7 +23,7 @@ def subject_of(
     *,
     checkpoint: str | Path | None = None,
     trained: bool | None = None,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     timeout: float = TIMEOUT,
 ) -> Subject:
     """The model as `checks` takes it. Raises `UnknownId`, `PluginError` or `BadOption` for an id that cannot be
@@ -42,7 +41,7 @@ def checks(
     *,
     checkpoint: str | Path | None = None,
     trained: bool | None = None,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     timeout: float = TIMEOUT,
 ) -> Iterator[tuple[str, Callable[[], str | None]]]:
     """Every check of a model, by name: `for name, check in checks(model): check()`.
@@ -54,7 +53,7 @@ def checks(
         trained: whether the weights are meaningful, so that the checks of tier 2 apply; for an id True also fetches the
             card's weights. None: yes if the model has no weights to train.
         tolerance: the largest allowed difference in probability between outputs computed by different kernels: in a
-            batch, a thread, another process. Twenty times that on CUDA.
+            batch, a thread, another process. Twenty times that on CUDA. None: what the card states.
         timeout: seconds for one session in a thread or in another process, its start and loading included.
 
     A check returns None if it passes, or a sentence that says why it does not apply here. It raises `CheckFailed`.

@@ -13,7 +13,7 @@ import pytest
 from iiszoo import registry
 from iiszoo.errors import BadOption, UnknownId
 from iiszoo.testing.check import CHECKS, CheckFailed
-from iiszoo.testing.conformance import TIMEOUT, TOLERANCE, outcome, subject_of
+from iiszoo.testing.conformance import TIMEOUT, outcome, subject_of
 from iiszoo.testing.subject import ModelOrFactory, Subject
 
 
@@ -45,7 +45,7 @@ def parametrize_checks(
     expected_failures: Mapping[str, str] | None = None,
     checkpoint: str | Path | None = None,
     trained: bool | None = None,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     timeout: float = TIMEOUT,
 ) -> pytest.MarkDecorator:
     """Parametrize a test function with `check`, once per check and model; the test must call it.

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from iiszoo import assets
-from iiszoo.cards import ModelCard
+from iiszoo.cards import TOLERANCE, ModelCard
 from iiszoo.errors import BadOption, ModelError, text_of, with_place
 from iiszoo.loading import load_model
 from iiszoo.object_path import is_function, load_object
@@ -111,14 +111,14 @@ class Play:
 class Subject:
     """One model under check.
 
-    `trained`: whether its weights are meaningful; None: yes if it has none to train. `tolerance`: the allowed
-    difference in probability between two outputs that different kernels computed. `timeout`: seconds for a session in a
-    thread or in another process, its start and loading the model included.
+    `trained`: whether its weights are meaningful; None: yes if it has none to train. `given_tolerance`: the allowed
+    difference in probability between two outputs that different kernels computed; None: what its card states.
+    `timeout`: seconds for a session in a thread or in another process, its start and loading the model included.
     """
 
     origin: Origin
     trained: bool | None = None
-    tolerance: float = 1e-3
+    given_tolerance: float | None = None
     timeout: float = 120.0
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     _plays: dict[Any, Play] = field(default_factory=dict)
@@ -133,6 +133,13 @@ class Subject:
         if self.origin.named:
             return resolve_model(str(self.origin.what))[0]
         return self.model.card
+
+    @property
+    def tolerance(self) -> float:
+        """The allowed difference in probability."""
+        if self.given_tolerance is not None:
+            return self.given_tolerance
+        return TOLERANCE if self.card is None else self.card.tolerance
 
     @cached_property
     def model(self) -> Model:

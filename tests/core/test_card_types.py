@@ -48,6 +48,7 @@ WRONG = {
     "embedded": [None, 0, 1, "yes"],
     "takes_argument": [None, 0, 1, "yes"],
     "threshold": [None, "0.5", True, (0.5,), object()],
+    "tolerance": [None, "0.001", True, (0.5,), object()],
     "urls": ["https://example.org/a", None, ["https://example.org/a"], (3,), (b"x",), 3],
     "training_datasets": ["sbd", None, ["sbd"], (3,), {"sbd"}],
     "prompts": ["clicks", None, ["clicks"], ("boxes",), (3,), ([],)],

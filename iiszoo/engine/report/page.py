@@ -19,7 +19,7 @@ from iiszoo.engine.comparison.rankings import FEW, Ranking, rankings
 from iiszoo.engine.comparison.repeats import Repeats, repeats
 from iiszoo.engine.metrics import NOC_TARGETS
 from iiszoo.engine.report import campaign_view, charts, table
-from iiszoo.engine.report.albums import open_album, whereabouts
+from iiszoo.engine.report.albums import open_album, place_of_pictures
 from iiszoo.engine.report.charts import Curves, Histogram, Series
 from iiszoo.engine.report.columns import initial_iou
 from iiszoo.engine.report.pictures import Album, Sample, caption, marks, worst
@@ -172,7 +172,10 @@ class _Albums:
         self._opened: dict[tuple[data.Data, tuple[str, Path | None]], Album | IISZooError] = {}
 
     def of(self, summary: dict[str, Any]) -> Album | IISZooError:
-        key = data.data_of(summary), whereabouts(summary, self._root)  # a relative name means other data elsewhere
+        key = (
+            data.data_of(summary),
+            place_of_pictures(summary, self._root),
+        )  # a relative name means other data elsewhere
         if key not in self._opened:
             try:
                 self._opened[key] = open_album(summary, self._root)

@@ -216,8 +216,10 @@ def read_identity(directory: Path) -> dict[str, Any]:
     if identity is None:
         raise RunError(f"{directory} contains no run (no {IDENTITY})")
     if identity.get("format") != FORMAT:
-        found = json_values.shortened(identity.get("format"))
-        raise RunError(f"{directory} was written by another version of iiszoo (format {found}, not {FORMAT})")
+        found = identity.get("format")
+        newer = "; install a newer iiszoo to read it" if type(found) is int and found > FORMAT else ""
+        shown = json_values.shortened(found)
+        raise RunError(f"{directory} was written by another version of iiszoo (format {shown}, not {FORMAT}){newer}")
     try:
         checked: dict[str, Any] = _CHECKED_IDENTITY(identity, "")
         rules = ResolvedProtocol.from_json(checked["protocol"])
@@ -342,14 +344,19 @@ def read_traces(directory: Path) -> list[Trace]:
     If shards overlap, a sample's first trace counts. Raises `RunError` if a line is damaged or belongs to another run.
     """
     by_sample: dict[str, Trace] = {}
+    for trace in read_lines(directory):
+        by_sample.setdefault(trace.sample, trace)
+    return sorted(by_sample.values(), key=lambda trace: trace.index)
+
+
+def read_lines(directory: Path) -> Iterator[Trace]:
+    """The trace of every line; several of a sample that several shards have run. Raises as `read_traces`."""
     paths = sorted(directory.glob("samples*.jsonl"))
     identity = read_json(directory / IDENTITY) if paths else None
     if paths and identity is None:
         raise _nameless(directory)
     for path in paths:
-        for trace in _traces(path, run_hash(identity or {})):
-            by_sample.setdefault(trace.sample, trace)
-    return sorted(by_sample.values(), key=lambda trace: trace.index)
+        yield from _traces(path, run_hash(identity or {}))
 
 
 def _traces(path: Path, run: str) -> Iterator[Trace]:
@@ -360,12 +367,15 @@ def _traces(path: Path, run: str) -> Iterator[Trace]:
             f"{path} cannot be read: {error.strerror or error}; move it away to run its samples again"
         ) from error
     for number, line in enumerate(lines[:-1], 1):  # after the last newline is nothing, or a cut-off line
+        values = None
         try:
             values = json_values.parse(line)
             trace = Trace.from_values(values)
         except ValueError as error:
+            sample = values.get("sample") if isinstance(values, dict) else None
+            of = f" (sample {json_values.shortened(sample)})" if isinstance(sample, str) else ""
             raise RunError(
-                f"{path} line {number} is not a trace ({error}); delete that line to run its sample again"
+                f"{path} line {number}{of} is not a trace ({error}); delete that line to run its sample again"
             ) from error
         if values.get("run") != run:
             raise RunError(

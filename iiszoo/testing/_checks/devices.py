@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from iiszoo.device import ON_CUDA
 from iiszoo.testing import scenes
 from iiszoo.testing._checks.assertions import near, sound
 from iiszoo.testing.check import Broken, NotApplicable, check
 from iiszoo.testing.subject import Subject
-
-ON_CUDA = 20
-"""How many times the tolerance an output on CUDA may differ: its kernels round differently, and TF32 has a short
-mantissa.
-"""
 
 
 @check(
