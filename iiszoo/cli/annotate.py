@@ -15,6 +15,7 @@ from iiszoo import units
 from iiszoo.builtin import models
 from iiszoo.cli.interpreter import python_option, python_timeout_option
 from iiszoo.cli.output import echo, warn_of_broken_plugins
+from iiszoo.cli.runtime import runtime_option
 from iiszoo.errors import BadOption
 
 _directory = click.Path(path_type=Path, file_okay=False)
@@ -27,6 +28,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     "-m",
     help=f"A model id, a family name, or module:function.  [default: the last one, or {models.DEFAULT}]",
 )
+@runtime_option
 @click.option("--labels", default="", metavar="LABEL,...", help="What objects can be.  [default: object]")
 @click.option("--out", type=_directory, help="Where the results go.  [default: DIR/annotations]")
 @click.option(
@@ -43,6 +45,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
 def command(
     directory: Path,
     model: str | None,
+    runtime: str | None,
     labels: str,
     out: Path | None,
     initial: str | None,
@@ -63,6 +66,8 @@ def command(
         raise BadOption(f'the page needs {" and ".join(lacking)}: pip install "iiszoo[annotate]"')
     if python is not None and model is None:
         raise BadOption("--python needs --model, the model that runs there")
+    if runtime is not None and model is None:
+        raise BadOption("--runtime needs --model, the model that it is for")
     sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
     from iiszoo.annotate.start import start
 
@@ -71,6 +76,7 @@ def command(
         directory,
         out or directory / "annotations",
         model=model,
+        runtime=runtime,
         labels=names,
         initial=initial,
         device=device,
