@@ -38,7 +38,7 @@ def parts_of(network: FocalClick, side: int, runtime: str) -> Parts:
     coarse, refine = graphs(network, side)
     return Parts(
         network.disk_radius,
-        run_on(runtime, Coarse(network), coarse),
+        run_on(runtime, Coarse(network).eval(), coarse),
         run_on(runtime, network.refiner, refine),
     )
 
