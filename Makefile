@@ -39,6 +39,7 @@ speed: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/simpleclick.py --sessions 2
 	$(BIN)/python benchmarks/speed/gto99.py
 	$(BIN)/python benchmarks/speed/annotate.py
+	$(BIN)/python benchmarks/speed/runtimes.py
 
 $(INSTALLED): pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

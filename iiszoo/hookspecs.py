@@ -31,8 +31,8 @@ API_VERSION = 1
 ENTRY_POINT_GROUP = "iiszoo"
 
 COMMANDS = (
-    "annotate", "bench", "campaign", "check", "data", "list", "new", "plugins", "report", "results", "segment", "show",
-    "train", "upstream", "weights",
+    "annotate", "bench", "campaign", "check", "data", "export", "list", "new", "plugins", "report", "results",
+    "segment", "show", "train", "upstream", "weights",
 )  # fmt: skip
 """iiszoo's own commands, each in `iiszoo.cli.NAME`; a plugin cannot take one of these names."""
 

@@ -14,7 +14,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +25,7 @@ from iiszoo.device import check_device
 from iiszoo.errors import BadOption, IISZooError, ModelError, WeightsError, raised_as, with_place
 from iiszoo.loader_options import checked_options, options_of
 from iiszoo.models.merge_rule import MERGE, check_merge_rule
+from iiszoo.models.runtime import ONNX, RUNTIME, is_there
 from iiszoo.names import Name, parse_name
 from iiszoo.object_path import function_name, is_function, load_object
 from iiszoo.progress import NamedProgress
@@ -108,6 +109,25 @@ def with_flags(model: ModelSpec, flags: Mapping[str, Any]) -> dict[str, Any]:
             flag = f"--{name.replace('_', '-')}"
             raise BadOption(f"{model} sets another {name} than {flag} {value}; give only one")
     return given
+
+
+def takes_runtime(reference: ModelReference) -> bool:
+    """Whether the model has the option `runtime`. Raises `BadOption` if its loader cannot be imported."""
+    if isinstance(reference, CardReference):
+        return RUNTIME in options_of(load_object(reference.card.loader))
+    return isinstance(reference, TrainedReference)
+
+
+def on_fastest_runtime(reference: ModelReference, device: str) -> ModelReference:
+    """The model on onnxruntime, if that is installed, the device is the CPU, and neither a name nor a flag has chosen.
+
+    Raises as `takes_runtime`.
+    """
+    if not isinstance(reference, CardReference | TrainedReference) or RUNTIME in reference.options:
+        return reference
+    if device != "cpu" or not is_there() or not takes_runtime(reference):
+        return reference
+    return replace(reference, options={**reference.options, RUNTIME: ONNX})
 
 
 def _of_trained(model: str, file: Path, checkpoint: Path | None, options: Mapping[str, Any]) -> TrainedReference:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from torch import Tensor
 from iiszoo import assets, files, units
 from iiszoo.annotate.states import Sight, encode, memory
 from iiszoo.cards import ModelCard
-from iiszoo.errors import RunError
-from iiszoo.model_reference import ModelReference, resolve
+from iiszoo.errors import IISZooError, RunError
+from iiszoo.model_reference import ModelReference, on_fastest_runtime, resolve
 from iiszoo.progress import NamedProgress
 from iiszoo.protocol import Model
 from iiszoo.registry import registry
+
+_log = logging.getLogger(__name__)
 
 _LOADED = 2
 """How many models stay in memory: the present one, and the one before, to which undo may lead."""
@@ -65,8 +68,8 @@ class Models:
         """The model, fetched and loaded if need be. Raises an `IISZooError`."""
         if name not in self._loaded:
             reference = self._references.setdefault(name, resolve(name))
-            fetched = self._references[name] = reference.fetch(progress)
-            self._loaded[name] = fetched.load(self.device)
+            fetched, self._loaded[name] = self._fastest(reference.fetch(progress))
+            self._references[name] = fetched
             self._remember(name, fetched.identity())
         self._loaded.move_to_end(name)
         while len(self._loaded) > _LOADED:
@@ -74,6 +77,16 @@ class Models:
             for key in [key for key in self._sights if key[1] == gone]:
                 del self._sights[key]
         return self._loaded[name]
+
+    def _fastest(self, reference: ModelReference) -> tuple[ModelReference, Model]:
+        """A fetched model, loaded: on onnxruntime where that is possible and nobody has chosen otherwise."""
+        fast = on_fastest_runtime(reference, self.device)
+        if fast is not reference:
+            try:
+                return fast, fast.load(self.device)
+            except IISZooError as error:
+                _log.warning("%s runs on torch: %s", reference.name, error)
+        return reference, reference.load(self.device)
 
     def identity(self, name: str) -> str:
         """The short hash under which `identities` has a loaded model."""

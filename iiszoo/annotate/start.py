@@ -15,7 +15,8 @@ from iiszoo.annotate.workplace import Workplace
 from iiszoo.builtin.models import DEFAULT
 from iiszoo.device import check_device
 from iiszoo.errors import IISZooError
-from iiszoo.model_reference import resolve
+from iiszoo.model_reference import resolve, with_flags
+from iiszoo.models.runtime import RUNTIME
 from iiszoo.remote import Interpreter
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def start(
     out: Path,
     *,
     model: str | None = None,
+    runtime: str | None = None,
     labels: Sequence[str] = (),
     initial: str | None = None,
     device: str = "cpu",
@@ -55,10 +57,13 @@ def start(
 ) -> Started:
     """Open the directories, load the model and listen. Raises an `IISZooError`, or `OSError` if `out` is not writable.
 
-    Without `model`, it is the one that the page had last, or the default.
+    Without `model`, it is the one that the page had last, or the default. Without `runtime`, models run on onnxruntime
+    if it is installed and `device` is the CPU.
     """
     interpreter = None if python is None else Interpreter(python, python_timeout)
-    reference = None if model is None else resolve(model, interpreter=interpreter)
+    reference = None
+    if model is not None:
+        reference = resolve(model, options=with_flags(model, {RUNTIME: runtime}), interpreter=interpreter)
     if interpreter is None:
         check_device(device)
     listening = listen(host, port)

@@ -16,6 +16,7 @@ from iiszoo.builtin import models
 from iiszoo.cli.interpreter import python_option, python_timeout_option
 from iiszoo.cli.output import echo, warn_of_broken_plugins
 from iiszoo.cli.run_options import device_option
+from iiszoo.cli.runtime import runtime_option
 from iiszoo.errors import BadOption
 
 _directory = click.Path(path_type=Path, file_okay=False)
@@ -28,6 +29,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
     "-m",
     help=f"A model id, a family name, or module:function.  [default: the last one, or {models.DEFAULT}]",
 )
+@runtime_option
 @click.option("--labels", default="", metavar="LABEL,...", help="What objects can be.  [default: object]")
 @click.option("--out", type=_directory, help="Where the results go.  [default: DIR/annotations]")
 @click.option(
@@ -44,6 +46,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
 def command(
     directory: Path,
     model: str | None,
+    runtime: str | None,
     labels: str,
     out: Path | None,
     initial: str | None,
@@ -64,6 +67,8 @@ def command(
         raise BadOption(f'the page needs {" and ".join(lacking)}: pip install "iiszoo[annotate]"')
     if python is not None and model is None:
         raise BadOption("--python needs --model, the model that runs there")
+    if runtime is not None and model is None:
+        raise BadOption("--runtime needs --model, the model that it is for")
     sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
     from iiszoo.annotate.start import start
 
@@ -72,6 +77,7 @@ def command(
         directory,
         out or directory / "annotations",
         model=model,
+        runtime=runtime,
         labels=names,
         initial=initial,
         device=device,

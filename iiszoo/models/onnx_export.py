@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import io
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -57,31 +57,32 @@ def export(network: nn.Module, graph: Graph) -> bytes:
         raise ModelError(
             f"{type(network).__name__} has {size / 1e9:.1f} GB of weights, more than fit into one ONNX file; {instead}"
         )
-    content = io.BytesIO()
     network.eval()  # all its parts: the exporter puts them back into the mode of the outermost one
     named = {
         name: {axis: size for axis, size in enumerate(values.shape) if isinstance(size, str)}
         for name, values in {**graph.inputs, **graph.outputs}.items()
     }
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
+            file = Path(folder) / "network.onnx"
             warnings.simplefilter("ignore")  # the exporter's age, and every size that tracing fixes
             torch.onnx.export(
                 network,
                 _inputs(graph, graph.traced),
-                content,
+                file,
                 input_names=[*graph.inputs],
                 output_names=[*graph.outputs],
                 dynamic_axes=named,
                 opset_version=OPSET,
                 dynamo=False,
             )
+            content = file.read_bytes()
     except Exception as error:  # whatever tracing meets in the network
         raise ModelError(
             f"{type(network).__name__} cannot be exported to ONNX: {one_line(error)}; {instead}"
         ) from error
-    _compare(network, graph, content.getvalue(), instead)
-    return content.getvalue()
+    _compare(network, graph, content, instead)
+    return content
 
 
 def _compare(network: nn.Module, graph: Graph, content: bytes, instead: str) -> None:
@@ -135,7 +136,7 @@ def fingerprint(network: nn.Module, graph: Graph) -> str:
         digest.update(Path(source).read_bytes())
     for name, value in _values(network):
         digest.update(repr((name, value.dtype, tuple(value.shape))).encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -109,6 +109,7 @@ def test_a_session_is_upstreams(shared: Path, load: Load, runtime: str, name: st
     np.testing.assert_allclose(torch.stack(outputs).numpy(), stored["probs_f16"].astype(np.float32), atol=NOISE)
 
 
+@pytest.mark.parametrize("runtime", ["torch", pytest.param("onnx", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize(
     "variant",
     [

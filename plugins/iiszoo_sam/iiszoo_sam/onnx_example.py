@@ -5,6 +5,18 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
+
+def resize(values, size):
+    """(H, W) at (h, w): bilinear, not antialiased."""
+    for axis, n in enumerate(size):
+        last = values.shape[axis] - 1
+        at = ((np.arange(n) + 0.5) * (last + 1) / n - 0.5).clip(0, last)
+        low = np.minimum(at.astype(int), max(last - 1, 0))
+        part = np.expand_dims(at - low, 1 - axis)
+        values = values.take(low, axis) * (1 - part) + values.take(np.minimum(low + 1, last), axis) * part
+    return values
+
+
 facts = json.loads(Path("metadata.json").read_text())
 encoder, decoder = (onnxruntime.InferenceSession(network["file"]) for network in facts["networks"])
 photo = Image.open("photo.jpg").convert("RGB")
@@ -28,6 +40,5 @@ logits, quality = decoder.run(
     },
 )
 best = 1 + quality[0, 1:].argmax()  # one click may mean an object or its part; from the second click on: 0
-whole = Image.fromarray(logits[0, best]).resize((1024, 1024), Image.Resampling.BILINEAR).crop((0, 0, w, h))
-mask = np.asarray(whole.resize(photo.size, Image.Resampling.BILINEAR)) > 0
+mask = resize(resize(logits[0, best], (1024, 1024))[:h, :w], (photo.height, photo.width)) > 0
 Image.fromarray(mask.astype(np.uint8) * 255).save("mask.png")
