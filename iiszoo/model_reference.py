@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from iiszoo import __version__, assets, files
-from iiszoo.builtin.models import PRECISIONS
+from iiszoo.builtin.models import COMPUTE_OPTIONS, PRECISIONS
 from iiszoo.cards import ModelCard
 from iiszoo.device import check_device
 from iiszoo.errors import BadOption, IISZooError, ModelError, WeightsError, raised_as, with_place
@@ -119,11 +119,14 @@ def takes_runtime(reference: ModelReference) -> bool:
 
 
 def on_fastest_runtime(reference: ModelReference, device: str) -> ModelReference:
-    """The model on onnxruntime, if that is installed, the device is the CPU, and neither a name nor a flag has chosen.
+    """The model on onnxruntime, if that is installed, the device is the CPU, and neither a name nor a flag has chosen
+    how it computes.
 
     Raises as `takes_runtime`.
     """
-    if not isinstance(reference, CardReference | TrainedReference) or RUNTIME in reference.options:
+    if not isinstance(reference, CardReference | TrainedReference):
+        return reference
+    if reference.options.keys() & {option.name for option in COMPUTE_OPTIONS}:
         return reference
     if device != "cpu" or not is_there() or not takes_runtime(reference):
         return reference

@@ -13,10 +13,10 @@ import click
 
 from iiszoo import units
 from iiszoo.builtin import models
+from iiszoo.cli.compute_options import runtime_option
 from iiszoo.cli.interpreter import python_option, python_timeout_option
 from iiszoo.cli.output import echo, warn_of_broken_plugins
 from iiszoo.cli.run_options import device_option
-from iiszoo.cli.runtime import runtime_option
 from iiszoo.errors import BadOption
 
 _directory = click.Path(path_type=Path, file_okay=False)

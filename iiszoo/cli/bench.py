@@ -13,6 +13,7 @@ import click
 
 from iiszoo import units
 from iiszoo.builtin import datasets, models
+from iiszoo.cli.compute_options import compile_option, precision_option, runtime_option
 from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.interpreter import python_option, python_timeout_option
 from iiszoo.cli.output import echo, echo_wrapped, json_option, metrics_option, print_json, warn_of_broken_plugins
@@ -26,7 +27,6 @@ from iiszoo.cli.run_options import (
     skip_broken_option,
     workers_option,
 )
-from iiszoo.cli.runtime import runtime_option
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
@@ -92,6 +92,8 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     "published]",
 )
 @runtime_option
+@precision_option
+@compile_option
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),

@@ -13,9 +13,9 @@ import click
 
 from iiszoo import units
 from iiszoo.builtin.models import DEFAULT
+from iiszoo.cli.compute_options import runtime_option
 from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.output import echo, json_option, print_json
-from iiszoo.cli.runtime import runtime_option
 from iiszoo.errors import BadOption
 from iiszoo.files import replace_bytes
 from iiszoo.models.runtime import RUNTIME

@@ -1,12 +1,7 @@
 """The option `runtime`: what computes a model's networks, torch or onnxruntime.
 
-A loader takes it in two lines, for any network that is called with tensors and returns tensors:
-
-    check_runtime(runtime, device)  # before anything is fetched
-    network = run_on(runtime, network, image_and_maps(3, "previous probabilities, positive and negative disks"))
-
-`RUNTIME_OPTION` is its line on the card. With `runtime=onnx` the network is exported to an ONNX file once
-(`iiszoo.models.onnx_export`), and `iiszoo export` needs nothing more from a family.
+Loaders take it together with `precision` and `compile` (`iiszoo.models.compute`). With `runtime=onnx` the network is
+exported to an ONNX file once (`iiszoo.models.onnx_export`), and `iiszoo export` needs nothing more from a family.
 """
 
 from __future__ import annotations
@@ -19,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from iiszoo.builtin.models import RUNTIME_OPTION as RUNTIME_OPTION
+from iiszoo.builtin.models import RUNTIME_OPTION
 from iiszoo.errors import BadOption
 
 if TYPE_CHECKING:
