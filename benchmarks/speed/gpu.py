@@ -1,6 +1,6 @@
-"""What a GPU makes of the torch families: exactness, precisions, batch sizes, compilation, and the bench around them.
+"""What a GPU makes of the torch families: exactness, precisions, batch sizes, CUDA graphs, and the bench around them.
 
-    python benchmarks/speed/gpu.py [--model ID ...] [--seconds N] [--device cuda] [--json FILE]
+    python benchmarks/speed/gpu.py [--model ID ...] [--precision NAME ...] [--seconds N] [--device cuda] [--json FILE]
 
 Five parts, in one call; with the time used up, the rest is left out, and named:
 
@@ -8,7 +8,7 @@ Five parts, in one call; with the time used up, the rest is left out, and named:
 - each family against the CPU, under synthetic weights: the largest difference of a probability. Masks are not compared:
   outputs of random weights lie near the threshold, and flips mean nothing
 - milliseconds per click and session of 4 clicks on images of 480 x 640, by precision and batch size
-- the same, compiled, where crops have one size
+- the same with CUDA graphs
 - the bench, with 32 sessions per call, beside the model alone
 """
 
@@ -52,7 +52,6 @@ FAMILIES = (
     "focalclick/segformerb3-s2",
     "simpleclick/vit-l",
 )
-COMPILED = ("focalclick/segformerb0-s2", "simpleclick/vit-b", "ritm/h18s?size=400x400")
 DEFAULT = "smp/unet-lite0"
 BATCHES = (1, 8, 32)
 SIZE = (480, 640)
@@ -119,15 +118,15 @@ def session(model: Model, x: torch.Tensor) -> list[torch.Tensor]:
 
 
 def per_click(model: Model, x: torch.Tensor) -> float:
-    """Milliseconds per click and session: the median of some rounds, after one to warm up."""
+    """Milliseconds per click and session: the median of some rounds, after two to warm up (and to make graphs)."""
     taken = []
-    for _ in range(1 + ROUNDS):
+    for _ in range(2 + ROUNDS):
         wait(x)
         began = time.perf_counter()
         session(model, x)
         wait(x)
         taken.append(1e3 * (time.perf_counter() - began) / (N_CLICKS * len(x)))
-    return statistics.median(taken[1:])
+    return statistics.median(taken[2:])
 
 
 def wait(x: torch.Tensor) -> None:
@@ -210,33 +209,14 @@ def whole_bench(names: list[str], precision: str, device: str, clock: Clock) -> 
         yield {"model": name, "precision": precision, "alone": alone, "bench": rate, "share": rate / alone}
 
 
-def speed(names: list[str], precisions: list[str], device: str, clock: Clock) -> Iterator[dict[str, Any]]:
-    """Milliseconds per click and session."""
+def speed(names: list[str], precisions: list[str], options: str, device: str, clock: Clock) -> Iterator[dict[str, Any]]:
+    """Milliseconds per click and session, with further `options` of the models."""
     for name in names:
         for precision in precisions:
-            if clock.fits(f"{name} in {precision}"):
-                model = synthetic(f"{name}?precision={precision}", device)
+            if clock.fits(f"{name} in {precision}{options}"):
+                model = synthetic(f"{name}?precision={precision}{options}", device)
                 times = {f"batch {n}": per_click(model, images(n, device)) for n in BATCHES}
                 yield {"model": name, "precision": precision, **times}
-
-
-def compiled(precision: str, device: str, clock: Clock) -> Iterator[dict[str, Any]]:
-    """Milliseconds per click and session, compiled, and the seconds that the first session takes."""
-    for name in COMPILED:
-        if not clock.fits(f"{name} compiled"):
-            continue
-        options = f"{'&' if '?' in name else '?'}precision={precision}"
-        plain = synthetic(f"{name}{options}", device)
-        model = synthetic(f"{name}{options}&compile=true", device)
-        began = time.perf_counter()
-        session(model, images(1, device))
-        row = {"model": name, "precision": precision, "first session s": time.perf_counter() - began}
-        for n in (1, 32):
-            row |= {
-                f"batch {n}": per_click(plain, images(n, device)),
-                f"compiled {n}": per_click(model, images(n, device)),
-            }
-        yield row
 
 
 def report(title: str, rows: Iterator[dict[str, Any]], found: dict[str, Any]) -> None:
@@ -254,21 +234,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--model", action="append", help="one of the families; default: six of them")
     parser.add_argument("--seconds", type=float, default=300, help="no part begins after that; default: %(default)s")
+    parser.add_argument("--precision", action="append", help="default: all that the device has")
     parser.add_argument("--device", default="cuda", help="default: %(default)s")
     parser.add_argument("--json", type=Path, help="write the figures to a file too")
     arguments = parser.parse_args()
     check_device(arguments.device)
     device, clock, names = arguments.device, Clock(arguments.seconds), arguments.model or list(FAMILIES)
     on_gpu = device.startswith("cuda")
-    precisions = [precision for precision in PRECISIONS if on_gpu or precision != "tf32"]
+    precisions = arguments.precision or [precision for precision in PRECISIONS if on_gpu or precision != "tf32"]
     card = torch.cuda.get_device_name(device) if on_gpu else "a CPU"
     print(f"{card}, torch {torch.__version__}, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
     found: dict[str, Any] = {"device": card, "torch": torch.__version__}
     parts: list[tuple[str, Callable[[], Iterator[dict[str, Any]]]]] = [
         ("the trained default on the demo set", lambda: trained(precisions, device, clock)),
         ("largest difference of a probability from the CPU", lambda: exactness(names[:3], precisions, device, clock)),
-        ("ms per click and session", lambda: speed(names, precisions, device, clock)),
-        ("compiled, ms per click and session", lambda: compiled("bfloat16", device, clock)),
+        ("ms per click and session", lambda: speed(names, precisions, "", device, clock)),
+        (
+            "ms per click and session, CUDA graphs",
+            lambda: speed(names, ["float32", "bfloat16"] if on_gpu else [], "&cuda_graphs=true", device, clock),
+        ),
         ("clicks per second, 32 sessions per call", lambda: whole_bench(names[:3], "bfloat16", device, clock)),
     ]
     with torch.no_grad():

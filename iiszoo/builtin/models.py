@@ -14,10 +14,8 @@ RUNTIME_OPTION = Option("runtime", 'onnx: on onnxruntime, faster on a CPU (pip i
 PRECISIONS: tuple[Precision, ...] = ("float32", "tf32", "bfloat16", "float16")
 """In which a network may compute (`iiszoo.models.precision`)."""
 PRECISION_OPTION = Option("precision", f"how exactly the network computes: {', '.join(PRECISIONS)}", "float32")
-COMPILE_OPTION = Option(
-    "compile", "true: compile the network (torch.compile); pays on a GPU, for images of one size", False
-)
-COMPUTE_OPTIONS = (RUNTIME_OPTION, PRECISION_OPTION, COMPILE_OPTION)
+CUDA_GRAPHS_OPTION = Option("cuda_graphs", "true: on a GPU, launch all kernels of a call at once", False)
+COMPUTE_OPTIONS = (RUNTIME_OPTION, PRECISION_OPTION, CUDA_GRAPHS_OPTION)
 """The options of models whose networks compute as `iiszoo.models.compute` lets them."""
 TRAINED_OPTIONS = (
     Option("size", "the side in PIXELS of the square, or HEIGHTxWIDTH, that crops are resized to; else as trained"),

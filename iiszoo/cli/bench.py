@@ -13,7 +13,7 @@ import click
 
 from iiszoo import units
 from iiszoo.builtin import datasets, models
-from iiszoo.cli.compute_options import compile_option, precision_option, runtime_option
+from iiszoo.cli.compute_options import cuda_graphs_option, precision_option, runtime_option
 from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.interpreter import python_option, python_timeout_option
 from iiszoo.cli.output import echo, echo_wrapped, json_option, metrics_option, print_json, warn_of_broken_plugins
@@ -93,7 +93,7 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 )
 @runtime_option
 @precision_option
-@compile_option
+@cuda_graphs_option
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),

@@ -121,7 +121,7 @@ def bench(
     progressive_merge: str | None = None,
     runtime: str | None = None,
     precision: str | None = None,
-    compile: bool | None = None,
+    cuda_graphs: bool | None = None,
     options: Mapping[str, Any] | None = None,
     checkpoint: str | Path | None = None,
     python: str | Path | None = None,
@@ -149,7 +149,7 @@ def bench(
         progressive_merge: `"published"` or `"fixed"`, an option of every model (`iiszoo.models.merge`).
         runtime: `"onnx"` or `"torch"`, an option of models whose networks can be exported (`iiszoo.models.runtime`).
         precision: `"float32"`, `"tf32"`, `"bfloat16"` or `"float16"`, an option of models on torch.
-        compile: whether torch compiles the network, likewise (`iiszoo.models.compute`).
+        cuda_graphs: whether kernels are launched at once on a GPU, likewise (`iiszoo.models.compute`).
         options: further options of the models.
         checkpoint: your own weights file, for a single model.
         python: the interpreter that runs the models, if it is not this one (`iiszoo.remote`).
@@ -192,7 +192,7 @@ def bench(
     if checkpoint is not None and len(model_list) != 1:
         raise BadOption("a checkpoint needs exactly one model; give one model with it")
     interpreter = None if python is None else Interpreter(str(python), python_timeout)
-    flags = {MERGE: progressive_merge, RUNTIME: runtime, "precision": precision, "compile": compile}
+    flags = {MERGE: progressive_merge, RUNTIME: runtime, "precision": precision, "cuda_graphs": cuda_graphs}
     references = [
         resolve(model, checkpoint, {**(options or {}), **with_flags(model, flags)}, interpreter) for model in model_list
     ]

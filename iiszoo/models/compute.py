@@ -1,8 +1,8 @@
-"""The options `runtime`, `precision` and `compile`: how a model's networks compute.
+"""The options `runtime`, `precision` and `cuda_graphs`: how a model's networks compute.
 
 A loader takes them in two lines, for any network that is called with tensors and returns tensors:
 
-    compute = Compute(device, runtime, precision, compile)  # before anything is fetched
+    compute = Compute(device, runtime, precision, cuda_graphs)  # before anything is fetched
     network = compute.network(network, image_and_maps(3, "previous probabilities, positive and negative disks"))
 
 `COMPUTE_OPTIONS` are their lines on the card; its `precisions` are those of `PRECISIONS` that the family stands, and no
@@ -34,7 +34,7 @@ class Compute:
     device: str
     runtime: str = TORCH
     precision: str = FLOAT32
-    compile: bool = False
+    cuda_graphs: bool = False
 
     def __post_init__(self) -> None:
         check_runtime(self.runtime, self.device)
@@ -42,22 +42,19 @@ class Compute:
             raise BadOption(f"option precision={self.precision} is unknown; precisions: {', '.join(PRECISIONS)}")
         if self.precision == "tf32" and not self.device.startswith("cuda"):
             raise BadOption(f"option precision=tf32 exists on CUDA only, not on {self.device}; use float32")
-        if self.runtime != TORCH and (self.precision != FLOAT32 or self.compile):
-            raise BadOption(f"option runtime={self.runtime} leaves no choice of precision and compile; leave these out")
+        if self.cuda_graphs and not self.device.startswith("cuda"):
+            raise BadOption(f"option cuda_graphs=true needs a CUDA device, not {self.device}; leave it out")
+        if self.runtime != TORCH and self.precision != FLOAT32:
+            raise BadOption(f"option runtime={self.runtime} leaves no choice of precision; leave one of them out")
 
     def network(self, network: nn.Module, graph: Graph | None = None) -> Callable[..., Any]:
-        """A network that is called like `network`, which is on the device already, and returns float32. `graph` is
-        needed by families with the options `runtime` and `compile`.
-
-        Raises `BadOption` if it should be compiled but takes images of any size: each size takes minutes. Raises
-        `ModelError` as `run_on`.
+        """A network that is called like `network`, which is on the device already, and returns float32. It may change
+        the type of its weights. `graph` is needed by families with the option `runtime`. Raises as `run_on`.
         """
         if self.runtime != TORCH and graph is not None:
             return run_on(self.runtime, network, graph)
-        if self.compile and graph is not None and {"height", "width"} & set(graph.traced):
-            raise BadOption("option compile=true needs crops of one size: give size=HEIGHTxWIDTH too, or leave it out")
-        from iiszoo.models.compiled import Compiled
+        from iiszoo.models.cuda_graphs import Graphed
         from iiszoo.models.precision import in_precision
 
         ready = in_precision(self.precision, network, self.device)
-        return Compiled(ready) if self.compile else ready
+        return Graphed(ready) if self.cuda_graphs else ready

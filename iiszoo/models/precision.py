@@ -34,6 +34,9 @@ class InPrecision(nn.Module):
     def __init__(self, network: nn.Module, precision: str) -> None:
         super().__init__()
         self.network, self.precision = network, precision
+        self._dtype = _AUTOCAST.get(precision)
+        if self._dtype is not None:
+            round_weights(network, self._dtype)
 
     def forward(self, *inputs: Tensor) -> Any:
         """The network's answer, float32."""
@@ -41,8 +44,15 @@ class InPrecision(nn.Module):
             return _as_float32(self.network(*inputs))
 
     def _autocast(self, device: str) -> torch.autocast:
-        dtype = _AUTOCAST.get(self.precision)
-        return torch.autocast(device, dtype or torch.bfloat16, enabled=dtype is not None)
+        on = self._dtype is not None
+        return torch.autocast(device, self._dtype or torch.bfloat16, enabled=on, cache_enabled=False)
+
+
+def round_weights(network: nn.Module, dtype: torch.dtype) -> None:
+    """Store the weights of a network's products in `dtype`, once: autocast would convert them at every call."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            module.to(dtype)
 
 
 @contextmanager

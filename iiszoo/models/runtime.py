@@ -1,7 +1,7 @@
 """The option `runtime`: what computes a model's networks, torch or onnxruntime.
 
-Loaders take it together with `precision` and `compile` (`iiszoo.models.compute`). With `runtime=onnx` the network is
-exported to an ONNX file once (`iiszoo.models.onnx_export`), and `iiszoo export` needs nothing more from a family.
+Loaders take it together with `precision` and `cuda_graphs` (`iiszoo.models.compute`). With `runtime=onnx` the network
+is exported to an ONNX file once (`iiszoo.models.onnx_export`), and `iiszoo export` needs nothing more from a family.
 """
 
 from __future__ import annotations

@@ -32,13 +32,13 @@ def load(
     second_look: bool | None = None,
     runtime: str = "torch",
     precision: str = "float32",
-    compile: bool = False,
+    cuda_graphs: bool = False,
 ) -> ClickModel:
     """The model of a card, with its weights or the weights in `checkpoint`; see `load_file`."""
     file = checkpoint or assets.fetch(card)
     return load_file(
         file, device=device, size=size, flip=flip, second_look=second_look,
-        runtime=runtime, precision=precision, compile=compile,
+        runtime=runtime, precision=precision, cuda_graphs=cuda_graphs,
     )  # fmt: skip
 
 
@@ -51,15 +51,15 @@ def load_file(
     second_look: bool | None = None,
     runtime: str = "torch",
     precision: str = "float32",
-    compile: bool = False,
+    cuda_graphs: bool = False,
 ) -> ClickModel:
     """The model of a file that `iiszoo train` wrote. Options override how the file specifies that images are shown.
 
     `size`: the size of a resized crop, a side in pixels or "HEIGHTxWIDTH". `flip`: average with the answer to the
-    mirrored image. `second_look`: see `iiszoo.models.second_look`. `runtime`, `precision`, `compile`: see
+    mirrored image. `second_look`: see `iiszoo.models.second_look`. `runtime`, `precision`, `cuda_graphs`: see
     `iiszoo.models.compute`. Raises `WeightsError`, and `BadOption` for an invalid value.
     """
-    compute = Compute(device, runtime, precision, compile)
+    compute = Compute(device, runtime, precision, cuda_graphs)
     changes: dict[str, Any] = {}
     if size is not None:
         target = crop_target(size)

@@ -55,8 +55,9 @@ def difference(one: Outputs, other: Outputs) -> float:
 def _difference(one: Tensor, other: Tensor) -> float:
     if one.shape != other.shape:
         return float("inf")
-    apart = (one.detach().cpu().double() - other.detach().cpu().double()).abs()
-    apart[(one.isnan() & other.isnan()).cpu()] = 0
+    one, other = (value.detach().cpu().double() for value in (one, other))  # they may be on different devices
+    apart = (one - other).abs()
+    apart[one.isnan() & other.isnan()] = 0
     return float(apart.nan_to_num(float("inf")).max()) if apart.numel() else 0.0
 
 

@@ -1,4 +1,4 @@
-"""The options precision and compile: answers are float32, torch's own settings stay, and nonsense is a sentence."""
+"""The options precision and cuda_graphs: answers are float32, torch's own settings stay, and nonsense is a sentence."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from torch import nn
 
 from iiszoo.errors import BadOption
 from iiszoo.loading import load_model
-from iiszoo.models.compiled import Compiled
 from iiszoo.models.compute import Compute
+from iiszoo.models.cuda_graphs import Graphed, filled, first
 from iiszoo.models.precision import InPrecision, in_precision, tf32
 from iiszoo.models.runtime import image_and_maps
 from iiszoo.testing import scenes
 
 GRAPH = image_and_maps(3, "maps")
-SQUARE = image_and_maps(3, "maps", size=(32, 32))
 
 
 class Sum(nn.Module):
@@ -82,8 +81,8 @@ def test_tf32_is_on_only_where_it_was_asked_for_and_torch_is_left_as_it_was(prec
             "precision=int8 is unknown; precisions: float32, tf32",
         ),
         ({"device": "cpu", "precision": "tf32"}, "precision=tf32 exists on CUDA only, not on cpu"),
-        ({"device": "cpu", "runtime": "onnx", "precision": "bfloat16"}, "leaves no choice of precision and compile"),
-        ({"device": "cpu", "runtime": "onnx", "compile": True}, "leaves no choice of precision and compile"),
+        ({"device": "cpu", "runtime": "onnx", "precision": "bfloat16"}, "leaves no choice of precision"),
+        ({"device": "cpu", "cuda_graphs": True}, "cuda_graphs=true needs a CUDA device, not cpu"),
     ],
 )
 def test_what_does_not_exist_is_one_sentence(options: dict[str, object], sentence: str) -> None:
@@ -92,29 +91,29 @@ def test_what_does_not_exist_is_one_sentence(options: dict[str, object], sentenc
         Compute(**options)  # type: ignore[arg-type]
 
 
-def test_only_crops_of_one_size_are_compiled() -> None:
-    with pytest.raises(BadOption, match="crops of one size: give size=HEIGHTxWIDTH"):
-        Compute("cpu", compile=True).network(Sum(), GRAPH)
-    assert isinstance(Compute("cpu", compile=True).network(Sum(), SQUARE), Compiled)
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 17))
+def test_a_batch_is_filled_up_to_a_power_of_two_and_only_what_was_asked_comes_back(n: int) -> None:
+    full = filled(inputs(n), 1 << (n - 1).bit_length())
+    assert len(full[0]) == len(full[1]) in (1, 2, 4, 8, 16, 32)
+    assert len(full[0]) < 2 * n
+    assert torch.equal(full[0][:n], inputs(n)[0])
+    one, two = first((full[0], full[1]), n)
+    assert torch.equal(one, inputs(n)[0])
+    assert len(two) == n
+    assert one.data_ptr() != full[0].data_ptr()
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.integers(1, 9))
-def test_a_compiled_network_gets_full_batches_and_gives_back_what_was_asked(n: int) -> None:
-    network = Sum()
-    sizes = []
-
-    def compiled(image: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-        sizes.append(len(image))
-        return network(image, maps)
-
-    ready = Compiled(network)
-    ready._compiled = compiled
-    with torch.no_grad():
-        found = ready(*inputs(n))
-        assert torch.allclose(found, network(*inputs(n)), atol=1e-6)
-    assert sizes[0] in (1, 2, 4, 8, 16)
-    assert sizes[0] < 2 * n
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device here")
+@torch.no_grad()
+def test_a_graph_answers_like_the_network_for_every_batch_and_leaves_earlier_answers_alone() -> None:
+    network = Sum().cuda()
+    graphed = Graphed(InPrecision(network, "float32"))
+    earlier = []
+    for n in (1, 1, 1, 3, 4, 3, 1):
+        values = [value.cuda() for value in inputs(n)]
+        earlier.append((graphed(*values), network(*values)))
+    assert all(torch.allclose(found, wanted, atol=1e-6) for found, wanted in earlier)
 
 
 @torch.no_grad()

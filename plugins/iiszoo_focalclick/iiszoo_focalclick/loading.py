@@ -25,19 +25,19 @@ def load(
     progressive_merge: str = "published",
     runtime: str = "torch",
     precision: str = "float32",
-    compile: bool = False,
+    cuda_graphs: bool = False,
 ) -> FocalClickModel:
     """The model of a card, with the official weights or those of `checkpoint`.
 
     `size`: the side of the square that crops are resized to, in pixels; a multiple of 32. `progressive_merge`: one of
-    `MERGES`; see `FocalClickModel.merge`; `runtime`, `precision`, `compile`: see `iiszoo.models.compute`.
+    `MERGES`; see `FocalClickModel.merge`; `runtime`, `precision`, `cuda_graphs`: see `iiszoo.models.compute`.
     Raises `WeightsError`, and `BadOption` for an invalid option.
     """
     if not isinstance(size, int) or isinstance(size, bool) or size < 32 or size % 32:
         raise BadOption(f"option size={size} is not a valid crop size; give a multiple of 32, such as 256")
     if progressive_merge not in MERGES:
         raise BadOption(f"option progressive_merge={progressive_merge} is unknown; give one of {', '.join(MERGES)}")
-    compute = Compute(device, runtime, precision, compile)
+    compute = Compute(device, runtime, precision, cuda_graphs)
     from iiszoo.models.checkpoints import load_network, on_device
     from iiszoo_focalclick.model import DiskNetworks, FocalClickModel
     from iiszoo_focalclick.networks import NETWORKS

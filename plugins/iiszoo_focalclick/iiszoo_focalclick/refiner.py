@@ -63,7 +63,9 @@ class Refiner(nn.Module):
     def forward(self, crop: Tensor, disks: Tensor, features: Tensor, logits: Tensor, boxes: Tensor) -> Tensor:
         """Refined logits (B, 1, h, w) of the crops; arguments as for `FocalClick.refine`."""
         size = crop.shape[2:]
-        rois = torch.cat([torch.arange(boxes.shape[0]).to(boxes)[:, None], boxes], dim=1).to(logits)
+        rois = torch.cat(
+            [torch.arange(boxes.shape[0], device=boxes.device, dtype=boxes.dtype)[:, None], boxes], dim=1
+        ).to(logits)
         coarse: Tensor = roi_align(logits, rois, size, aligned=True)
         context = self._context(features, rois, scale=features.shape[3] / logits.shape[3])
 

@@ -29,19 +29,19 @@ def load(
     click_limit: int | None = None,
     runtime: str = "torch",
     precision: str = "float32",
-    compile: bool = False,
+    cuda_graphs: bool = False,
 ) -> ClickModel:
     """The model of a card, with the official weights or those of `checkpoint`.
 
     `preset`: one of `SIZES`. `size`: overrides it with the longest side of a crop, or with "HEIGHTxWIDTH", to which
     crops are resized from the first click on, whatever their aspect (upstream's `--eval-mode fixed`). `zoom`, `flip`,
-    `click_limit`: see `ClickModel`; `runtime`, `precision`, `compile`: see `iiszoo.models.compute`.
+    `click_limit`: see `ClickModel`; `runtime`, `precision`, `cuda_graphs`: see `iiszoo.models.compute`.
 
     Raises `WeightsError`, and `BadOption` for an invalid option.
     """
     target = crop_target(preset_size(preset, SIZES) if size is None else size)
     check_click_limit(click_limit)
-    compute = Compute(device, runtime, precision, compile)
+    compute = Compute(device, runtime, precision, cuda_graphs)
     from iiszoo.models.checkpoints import load_network, on_device
     from iiszoo.models.click_model import ClickModel, OnDisks, disk_graph
     from iiszoo.models.zoom import Zoom

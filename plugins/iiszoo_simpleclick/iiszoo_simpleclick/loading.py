@@ -30,19 +30,21 @@ def load(
     click_limit: int | None = None,
     runtime: str = "torch",
     precision: str = "float32",
-    compile: bool = False,
+    cuda_graphs: bool = False,
 ) -> ClickModel:
     """The model of a card, with the official weights or those of `checkpoint`.
 
     `preset`: one of `SIZES`. `size`: overrides it with the side of the square, or with "HEIGHTxWIDTH", to which every
     crop is resized whatever its aspect, from the first click on. `flip`, `click_limit`: see `ClickModel`; `runtime`,
-    `precision`, `compile`: see `iiszoo.models.compute`. Raises `WeightsError`, and `BadOption` for an invalid option.
+    `precision`, `cuda_graphs`: see `iiszoo.models.compute`.
+
+    Raises `WeightsError`, and `BadOption` for an invalid option.
     """
     target = crop_target(preset_size(preset, SIZES) if size is None else size)
     target = target if isinstance(target, tuple) else (target, target)
     windows_of(target, config_of(card.id).patch)
     check_click_limit(click_limit)
-    compute = Compute(device, runtime, precision, compile)
+    compute = Compute(device, runtime, precision, cuda_graphs)
     from iiszoo.models.checkpoints import load_network
     from iiszoo.models.click_model import ClickModel, OnDisks, disk_graph
     from iiszoo.models.zoom import Zoom
