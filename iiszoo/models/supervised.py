@@ -226,7 +226,7 @@ def _of_torchvision(weights: Any) -> Mapping[str, Tensor]:
     try:
         state: Mapping[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:  # no connection, another file, no room
-        raise WeightsError(f"{weights.url} cannot be fetched: {one_line(error)}") from error
+        raise WeightsError(f"{file.name} cannot be fetched: {one_line(error)}") from error
     return state
 
 
