@@ -20,6 +20,7 @@ from pathlib import Path
 
 from iiszoo import cards, catalogue, figures, units
 from iiszoo.cli import model_table
+from iiszoo.engine.campaign import results as campaigns
 from iiszoo.engine.evaluation_protocol import PRESETS
 from iiszoo.engine.runs import summary
 from iiszoo.figures import Measured
@@ -59,7 +60,7 @@ def measured() -> Iterator[tuple[Path, str]]:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(Measured.__annotations__)
     results = ROOT / "benchmarks" / "results"
-    runs, _ = summary.read_all([results])
+    runs, _ = summary.read_all([results], campaigns.find([results]))
     for run, _ in sorted(runs, key=lambda run: (run[0]["model"], run[0]["dataset"])):
         rules, environment = run["protocol"], run["provenance"]["environment"]
         standard = rules["hash"] == PRESETS["standard"].resolved(rules["threshold"]).hash

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The campaign of docs/campaign.md: photographs of one concept, "the person and all that is worn". About 80 minutes of
-# CPU by estimate; it can be stopped and started again. Further options go to every campaign, such as --limit 12 --steps 5.
+# The campaign of docs/campaign.md: photographs of one concept, "the person and all that is worn". About 75 minutes of
+# CPU; it can be stopped and started again. Further options go to every campaign, such as --limit 12 --steps 5.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 shared=${IISZOO_SHARED:-../shared}
