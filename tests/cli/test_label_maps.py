@@ -38,6 +38,6 @@ def test_from_check_to_page(iiszoo: Run, tmp_path: Path) -> None:
     assert sorted(json.loads(line)["sample"] for line in traces) == ["a__149", "a__20"]
     page = tmp_path / "page.html"
     assert iiszoo("report", tmp_path / "out", "--html", page).returncode == 0
-    assert page.read_text("utf-8").count("data:image/jpeg") == 2
+    assert page.read_text("utf-8").count('<svg class="picture"') == 4  # of both objects the image and a crop
     start = iiszoo("data", "check", f"{name}?objects=all&initial=perturb:seed=1")
     assert start.returncode == 0, start.stderr

@@ -21,6 +21,7 @@ pytest.importorskip("onnxruntime", reason="runtime=onnx needs onnxruntime")
 from iiszoo import Session, load_dataset, load_model
 from iiszoo.engine.export import export_onnx
 from iiszoo.errors import BadOption
+from iiszoo.models.compute import Compute
 from iiszoo.protocol import as_model
 from iiszoo_sam import checkpoints
 from iiszoo_sam.exported_backend import ExportedBackend
@@ -37,7 +38,7 @@ def test_the_decoder_takes_any_number_of_sessions_and_points(sessions: int, poin
     labels = torch.randint(0, 2, (sessions, points), generator=random).float()
     masks = torch.randn(sessions, 1, 256, 256, generator=random) if with_masks else None
     with torch.no_grad():
-        wanted = TorchBackend(small_sam(), "cpu").decode(embedding, coords, labels, masks)
+        wanted = TorchBackend(small_sam(), Compute("cpu")).decode(embedding, coords, labels, masks)
         found = ExportedBackend(small_sam()).decode(embedding, coords, labels, masks)
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
@@ -59,12 +60,12 @@ def test_the_files_give_the_models_mask_by_the_example_in_their_readme(
     (code,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, timeout=120)
     mask = np.asarray(Image.open(folder / "mask.png")) > 0
-    model = as_model(Sam(TorchBackend(small_sam(), "cpu")))
+    model = as_model(Sam(TorchBackend(small_sam(), Compute("cpu"))))
     wanted = Session(model, np.asarray(Image.open(folder / "photo.jpg"))).click(120, 180)
     assert (mask != wanted).sum() <= 20  # pixels at the threshold
     assert mask.any()
 
 
-def test_precision_and_compile_are_torchs_alone() -> None:
-    with pytest.raises(BadOption, match="runtime=onnx leaves no choice of precision and compile"):
-        load_model("sam/vit-b?runtime=onnx&compile=true")
+def test_precision_is_torchs_alone() -> None:
+    with pytest.raises(BadOption, match="runtime=onnx leaves no choice of precision"):
+        load_model("sam/vit-b?runtime=onnx&precision=bfloat16")
