@@ -98,15 +98,6 @@ def load_network(
     return network.float().eval().requires_grad_(False)
 
 
-def on_device(network: Network, device: str) -> Network:
-    """A convolutional network on a device; on a CPU with its weights channels-last, in which order torch computes
-    convolutions faster there (`ritm/h18s` takes 0.75 to 0.9 of the time).
-    """
-    if device != "cpu":
-        return network.to(device)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
 def find_state_dict(
     content: Any,
     file: str | Path,

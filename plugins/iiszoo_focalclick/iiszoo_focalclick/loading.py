@@ -38,10 +38,10 @@ def load(
     if progressive_merge not in MERGES:
         raise BadOption(f"option progressive_merge={progressive_merge} is unknown; give one of {', '.join(MERGES)}")
     compute = Compute(device, runtime, precision, cuda_graphs)
-    from iiszoo.models.checkpoints import load_network, on_device
+    from iiszoo.models.checkpoints import load_network
     from iiszoo_focalclick.model import DiskNetworks, FocalClickModel
     from iiszoo_focalclick.networks import NETWORKS
     from iiszoo_focalclick.parts import parts_of
 
-    network = on_device(load_network(card.id, checkpoint or assets.fetch(card), NETWORKS), device)
+    network = load_network(card.id, checkpoint or assets.fetch(card), NETWORKS).to(device)
     return FocalClickModel(DiskNetworks(parts_of(network, size, compute)), size, progressive_merge, card.threshold)

@@ -42,12 +42,12 @@ def load(
     target = crop_target(preset_size(preset, SIZES) if size is None else size)
     check_click_limit(click_limit)
     compute = Compute(device, runtime, precision, cuda_graphs)
-    from iiszoo.models.checkpoints import load_network, on_device
+    from iiszoo.models.checkpoints import load_network
     from iiszoo.models.click_model import ClickModel, OnDisks, disk_graph
     from iiszoo.models.zoom import Zoom
     from iiszoo_ritm.network import NETWORKS
 
-    network = on_device(load_network(card.id, checkpoint or assets.fetch(card), NETWORKS), device)
+    network = load_network(card.id, checkpoint or assets.fetch(card), NETWORKS).to(device)
     zoom_in = Zoom(target, skip_clicks=-1 if isinstance(target, tuple) else 1) if zoom else None
     on_disks = OnDisks(compute.network(network, disk_graph(5, network.with_prev_mask, zoom_in, flip)), radius=5)
     return ClickModel(on_disks, zoom_in, flip, network.with_prev_mask, click_limit)
