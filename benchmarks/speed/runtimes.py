@@ -4,7 +4,7 @@
 
 Each network gets the input that a click gives it: `ritm/h18s` an image of 300 x 400 and its mirror image, the trained
 default 320 x 320, FocalClick's coarse network and refiner 256 x 256. "plain" is torch with weights in torch's default
-order of memory, "torch" the model as it is loaded, where convolutions may be channels-last, "onnx" `runtime=onnx`.
+order of memory, "torch" the model as it is loaded (`smp` is channels-last), "onnx" `runtime=onnx`.
 Rounds alternate between them; the figures are medians, and medians of the ratios within a round. Weights are synthetic
 but those of the trained default: they do not change the time.
 """
