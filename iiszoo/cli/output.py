@@ -27,7 +27,7 @@ metrics_option = click.option(
     callback=_metrics,
     metavar="NAME,...",
     help="Metrics in the table: noc90, nof90_strict, iou@5, biou@5, auc, spc_seconds, ...  "
-    "[default: NoC and NoF up to the evaluation protocol's target IoU, iou@1, iou@5, model_ms_median]",
+    "[default: NoC and NoF up to the evaluation protocol's target IoU, iou@1, iou@5, init_ms_median, model_ms_median]",
 )
 
 
