@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from iiszoo import __version__, assets, files
-from iiszoo.builtin.models import COMPUTE_OPTIONS, PRECISIONS
+from iiszoo.builtin.models import COMPUTE_OPTIONS, PRECISION_OPTION, PRECISIONS
 from iiszoo.cards import ModelCard
 from iiszoo.device import check_device
 from iiszoo.errors import BadOption, IISZooError, ModelError, WeightsError, raised_as, with_place
@@ -236,7 +236,7 @@ class CardReference:
         options = checked_options(f"model {self.card.id}", loader, self.options, (MERGE,))
         if MERGE in options and MERGE not in options_of(loader):
             check_merge_rule(options[MERGE])
-        stands, wanted = self.card.precisions, options.get("precision", "float32")
+        stands, wanted = self.card.precisions, options.get(PRECISION_OPTION.name, PRECISION_OPTION.default)
         if wanted in PRECISIONS and wanted not in stands:
             raise BadOption(f"model {self.card.id} does not stand precision={wanted}; it stands {', '.join(stands)}")
         return options

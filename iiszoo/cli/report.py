@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iiszoo.cli.output import echo, json_option, metrics_option, print_json, warn_of_broken_plugins
+from iiszoo.cli.report_page import page_root_option, write_page
 from iiszoo.errors import BadOption, RunError
 
 if TYPE_CHECKING:
@@ -22,11 +23,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a page: curves, histograms, the worst samples.",
 )
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The dataset's directory, or one that contains datasets under their ids: the source of the page's pictures.",
-)
+@page_root_option
 @click.option(
     "--cost",
     default="seed",
@@ -64,7 +61,9 @@ def command(
     it can be sent to a colleague and opens without a network. A run that cannot be read is named on stderr and left
     out; the exit code is 0 unless none can be read.
     """
-    if sum((as_json, bibtex, form != "table")) > 1:
+    wishes = as_json, bibtex, form != "table"
+    for_machines = any(wishes)
+    if sum(wishes) > 1:
         raise BadOption("--json, --bibtex and --format each print something else; give one of them")
     from iiszoo.cli.campaign_results import print_campaign
     from iiszoo.cli.comparisons import print_comparison, print_worst
@@ -92,15 +91,11 @@ def command(
         print_comparison(results, sentences, metrics)
         if worst is not None:
             print_worst(results, worst)
-    if form == "table" and not as_json and not bibtex:
+    if not for_machines:
         for each in campaigns:
             print_campaign(each)
     if html is not None:
-        from iiszoo.engine.report import page
-
-        page.write(html, page.render(results, root, campaigns, sentences))
-        for_machines = as_json or bibtex or form != "table"
-        echo(f"page written to {html.resolve()}", err=for_machines)
+        write_page(html, results, root, campaigns, sentences, for_machines=for_machines)
     warn_of_broken_plugins()
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iiszoo.cli.output import echo, echo_wrapped, json_option, print_json
+from iiszoo.cli.output import echo_wrapped, json_option, print_json
+from iiszoo.cli.report_page import page_root_option, write_page
 from iiszoo.errors import RunError
 
 if TYPE_CHECKING:
@@ -28,11 +29,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a page: the final masks of both runs side by side where they differ most.",
 )
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The dataset's directory, or one that contains datasets under their ids: the source of the page's pictures.",
-)
+@page_root_option
 @json_option
 def compare(a: Path, b: Path, n: int, goal: float | None, html: Path | None, root: Path | None, as_json: bool) -> None:
     """Compare run A with run B: clicks, how sure the difference is, and the samples in which they differ most.
@@ -60,10 +57,7 @@ def compare(a: Path, b: Path, n: int, goal: float | None, html: Path | None, roo
         for sentence in [*sentences, *_other_rules(results)]:
             echo_wrapped(sentence)
     if html is not None:
-        from iiszoo.engine.report import page
-
-        page.write(html, page.render(results, root, sentences=sentences))
-        echo(f"page written to {html.resolve()}", err=as_json)
+        write_page(html, results, root, sentences=sentences, for_machines=as_json)
 
 
 def _only_run(directory: Path) -> Result:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from iiszoo.builtin.datasets import DEFAULT as DEFAULT_DATASET
+from iiszoo.builtin.models import CUDA_GRAPHS_OPTION, PRECISION_OPTION
 from iiszoo.builtin.models import DEFAULT as DEFAULT_MODEL
 from iiszoo.clicking.loading import robot_version
 from iiszoo.data.initial_masks import with_initial
@@ -192,7 +193,12 @@ def bench(
     if checkpoint is not None and len(model_list) != 1:
         raise BadOption("a checkpoint needs exactly one model; give one model with it")
     interpreter = None if python is None else Interpreter(str(python), python_timeout)
-    flags = {MERGE: progressive_merge, RUNTIME: runtime, "precision": precision, "cuda_graphs": cuda_graphs}
+    flags = {
+        MERGE: progressive_merge,
+        RUNTIME: runtime,
+        PRECISION_OPTION.name: precision,
+        CUDA_GRAPHS_OPTION.name: cuda_graphs,
+    }
     references = [
         resolve(model, checkpoint, {**(options or {}), **with_flags(model, flags)}, interpreter) for model in model_list
     ]

@@ -51,7 +51,8 @@ class Compute:
         """A network that is called like `network`, which is on the device already, and returns float32. It may change
         the type of its weights. `graph` is needed by families with the option `runtime`. Raises as `run_on`.
         """
-        if self.runtime != TORCH and graph is not None:
+        if self.runtime != TORCH:
+            assert graph is not None, "a family with the option runtime says how its networks are exported"
             return run_on(self.runtime, network, graph)
         from iiszoo.models.cuda_graphs import Graphed
         from iiszoo.models.precision import in_precision

@@ -14,11 +14,12 @@ from iiszoo.errors import ModelError, one_line
 
 class OnnxNetwork:
     """Takes tensors in the order of `inputs`, the file's names of them, and returns a tensor, or a tuple of several.
+    `file` may also be a file's content.
 
     It uses as many threads as torch does at the time of a call. Raises `ModelError` if the file cannot be read.
     """
 
-    def __init__(self, file: Path, inputs: tuple[str, ...]) -> None:
+    def __init__(self, file: Path | bytes, inputs: tuple[str, ...]) -> None:
         self.file, self.inputs = file, inputs
         self._threads = torch.get_num_threads()
         self._session = session(file, self._threads)

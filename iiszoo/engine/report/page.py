@@ -105,13 +105,12 @@ def render(
     """
     series = _series(results)
     anchors = {id(one): f"run-{i}" for i, one in enumerate(series, 1)}
-    labels = {i: one.label for i, one in enumerate(series)}
     albums = _Albums(root)
     ranked = {ranking.dataset: ranking for ranking in rankings(results)}
     datasets = []
     for key, name in data.names([one.summary for one in series]).items():
         there = [one for one in series if data.data_of(one.summary) == key]
-        runs = [_run_view(one, albums.of(one.summary), anchors[id(one)]) for one in there]
+        runs = [_run_view(one, albums, anchors[id(one)]) for one in there]
         differing, unseen = _differing(there, albums)
         repeated = repeats([(one.summary, list(one.traces)) for one in there])
         charted = (charts.curves(there), charts.histogram(there))
@@ -135,7 +134,7 @@ def render(
         rows=list(zip([anchors[id(one)] for one in series], table.rows(summaries, names), strict=True)),
         notes=[*table.notes(summaries, names), *sentences],
         datasets=datasets,
-        labels=labels,
+        labels=[one.label for one in series],
         few=FEW,
         campaigns=[campaign_view.view(each, root) for each in campaigns],
         chart=charts,
@@ -171,39 +170,38 @@ class _Albums:
         self._root = root
         self._opened: dict[tuple[data.Data, tuple[str, Path | None]], Album | IISZooError] = {}
 
-    def of(self, summary: dict[str, Any]) -> Album | IISZooError:
-        key = (
-            data.data_of(summary),
-            place_of_pictures(summary, self._root),
-        )  # a relative name means other data elsewhere
+    def of(self, summary: dict[str, Any]) -> Album:
+        """The album of a run's data. Raises an `IISZooError` if there is none."""
+        # in two directories, a relative name means different data
+        key = data.data_of(summary), place_of_pictures(summary, self._root)
         if key not in self._opened:
             try:
                 self._opened[key] = open_album(summary, self._root)
             except IISZooError as error:
                 self._opened[key] = error
-        return self._opened[key]
+        found = self._opened[key]
+        if isinstance(found, IISZooError):
+            raise found
+        return found
 
 
 def _differing(series: Sequence[Series], albums: _Albums) -> tuple[list[SideBySide], str | None]:
     found = side_by_side(series)
     if not found:
         return [], None
-    album = albums.of(series[0].summary)
     try:
-        if isinstance(album, IISZooError):
-            raise album
+        album = albums.of(series[0].summary)
         return [pictured(one, album) for one in found], None
     except (IISZooError, OSError) as error:
         return found, str(error)
 
 
-def _run_view(one: Series, album: Album | IISZooError, anchor: str) -> RunView:
+def _run_view(one: Series, albums: _Albums, anchor: str) -> RunView:
     limits = (one.target_iou, one.max_clicks)
     samples = [Sample(trace, caption(trace, *limits), marks(trace)) for trace in worst(one.traces, *limits, N_WORST)]
     no_pictures = None
     try:
-        if isinstance(album, IISZooError):
-            raise album
+        album = albums.of(one.summary)
         pictures = [album.pictures([sample.trace])[0] for sample in samples]
         samples = [
             replace(sample, picture=whole, crop=crop) for sample, (whole, crop) in zip(samples, pictures, strict=True)

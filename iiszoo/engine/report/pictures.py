@@ -12,9 +12,10 @@ import numpy as np
 
 from iiszoo import units
 from iiszoo.engine.metrics import iou_at, noc, reached
-from iiszoo.engine.report.window import Window, cut, zoomed
+from iiszoo.engine.report.window import zoomed
 from iiszoo.engine.runs.trace import Trace, unpack_mask
 from iiszoo.errors import DatasetError, RunError
+from iiszoo.models.zoom import Box, whole_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +45,7 @@ class Picture:
     made smaller if it is large; `unit` the number of image pixels in about one CSS pixel of the page.
     """
 
-    window: Window
+    window: Box
     unit: float
     image: str
     target: str
@@ -98,7 +99,7 @@ class _Seen:
 
     size: tuple[int, int]
     target: NDArray[np.bool_]
-    shown: dict[Window, tuple[str, str]]
+    shown: dict[Box, tuple[str, str]]
 
 
 class Album:
@@ -117,13 +118,14 @@ class Album:
         """
         seen = self._look(traces)
         masks = [_final_mask(trace) if trace.final_mask else None for trace in traces]
-        whole = Window(0, 0, *seen.size)
+        whole = whole_image(seen.size)
         near = zoomed(seen.target, [mask for mask in masks if mask is not None])
         windows = [whole] if near is None else [whole, near]
         for window in windows:
             if window not in seen.shown:
                 image = self._dataset[self._index[traces[0].sample]].read_image()
-                seen.shown[window] = jpeg(cut(image, window)), outline(seen.target, window)
+                part = image[window.top : window.bottom, window.left : window.right]
+                seen.shown[window] = jpeg(part), outline(seen.target, window)
         made = [[_picture(*seen.shown[window], mask, window) for window in windows] for mask in masks]
         return [(one[0], one[1] if len(one) > 1 else None) for one in made]
 
@@ -149,11 +151,11 @@ class Album:
         image, target = sample.read_image(), sample.read_target().object
         if image.shape[:2] != target.shape:
             raise DatasetError(f"image and mask of sample {id!r} differ in size; the dataset has changed")
-        whole = Window(0, 0, *target.shape)
+        whole = whole_image(target.shape)
         return _Seen((target.shape[0], target.shape[1]), target, {whole: (jpeg(image), outline(target, whole))})
 
 
-def _picture(image: str, target: str, mask: NDArray[np.bool_] | None, window: Window) -> Picture:
+def _picture(image: str, target: str, mask: NDArray[np.bool_] | None, window: Box) -> Picture:
     unit = round(max(window.width / _BOX[0], window.height / _BOX[1]), 3)
     return Picture(window, unit, image, target, "" if mask is None else outline(mask, window))
 
@@ -178,7 +180,7 @@ def jpeg(image: NDArray[np.uint8]) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(content.tobytes()).decode()}"
 
 
-def outline(mask: NDArray[np.bool_], window: Window | None = None) -> str:
+def outline(mask: NDArray[np.bool_], window: Box | None = None) -> str:
     """The borders of a mask and its holes, as an SVG path through the centres of border pixels (fill rule: evenodd).
 
     Simplified to what is visible if the window (None: the whole image) is `LONGEST_SIDE` large.

@@ -17,9 +17,6 @@ from iiszoo.engine.report.columns import Column, column
 from iiszoo.engine.runs.summary import Result
 from iiszoo.figures import Published
 
-FORMATS = ("table", "csv", "markdown", "latex")
-"""What `iiszoo report --format` can write; "table" is the one for the terminal."""
-
 
 @dataclass(frozen=True)
 class _Cell:
@@ -49,7 +46,7 @@ class _Row:
 
 
 def sheet(form: str, results: Sequence[Result], names: Sequence[str] | None = None) -> str:
-    """The table in one of `FORMATS` but the first. `names`: the metrics, by default those of `table.metrics_for`.
+    """The table as "csv", "markdown" or "latex". `names`: the metrics, by default those of `table.metrics_for`.
 
     In Markdown and LaTeX the best figure on each dataset is bold, NoC has its 95 % interval in brackets, and a model is
     followed by its citation key (`bibliography` has the entries). CSV has plain numbers: IoU in [0, 1], intervals and

@@ -61,7 +61,7 @@ def rows(summaries: Sequence[dict[str, Any]], names: Sequence[str] | None = None
 
 
 def dataset_names(summaries: Sequence[dict[str, Any]]) -> list[str]:
-    """The name of every run's data, by which different data of the same name are told apart."""
+    """The name of every run's data; different data of the same name get different names."""
     known = data.names(summaries)
     return [known[data.data_of(summary)] for summary in summaries]
 

@@ -66,6 +66,7 @@ class Attempt:
         return () if self.is_done else tuple(lack for lack in self.lacks if not (fetch and lack.can_be_fetched))
 
     def as_json(self) -> dict[str, Any]:
+        """The run, the figures that it answers, and what it lacks."""
         return {
             "model": self.model,
             "dataset": self.dataset,

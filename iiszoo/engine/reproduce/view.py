@@ -1,4 +1,4 @@
-"""How a reproduction is told: the rows of its table, its notes, its page."""
+"""How a reproduction is presented: the rows of its table, its notes, its page."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Reproduction:
 
     @property
     def fault(self) -> str | None:
-        """Why this is no success, in a sentence; None if every figure that was compared agrees, and no run failed."""
+        """What went wrong, in a sentence; None if every figure that was compared agrees and no run failed."""
         compared = [each for each in self.comparisons if each.agrees is not None]
         far = [each.figure for each in compared if not each.agrees]
         if far:
@@ -96,6 +96,7 @@ class Reproduction:
         return lines
 
     def as_json(self) -> dict[str, Any]:
+        """The verdict, each comparison, and each run with what it lacks."""
         compared = [each for each in self.comparisons if each.agrees is not None]
         return {
             "against": self.against,

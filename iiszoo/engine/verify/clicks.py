@@ -17,7 +17,7 @@ from iiszoo.seeding import generator_for
 
 
 @dataclass(frozen=True, eq=False)
-class Goal:
+class GroundTruth:
     """What the clicks of a session aim at, as robot and score take it: bool (1, 1, H, W) twice, and prepared."""
 
     target: Tensor
@@ -25,7 +25,7 @@ class Goal:
     prepared: metrics.PreparedTarget
 
     @classmethod
-    def of(cls, sample: Sample) -> Goal:
+    def of(cls, sample: Sample) -> GroundTruth:
         object, ignore = sample.read_target()
         ignored = None if ignore is None else protocol.to_targets(ignore)
         return cls(protocol.to_targets(object), ignored, metrics.prepare(object, ignore))
@@ -34,7 +34,7 @@ class Goal:
 def clicks_of(
     robot: Robot,
     output: Tensor,
-    goal: Goal,
+    truth: GroundTruth,
     pcs: Clicks,
     ncs: Clicks,
     sample: str,
@@ -46,10 +46,10 @@ def clicks_of(
         robot,
         rules.robot,
         output,
-        goal.target,
+        truth.target,
         pcs,
         ncs,
-        ignore=goal.ignore,
+        ignore=truth.ignore,
         generator=generator_for(sample, rules.robot, rules.seed) if generator is None else generator,
         threshold=rules.threshold,
         sample=sample,

@@ -18,7 +18,7 @@ from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.runs.dataset_check import Checked, survey
 from iiszoo.engine.runs.dataset_place import whereabouts
 from iiszoo.engine.runs.trace import Trace, unpack_mask
-from iiszoo.engine.verify.clicks import Goal, clicks_of
+from iiszoo.engine.verify.clicks import GroundTruth, clicks_of
 from iiszoo.engine.verify.findings import Finding, agreed, other
 from iiszoo.engine.verify.traces import ended_early
 from iiszoo.errors import IISZooError
@@ -118,15 +118,15 @@ def _of_target(
     trace: Trace, sample: Sample, rules: ResolvedProtocol, robot: Robot | None
 ) -> Iterator[tuple[Any, str, str]]:
     """(status, field, sentence) of what does not follow."""
-    goal = Goal.of(sample)
-    size = [*goal.target.shape[-2:]]
+    truth = GroundTruth.of(sample)
+    size = [*truth.target.shape[-2:]]
     if trace.size != size:
         yield "differs", "size", f"it is {other(trace.size, size)} in the dataset"
         return
     mask = sample.read_initial_mask()
     output = torch.zeros(1, 1, *size) if mask is None else protocol.to_output(mask)
     if trace.error is None or trace.initial_boundary_iou is not None:  # else it failed before that was measured
-        start = metrics.score(output[0, 0].numpy(), goal.prepared, rules.threshold)
+        start = metrics.score(output[0, 0].numpy(), truth.prepared, rules.threshold)
         if mask is None and trace.initial_iou != start.iou:
             # a model may begin with an output of its own
             text = f"it is {other(trace.initial_iou, start.iou)} for no mask; a replay would tell"
@@ -136,22 +136,22 @@ def _of_target(
             yield from _scored(trace.initial_iou, start.iou, "initial_iou", "the initial mask")
             yield from _scored(trace.initial_boundary_iou, start.boundary_iou, "initial_boundary_iou", "it")
     if robot is not None and trace.clicks:
-        made = clicks_of(robot, output, goal, [], [], trace.sample, rules)
+        made = clicks_of(robot, output, truth, [], [], trace.sample, rules)
         if made != trace.clicks[0]:
             yield "differs", "clicks[0]", f"it is {other(trace.clicks[0], made)} follows from the target"
     if trace.error is None:
-        yield from _of_last_mask(trace, goal, rules, robot)
+        yield from _of_last_mask(trace, truth, rules, robot)
 
 
 def _of_last_mask(
-    trace: Trace, goal: Goal, rules: ResolvedProtocol, robot: Robot | None
+    trace: Trace, truth: GroundTruth, rules: ResolvedProtocol, robot: Robot | None
 ) -> Iterator[tuple[Any, str, str]]:
     try:
         mask = unpack_mask(trace.final_mask, trace.size)
     except ValueError:
         return  # told by `check_traces`
     output = protocol.to_output(mask)
-    found = metrics.score(output[0, 0].numpy(), goal.prepared, 0.5)
+    found = metrics.score(output[0, 0].numpy(), truth.prepared, 0.5)
     place = f"[{len(trace.iou) - 1}]" if trace.iou else ""
     start = "" if trace.iou else "initial_"
     last = [trace.initial_iou, *trace.iou][-1]
@@ -159,7 +159,7 @@ def _of_last_mask(
     last_boundary = [trace.initial_boundary_iou, *trace.boundary_iou][-1]
     yield from _scored(last_boundary, found.boundary_iou, f"{start}boundary_iou{place}", "final_mask")
     if robot is not None and ended_early(trace, rules):
-        made = clicks_of(robot, output, goal, [], [], trace.sample, rules)
+        made = clicks_of(robot, output, truth, [], [], trace.sample, rules)
         if made:
             yield "differs", "clicks", f"the session ends, but on its final_mask the robot clicks {made}"
 

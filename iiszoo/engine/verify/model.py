@@ -63,8 +63,8 @@ def _missing(check: str, text: str) -> FoundModel:
 
 
 def _code(here: str, stated: str) -> Finding:
-    """Whether the code is the same. Another version is no contradiction: the replay shows whether it matters; another
-    hash of a file is another model.
+    """Whether the code is the same. Another version need not matter, and the replay shows whether it does; another
+    hash of a file means another model.
     """
     if here == stated:
         return Finding(CODE, "agrees", stated)

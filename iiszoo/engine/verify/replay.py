@@ -25,7 +25,7 @@ from iiszoo.engine import metrics
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.runs.trace import Trace, unpack_mask
 from iiszoo.engine.session import Session
-from iiszoo.engine.verify.clicks import Goal, clicks_of
+from iiszoo.engine.verify.clicks import GroundTruth, clicks_of
 from iiszoo.engine.verify.findings import Finding, Status, other
 from iiszoo.engine.verify.traces import ended_early
 from iiszoo.errors import ModelError, WorkerDied
@@ -34,7 +34,7 @@ from iiszoo.seeding import generator_for
 
 REPLAY = "replay"
 _SINGLE, _RANDOM = 64, 32
-"""Choices of uncertain pixels that are tried to explain a click: each of so many alone, and so many at random."""
+"""How many uncertain pixels are flipped one at a time to explain a click, and how many random choices are tried."""
 
 
 @dataclass
@@ -66,11 +66,12 @@ class _Replaying:
     ) -> None:
         self.model, self.robot, self.sample, self.trace = model, robot, sample, trace
         self.rules, self.tolerance = rules, tolerance
-        self.goal = Goal.of(sample)
+        self.truth = GroundTruth.of(sample)
         self.generator = generator_for(trace.sample, rules.robot, rules.seed)
         self.done = Replay()
 
     def run(self) -> Replay:
+        """Play the session; a model that fails here is a finding, not an error."""
         try:
             self._run()
         except ModelError as error:
@@ -119,7 +120,7 @@ class _Replaying:
     def _asked(self, session: Session, output: Tensor, generator: np.random.Generator) -> list[list[int]]:
         assert self.robot is not None
         return clicks_of(
-            self.robot, output, self.goal, session.pcs, session.ncs, self.trace.sample, self.rules, generator
+            self.robot, output, self.truth, session.pcs, session.ncs, self.trace.sample, self.rules, generator
         )
 
     def _compare(self, output: Tensor, k: int) -> bool:
@@ -177,7 +178,7 @@ class _Replaying:
             self._found("differs", "final_mask", f"{n_wrong} pixels differ from the replay's, of {n_either}")
 
     def _score(self, output: Tensor) -> metrics.Score:
-        return metrics.score(output[0, 0].numpy(), self.goal.prepared, self.rules.threshold)
+        return metrics.score(output[0, 0].numpy(), self.truth.prepared, self.rules.threshold)
 
     def _uncertain(self, output: Tensor) -> Tensor:
         return (output - self.rules.threshold).abs() <= self.tolerance
@@ -192,7 +193,7 @@ class _Replaying:
         pixels = self._uncertain(output)
         if not pixels.any():
             return []
-        return [self._set(output, pixels, object) for object in (self.goal.target, ~self.goal.target, True, False)]
+        return [self._set(output, pixels, object) for object in (self.truth.target, ~self.truth.target, True, False)]
 
     def _choices(self, output: Tensor) -> Iterator[Tensor]:
         """The extremes, and more choices."""
