@@ -9,7 +9,7 @@ import click
 
 from iiszoo.cli.output import echo_wrapped, json_option, print_json
 from iiszoo.cli.report_page import page_root_option, write_page
-from iiszoo.errors import RunError
+from iiszoo.errors import RunError, few
 
 if TYPE_CHECKING:
     from iiszoo.engine.runs.summary import Result
@@ -65,9 +65,7 @@ def _only_run(directory: Path) -> Result:
 
     runs = store.find_runs(directory)
     if len(runs) > 1:
-        named = ", ".join(str(run) for run in runs[:5])
-        more = ", ..." if len(runs) > 5 else ""
-        raise RunError(f"{directory} contains {len(runs)} runs; give one of them: {named}{more}")
+        raise RunError(f"{directory} contains {len(runs)} runs; give one of them: {few(runs, 5)}")
     return summary.read(runs[0])
 
 
