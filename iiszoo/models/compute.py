@@ -57,5 +57,5 @@ class Compute:
         from iiszoo.models.cuda_graphs import Graphed
         from iiszoo.models.precision import in_precision
 
-        ready = in_precision(self.precision, network, self.device)
+        ready = in_precision(self.precision, network, self.device, graph)
         return Graphed(ready) if self.cuda_graphs else ready

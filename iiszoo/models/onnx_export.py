@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,7 +22,7 @@ from iiszoo import __version__, files
 from iiszoo.assets import cache_root
 from iiszoo.errors import ModelError, one_line
 from iiszoo.models.onnx_network import OnnxNetwork
-from iiszoo.models.runtime import RUNTIME, TORCH, Graph, Values
+from iiszoo.models.runtime import RUNTIME, TORCH, Graph, example_inputs
 
 OPSET = 17
 TOLERANCE = 1e-3
@@ -67,7 +67,7 @@ def export(network: nn.Module, graph: Graph) -> bytes:
             warnings.simplefilter("ignore")  # the exporter's age, and every size that tracing fixes
             torch.onnx.export(
                 network,
-                _inputs(graph, graph.traced),
+                example_inputs(graph, graph.traced),
                 file,
                 input_names=[*graph.inputs],
                 output_names=[*graph.outputs],
@@ -87,7 +87,7 @@ def export(network: nn.Module, graph: Graph) -> bytes:
 def _compare(network: nn.Module, graph: Graph, content: bytes, instead: str) -> None:
     """Raise `ModelError` unless both answer alike, at sizes that were not traced."""
     sizes = {axis: size + (32 if size >= 32 else 1) for axis, size in graph.traced.items()}
-    inputs = _inputs(graph, sizes)
+    inputs = example_inputs(graph, sizes)
     with torch.no_grad():
         wanted = network(*inputs)
     wanted = (wanted,) if isinstance(wanted, Tensor) else wanted
@@ -108,16 +108,6 @@ def _compare(network: nn.Module, graph: Graph, content: bytes, instead: str) -> 
                 f"{type(network).__name__} answers differently on onnxruntime: {name} is off by {off:.2g} at the sizes "
                 f"{sizes}; {instead}"
             )
-
-
-def _inputs(graph: Graph, sizes: Mapping[str, int]) -> tuple[Tensor, ...]:
-    """Random numbers from 0 to 1."""
-    random = torch.Generator().manual_seed(0)
-    return tuple(torch.rand(_shape(values, sizes), generator=random) for values in graph.inputs.values())
-
-
-def _shape(values: Values, sizes: Mapping[str, int]) -> list[int]:
-    return [sizes[size] if isinstance(size, str) else size for size in values.shape]
 
 
 def fingerprint(network: nn.Module, graph: Graph) -> str:

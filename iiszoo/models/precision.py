@@ -4,12 +4,16 @@
 |------------|------------------------------------------------------------------------------------------|
 | `float32`  | in float32; on CUDA with TF32 off, so that they are as exact as on a CPU                  |
 | `tf32`     | CUDA only: in float32 with 10 bits of mantissa                                            |
-| `bfloat16` | in bfloat16, 7 bits of mantissa; norms and softmax stay in float32 (torch's autocast)     |
-| `float16`  | in float16, 10 bits of mantissa; norms and softmax stay in float32                        |
+| `bfloat16` | in bfloat16, 7 bits of mantissa, and so is all that lies between them                     |
+| `float16`  | in float16, 10 bits of mantissa, likewise                                                 |
+
+In the short types the weights are rounded once, batch norms are folded into convolutions, and images are channels-last.
+torch's autocast, which computes norms in float32, converts so much that it is half as fast.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,44 +21,54 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+from iiszoo.models.fold import folded
+from iiszoo.models.runtime import Graph, example_inputs
+
+SHORT = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def in_precision(precision: str, network: nn.Module, device: str) -> nn.Module:
-    """A network that is called like `network` and computes in `precision`; itself where that is how it computes."""
-    on_cuda = torch.device(device).type == "cuda"
-    if not on_cuda and precision not in _AUTOCAST:
-        return network
-    return InPrecision(network, precision).train(network.training)
+def in_precision(precision: str, network: nn.Module, device: str, graph: Graph | None = None) -> nn.Module:
+    """A network that is called like `network` and computes in `precision`; itself where that is how it computes.
+
+    In the short types it is a copy in evaluation mode; the batch norms of a network whose `graph` is known are folded.
+    """
+    if precision not in SHORT:
+        on_cuda = torch.device(device).type == "cuda"
+        return InPrecision(network, precision).train(network.training) if on_cuda else network
+    if graph is None:
+        return InPrecision(copy.deepcopy(network), precision).eval()
+    exact = frozenset(i for i, values in enumerate(graph.inputs.values()) if values.exact)
+    return InPrecision(folded(network, example_inputs(graph, graph.traced, device)), precision, exact).eval()
 
 
 class InPrecision(nn.Module):
-    """`network`, called in one precision. What torch is set to for others is restored after each call."""
+    """`network`, called in one precision; the inputs at the positions `exact` stay float32 in all. What torch is set to
+    for others is restored after each call.
+    """
 
-    def __init__(self, network: nn.Module, precision: str) -> None:
+    def __init__(self, network: nn.Module, precision: str, exact: frozenset[int] = frozenset()) -> None:
         super().__init__()
-        self.network, self.precision = network, precision
-        self._dtype = _AUTOCAST.get(precision)
-        if self._dtype is not None:
-            round_weights(network, self._dtype)
+        self.network, self._exact = network, exact
+        self._tf32, self._type = precision != "float32", SHORT.get(precision)
+        if self._type is not None:
+            round_weights(network, self._type)
 
     def forward(self, *inputs: Tensor) -> Any:
         """The network's answer, float32."""
-        with tf32(self.precision != "float32"), self._autocast(inputs[0].device.type):
+        if self._type is not None:
+            inputs = tuple(x if i in self._exact else x.to(self._type) for i, x in enumerate(inputs))
+        with tf32(self._tf32):
             return _as_float32(self.network(*inputs))
-
-    def _autocast(self, device: str) -> torch.autocast:
-        on = self._dtype is not None
-        return torch.autocast(device, self._dtype or torch.bfloat16, enabled=on, cache_enabled=False)
 
 
 def round_weights(network: nn.Module, dtype: torch.dtype) -> None:
-    """Store the weights of a network's products in `dtype`, once: autocast would convert them at every call. And
-    channels-last, in which order a GPU convolves short types: `ritm/h32` takes 0.6 of the time (one H200, 32 sessions).
+    """Round all weights but those of batch norms, which torch reads in float32 beside maps of a short type; and order
+    them channels-last, as a GPU convolves short types.
     """
+    network.to(dtype)
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            module.to(dtype)
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.float()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

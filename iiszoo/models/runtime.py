@@ -18,7 +18,7 @@ from iiszoo.builtin.models import RUNTIME_OPTION
 from iiszoo.errors import BadOption
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 RUNTIME = RUNTIME_OPTION.name
 TORCH, ONNX = "torch", "onnx"
@@ -28,10 +28,18 @@ _PACKAGES = ("onnx", "onnxruntime")
 
 @dataclass(frozen=True)
 class Values:
-    """An input or output of a network, float32: `shape`, in which a named axis may have any size, and its meaning."""
+    """An input or output of a network, float32: `shape`, in which a named axis may have any size, and its meaning.
+
+    `exact`: an input that is not rounded to a short precision, such as coordinates.
+    """
 
     shape: tuple[int | str, ...]
     meaning: str
+    exact: bool = False
+
+    def sized(self, sizes: Mapping[str, int]) -> list[int]:
+        """The shape at these sizes of the named axes."""
+        return [sizes[size] if isinstance(size, str) else size for size in self.shape]
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,14 @@ class Graph:
     traced: Mapping[str, int]
     usage: Mapping[str, Any] = field(default_factory=dict)
     example: Path | None = None
+
+
+def example_inputs(graph: Graph, sizes: Mapping[str, int], device: str = "cpu") -> tuple[Tensor, ...]:
+    """Inputs for one call of the network: random numbers from 0 to 1, always the same; `sizes` of the named axes."""
+    import torch
+
+    random = torch.Generator().manual_seed(0)
+    return tuple(torch.rand(values.sized(sizes), generator=random).to(device) for values in graph.inputs.values())
 
 
 def check_runtime(runtime: str, device: str) -> None:

@@ -69,7 +69,9 @@ def graphs(network: FocalClick, side: int) -> tuple[Graph, Graph]:
             "disks": Values(("batch", 2, *square), "disks of the positive, of the negative clicks in the focus crop"),
             "features": features,
             "logits": logits,
-            "boxes": Values(("batch", 4), "the focus crop as x1, y1, x2, y2 in pixels of the target crop, unrounded"),
+            "boxes": Values(
+                ("batch", 4), "the focus crop as x1, y1, x2, y2 in pixels of the target crop, unrounded", exact=True
+            ),
         },
         {"refined": Values(("batch", 1, *square), "logits of the object in the focus crop")},
         {"batch": 2},

@@ -7,6 +7,7 @@ Source: `RefineLayer` (`isegm/model/is_segformer_model.py`, `is_hrnet_model.py`)
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -63,10 +64,8 @@ class Refiner(nn.Module):
     def forward(self, crop: Tensor, disks: Tensor, features: Tensor, logits: Tensor, boxes: Tensor) -> Tensor:
         """Refined logits (B, 1, h, w) of the crops; arguments as for `FocalClick.refine`."""
         size = crop.shape[2:]
-        rois = torch.cat(
-            [torch.arange(boxes.shape[0], device=boxes.device, dtype=boxes.dtype)[:, None], boxes], dim=1
-        ).to(logits)
-        coarse: Tensor = roi_align(logits, rois, size, aligned=True)
+        rois = torch.cat([torch.arange(boxes.shape[0], device=boxes.device, dtype=boxes.dtype)[:, None], boxes], dim=1)
+        coarse = _sampled(logits, rois, size)
         context = self._context(features, rois, scale=features.shape[3] / logits.shape[3])
 
         detail = torch.cat([crop, disks, coarse.sigmoid()], dim=1).contiguous(memory_format=torch.channels_last)
@@ -85,7 +84,7 @@ class Refiner(nn.Module):
         sample sum to 1, so the order does not matter; this order samples ten times fewer channels.
         """
         fusion = self.refine_fusion
-        context = roi_align(fusion.conv(features), rois, features.shape[2:], spatial_scale=scale, aligned=True)
+        context = _sampled(fusion.conv(features), rois, features.shape[2:], scale)
         return F.relu(fusion.norm(context.contiguous(memory_format=torch.channels_last)))
 
     def _answers(self, detail: Tensor) -> Tensor:
@@ -93,3 +92,9 @@ class Refiner(nn.Module):
         heads = (self.refine_pred, self.refine_trimap)
         weight, bias = (torch.cat([head.get_parameter(name) for head in heads]) for name in ("weight", "bias"))
         return F.conv2d(detail, weight, bias, padding=1)
+
+
+def _sampled(maps: Tensor, rois: Tensor, size: Sequence[int], scale: float = 1.0) -> Tensor:
+    """`roi_align`, in the type of the boxes: rounded like maps of a short type they would be pixels off."""
+    found: Tensor = roi_align(maps.to(rois.dtype), rois, size, spatial_scale=scale, aligned=True)
+    return found.to(maps.dtype)
