@@ -203,10 +203,9 @@ def _ask(model: protocol.Model, together: Batch, *, values: bool) -> None:
     protocol.check_batch(y, together.x, model.name)
     protocol.check_state(z, len(sessions), model.name)
     check = protocol.check_element if values else protocol.check_form
-    outputs = []
     for b, session in enumerate(sessions):
         check(y[b], tuple(session.x.shape[-2:]), model.name)
-        outputs.append(protocol.on_cpu(y[b])[None])
+    outputs = _fetched(y)
     parts = protocol.split(z)
     joined = {
         key: value if protocol.is_dense(value) else protocol.join([value[b] for b in range(len(value))])
@@ -217,6 +216,12 @@ def _ask(model: protocol.Model, together: Batch, *, values: bool) -> None:
         session.output, session.z = output, part
         session.trace.model_seconds.append(seconds)
     together.z = joined
+
+
+def _fetched(y: protocol.Outputs) -> list[Tensor]:
+    """The outputs (1, 1, H, W) on the CPU."""
+    outputs = protocol.on_cpu(y) if isinstance(y, Tensor) else protocol.together_on_cpu(y)
+    return [output[None] for output in outputs]
 
 
 def _own(clicks: protocol.Clicks) -> protocol.Clicks:

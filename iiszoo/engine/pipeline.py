@@ -1,20 +1,24 @@
 """Many sessions at a time: the model answers one group while the robot works on the other.
 
 Two lanes of up to `batch_size` sessions take turns. While the model's call for one lane runs in the calling thread, the
-robot's side of the other lane (scoring, the next click) runs in another thread, if the model is slow enough for that to
+robot's side of the other lane (scoring, the next click) runs in other threads, if the model is slow enough for that to
 pay; further threads read images ahead. A session that ends makes room for the next sample. Traces, apart from their
 times, do not depend on any of this.
+
+On a CPU the model has the cores, and one thread for the robot is enough. Beside a GPU the other side has several, and
+new sessions are scored and clicked ahead as well: `Threads`.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,7 +36,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_READERS = 2
 _WORTH_A_THREAD = 1e-3
 """Seconds of a model call above which the robot's side has a thread of its own; below, handing over costs more."""
 
@@ -55,12 +58,44 @@ class _Reading:
     seconds: float
 
 
+class _New(NamedTuple):
+    """A session to begin; `z` is its own."""
+
+    trace: Trace
+    x: Tensor
+    target: Target
+    z: protocol.State
+
+
+_Begun = tuple[Trace, RunningSession | ModelError | None]
+"""None: the session has ended without a click."""
+
+
+@dataclass(frozen=True)
+class Threads:
+    """How many there are beside the calling thread: that read images, and for the robot's side; and how many new
+    sessions are begun ahead.
+    """
+
+    readers: int = 2
+    robots: int = 1
+    ahead: int = 0
+
+
+def threads_for(device: str, batch_size: int) -> Threads:
+    """Those beside a model on `device`."""
+    if not device.startswith("cuda"):
+        return Threads()
+    each = max(2, min(8, (os.cpu_count() or 1) // 2))
+    return Threads(each, each, batch_size)
+
+
 @dataclass
 class _Lane:
-    """Sessions in flight, joined into batches; `turn` is the robot's turn in the other thread."""
+    """Sessions in flight, joined into batches; `turns` are the robot's, in the other threads."""
 
     batches: list[Batch] = field(default_factory=list)
-    turn: Future[_Ended] | None = None
+    turns: list[Future[_Ended]] = field(default_factory=list)
 
     def sessions(self) -> list[RunningSession]:
         return [session for batch in self.batches for session in batch.sessions]
@@ -76,31 +111,38 @@ def run(
     *,
     batch_size: int = 1,
     keep_going: bool = False,
+    threads: Threads | None = None,
 ) -> None:
     """Run a session for every sample of `groups` (indices, one list per image); `emit` each trace.
 
     `emit` is called in the calling thread, in the order in which sessions end. If the model fails, `ModelError` is
     raised; with `keep_going`, and always after a `WorkerDied`, the sample's trace records the error and the run
     continues. With `keep_going`, a model that fails only on batches gets one sample at a time from then on.
+    `threads`: None, those for the model's device.
     """
-    runner = _Runner(model, robot, rules, emit, batch_size, keep_going)
-    with ThreadPoolExecutor(_READERS, "read") as readers, ThreadPoolExecutor(1, "robot") as other, torch.no_grad():
+    threads = threads or threads_for(model.device, batch_size)
+    with (
+        ThreadPoolExecutor(threads.readers, "read") as readers,
+        ThreadPoolExecutor(threads.robots, "robot") as others,
+        torch.no_grad(),
+    ):
+        runner = _Runner(model, robot, rules, emit, batch_size, keep_going, others, threads)
         samples = runner.starting(_read_ahead(dataset, model.device, groups, readers, 2 * batch_size))
         lanes = [_Lane(), _Lane()]
-        while True:
+        working = True
+        while working:
+            working = False
             for lane in lanes:
                 runner.refill(lane, samples)
                 if lane.batches:
-                    beside = runner.answer(lane) > _WORTH_A_THREAD
-                    lane.turn = (other.submit if beside else _now)(runner.score_and_click, lane.sessions())
-            if not any(lane.turn for lane in lanes):
-                return
+                    working = True
+                    lane.turns = runner.turns(lane, beside=runner.answer(lane) > _WORTH_A_THREAD)
 
 
-def _now(turn: Callable[[list[RunningSession]], _Ended], sessions: list[RunningSession]) -> Future[_Ended]:
+def _now(work: Callable[[Any], Any], given: Any) -> Future[Any]:
     """Like `submit`, but in the calling thread."""
-    done: Future[_Ended] = Future()
-    done.set_result(turn(sessions))
+    done: Future[Any] = Future()
+    done.set_result(work(given))
     return done
 
 
@@ -142,33 +184,59 @@ class _Runner:
         emit: Callable[[Trace], None],
         batch_size: int,
         keep_going: bool,
+        others: ThreadPoolExecutor,
+        threads: Threads,
     ) -> None:
         self.model, self.robot, self.rules, self.emit = model, robot, rules, emit
         self.batch_size, self.keep_going = batch_size, keep_going
+        self.others, self.threads = others, threads
         self.ragged, self.together = model.ragged, True
 
     def starting(self, readings: Iterator[_Reading]) -> Iterator[RunningSession]:
         """Sessions after the robot's first click; `init_z` runs once per image, for all its samples."""
+        submit: Any = self.others.submit if self.threads.ahead else _now
+        waiting: deque[Future[_Begun]] = deque()
         for reading in readings:
-            x, share = reading.x, len(reading.indices)
-            traces = [
-                Trace(id, i, list(x.shape[-2:]), load_seconds=reading.seconds / share)
-                for i, id in zip(reading.indices, reading.ids, strict=True)
-            ]
-            z = self._init_z(x, traces)
-            if z is None:
-                continue
-            for trace, target, mask in zip(traces, reading.targets, reading.initial_masks, strict=True):
-                own = dict(z) if mask is None else {**z, "prev_output": protocol.to_output(mask, self.model.device)}
-                try:
-                    session = inference.start(trace, x, target, own, self.rules, self.model.name)
-                except ModelError as error:
-                    self._failed(trace, error)
-                    continue
-                if trace.initial_iou < self.rules.target_iou and inference.click(session, self.robot, self.rules):
-                    yield session
-                else:
-                    self.emit(inference.finish(session, self.rules))
+            for new in self._new(reading):
+                waiting.append(submit(self._begin, new))
+                if len(waiting) > self.threads.ahead:
+                    yield from self._begun(waiting.popleft().result())
+        while waiting:
+            yield from self._begun(waiting.popleft().result())
+
+    def _new(self, reading: _Reading) -> Iterator[_New]:
+        x, share = reading.x, len(reading.indices)
+        traces = [
+            Trace(id, i, list(x.shape[-2:]), load_seconds=reading.seconds / share)
+            for i, id in zip(reading.indices, reading.ids, strict=True)
+        ]
+        z = self._init_z(x, traces)
+        if z is None:
+            return
+        for trace, target, mask in zip(traces, reading.targets, reading.initial_masks, strict=True):
+            own = dict(z) if mask is None else {**z, "prev_output": protocol.to_output(mask, self.model.device)}
+            yield _New(trace, x, target, own)
+
+    def _begin(self, new: _New) -> _Begun:
+        """Score the state that the session starts from, and click for the first time."""
+        try:
+            session = inference.start(new.trace, new.x, new.target, new.z, self.rules, self.model.name)
+        except ModelError as error:
+            return new.trace, error
+        if new.trace.initial_iou < self.rules.target_iou and inference.click(session, self.robot, self.rules):
+            return new.trace, session
+        inference.finish(session, self.rules)
+        return new.trace, None
+
+    def _begun(self, begun: _Begun) -> Iterator[RunningSession]:
+        """The session, unless it has ended already."""
+        trace, session = begun
+        if isinstance(session, RunningSession):
+            yield session
+        elif session is None:
+            self.emit(trace)
+        else:
+            self._failed(trace, session)
 
     def _init_z(self, x: Tensor, traces: list[Trace]) -> protocol.State | None:
         began = time.perf_counter()
@@ -188,6 +256,14 @@ class _Runner:
             trace.init_seconds = (time.perf_counter() - began) / len(traces)
         return z
 
+    def turns(self, lane: _Lane, beside: bool) -> list[Future[_Ended]]:
+        """The robot's turns in the lane's sessions, `beside` the calling thread or in it."""
+        sessions = lane.sessions()
+        if not beside:
+            return [_now(self.score_and_click, sessions)] if sessions else []
+        shares = (sessions[i :: self.threads.robots] for i in range(self.threads.robots))
+        return [self.others.submit(self.score_and_click, share) for share in shares if share]
+
     def score_and_click(self, sessions: list[RunningSession]) -> _Ended:
         """The robot's side: score each answer and click again. Returns the sessions that have ended."""
         ended: _Ended = []
@@ -203,10 +279,8 @@ class _Runner:
 
     def refill(self, lane: _Lane, samples: Iterator[RunningSession]) -> None:
         """Wait for the lane's turn, remove ended sessions, and fill the lane up with new ones."""
-        ended: _Ended = []
-        if lane.turn is not None:
-            ended = lane.turn.result()
-            lane.turn = None
+        ended = [one for turn in lane.turns for one in turn.result()]
+        lane.turns = []
         for session, error in ended:
             if error is None:
                 self.emit(session.trace)

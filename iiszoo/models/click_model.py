@@ -28,6 +28,7 @@ from iiszoo.models.zoom import (
     Box,
     Point,
     Zoom,
+    bounding_boxes,
     crop,
     crop_size,
     next_roi,
@@ -135,12 +136,13 @@ class ClickModel:
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
         """One interaction. Sessions whose network inputs have the same size share a call of the network."""
         outputs, rois, answered = list(z["prev_output"]), z["roi"].clone(), z["answered"].clone()
+        clicked = [b for b in range(len(x)) if any(interaction[b] for clicks in (pcs, ncs) for interaction in clicks)]
+        objects = self._objects(z, clicked)
         sights: dict[int, Sight] = {}
-        for b in range(len(x)):
-            if any(interaction[b] for clicks in (pcs, ncs) for interaction in clicks):
-                roi, sights[b] = self._look(x[b], z, pcs, ncs, b)
-                write_box(rois, b, roi)
-                answered[b] = True
+        for b in clicked:
+            roi, sights[b] = self._look(x[b], z, pcs, ncs, b, objects.get(b))
+            write_box(rois, b, roi)
+            answered[b] = True
         for group in _alike(sights):
             for b, probabilities in zip(group, self._probabilities([sights[b] for b in group]), strict=True):
                 roi = read_box(rois, b)
@@ -149,21 +151,30 @@ class ClickModel:
         y = join(outputs) if isinstance(x, Tensor) else outputs
         return y, {**z, "prev_output": y, "roi": rois, "answered": answered}
 
-    def _look(self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int) -> tuple[Box | None, Sight]:
-        previous = z["prev_output"][b]
-        picture = torch.cat((image, previous)) if self.with_prev_mask else image
+    def _objects(self, z: State, clicked: list[int]) -> dict[int, Box | None]:
+        """The bounding box of the object in each previous answer that determines a zoom."""
+        if self.zoom is None:
+            return {}
+        asked = [b for b in clicked if z["answered"][b]]
+        found = bounding_boxes([z["prev_output"][b][0] > self.zoom.threshold for b in asked])
+        return dict(zip(asked, found, strict=True))
+
+    def _look(
+        self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int, object_box: Box | None
+    ) -> tuple[Box | None, Sight]:
+        layers = (image, z["prev_output"][b]) if self.with_prev_mask else (image,)
         positives, negatives = clicks_of(pcs, b), clicks_of(ncs, b)
         roi, zoomed = None, False
         if self.zoom is not None:
             size = (int(image.shape[-2]), int(image.shape[-1]))
-            probabilities = previous[0] if z["answered"][b] else None
             n_clicks = len(positives) + len(negatives)
-            roi, zoomed = next_roi(self.zoom, read_box(z["roi"], b), probabilities, positives, n_clicks, size)
+            roi, zoomed = next_roi(self.zoom, read_box(z["roi"], b), object_box, positives, n_clicks, size)
         seen = _first_clicks(pcs, ncs, b, self.click_limit)
         if self.zoom is None or roi is None or not zoomed:
-            return roi, Sight(picture, *seen)
+            return roi, Sight(torch.cat(layers), *seen)
         target = crop_size(roi, self.zoom.target)
-        return roi, Sight(crop(picture, roi, target), *(to_crop(points, roi, target) for points in seen))
+        picture = torch.cat([crop(layer, roi, target) for layer in layers])
+        return roi, Sight(picture, *(to_crop(points, roi, target) for points in seen))
 
     def _probabilities(self, sights: list[Sight]) -> Tensor:
         """(N, 1, h, w) for N sights of the same size."""

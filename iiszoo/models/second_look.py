@@ -18,6 +18,7 @@ from torch import Tensor
 from iiszoo.models.click_model import ClickModel, Sight, _alike
 from iiszoo.models.zoom import (
     Box,
+    arrays_on_cpu,
     crop,
     crop_size,
     cut,
@@ -95,26 +96,30 @@ class LookTwice(ClickModel):
         boxes: dict[int, Box] = {}
         sights: dict[int, Sight] = {}
         assert self.zoom is not None
-        for b in range(len(x)):
-            positives, negatives = clicks_of(pcs, b), clicks_of(ncs, b)
-            newest = [click for kind in (pcs, ncs) if kind for click in kind[-1][b]]
-            if len(positives) + len(negatives) < 2 or not newest:
-                continue
+        asked = [b for b in range(len(x)) if _newest(pcs, ncs, b) and len(clicks_of(pcs, b) + clicks_of(ncs, b)) >= 2]
+        after, before = ([values[b][0] > self.zoom.threshold for b in asked] for values in (outputs, z["prev_output"]))
+        changed = arrays_on_cpu([one != other for one, other in zip(after, before, strict=True)])
+        for b, change in zip(asked, changed, strict=True):
             size = (int(x[b].shape[-2]), int(x[b].shape[-1]))
-            changed = (outputs[b][0] > self.zoom.threshold) != (z["prev_output"][b][0] > self.zoom.threshold)
             seen = read_box(state["roi"], b) or whole_image(size)
-            box = look_again(changed.cpu().numpy(), newest[-1], seen, self.rule)
+            box = look_again(change, _newest(pcs, ncs, b)[-1], seen, self.rule)
             if box is None:
                 continue
             target = crop_size(box, self.zoom.target)
-            picture = crop(torch.cat((x[b], outputs[b])), box, target)
-            sights[b] = Sight(picture, *(to_crop(points, box, target) for points in (positives, negatives)))
+            picture = torch.cat([crop(layer, box, target) for layer in (x[b], outputs[b])])
+            clicks = (to_crop(clicks_of(kind, b), box, target) for kind in (pcs, ncs))
+            sights[b] = Sight(picture, *clicks)
             boxes[b] = box
         for group in _alike(sights):
             for b, probabilities in zip(group, self._probabilities([sights[b] for b in group]), strict=True):
                 outputs[b] = _pasted(outputs[b], probabilities, boxes[b])
         y = join(outputs) if isinstance(x, Tensor) else outputs
         return y, {**state, "prev_output": y}
+
+
+def _newest(pcs: Clicks, ncs: Clicks, b: int) -> list[Click]:
+    """The clicks of element `b` in the last interaction; the negative ones come last."""
+    return [click for kind in (pcs, ncs) if kind for click in kind[-1][b]]
 
 
 def _pasted(answer: Tensor, part: Tensor, box: Box) -> Tensor:

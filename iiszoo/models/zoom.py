@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, SupportsInt
+from typing import Any, NamedTuple, SupportsInt
 
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
+
+from iiszoo.protocol import together_on_cpu
 
 Point = tuple[float, float]
 """(row, col), in pixels of an image or a crop; unrounded in a crop."""
@@ -64,11 +67,22 @@ def whole_image(size: Sequence[int]) -> Box:
 
 def bounding_box(mask: Tensor) -> Box | None:
     """The smallest box that contains all pixels of `mask` bool (H, W); None if there are none."""
+    return bounding_boxes([mask])[0]
+
+
+def bounding_boxes(masks: Sequence[Tensor]) -> list[Box | None]:
+    """`bounding_box` of each mask, which may differ in size: a GPU is waited for once for all of them."""
     # the maximum of 0 and 1 is "any", ten times as fast as torch's
-    rows, columns = (mask.view(torch.uint8).amax(axis).nonzero()[:, 0] for axis in (1, 0))
-    if not len(rows):
-        return None
-    return from_inclusive((rows[0], rows[-1], columns[0], columns[-1]))
+    sides = arrays_on_cpu([mask.view(torch.uint8).amax(axis) for mask in masks for axis in (1, 0)])
+    found = ((side.nonzero()[0] for side in pair) for pair in zip(sides[::2], sides[1::2], strict=True))
+    return [
+        from_inclusive((rows[0], rows[-1], columns[0], columns[-1])) if len(rows) else None for rows, columns in found
+    ]
+
+
+def arrays_on_cpu(values: Sequence[Tensor]) -> list[NDArray[Any]]:
+    """Tensors of one type and device as arrays; a GPU is waited for once."""
+    return [value.numpy() for value in together_on_cpu(values)]
 
 
 def expand(first: float, last: float, factor: float, least: float = 0) -> tuple[float, float]:
@@ -138,47 +152,44 @@ def only_size(zoom: Zoom | None) -> tuple[int, int] | None:
 def next_roi(
     zoom: Zoom,
     roi: Box | None,
-    previous: Tensor | None,
+    object_box: Box | None,
     positives: Sequence[Point],
     n_clicks: int,
     size: tuple[int, int],
 ) -> tuple[Box | None, bool]:
     """The session's ROI at this interaction, and whether the network sees it (else it sees the whole image).
 
-    `roi` is the previous ROI, None if there is none; `previous` (H, W) the probabilities after the last interaction,
-    None at the first; `positives` the positive clicks so far, `n_clicks` the number of all clicks, `size` (H, W).
+    `roi` is the previous ROI, None if there is none; `object_box` the bounding box of the object after the last
+    interaction, None if there is none and at the first; `positives` the positive clicks so far, `n_clicks` the number
+    of all clicks, `size` (H, W).
 
-    The network may see the whole image although there is a ROI, if the object vanished from `previous`. Upstream then
-    squeezes the answer for the whole image into that ROI, and the published figures include the effect.
+    The network may see the whole image although there is a ROI, if the object has vanished. Upstream then squeezes the
+    answer for the whole image into that ROI, and the published figures include the effect.
     """
     if n_clicks <= zoom.skip_clicks:
         return roi, False
-    wanted = (
-        None if previous is None else object_roi(previous > zoom.threshold, positives, zoom.expansion, zoom.min_crop)
-    )
-    if wanted is None:
-        if zoom.skip_clicks >= 0:
-            return roi, False
+    if object_box is not None:
+        wanted = object_roi(object_box, positives, zoom.expansion, zoom.min_crop, size)
+    elif zoom.skip_clicks >= 0:
+        return roi, False
+    else:
         wanted = whole_image(size)
     if roi is not None and holds(roi, positives) and roi_iou(wanted, roi) >= zoom.keep_iou:
         return roi, True
     return wanted, True
 
 
-def object_roi(mask: Tensor, positives: Sequence[Point], expansion: float, min_crop: int) -> Box | None:
-    """The ROI of an object: the bounding box of `mask` bool (H, W) and of the positive clicks, expanded about its
-    centre, at least `min_crop` pixels high and wide, and clipped to the image; None if the mask is empty.
+def object_roi(found: Box, positives: Sequence[Point], expansion: float, min_crop: int, size: tuple[int, int]) -> Box:
+    """The ROI of an object with the bounding box `found`: that of it and of the positive clicks, expanded about its
+    centre, at least `min_crop` pixels high and wide, and clipped to the image of `size` (H, W).
     """
-    found = bounding_box(mask)
-    if found is None:
-        return None
     ends: list[int] = []
     for axis, (start, end) in enumerate((found[:2], found[2:])):
         clicked = [int(click[axis]) for click in positives]
         first, last = expand(min([start, *clicked]), max([end - 1, *clicked]), expansion, min_crop)
         # Python's round: halves go to the even neighbour, as in upstream.
         ends += [round(first), round(last)]
-    return from_inclusive(ends).clip(whole_image(mask.shape))
+    return from_inclusive(ends).clip(whole_image(size))
 
 
 def holds(roi: Box, points: Sequence[Point]) -> bool:

@@ -92,6 +92,17 @@ def test_the_pipeline_gives_the_very_clicks_and_ious_of_run_session(model, datas
             assert len(trace.model_seconds) == len(trace.robot_seconds) == len(clicks)
 
 
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_beside_a_gpu_several_threads_give_the_very_same(model, dataset, monkeypatch):
+    plain = [trace.results() for trace in run(fresh(model), dataset)]
+    monkeypatch.setattr(pipeline, "_WORTH_A_THREAD", 0)
+    threads = pipeline.threads_for("cuda:0", 4)
+    assert threads.robots > 1
+    assert threads.ahead == 4
+    traces = run(fresh(model), dataset, batch_size=4, threads=threads)
+    assert [trace.results() for trace in traces] == plain
+
+
 def test_the_models_answer_so_differently_that_the_comparison_means_something(dataset):
     runs = [run(fresh(model), dataset) for model in (painting_models.discs, painting_models.Remembering)]
     assert [t.clicks for t in runs[0]] != [t.clicks for t in runs[1]]

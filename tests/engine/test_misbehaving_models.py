@@ -177,13 +177,13 @@ class Misbehaving:
         return y, z
 
 
-def run(model, n=6, batch_size=1, robot=None, keep_going=True):
+def run(model, n=6, batch_size=1, robot=None, keep_going=True, threads=None):
     traces = []
     dataset = Squares(n)
     robot = robot or load_robot("ritm")
     pipeline.run(
         as_model(model, "mine"), robot, dataset, by_image(dataset), RULES, traces.append, batch_size=batch_size,
-        keep_going=keep_going,
+        keep_going=keep_going, threads=threads,
     )  # fmt: skip
     assert sorted(trace.sample for trace in traces) == [f"s{i}" for i in range(n)]
     return {trace.index: trace for trace in traces}
@@ -222,11 +222,12 @@ def test_what_is_odd_but_sound_is_taken(misdeed):
     at=st.integers(1, 3),
     batch_size=st.integers(2, 7),
     ragged=st.booleans(),
+    threads=st.sampled_from([None, pipeline.Threads(2, 2, ahead=3)]),
 )
 @settings(max_examples=40, deadline=None)
-def test_any_misdeed_on_any_samples_at_any_click(misdeed, on, at, batch_size, ragged):
+def test_any_misdeed_on_any_samples_at_any_click(misdeed, on, at, batch_size, ragged, threads):
     model = Misbehaving(MISDEEDS[misdeed], on, at, ragged)
-    alone, together = run(model), run(model, batch_size=batch_size)
+    alone, together = run(model), run(model, batch_size=batch_size, threads=threads)
     assert failing(alone) == failing(together) == on
     assert [alone[i].results()["iou"] for i in range(6)] == [together[i].results()["iou"] for i in range(6)]
 

@@ -28,6 +28,8 @@ from iiszoo.models.zoom import (
     Box,
     Point,
     Zoom,
+    arrays_on_cpu,
+    bounding_boxes,
     crop,
     cut,
     next_roi,
@@ -170,7 +172,8 @@ class FocalClickModel:
         most = CPU_BATCH if all(x[b].device.type == "cpu" for b in clicked) else len(clicked)
         for begin in range(0, len(clicked), most or 1):
             group = clicked[begin : begin + most]
-            sights = [self._look(x[b], z, pcs, ncs, b) for b in group]
+            objects = self._objects(z, group)
+            sights = [self._look(x[b], z, pcs, ncs, b, objects.get(b)) for b in group]
             for b, sight, (answer, focus) in zip(group, sights, self._answers(sights), strict=True):
                 if not state["answered"][b]:
                     state["merging"][b] = self.merge != "none" and bool((outputs[b] > self.threshold).any())
@@ -185,15 +188,20 @@ class FocalClickModel:
         y, unmerged = (join(values) if isinstance(x, Tensor) else values for values in (outputs, probabilities))
         return y, {**z, **state, "prev_output": y, "probabilities": unmerged}
 
-    def _look(self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int) -> Sight:
+    def _objects(self, z: State, group: list[int]) -> dict[int, Box | None]:
+        """The bounding box of each output that determines a target crop."""
+        asked = [b for b in group if z["answered"][b]]
+        found = bounding_boxes([self._object(z, b) > ZOOM.threshold for b in asked])
+        return dict(zip(asked, found, strict=True))
+
+    def _look(self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int, object_box: Box | None) -> Sight:
         size = (int(image.shape[-2]), int(image.shape[-1]))
         positives, negatives = clicks_of(pcs, b), clicks_of(ncs, b)
-        answered = bool(z["answered"][b])
-        previous = z["probabilities" if answered else "prev_output"][b]
+        previous = z["probabilities" if z["answered"][b] else "prev_output"][b]
         roi, zoomed = next_roi(
             ZOOM,
             read_box(z["roi"], b),
-            self._object(z, b) if answered else None,
+            object_box,
             positives,
             len(positives) + len(negatives),
             size,
@@ -220,7 +228,7 @@ class FocalClickModel:
             [_mapped(s.negatives, s.seen, self.side) for s in sights],
         )
         coarse = [_back(torch.sigmoid(logit), sight) for logit, sight in zip(logits, sights, strict=True)]
-        boxes = [_focus(answer, sight) for answer, sight in zip(coarse, sights, strict=True)]
+        boxes = _focus(coarse, sights)
         refined = self._refined(sights, boxes, logits, features)
         answers = []
         for n, (answer, sight, box) in enumerate(zip(coarse, sights, boxes, strict=True)):
@@ -277,9 +285,14 @@ def _back(answer: Tensor, sight: Sight) -> Tensor:
     return seen if sight.roi is None else paste(seen, sight.roi, sight.size)
 
 
-def _focus(answer: Tensor, sight: Sight) -> Box:
-    coarse, previous = (answer > _COARSE_OBJECT)[0], (sight.previous > _PREVIOUS_OBJECT)[0]
-    return focus_box(coarse.cpu().numpy(), previous.cpu().numpy(), sight.region, sight.last)
+def _focus(answers: list[Tensor], sights: list[Sight]) -> list[Box]:
+    """The focus crop of each session."""
+    coarse = arrays_on_cpu([(answer > _COARSE_OBJECT)[0] for answer in answers])
+    previous = arrays_on_cpu([(sight.previous > _PREVIOUS_OBJECT)[0] for sight in sights])
+    return [
+        focus_box(after, before, sight.region, sight.last)
+        for after, before, sight in zip(coarse, previous, sights, strict=True)
+    ]
 
 
 def _inside(box: Box, region: Box, side: int) -> tuple[float, float, float, float]:
