@@ -196,12 +196,14 @@ def on_cpu(y: Tensor) -> Tensor:
     return torch.from_numpy(y.numpy(force=True))
 
 
-def together_on_cpu(values: Sequence[Tensor]) -> list[Tensor]:
-    """`on_cpu` of each. Those on a GPU, of one type and of any shapes, are copied together: it is waited for once."""
+def together_on_cpu(values: Sequence[Tensor], then: Callable[[Tensor], Tensor] = lambda values: values) -> list[Tensor]:
+    """`on_cpu` of `then(value)` for each; `then` works element by element. Values on a GPU, of one type and of any
+    shapes, are joined for it and for the copy, so that the GPU is waited for once.
+    """
     if not values or not values[0].is_cuda:
-        return [on_cpu(value) for value in values]
-    flat = on_cpu(torch.cat([value.reshape(-1) for value in values]))
-    parts = torch.split(flat, [value.numel() for value in values])
+        return [on_cpu(then(value)) for value in values]
+    joined = on_cpu(then(torch.cat([value.reshape(-1) for value in values])))
+    parts = torch.split(joined, [value.numel() for value in values])
     return [part.view(value.shape) for part, value in zip(parts, values, strict=True)]
 
 
@@ -314,9 +316,24 @@ def check_state(z: State, n: int, name: str = "unknown") -> None:
 
 def check_output(y: Any, x: Images, name: str) -> None:
     """Raise `ModelError`, naming the model, unless y has the standard format for x."""
+    check_forms(y, x, name)
+    check_values(y, name)
+
+
+def check_forms(y: Any, x: Images, name: str) -> None:
+    """Raise `ModelError`, naming the model, unless y has the standard format for x but for its values."""
     check_batch(y, x, name)
     for b, image in enumerate(x):
-        check_element(y[b], tuple(image.shape[-2:]), name)
+        check_form(y[b], tuple(image.shape[-2:]), name)
+
+
+def check_values(y: Outputs, name: str) -> None:
+    """Raise `ModelError`, naming the model, unless all values of y are probabilities. A GPU is waited for once."""
+    ends = torch.stack([end for part in ([y] if isinstance(y, Tensor) else y) for end in part.aminmax()])
+    low, high = float(ends.min()), float(ends.max())  # both are NaN where one value is
+    if not (low >= 0 and high <= 1):  # NaN compares false
+        fault = "NaN" if low != low else f"values in [{low:.3g}, {high:.3g}]"
+        raise ModelError(f"model {name} must answer with probabilities in [0, 1], not with {fault}")
 
 
 def check_batch(y: Any, x: Images, name: str) -> None:
@@ -327,15 +344,6 @@ def check_batch(y: Any, x: Images, name: str) -> None:
         raise ModelError(f"model {name} must return a {'list' if isinstance(x, list) else 'tensor'} y, as x is one")
     if isinstance(y, Tensor):
         _check_storage(y, name)
-
-
-def check_element(y: Any, size: tuple[int, ...], name: str) -> None:
-    """Raise `ModelError` unless y is float32 `(1, H, W)` in [0, 1], H and W being `size`."""
-    check_form(y, size, name)
-    low, high = float(y.min()), float(y.max())
-    if not (low >= 0 and high <= 1):  # NaN compares false
-        fault = "NaN" if low != low else f"values in [{low:.3g}, {high:.3g}]"
-        raise ModelError(f"model {name} must answer with probabilities in [0, 1], not with {fault}")
 
 
 def check_form(y: Any, size: tuple[int, ...], name: str) -> None:

@@ -62,8 +62,10 @@ def start(
     """
     try:
         output = z["prev_output"][0]
-        protocol.check_element(output, tuple(x.shape[-2:]), f"{model} (z['prev_output'] of its init_z)")
+        name = f"{model} (z['prev_output'] of its init_z)"
+        protocol.check_form(output, tuple(x.shape[-2:]), name)
         output = protocol.on_cpu(output)[None]
+        protocol.check_values(output, name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -116,7 +118,7 @@ def score(session: RunningSession, rules: ResolvedProtocol) -> bool:
     reached = _score(session, rules)
     if not reached.sound:
         try:
-            protocol.check_element(session.output[0], tuple(session.x.shape[-2:]), session.model)
+            protocol.check_values(session.output, session.model)
         except ModelError as error:
             raise failure(error, session.model, f"on {_where(session)}") from error
     session.trace.iou.append(reached.iou)
@@ -200,11 +202,10 @@ def _ask(model: protocol.Model, together: Batch, *, values: bool) -> None:
         _own(protocol.stack_clicks([s.pcs for s in sessions])),
         _own(protocol.stack_clicks([s.ncs for s in sessions])),
     )
-    protocol.check_batch(y, together.x, model.name)
+    protocol.check_forms(y, together.x, model.name)
+    if values:
+        protocol.check_values(y, model.name)
     protocol.check_state(z, len(sessions), model.name)
-    check = protocol.check_element if values else protocol.check_form
-    for b, session in enumerate(sessions):
-        check(y[b], tuple(session.x.shape[-2:]), model.name)
     outputs = _fetched(y)
     parts = protocol.split(z)
     joined = {

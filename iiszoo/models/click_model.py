@@ -90,9 +90,9 @@ bits differ, and an element's output must not depend on its neighbours."""
 
 
 class Sight(NamedTuple):
-    """The network's input for one session: image and previous probabilities (3 or 4, h, w), clicks."""
+    """The network's input for one session: image (3, h, w), perhaps previous probabilities (1, h, w), and clicks."""
 
-    picture: Tensor
+    layers: tuple[Tensor, ...]
     positives: list[Point]
     negatives: list[Point]
 
@@ -156,13 +156,13 @@ class ClickModel:
         if self.zoom is None:
             return {}
         asked = [b for b in clicked if z["answered"][b]]
-        found = bounding_boxes([z["prev_output"][b][0] > self.zoom.threshold for b in asked])
+        found = bounding_boxes([z["prev_output"][b][0] for b in asked], self.zoom.threshold)
         return dict(zip(asked, found, strict=True))
 
     def _look(
         self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int, object_box: Box | None
     ) -> tuple[Box | None, Sight]:
-        layers = (image, z["prev_output"][b]) if self.with_prev_mask else (image,)
+        layers: tuple[Tensor, ...] = (image, z["prev_output"][b]) if self.with_prev_mask else (image,)
         positives, negatives = clicks_of(pcs, b), clicks_of(ncs, b)
         roi, zoomed = None, False
         if self.zoom is not None:
@@ -171,14 +171,15 @@ class ClickModel:
             roi, zoomed = next_roi(self.zoom, read_box(z["roi"], b), object_box, positives, n_clicks, size)
         seen = _first_clicks(pcs, ncs, b, self.click_limit)
         if self.zoom is None or roi is None or not zoomed:
-            return roi, Sight(torch.cat(layers), *seen)
+            return roi, Sight(layers, *seen)
         target = crop_size(roi, self.zoom.target)
-        picture = torch.cat([crop(layer, roi, target) for layer in layers])
-        return roi, Sight(picture, *(to_crop(points, roi, target) for points in seen))
+        layers = tuple(crop(layer, roi, target) for layer in layers)
+        return roi, Sight(layers, *(to_crop(points, roi, target) for points in seen))
 
     def _probabilities(self, sights: list[Sight]) -> Tensor:
         """(N, 1, h, w) for N sights of the same size."""
-        pictures = torch.stack([sight.picture for sight in sights])
+        size = sights[0].layers[0].shape[-2:]
+        pictures = torch.cat([layer for sight in sights for layer in sight.layers]).view(len(sights), -1, *size)
         positives = [sight.positives for sight in sights]
         negatives = [sight.negatives for sight in sights]
         if self.flip:
@@ -196,8 +197,8 @@ def _alike(sights: dict[int, Sight]) -> list[list[int]]:
     """The elements that share a call of the network: of the same size, and on a CPU at most `CPU_BATCH`."""
     by_size: dict[torch.Size, list[int]] = defaultdict(list)
     for b, sight in sights.items():
-        by_size[sight.picture.shape].append(b)
-    most = CPU_BATCH if all(sight.picture.device.type == "cpu" for sight in sights.values()) else len(sights)
+        by_size[sight.layers[0].shape].append(b)
+    most = CPU_BATCH if all(sight.layers[0].device.type == "cpu" for sight in sights.values()) else len(sights)
     return [group[i : i + most] for group in by_size.values() for i in range(0, len(group), most)]
 
 

@@ -16,6 +16,8 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from iiszoo.models.exactness import tf32
+
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 _TOLERANCE = 1e-3
 """For the largest difference of an answer, as a share of its largest value, or of 1 if that is smaller."""
@@ -29,7 +31,7 @@ def folded(network: nn.Module, inputs: Sequence[Tensor]) -> nn.Module:
     copied = copy.deepcopy(network).eval()
     if not any(isinstance(module, _NORMS) for module in network.modules()):
         return copied
-    with torch.no_grad():
+    with torch.no_grad(), tf32(False):
         wanted = copied(*inputs)
         for conv, norm in _pairs(copied, inputs):
             _fold(copied.get_submodule(conv), copied, norm)

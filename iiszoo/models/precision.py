@@ -14,13 +14,12 @@ torch's autocast, which computes norms in float32, converts so much that it is h
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from iiszoo.models.exactness import tf32
 from iiszoo.models.fold import folded
 from iiszoo.models.runtime import Graph, example_inputs
 
@@ -70,18 +69,6 @@ def round_weights(network: nn.Module, dtype: torch.dtype) -> None:
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.float()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-@contextmanager
-def tf32(allowed: bool) -> Iterator[None]:
-    """TF32 on or off on CUDA, for what is computed meanwhile; torch itself allows it for convolutions."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    try:
-        matmul.allow_tf32 = cudnn.allow_tf32 = allowed
-        yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def _as_float32(answer: Any) -> Any:

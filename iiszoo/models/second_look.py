@@ -18,12 +18,12 @@ from torch import Tensor
 from iiszoo.models.click_model import ClickModel, Sight, _alike
 from iiszoo.models.zoom import (
     Box,
-    arrays_on_cpu,
     crop,
     crop_size,
     cut,
     expand,
     from_inclusive,
+    masks_on_cpu,
     paste,
     read_box,
     to_crop,
@@ -97,18 +97,18 @@ class LookTwice(ClickModel):
         sights: dict[int, Sight] = {}
         assert self.zoom is not None
         asked = [b for b in range(len(x)) if _newest(pcs, ncs, b) and len(clicks_of(pcs, b) + clicks_of(ncs, b)) >= 2]
-        after, before = ([values[b][0] > self.zoom.threshold for b in asked] for values in (outputs, z["prev_output"]))
-        changed = arrays_on_cpu([one != other for one, other in zip(after, before, strict=True)])
-        for b, change in zip(asked, changed, strict=True):
+        after, before = (
+            masks_on_cpu([values[b][0] for b in asked], self.zoom.threshold) for values in (outputs, z["prev_output"])
+        )
+        for b, now, then in zip(asked, after, before, strict=True):
             size = (int(x[b].shape[-2]), int(x[b].shape[-1]))
             seen = read_box(state["roi"], b) or whole_image(size)
-            box = look_again(change, _newest(pcs, ncs, b)[-1], seen, self.rule)
+            box = look_again(now != then, _newest(pcs, ncs, b)[-1], seen, self.rule)
             if box is None:
                 continue
             target = crop_size(box, self.zoom.target)
-            picture = torch.cat([crop(layer, box, target) for layer in (x[b], outputs[b])])
-            clicks = (to_crop(clicks_of(kind, b), box, target) for kind in (pcs, ncs))
-            sights[b] = Sight(picture, *clicks)
+            layers = tuple(crop(layer, box, target) for layer in (x[b], outputs[b]))
+            sights[b] = Sight(layers, *(to_crop(clicks_of(kind, b), box, target) for kind in (pcs, ncs)))
             boxes[b] = box
         for group in _alike(sights):
             for b, probabilities in zip(group, self._probabilities([sights[b] for b in group]), strict=True):

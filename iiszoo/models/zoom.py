@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, SupportsInt
+from typing import NamedTuple, SupportsInt
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iiszoo.protocol import together_on_cpu
+from iiszoo.protocol import join, together_on_cpu
 
 Point = tuple[float, float]
 """(row, col), in pixels of an image or a crop; unrounded in a crop."""
@@ -67,22 +68,32 @@ def whole_image(size: Sequence[int]) -> Box:
 
 def bounding_box(mask: Tensor) -> Box | None:
     """The smallest box that contains all pixels of `mask` bool (H, W); None if there are none."""
-    return bounding_boxes([mask])[0]
+    return bounding_boxes([mask], 0)[0]
 
 
-def bounding_boxes(masks: Sequence[Tensor]) -> list[Box | None]:
-    """`bounding_box` of each mask, which may differ in size: a GPU is waited for once for all of them."""
-    # the maximum of 0 and 1 is "any", ten times as fast as torch's
-    sides = arrays_on_cpu([mask.view(torch.uint8).amax(axis) for mask in masks for axis in (1, 0)])
-    found = ((side.nonzero()[0] for side in pair) for pair in zip(sides[::2], sides[1::2], strict=True))
-    return [
-        from_inclusive((rows[0], rows[-1], columns[0], columns[-1])) if len(rows) else None for rows, columns in found
-    ]
+def bounding_boxes(values: Sequence[Tensor], threshold: float) -> list[Box | None]:
+    """The bounding box of the pixels above the threshold in each of `values` (H, W), which may differ in size. A GPU is
+    waited for once.
+    """
+    alike: dict[torch.Size, list[int]] = {}
+    for i, value in enumerate(values):
+        alike.setdefault(value.shape, []).append(i)
+    order, sides = [], []
+    for group in alike.values():
+        # the maximum of 0 and 1 is "any", ten times as fast as torch's
+        masks = (join([values[i] for i in group]) > threshold).view(torch.uint8)
+        order += group
+        sides += [side for pair in zip(masks.amax(2), masks.amax(1), strict=True) for side in pair]
+    found: dict[int, Box | None] = {}
+    there = [side.numpy().nonzero()[0] for side in together_on_cpu(sides)]
+    for i, rows, columns in zip(order, there[::2], there[1::2], strict=True):
+        found[i] = from_inclusive((rows[0], rows[-1], columns[0], columns[-1])) if len(rows) else None
+    return [found[i] for i in range(len(values))]
 
 
-def arrays_on_cpu(values: Sequence[Tensor]) -> list[NDArray[Any]]:
-    """Tensors of one type and device as arrays; a GPU is waited for once."""
-    return [value.numpy() for value in together_on_cpu(values)]
+def masks_on_cpu(values: Sequence[Tensor], threshold: float) -> list[NDArray[np.bool_]]:
+    """Where each of `values` is above the threshold, as an array of its shape. A GPU is waited for once."""
+    return [mask.numpy() for mask in together_on_cpu(values, lambda joined: joined > threshold)]
 
 
 def expand(first: float, last: float, factor: float, least: float = 0) -> tuple[float, float]:

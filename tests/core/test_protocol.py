@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from torch import Tensor
 from iiszoo import protocol
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption, ModelError
-from iiszoo.protocol import as_model, check_element, check_output, clicks_of, split, stack, stack_clicks
+from iiszoo.protocol import as_model, check_form, check_output, clicks_of, split, stack, stack_clicks, together_on_cpu
 
 quick = settings(max_examples=60, deadline=None)
 click = st.tuples(st.integers(0, 99), st.integers(0, 99))
@@ -311,8 +310,13 @@ def test_a_wrong_output_names_the_model_and_the_fault(case: str) -> None:
 
 
 def test_one_element_is_checked_by_itself() -> None:
-    check_element(torch.zeros(1, 4, 5), (4, 5), "toy/odd")
-    check: Callable[[Tensor], None] = lambda y: check_element(y, (4, 5), "toy/odd")  # noqa: E731
-    for y in (torch.zeros(1, 5, 4), torch.zeros(1, 4, 5).half(), changed(1.01)[1], changed(float("nan"))[1]):
+    check_form(torch.zeros(1, 4, 5), (4, 5), "toy/odd")
+    for y in (torch.zeros(1, 5, 4), torch.zeros(1, 4, 5).half()):
         with pytest.raises(ModelError, match="model toy/odd must answer"):
-            check(y)
+            check_form(y, (4, 5), "toy/odd")
+
+
+def test_copied_together_they_are_what_they_were() -> None:
+    values = [torch.rand(1, 4, 5), torch.rand(3, 2), torch.rand(0)]
+    for found, value in zip(together_on_cpu(values, lambda joined: joined > 0.5), values, strict=True):
+        assert torch.equal(found, value > 0.5)

@@ -12,7 +12,8 @@ from iiszoo.errors import BadOption
 from iiszoo.loading import load_model
 from iiszoo.models.compute import Compute
 from iiszoo.models.cuda_graphs import Graphed, filled, first
-from iiszoo.models.precision import InPrecision, in_precision, tf32
+from iiszoo.models.exactness import tf32
+from iiszoo.models.precision import InPrecision, in_precision
 from iiszoo.models.runtime import image_and_maps
 from iiszoo.testing import scenes
 

@@ -137,7 +137,8 @@ def test_a_bounding_box_is_that_of_what_was_painted(case: tuple[tuple[int, int],
     assert bool(cut(mask, box).all())
     assert bounding_box(mask & False) is None
     other = painted((1, 2, 0, 2), (2, 3)) > 0
-    assert bounding_boxes([mask, mask & False, other]) == [box, None, (1, 2, 0, 2)]
+    assert bounding_boxes([mask, other, mask & False], 0) == [box, (1, 2, 0, 2), None]
+    assert bounding_boxes([0.5 * mask], 0.5) == [None]
 
 
 @given(_image_and_box(), _image_and_box())

@@ -28,10 +28,10 @@ from iiszoo.models.zoom import (
     Box,
     Point,
     Zoom,
-    arrays_on_cpu,
     bounding_boxes,
     crop,
     cut,
+    masks_on_cpu,
     next_roi,
     no_boxes,
     paste,
@@ -191,7 +191,7 @@ class FocalClickModel:
     def _objects(self, z: State, group: list[int]) -> dict[int, Box | None]:
         """The bounding box of each output that determines a target crop."""
         asked = [b for b in group if z["answered"][b]]
-        found = bounding_boxes([self._object(z, b) > ZOOM.threshold for b in asked])
+        found = bounding_boxes([self._object(z, b) for b in asked], ZOOM.threshold)
         return dict(zip(asked, found, strict=True))
 
     def _look(self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int, object_box: Box | None) -> Sight:
@@ -219,15 +219,14 @@ class FocalClickModel:
     def _answers(self, sights: list[Sight]) -> list[tuple[Tensor, Box]]:
         """The probabilities (1, H, W) and the focus crop of each session."""
         square = (self.side, self.side)
-        pictures = torch.stack(
-            [torch.cat([crop(values, s.seen, square) for values in (s.image, s.previous)]) for s in sights]
-        )
+        layers = [crop(values, s.seen, square) for s in sights for values in (s.image, s.previous)]
+        pictures = torch.cat(layers).view(len(sights), -1, *square)
         logits, features = self.networks.coarse(
             pictures,
             [_mapped(s.positives, s.seen, self.side) for s in sights],
             [_mapped(s.negatives, s.seen, self.side) for s in sights],
         )
-        coarse = [_back(torch.sigmoid(logit), sight) for logit, sight in zip(logits, sights, strict=True)]
+        coarse = [_back(answer, sight) for answer, sight in zip(torch.sigmoid(logits), sights, strict=True)]
         boxes = _focus(coarse, sights)
         refined = self._refined(sights, boxes, logits, features)
         answers = []
@@ -287,8 +286,8 @@ def _back(answer: Tensor, sight: Sight) -> Tensor:
 
 def _focus(answers: list[Tensor], sights: list[Sight]) -> list[Box]:
     """The focus crop of each session."""
-    coarse = arrays_on_cpu([(answer > _COARSE_OBJECT)[0] for answer in answers])
-    previous = arrays_on_cpu([(sight.previous > _PREVIOUS_OBJECT)[0] for sight in sights])
+    coarse = masks_on_cpu([answer[0] for answer in answers], _COARSE_OBJECT)
+    previous = masks_on_cpu([sight.previous[0] for sight in sights], _PREVIOUS_OBJECT)
     return [
         focus_box(after, before, sight.region, sight.last)
         for after, before, sight in zip(coarse, previous, sights, strict=True)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from iiszoo.models.compute import Compute
-from iiszoo.models.precision import tf32
+from iiszoo.models.exactness import tf32
 from iiszoo_sam.graphs import ENCODER
 
 

@@ -9,13 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def layer_norm(channels: int) -> nn.GroupNorm:
-    """A norm over channels and pixels together."""
-    return nn.GroupNorm(1, channels)
+class MapNorm(nn.GroupNorm):
+    """A norm over channels and pixels together: `GroupNorm(1, channels)`.
+
+    On a GPU torch's own copies channels-last maps into its order and reduces a whole map in one block of threads: a
+    quarter of the time of `simpleclick/vit-b` with 32 sessions.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(1, channels)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if not maps.is_cuda:
+            return super().forward(maps)
+        variance, mean = torch.var_mean(maps, dim=(1, 2, 3), correction=0, keepdim=True)
+        scale = self.weight[:, None, None] * torch.rsqrt(variance + self.eps)
+        return torch.addcmul(self.bias[:, None, None] - mean * scale, maps, scale)
 
 
 class SimpleFeaturePyramid(nn.Module):
@@ -30,18 +44,18 @@ class SimpleFeaturePyramid(nn.Module):
         c4, c8, c16, c32 = channels
         finer, fine, coarse = max(2 * c4, dim // 2), max(c8, dim // 2), max(c32, 2 * dim)
         self.down_4 = nn.Sequential(
-            *(nn.ConvTranspose2d(dim, finer, 2, 2), layer_norm(finer), nn.GELU()),
-            *(nn.ConvTranspose2d(finer, finer // 2, 2, 2), layer_norm(finer // 2)),
-            *(nn.Conv2d(finer // 2, c4, 1), layer_norm(c4), nn.GELU()),
+            *(nn.ConvTranspose2d(dim, finer, 2, 2), MapNorm(finer), nn.GELU()),
+            *(nn.ConvTranspose2d(finer, finer // 2, 2, 2), MapNorm(finer // 2)),
+            *(nn.Conv2d(finer // 2, c4, 1), MapNorm(c4), nn.GELU()),
         )
         self.down_8 = nn.Sequential(
-            *(nn.ConvTranspose2d(dim, fine, 2, 2), layer_norm(fine)),
-            *(nn.Conv2d(fine, c8, 1), layer_norm(c8), nn.GELU()),
+            *(nn.ConvTranspose2d(dim, fine, 2, 2), MapNorm(fine)),
+            *(nn.Conv2d(fine, c8, 1), MapNorm(c8), nn.GELU()),
         )
-        self.down_16 = nn.Sequential(nn.Conv2d(dim, c16, 1), layer_norm(c16), nn.GELU())
+        self.down_16 = nn.Sequential(nn.Conv2d(dim, c16, 1), MapNorm(c16), nn.GELU())
         self.down_32 = nn.Sequential(
-            *(nn.Conv2d(dim, coarse, 2, 2), layer_norm(coarse)),
-            *(nn.Conv2d(coarse, c32, 1), layer_norm(c32), nn.GELU()),
+            *(nn.Conv2d(dim, coarse, 2, 2), MapNorm(coarse)),
+            *(nn.Conv2d(coarse, c32, 1), MapNorm(c32), nn.GELU()),
         )
 
     def forward(self, features: Tensor) -> list[Tensor]:
