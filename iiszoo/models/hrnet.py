@@ -154,12 +154,14 @@ class HRNet(nn.Module):
     Args:
         width: channels of the branch at a quarter of the image's size; 18 or 32 in the published models.
         small: the variant with fewer blocks, "HRNet-W18-Small-V2", called h18s.
+        multiple: the branches' channels are rounded up to multiples of it.
     """
 
-    def __init__(self, width: int, small: bool) -> None:
+    def __init__(self, width: int, small: bool, multiple: int = 1) -> None:
         super().__init__()
         n_blocks = 2 if small else 4
-        channels = [width, 2 * width, 4 * width, 8 * width]
+        channels = [-(-width * factor // multiple) * multiple for factor in (1, 2, 4, 8)]
+        self.channels = channels
         self.out_channels = sum(channels)
         self.conv1, self.bn1 = conv_bn(3, STEM_CHANNELS, stride=2)
         self.conv2, self.bn2 = conv_bn(STEM_CHANNELS, STEM_CHANNELS, stride=2)
@@ -202,12 +204,13 @@ class HRNetOCR(HRNet):
     """HRNet with the OCR head, for one class: the object.
 
     Args:
-        width, small: see `HRNet`.
+        width, small, multiple: see `HRNet`.
         ocr_width: channels of OCR's keys; its features have twice as many.
     """
 
-    def __init__(self, width: int, ocr_width: int, small: bool) -> None:
-        super().__init__(width, small)
+    def __init__(self, width: int, ocr_width: int, small: bool, multiple: int = 1) -> None:
+        super().__init__(width, small, multiple)
+        self.settings = width, ocr_width, small
         channels = self.out_channels
         self.conv3x3_ocr = nn.Sequential(
             nn.Conv2d(channels, 2 * ocr_width, kernel_size=3, padding=1),
@@ -230,3 +233,21 @@ class HRNetOCR(HRNet):
         pixels = self.conv3x3_ocr(backbone)
         features = self.ocr_distri_head(pixels, gather_objects(pixels, region))
         return Segmentation(self.cls_head(features), region, features)
+
+    def with_padded_channels(self, multiple: int) -> HRNetOCR:
+        """The same function, with branches of more channels: multiples of `multiple`, the new ones always zero."""
+        padded = HRNetOCR(*self.settings, multiple).to(next(self.parameters())).train(self.training)
+        state = padded.state_dict()
+        for name, value in self.state_dict().items():
+            new = state[name]
+            if new.shape == value.shape:
+                new.copy_(value)
+                continue
+            if not name.endswith("running_var"):  # 1 where there is nothing, as torch has it
+                new.zero_()
+            olds, targets = [value], [new]
+            if name in ("conv3x3_ocr.0.weight", "aux_head.0.weight"):  # these read all branches, one after another
+                olds, targets = value.split(self.channels, 1), new.split(padded.channels, 1)
+            for old, target in zip(olds, targets, strict=True):
+                target[tuple(slice(n) for n in old.shape)].copy_(old)
+        return padded

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
 from iiszoo.errors import BadOption
@@ -13,6 +16,7 @@ from iiszoo.loading import load_model
 from iiszoo.models.compute import Compute
 from iiszoo.models.cuda_graphs import Graphed, filled, first
 from iiszoo.models.exactness import tf32
+from iiszoo.models.fold import folded
 from iiszoo.models.precision import InPrecision, in_precision
 from iiszoo.models.runtime import image_and_maps
 from iiszoo.testing import scenes
@@ -52,6 +56,61 @@ def test_a_coarse_network_answers_in_float32_and_nearly_the_same(precision: str)
     assert rough.dtype == torch.float32
     assert 0 < (rough - exact).abs().max() < 0.05
     assert not torch.is_autocast_enabled("cpu")
+
+
+class Skipping(nn.Module):
+    """Of three norms after convolutions one is folded, one has an activation of its own, and one must stay."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(6, 6, 3, padding=1) for _ in range(3))
+        self.norms = nn.ModuleList([nn.BatchNorm2d(6), BatchNormAct2d(6), nn.BatchNorm2d(6)])
+        for norm in self.norms:
+            norm.running_mean.uniform_(-1, 1)
+            norm.running_var.uniform_(0.5, 2)
+
+    def forward(self, image: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        x = self.norms[0](self.convs[0](torch.cat((image, maps), 1)))
+        x = self.norms[1](self.convs[1](x))
+        answer: torch.Tensor = self.norms[2](self.convs[2](x).relu())
+        return answer
+
+
+@torch.no_grad()
+def test_norms_right_after_a_convolution_are_folded_into_it() -> None:
+    torch.manual_seed(0)
+    network = Skipping().eval()
+    without = folded(network, inputs())
+    torch.testing.assert_close(without(*inputs(3)), network(*inputs(3)), rtol=1e-4, atol=1e-5)
+    assert [name for name, module in without.named_modules() if isinstance(module, nn.BatchNorm2d)] == ["norms.2"]
+    assert len([module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]) == 3
+
+
+@torch.no_grad()
+def test_nothing_is_folded_where_the_convolution_is_needed_as_it_is() -> None:
+    class Twice(Skipping):
+        def forward(self, image: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+            x = self.convs[0](torch.cat((image, maps), 1))
+            answer: torch.Tensor = x + self.norms[0](x)
+            return answer
+
+    torch.manual_seed(0)
+    network = Twice().eval()
+    without = folded(network, inputs())
+    assert torch.equal(without(*inputs(3)), network(*inputs(3)))
+    assert any(isinstance(module, nn.BatchNorm2d) for module in without.modules())
+
+
+@torch.no_grad()
+def test_coordinates_are_not_rounded() -> None:
+    class Coordinates(Sum):
+        def forward(self, image: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+            assert (image.dtype, maps.dtype) == (torch.bfloat16, torch.float32)
+            answer: torch.Tensor = self.layer(torch.cat((image, maps.to(image)), 1)) + 0 * maps[:, :1]
+            return answer
+
+    graph = replace(GRAPH, inputs={**GRAPH.inputs, "maps": replace(GRAPH.inputs["maps"], exact=True)})
+    assert Compute("cpu", precision="bfloat16").network(Coordinates(), graph)(*inputs()).dtype == torch.float32
 
 
 def test_several_answers_are_float32_each() -> None:

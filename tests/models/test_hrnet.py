@@ -131,3 +131,20 @@ def test_focalclicks_weights_have_the_same_names(name: str, shared: Path) -> Non
         )
     ours = {key: list(value.shape) for key, value in parts.state_dict().items()}
     assert ours == {key: shape for key, shape, _ in listed["state_dict"] if not key.startswith("refiner.")}
+
+
+@pytest.mark.parametrize("multiple", [1, 8, 16])
+@torch.no_grad()
+def test_padded_channels_are_more_but_answer_the_same(multiple: int) -> None:
+    torch.manual_seed(0)
+    network = HRNetOCR(18, 48, True).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):  # such as training leaves them
+            module.running_mean.uniform_(-0.5, 0.5)  # type: ignore[union-attr]
+            module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+            module.bias.uniform_(-0.5, 0.5)
+    padded = network.with_padded_channels(multiple)
+    assert all(n % multiple == 0 for n in padded.channels)
+    image, click_features = torch.rand(2, 3, 40, 56), torch.rand(2, 64, 20, 28)
+    for found, wanted in zip(padded(image, click_features), network(image, click_features), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
