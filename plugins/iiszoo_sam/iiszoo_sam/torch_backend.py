@@ -9,6 +9,7 @@ from torch import Tensor
 
 from iiszoo.models.compute import Compute
 from iiszoo.models.exactness import tf32
+from iiszoo_sam.attention import fuse_attention
 from iiszoo_sam.graphs import ENCODER
 
 
@@ -21,6 +22,7 @@ class TorchBackend:
     def __init__(self, sam: Any, compute: Compute) -> None:
         self.device = compute.device
         sam = sam.to(self.device).eval().requires_grad_(False)
+        fuse_attention(sam.image_encoder)
         self._encoder = compute.network(sam.image_encoder, ENCODER)
         self._prompt_encoder = sam.prompt_encoder
         self._decoder = sam.mask_decoder

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from segment_anything.modeling.image_encoder import Attention
 from small_sam import small_sam
 
 from iiszoo.models.compute import Compute
+from iiszoo_sam.attention import RelativeAttention
 from iiszoo_sam.torch_backend import TorchBackend
 
 
@@ -53,3 +55,19 @@ def test_the_encoder_may_compute_in_bfloat16(backend: Any) -> None:
     exact, rough = backend.encode(frame), TorchBackend(small_sam(), Compute("cpu", precision="bfloat16")).encode(frame)
     assert rough.dtype == torch.float32
     assert 0 < (rough - exact).abs().max() < 0.2 * exact.abs().max()
+
+
+@pytest.mark.parametrize("size", [(5, 5), (4, 6)])
+def test_the_fused_attention_is_segment_anythings(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    theirs = Attention(32, 4, use_rel_pos=True, input_size=size)
+    for offsets in (theirs.rel_pos_h, theirs.rel_pos_w):
+        torch.nn.init.normal_(offsets)
+    x = torch.randn(3, *size, 32)
+    assert torch.allclose(RelativeAttention(theirs)(x), theirs(x), atol=1e-5)
+
+
+def test_the_encoder_uses_it() -> None:
+    sam = small_sam()
+    TorchBackend(sam, Compute("cpu"))
+    assert isinstance(sam.image_encoder.blocks[0].attn, RelativeAttention)
