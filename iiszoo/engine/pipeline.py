@@ -5,14 +5,13 @@ robot's side of the other lane (scoring, the next click) runs in other threads, 
 pay; further threads read images ahead. A session that ends makes room for the next sample. Traces, apart from their
 times, do not depend on any of this.
 
-On a CPU the model has the cores, and one thread for the robot is enough. Beside a GPU the other side has several, and
-new sessions are scored and clicked ahead as well: `Threads`.
+On a CPU the model has the cores, and one thread for the robot is enough. Beside a GPU the robot has two, and new
+sessions are scored and clicked ahead as well: `Threads`.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -83,11 +82,10 @@ class Threads:
 
 
 def threads_for(device: str, batch_size: int) -> Threads:
-    """Those beside a model on `device`."""
-    if not device.startswith("cuda"):
-        return Threads()
-    each = max(2, min(8, (os.cpu_count() or 1) // 2))
-    return Threads(each, each, batch_size)
+    """Those beside a model on `device`. More than two of each are slower even with 16 cores: with every kernel that the
+    calling thread launches it waits for the interpreter's lock.
+    """
+    return Threads(2, 2, batch_size) if device.startswith("cuda") else Threads()
 
 
 @dataclass
