@@ -28,6 +28,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 _UINT8, _UINT16, _UINT32 = np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.uint32)
+_signed: Any = np.int64
+"""In compiled code; `int` of an unsigned number is unsigned there, and a signed and an unsigned one make a float."""
 _FALSE_NEGATIVE = 0
 _FALSE_POSITIVE = 1
 
@@ -53,11 +55,12 @@ def farthest_error(
     # A distance along a column is at most (H + 1) / 2, as there is a border at both ends; the type must also fit one
     # more. Types are small because most of the time goes into moving these arrays.
     dtype = _UINT8 if height < 509 else _UINT16 if height < 131_069 else _UINT32
-    in_columns = np.zeros((2, width), _UINT16 if height < 509 else _UINT32)
-    n_bytes = height * width * dtype.itemsize
+    counts = np.zeros((2, width + height), _UINT16 if height < 509 else _UINT32)
+    n_bytes = (height * width + height + width) * dtype.itemsize
     memory = borrow(n_bytes)
-    g = memory[:n_bytes].view(dtype)
-    found: tuple[int, int, int] = _farthest_error(target, prediction, ignore, clicked, in_columns, g)
+    found: tuple[int, int, int] = _farthest_error(
+        target, prediction, ignore, clicked, counts, memory[:n_bytes].view(dtype)
+    )
     give_back(memory)
     return found
 
@@ -86,13 +89,17 @@ def give_back(memory: NDArray[np.uint8]) -> None:
 
 # Below, `g` is an unsigned array (h, w) over the bounding box of one error, and `needed` the least squared distance of
 # interest. Some loops are split, or work on slices, because the compiler vectorises that form.
+#
+# The first click on a machine waits for the compiler, so the code keeps to what compiles fast: most arrays come from
+# outside, maxima are loops, integers are signed (floats would need second versions of the functions), and no array is
+# assigned a tuple (numba then compiles the message of a shape error, which takes as long as half of the robot).
 
 
 @njit(nogil=True)
-def _count(target: Array, prediction: Array, ignore: Array | None, in_columns: Array, in_rows: Array) -> None:
-    """Fill `in_columns` (2, W), initially zeros, with each error's pixel counts and `in_rows` (2, H) with 1 if any."""
+def _count(target: Array, prediction: Array, ignore: Array | None, counts: Array) -> None:
+    """Fill `counts` (2, W + H), initially zeros: each error's pixels in each column, then 1 for each row with any."""
     height, width = target.shape
-    fn_columns, fp_columns = in_columns[0], in_columns[1]
+    fn_columns, fp_columns = counts[_FALSE_NEGATIVE], counts[_FALSE_POSITIVE]
     for r in range(height):
         t, p = target[r], prediction[r]
         fn_row, fp_row = np.uint8(0), np.uint8(0)
@@ -113,8 +120,8 @@ def _count(target: Array, prediction: Array, ignore: Array | None, in_columns: A
                 fp_row |= fp
                 fn_columns[c] += fn
                 fp_columns[c] += fp
-        in_rows[_FALSE_NEGATIVE, r] = fn_row
-        in_rows[_FALSE_POSITIVE, r] = fp_row
+        counts[_FALSE_NEGATIVE, width + r] = fn_row
+        counts[_FALSE_POSITIVE, width + r] = fp_row
 
 
 @njit(nogil=True)
@@ -126,7 +133,7 @@ def _extent(counts: Array) -> tuple[int, int, int]:
             last = i
             if first < 0:
                 first = i
-            total += int(counts[i])
+            total += _signed(counts[i])
     return first, last, total
 
 
@@ -143,8 +150,24 @@ def _upper_bound(height: int, width: int, count: int) -> int:
 
 
 @njit(nogil=True)
+def _box(counts: Array, width: int) -> tuple[int, int, int, int, int]:
+    """(top, left, height, width, `_upper_bound`) of an error's box, from its row of `_count`'s counts."""
+    left, right, count = _extent(counts[:width])
+    top, bottom, _ = _extent(counts[width:])
+    h, w = bottom - top + 1, right - left + 1
+    return top, left, h, w, _upper_bound(h, w, count)
+
+
+@njit(nogil=True)
 def _column_distances(
-    target: Array, prediction: Array, ignore: Array | None, error: int, top: int, left: int, g: Array, row_max: Array
+    target: Array,
+    prediction: Array,
+    ignore: Array | None,
+    error: int,
+    top: int,
+    left: int,
+    g: Array,
+    row_max: Array,
 ) -> None:
     """Fill `g` (h, w), whose corner is at (`top`, `left`) of the masks, and its row maxima, `row_max` (h,)."""
     height, width = g.shape
@@ -154,7 +177,7 @@ def _column_distances(
     zero = g.dtype.type(0)
     # Downwards a run may exceed the type: it stops at the maximum, where the distance upwards is the smaller one.
     almost = g.dtype.type(np.iinfo(g.dtype).max - 1)
-    run = np.zeros(width, g.dtype)
+    run = np.zeros(width, g.dtype)  # made here: the compiler must see that it is not part of any other array
     for i in range(height):
         t = target[top + i][left : left + width]
         p = prediction[top + i][left : left + width]
@@ -211,28 +234,28 @@ def _root_up(square: int) -> int:
 def _square_at(row: Array, c: int, enough: int) -> int:
     """The squared distance at column c of a row of `g`; if below `enough`, any value below `enough`."""
     width = row.shape[0]
-    square = int(row[c]) * int(row[c])
+    square: int = _signed(row[c]) * _signed(row[c])
     k = 1
     while k * k < square and square >= enough:
-        d = int(row[c - k]) if c - k >= 0 else 0
+        d = _signed(row[c - k]) if c - k >= 0 else 0
         square = min(square, k * k + d * d)
-        d = int(row[c + k]) if c + k < width else 0
+        d = _signed(row[c + k]) if c + k < width else 0
         square = min(square, k * k + d * d)
         k += 1
     return square
 
 
 @njit(nogil=True)
-def _lower_bound(g: Array, row_max: Array, needed: int, clicked: Array, top: int, left: int) -> int:
-    """The greater of `needed` and the greatest squared distance on a coarse grid."""
+def _lower_bound(g: Array, row_max: Array, most: int, needed: int, clicked: Array, top: int, left: int) -> int:
+    """The greater of `needed` and the greatest squared distance on a coarse grid; `most` is the maximum of `g`."""
     height, width = g.shape
-    step = max(8, int(row_max.max()) // 4)
+    step = max(8, most // 4)
     for r in range(step // 2, height, step):
-        if int(row_max[r]) * int(row_max[r]) <= needed:
+        if _signed(row_max[r]) * _signed(row_max[r]) <= needed:
             continue
         row = g[r]
         for c in range(step // 2, width, step):
-            if int(row[c]) * int(row[c]) > needed:
+            if _signed(row[c]) * _signed(row[c]) > needed:
                 square = _square_at(row, c, needed + 1)
                 if square > needed and not _is_clicked(clicked, top + r, left + c):
                     needed = square
@@ -261,17 +284,17 @@ def _sift_row(row: Array, needed: int, span: int, maybe: Array) -> bool:
             & (half_left[i] >= at_half)
             & (half_right[i] >= at_half)
         )
-    some = np.uint8(0)
+    some = maybe.dtype.type(0)
     for i in range(n):
         some |= maybe[i]
-    return bool(some)
+    return bool(some != 0)
 
 
 @njit(nogil=True)
 def _search_row(row: Array, needed: int, clicked: Array, r: int, left: int, maybe: Array) -> tuple[int, int]:
     """(square, column) of the first unclicked maximum of a row of `g`; (0, -1) if it is below `needed` (>= 1).
 
-    The row begins at (`r`, `left`) of the image; the border lies beyond both its ends. `maybe` (w,) uint8 is scratch.
+    The row begins at (`r`, `left`) of the image; the border lies beyond both its ends. `maybe` (w,) is scratch.
     """
     width = row.shape[0]
     best, best_c = 0, -1
@@ -292,13 +315,13 @@ def _search_row(row: Array, needed: int, clicked: Array, r: int, left: int, mayb
         # column on the left, or the farthest on the right, gives the longest jump.
         jump = -1
         for k in range(span + 1):
-            d = int(row[c - k])
+            d = _signed(row[c - k])
             if k * k + d * d < needed:
                 jump = c - k + _root(needed - 1 - d * d) + 1
                 break
         if jump < 0:
             for k in range(span, 0, -1):
-                d = int(row[c + k])
+                d = _signed(row[c + k])
                 if k * k + d * d < needed:
                     jump = c + k + _root(needed - 1 - d * d) + 1
                     break
@@ -314,24 +337,29 @@ def _search_row(row: Array, needed: int, clicked: Array, r: int, left: int, mayb
 
 
 @njit(nogil=True)
-def _search(g: Array, row_max: Array, needed: int, clicked: Array, top: int, left: int) -> tuple[int, int, int]:
+def _search(
+    g: Array, row_max: Array, needed: int, clicked: Array, top: int, left: int, maybe: Array
+) -> tuple[int, int, int]:
     """(square, row, column) of the first unclicked maximum in row-major order of at least `needed` (>= 1).
 
     (0, -1, -1) if there is none. The corner of `g` is at (`top`, `left`) of the image; row and column are the image's.
+    `maybe` (w,) is scratch.
     """
-    height, width = g.shape
-    needed = _lower_bound(g, row_max, needed, clicked, top, left)
-    maybe = np.empty(width, np.uint8)
-    best, best_r, best_c = 0, -1, -1
+    height = g.shape[0]
     # The row with the greatest column distance comes first: the better the best so far, the more rows are skipped.
-    start = int(np.argmax(row_max))
+    start, most = 0, _signed(0)
+    for r in range(height):
+        if row_max[r] > most:
+            start, most = r, _signed(row_max[r])
+    needed = _lower_bound(g, row_max, most, needed, clicked, top, left)
+    best, best_r, best_c = 0, -1, -1
     for turn in range(height + 1):
         r = start if turn == 0 else turn - 1
         if turn > 0 and r == start:
             continue
         # A tie goes to the earlier row.
         least = max(needed, best if r < best_r else best + 1)
-        if int(row_max[r]) * int(row_max[r]) < least:
+        if _signed(row_max[r]) * _signed(row_max[r]) < least:
             continue
         square, c = _search_row(g[r], least, clicked, top + r, left, maybe)
         if c >= 0:
@@ -343,32 +371,26 @@ def _search(g: Array, row_max: Array, needed: int, clicked: Array, top: int, lef
 
 @njit(cache=True, nogil=True)
 def _farthest_error(
-    target: Array, prediction: Array, ignore: Array | None, clicked: Array, in_columns: Array, memory: Array
+    target: Array, prediction: Array, ignore: Array | None, clicked: Array, counts: Array, memory: Array
 ) -> tuple[int, int, int]:
-    """`farthest_error`; `in_columns` (2, W) is all zeros; `memory` (H * W,) has the dtype of `g`."""
-    height = target.shape[0]
-    in_rows = np.empty((2, height), np.uint8)
-    _count(target, prediction, ignore, in_columns, in_rows)
-    boxes = np.empty((2, 4), np.int64)  # top, left, height, width
-    bounds = np.empty(2, np.int64)
-    for error in range(2):
-        top, bottom, _ = _extent(in_rows[error])
-        left, right, count = _extent(in_columns[error])
-        boxes[error] = top, left, bottom - top + 1, right - left + 1
-        bounds[error] = _upper_bound(bottom - top + 1, right - left + 1, count)
-
-    row_max = np.empty(height, memory.dtype)
-    first = _FALSE_NEGATIVE if bounds[_FALSE_NEGATIVE] > bounds[_FALSE_POSITIVE] else _FALSE_POSITIVE
+    """`farthest_error`; `counts` (2, W + H) is all zeros; `memory` (H * W + H + W,) has the dtype of `g`."""
+    height, width = target.shape
+    _count(target, prediction, ignore, counts)
+    boxes = _box(counts[_FALSE_NEGATIVE], width), _box(counts[_FALSE_POSITIVE], width)
+    n = height * width
+    row_max, maybe = memory[n : n + height], memory[n + height :]
+    first = _FALSE_NEGATIVE if boxes[_FALSE_NEGATIVE][4] > boxes[_FALSE_POSITIVE][4] else _FALSE_POSITIVE
     best, best_r, best_c = 0, -1, -1
-    for error in (first, 1 - first):
+    for turn in range(2):
+        error = first if turn == 0 else 1 - first
+        top, left, h, w, bound = boxes[error]
         # Equal maxima give a negative click: a false positive wins a tie, a false negative needs more.
         needed = max(1, best if error == _FALSE_POSITIVE else best + 1)
-        if bounds[error] < needed:
+        if bound < needed:
             continue
-        top, left, h, w = boxes[error]
         g = memory[: h * w].reshape((h, w))
         _column_distances(target, prediction, ignore, error, top, left, g, row_max[:h])
-        square, r, c = _search(g, row_max[:h], needed, clicked, top, left)
+        square, r, c = _search(g, row_max[:h], needed, clicked, top, left, maybe[:w])
         if r >= 0:
             best, best_r, best_c = square, r, c
     return best_r, best_c, best

@@ -13,6 +13,8 @@ from iiszoo.engine.metrics.definitions import DILATION_RATIO, boundary_width
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from iiszoo.engine.metrics.packed_masks import Packed
+
 
 @dataclass(frozen=True, eq=False)
 class PreparedTarget:
@@ -23,9 +25,9 @@ class PreparedTarget:
     """
 
     size: tuple[int, int]
-    object: NDArray[np.uint8]
-    counted: NDArray[np.uint8]
-    boundary: NDArray[np.uint8]
+    object: Packed
+    counted: Packed
+    boundary: Packed
     radius: int
 
 
@@ -44,11 +46,12 @@ def prepare(
     if target.ndim != 2 or (ignore is not None and ignore.shape != target.shape):
         raise ValueError(f"target {target.shape} must be (H, W), and ignore of the same shape")
     height, width = target.shape
-    counted = _packed(np.ones_like(target) if ignore is None else ~ignore)
-    wanted = _packed(target) & counted
     radius = boundary_width(height, width, dilation_ratio)
-    boundary = wanted & ~packed_masks.erode(wanted, width, radius)
-    return PreparedTarget((height, width), wanted, counted, boundary, radius)
+    nothing = packed_masks.nothing(height, width)
+    counts = np.ones_like(target) if ignore is None else ~ignore
+    counted = _compared(counts, radius, ~nothing, nothing).mask
+    wanted = _compared(target, radius, counted, nothing)
+    return PreparedTarget((height, width), wanted.mask, counted, wanted.boundary, radius)
 
 
 def score(prediction: NDArray[np.float32], target: PreparedTarget, threshold: float = 0.5) -> Score:
@@ -60,20 +63,16 @@ def score(prediction: NDArray[np.float32], target: PreparedTarget, threshold: fl
     if prediction.shape != target.size:
         raise ValueError(f"prediction {prediction.shape} and target {target.size} must have one shape")
     values = np.ascontiguousarray(prediction, np.float32)
-    predicted, sound = packed_masks.pack(values, np.float32(threshold))
-    predicted &= target.counted
-    boundary = predicted & ~packed_masks.erode(predicted, target.size[1], target.radius)
-    return Score(
-        _ratio(*packed_masks.overlap(predicted, target.object)),
-        _ratio(*packed_masks.overlap(boundary, target.boundary)),
-        sound,
+    found = packed_masks.compare(
+        values, np.float32(threshold), target.radius, target.counted, target.object, target.boundary
     )
+    return Score(_ratio(*found.objects), _ratio(*found.boundaries), found.sound)
 
 
-def _packed(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    # as a prediction, so that `pack` is compiled for one type only
-    packed: NDArray[np.uint8] = packed_masks.pack(mask.astype(np.float32, order="C"), np.float32(0.5))[0]
-    return packed
+def _compared(mask: NDArray[np.bool_], radius: int, counted: Packed, nothing: Packed) -> packed_masks.Compared:
+    # as a prediction, so that `compare` is compiled for one type only
+    values = mask.astype(np.float32, order="C")
+    return packed_masks.compare(values, np.float32(0.5), radius, counted, nothing, nothing)
 
 
 def _ratio(both: int, either: int) -> float:

@@ -84,7 +84,8 @@ def test_the_boundary_of_a_target_is_the_plain_one_at_every_width(height, width,
     target = blob(np.random.default_rng(seed), (height, width), 0.995)
     prepared = prepare(target, dilation_ratio=(radius + 0.25) / np.hypot(height, width))
     assert prepared.radius == radius
-    bits = np.unpackbits(prepared.boundary, axis=0, bitorder="little").astype(bool)
+    rows_of_bytes = prepared.boundary.view(np.uint8).reshape((height + 7) // 8, -1)
+    bits = np.unpackbits(rows_of_bytes, axis=0, bitorder="little").astype(bool)
     np.testing.assert_array_equal(bits[:height, :width], plain_boundary(target, radius))
     assert not bits[height:].any()
     assert not bits[:, width:].any()
