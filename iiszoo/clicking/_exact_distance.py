@@ -25,6 +25,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from iiszoo.compiled import compiled
+
 Array = NDArray[Any]
 
 _UINT8, _UINT16, _UINT32 = np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.uint32)
@@ -369,7 +371,7 @@ def _search(
     return best, top + best_r, left + best_c
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _farthest_error(
     target: Array, prediction: Array, ignore: Array | None, clicked: Array, counts: Array, memory: Array
 ) -> tuple[int, int, int]:

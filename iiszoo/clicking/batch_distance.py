@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
+
+from iiszoo.compiled import compiled
 
 Array = NDArray[Any]
 
@@ -60,7 +61,7 @@ def _threads() -> ThreadPoolExecutor:
     return _pools[process]
 
 
-@njit(nogil=True)
+@compiled
 def _squares(mask: Array, out: Array) -> None:
     height, width = mask.shape
     any_pixel = False

@@ -21,6 +21,7 @@ from iiszoo.device import check_device
 from iiszoo.engine import workers
 from iiszoo.engine.comparison.samples import limited
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtocol, load_protocol
+from iiszoo.engine.first_turn import compile_beside
 from iiszoo.engine.runs import provenance, run_name, store
 from iiszoo.engine.runs.dataset_check import Checked, survey_for_run
 from iiszoo.engine.runs.dataset_identity import identity_of
@@ -301,6 +302,8 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
     for run in runs:
         if run.dataset not in checked:
             dataset = load_dataset(run.dataset, how.root)
+            if not checked:
+                compile_beside(dataset)
             checked[run.dataset] = survey_for_run(
                 dataset, how.limit, how.skip_broken, partial(listener.checking, run.dataset)
             )

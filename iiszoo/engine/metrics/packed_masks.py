@@ -14,6 +14,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from iiszoo.compiled import compiled
+
 Packed = NDArray[np.uint64]
 """A mask, one-dimensional, ceil(H / 8) * ceil(W / 8) words."""
 
@@ -55,7 +57,7 @@ def compare(
 # versions of numpy's functions take it longer than the loops.
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _compare(
     values: Any, limit: Any, radius: int, counted: Any, object: Any, boundary: Any, memory: Any, as_bytes: Any
 ) -> Any:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from iiszoo.compiled import compiled
 
 # Only a maze needs more sweeps than this; the remaining error is negligible.
 _MOST_SWEEPS = 50
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def step_costs(features: NDArray[Any], length_cost: float) -> NDArray[Any]:
     """The costs of a step from each pixel to its neighbours up left, up, up right and left, float32 (H + 2, W + 2, 4).
 
@@ -36,7 +37,7 @@ def step_costs(features: NDArray[Any], length_cost: float) -> NDArray[Any]:
     return costs
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def geodesic_distance(seeds: NDArray[Any], costs: NDArray[Any]) -> NDArray[Any]:
     """The cost of the cheapest path from any seed to each pixel, float32 (H, W); inf everywhere without a seed.
 

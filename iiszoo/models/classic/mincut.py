@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from iiszoo.compiled import compiled
 
 # Capacities are integers, so that the flow is exact: this many steps per unit of energy.
 Array = NDArray[Any]
@@ -20,7 +21,7 @@ _NONE, _TERMINAL, _ORPHAN = -1, 8, 9
 _FREE, _SOURCE, _SINK = 0, 1, 2
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def edge_weights(features: Array, floor: float) -> Array:
     """The cost of separating a pixel from its neighbours, float32 (H, W, 4) in [floor, 1].
 
@@ -56,7 +57,7 @@ def edge_weights(features: Array, floor: float) -> Array:
     return change
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _origin_distance(node: int, time: int, parent: Array, stamp: Array, distance: Array, offset: Array) -> int:
     """The number of links between a node and its tree's terminal; -1 if its path ends in an orphan."""
     steps = 0
@@ -74,7 +75,7 @@ def _origin_distance(node: int, time: int, parent: Array, stamp: Array, distance
         node += offset[up]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _grow(
     i: int,
     tail: int,
@@ -117,7 +118,7 @@ def _grow(
     return -1, -1, tail
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _bottleneck(
     meet_source: int,
     meet_way: int,
@@ -144,7 +145,7 @@ def _bottleneck(
     return int(bottleneck)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _augment(
     meet_source: int,
     meet_way: int,
@@ -195,7 +196,7 @@ def _augment(
     return last
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _adopt(
     last: int,
     time: int,
@@ -259,7 +260,7 @@ def _adopt(
     return tail
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _object_side(capacity: Array, terminal: Array, offset: Array) -> Array:
     """Max-flow on a padded grid; bool (N,), true on the source's side of the minimal cut.
 
@@ -309,7 +310,7 @@ def _object_side(capacity: Array, terminal: Array, offset: Array) -> Array:
     return np.asarray(tree == _SOURCE)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _grid(unary: Array, weights: Array, fixed: Array, capacity: Array, terminal: Array) -> None:
     """Fill in the padded grid. A link to a fixed pixel pulls the free pixel to that pixel's label."""
     height, width = unary.shape
@@ -349,7 +350,7 @@ def min_cut(unary: Array, weights: Array, fixed: Array) -> Array:
     return np.where(fixed == 0, side, fixed > 0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def mean_cut_weight(mask: Array, weights: Array) -> float:
     """The mean weight of the links that a bool mask (H, W) cuts: low if its boundary follows edges.
 
