@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from iiszoo import assets
+from iiszoo.builtin.models import PRECISION_OPTION
 from iiszoo.cards import TOLERANCE, ModelCard
 from iiszoo.errors import BadOption, ModelError, text_of, with_place
 from iiszoo.loading import load_model
@@ -26,7 +27,8 @@ from iiszoo.trained_file import named_file
 
 ModelOrFactory = str | Callable[..., Any]
 """An id, `module:function`, a model (any callable of the standard format), or a factory, which returns a model when
-called without arguments. A factory that takes `device` is also asked for one on CUDA."""
+called without arguments. A factory that takes `device` is also asked for one on CUDA, one that takes `precision` for
+those of its card."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,13 @@ class Origin:
         """Whether it names the file of a trained network."""
         return isinstance(self.what, str) and named_file(self.what) is not None
 
-    def load(self, device: str = "cpu") -> Model:
-        """The model on `device`. Raises what its loader raises, `NotApplicable` if it cannot be loaded there."""
+    def load(self, device: str = "cpu", precision: str | None = None) -> Model:
+        """The model on `device`, with this option `precision` (None: without). Raises what its loader raises,
+        `NotApplicable` if it cannot be loaded so.
+        """
+        options = {} if precision is None else {PRECISION_OPTION.name: precision}
         if isinstance(self.what, str) and (self.named or self.is_file):
-            return load_model(self.what, self.checkpoint, device)
+            return load_model(self.what, self.checkpoint, device, **options)
         if self.checkpoint is not None:
             raise BadOption(f"{label(self.what)} is not an id of a model, so it takes no checkpoint")
         what = load_object(self.what) if isinstance(self.what, str) else self.what
@@ -58,12 +63,17 @@ class Origin:
                 raise NotApplicable(
                     f"it is already loaded, on {what.device}; give its id, or a factory that takes device"
                 )
+            if options:
+                raise NotApplicable("it is already loaded; give its id, or a factory that takes precision")
             return as_model(what, label(self.what), device=device)
-        if "device" in inspect.signature(what).parameters:
-            return as_model(what(device=device), label(self.what), device=device)
-        if device != "cpu":
+        takes = inspect.signature(what).parameters
+        if device != "cpu" and "device" not in takes:
             raise NotApplicable(f"the factory {label(what)} takes no device")
-        return as_model(what(), label(self.what))
+        if options.keys() - takes.keys():
+            raise NotApplicable(f"the factory {label(what)} takes no precision")
+        if "device" in takes:
+            options["device"] = device
+        return as_model(what(**options), label(self.what), device=device)
 
 
 def is_factory(what: Callable[..., Any]) -> bool:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from iiszoo import assets
+from iiszoo.builtin.models import PRECISIONS
 from iiszoo.cards import ModelCard, Option, Weights
 from iiszoo.protocol import Model, as_model, clicks_of
 
@@ -281,6 +282,24 @@ class RandomLayer(Disks):
         return y, {**z, "prev_output": y}
 
 
+class Coarse(Disks):
+    """In one precision, numbers above 200 lose what makes the answer."""
+
+    def __init__(self, broken: bool) -> None:
+        self.broken = broken
+
+    def __call__(self, x: Any, z: Any, pcs: Any, ncs: Any) -> Any:
+        y, z = super().__call__(x, z, pcs, ncs)
+        if self.broken:
+            y = ((y + 300).bfloat16() - 300).float().clamp(0, 1)
+        return y, {**z, "prev_output": y}
+
+
+def coarse(unfit: str, precision: str = "float32") -> Model:
+    """A model whose card lists all precisions, although it does not stand `unfit`."""
+    return as_model(Coarse(precision == unfit), card=replace(CARD, precisions=PRECISIONS))
+
+
 def make(kind: type[Disks]) -> Model:
     return as_model(kind(), card=CARD)
 
@@ -311,8 +330,10 @@ FAMILY: dict[str, Any] = {
     "positive_click_adds": partial(make, NoPositives),
     "negative_click_removes": partial(make, NoNegatives),
     "rgb_order": partial(make, BGR),
+    "bfloat16_near_float32": partial(coarse, "bfloat16"),
+    "float16_near_float32": partial(coarse, "float16"),
     "threads": partial(make, MainThreadOnly),
     "dataloader_worker": partial(make, Pool),
     "spawned_process": partial(make, RandomLayer),
 }
-"""The broken model of each check; `plugin_imports_lightly` and `cuda_equals_cpu` are broken by their own tests."""
+"""The broken model of each check, but for those that tests of their own break."""

@@ -11,7 +11,7 @@ from typing import Any
 import broken_models
 import pytest
 import torch
-from broken_models import FAMILY, Disks, make, sound, sound_with_weights
+from broken_models import FAMILY, Disks, coarse, make, sound, sound_with_weights
 
 import iiszoo
 from iiszoo import plugins, registry, testing
@@ -22,7 +22,7 @@ from iiszoo.testing._checks.devices import agrees_on
 from iiszoo.testing.check import CHECKS, Broken
 from iiszoo.testing.conformance import outcome, subject_of
 
-ELSEWHERE = {"plugin_imports_lightly", "cuda_equals_cpu"}  # broken by tests of their own
+ELSEWHERE = {"plugin_imports_lightly", "cuda_equals_cpu", "tf32_near_float32"}  # broken by tests of their own
 COSTLY = {"rgb_order", "spawned_process"}  # seconds each
 
 
@@ -58,6 +58,9 @@ def test_a_sound_model_passes_and_what_is_skipped_is_said() -> None:
         "plugin_imports_lightly": "no installed plugin registers this card",
         "weights_missing_offline": "the card names no weights",
         "ragged": "the model is not declared ragged",
+        "tf32_near_float32": "its card does not list tf32",
+        "bfloat16_near_float32": "its card does not list bfloat16",
+        "float16_near_float32": "its card does not list float16",
     }
 
 
@@ -209,6 +212,46 @@ def test_answers_of_two_devices_are_compared() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device here")
 def test_cuda() -> None:
     assert outcome(subject_of("classic/grabcut"), "cuda_equals_cpu").status == "passed"
+
+
+def test_what_a_precision_changes_is_told() -> None:
+    message = outcome(subject_of(FAMILY["bfloat16_near_float32"]), "bfloat16_near_float32").message
+    assert "but output 1 of session 1 in bfloat16 differs by 0.9 (0.2 is allowed)" in message
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("smp/unet-lite0?precision=float16", "its precision is chosen already; leave that option out"),
+        ("smp/unet-lite0?runtime=onnx", "its runtime is chosen already; leave that option out"),
+        (lambda: coarse("float16"), "takes no precision"),
+        (coarse("float16"), "it is already loaded; give its id, or a factory that takes precision"),
+        (lambda x, z, pcs, ncs: z["prev_output"], "a bare function has no card"),
+    ],
+)
+def test_why_a_precision_is_not_compared_is_told(model, reason) -> None:
+    if "onnx" in str(model):
+        pytest.importorskip("onnxruntime", reason="runtime=onnx needs onnxruntime")
+    came = outcome(subject_of(model), "bfloat16_near_float32")
+    assert came.status == "skipped"
+    assert came.message.endswith(reason)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch finds a CUDA device here")
+def test_tf32_needs_cuda() -> None:
+    came = outcome(subject_of("smp/unet-lite0"), "tf32_near_float32")
+    assert (came.status, came.message) == ("skipped", "torch finds no CUDA device here")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device here")
+def test_tf32() -> None:
+    assert outcome(subject_of("smp/unet-lite0"), "tf32_near_float32").status == "passed"
+
+
+def test_the_default_stands_its_precisions() -> None:
+    subject = subject_of("smp/unet-lite0")
+    for name in ("bfloat16_near_float32", "float16_near_float32"):
+        assert outcome(subject, name).status == "passed"
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-_SUBJECTS = ("cards", "outputs", "unusual_clicks", "sessions", "state", "conventions", "devices", "processes")
+_SUBJECTS = (
+    "cards", "outputs", "unusual_clicks", "sessions", "state", "conventions", "devices", "precisions", "processes",
+)  # fmt: skip
 for _subject in _SUBJECTS:
     import_module(f"{__name__}.{_subject}")  # registers its checks, which run in this order

@@ -13,10 +13,9 @@ from iiszoo_focalclick.cards import CARDS
 from iiszoo_focalclick.networks import NETWORKS
 
 
-def synthetic(device: str = "cpu") -> Model:
-    return load_synthetic(
-        "focalclick/segformerb0-s1", NETWORKS["focalclick/segformerb0-s1"](), device, own={"scale": about(1)}
-    )
+def synthetic(device: str = "cpu", precision: str = "float32") -> Model:
+    name = "focalclick/segformerb0-s1"
+    return load_synthetic(f"{name}?precision={precision}", NETWORKS[name](), device, own={"scale": about(1)})
 
 
 @pytest.mark.slow

@@ -12,8 +12,8 @@ from iiszoo_gto99.cards import CARD
 from iiszoo_gto99.network import Network
 
 
-def synthetic(device: str = "cpu") -> Model:
-    return load_synthetic("gto99/resnet50", Network(), device, conv_gain=1.6)
+def synthetic(device: str = "cpu", precision: str = "float32") -> Model:
+    return load_synthetic(f"gto99/resnet50?precision={precision}", Network(), device, conv_gain=1.6)
 
 
 @pytest.mark.slow

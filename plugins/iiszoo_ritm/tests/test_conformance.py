@@ -13,8 +13,8 @@ from iiszoo_ritm.cards import CARDS
 from iiszoo_ritm.network import NETWORKS
 
 
-def synthetic(device: str = "cpu") -> Model:
-    return load_synthetic("ritm/h18s", NETWORKS["ritm/h18s"](), device, own={"scale": about(1)})
+def synthetic(device: str = "cpu", precision: str = "float32") -> Model:
+    return load_synthetic(f"ritm/h18s?precision={precision}", NETWORKS["ritm/h18s"](), device, own={"scale": about(1)})
 
 
 @pytest.mark.slow

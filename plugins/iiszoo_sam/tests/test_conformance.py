@@ -16,11 +16,10 @@ from iiszoo_sam.model import Sam
 from iiszoo_sam.torch_backend import TorchBackend
 
 
-def synthetic_sam(device: str = "cpu") -> Model:
+def synthetic_sam(device: str = "cpu", precision: str = "float32") -> Model:
     """The card of ViT-B with SAM's decoder and a one-block encoder, with synthetic weights."""
-    return as_model(
-        Sam(TorchBackend(small_sam(), Compute(device))), card=registry().models.resolve("sam/vit-b"), device=device
-    )
+    backend = TorchBackend(small_sam(), Compute(device, precision=precision))
+    return as_model(Sam(backend), card=registry().models.resolve("sam/vit-b"), device=device)
 
 
 @pytest.mark.slow

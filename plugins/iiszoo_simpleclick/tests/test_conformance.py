@@ -13,8 +13,9 @@ from iiszoo_simpleclick.cards import CARDS
 from iiszoo_simpleclick.network import NETWORKS
 
 
-def synthetic(device: str = "cpu") -> Model:
-    return load_synthetic("simpleclick/xtiny", NETWORKS["simpleclick/xtiny"](), device, own={"pos_embed": normal(0.02)})
+def synthetic(device: str = "cpu", precision: str = "float32") -> Model:
+    name = "simpleclick/xtiny"
+    return load_synthetic(f"{name}?precision={precision}", NETWORKS[name](), device, own={"pos_embed": normal(0.02)})
 
 
 @pytest.mark.slow
