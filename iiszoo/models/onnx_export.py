@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import math
+import os
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,18 +34,50 @@ _LARGEST = 2_000_000_000
 """Bytes of weights; an ONNX file is one protobuf message of at most 2 GiB."""
 
 
-def exported(network: nn.Module, graph: Graph) -> Path:
-    """The network's file in the cache, `onnx/KEY.onnx`, exported first if it is not there.
+_DAY = 86_400
+_KEPT = 7 * _DAY
+"""Seconds since the last use after which a file of other code is deleted. Not at once: another environment may share
+the cache, or a running process open its file again.
+"""
 
-    The key covers weights, buffers and settings of every module of the network, the files that define their classes,
-    the graph and the versions of iiszoo and torch. Raises `ModelError` as `export` does, and `OSError`.
+
+def exported(network: nn.Module, graph: Graph) -> Path:
+    """The network's file in the cache, `onnx/WEIGHTS-CODE.onnx`, exported first if it is not there.
+
+    WEIGHTS and CODE are as in `fingerprint`. Files of the same WEIGHTS and other CODE that nobody has used for a week
+    are deleted. A file's modification time is that of its last use, to the day. Raises `ModelError` as `export` does,
+    and `OSError`.
     """
-    place = cache_root() / "onnx" / f"{fingerprint(network, graph)}.onnx"
-    if not place.is_file():
-        with files.locked(place.with_name(f"{place.name}.lock")):
-            if not place.is_file():  # another process may have written it meanwhile
+    key = fingerprint(network, graph)
+    place = cache_root() / "onnx" / f"{key}.onnx"
+    if _unused_for(place) < _DAY:
+        return place
+    try:
+        with files.locked(place.with_name(f"{key.partition('-')[0]}.lock")):  # what is used and what is deleted
+            if place.is_file():  # another process may have written it meanwhile
+                os.utime(place)
+            else:
                 files.replace_bytes(place, export(network, graph))
+            _delete_outdated(place)
+    except OSError:
+        if not place.is_file():  # in a cache that cannot be written, a file that is there is good
+            raise
     return place
+
+
+def _delete_outdated(place: Path) -> None:
+    """Delete files of the same weights that other code has exported, if they have not been used for long."""
+    for other in place.parent.glob(f"{place.name.partition('-')[0]}-*.onnx"):
+        if other != place and _unused_for(other) > _KEPT:
+            other.unlink(missing_ok=True)
+
+
+def _unused_for(place: Path) -> float:
+    """Seconds since a file was used; infinite if there is none."""
+    try:
+        return time.time() - place.stat().st_mtime
+    except OSError:
+        return math.inf
 
 
 def export(network: nn.Module, graph: Graph) -> bytes:
@@ -111,8 +146,13 @@ def _compare(network: nn.Module, graph: Graph, content: bytes, instead: str) -> 
 
 
 def fingerprint(network: nn.Module, graph: Graph) -> str:
-    """The sha256 (hex) of everything that determines the exported file, as far as the network itself tells."""
-    digest = hashlib.sha256(repr((__version__, torch.__version__, OPSET, _form(graph))).encode())
+    """WEIGHTS-CODE, hexadecimal: all that determines the exported file, as far as the network itself tells.
+
+    WEIGHTS covers weights, buffers and settings of every module of the network, and the graph; CODE the files that
+    define the modules' classes, and the versions of iiszoo and torch.
+    """
+    digest = hashlib.sha256(repr(_form(graph)).encode())
+    code = hashlib.sha256(repr((__version__, torch.__version__, OPSET)).encode())
     sources: set[str] = set()
     for name, part in network.named_modules():
         kind = type(part)
@@ -121,11 +161,11 @@ def fingerprint(network: nn.Module, graph: Graph) -> str:
         if kind.__module__.partition(".")[0] != "torch":
             sources.add(inspect.getsourcefile(kind) or "")
     for source in sorted(filter(None, sources)):
-        digest.update(Path(source).read_bytes())
+        code.update(Path(source).read_bytes())
     for name, value in _values(network):
         digest.update(repr((name, value.dtype, tuple(value.shape))).encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+    return f"{digest.hexdigest()[:40]}-{code.hexdigest()[:20]}"
 
 
 def _form(graph: Graph) -> tuple[Any, ...]:

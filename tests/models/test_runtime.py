@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from iiszoo import Session, load_dataset, load_model
+from iiszoo import Session, files, load_dataset, load_model
 from iiszoo.assets import cache_root
 from iiszoo.errors import BadOption, ModelError
 from iiszoo.model_reference import on_fastest_runtime, resolve
-from iiszoo.models import runtime
-from iiszoo.models.onnx_export import fingerprint
+from iiszoo.models import onnx_export, runtime
+from iiszoo.models.onnx_export import exported, fingerprint
 from iiszoo.models.runtime import check_runtime, image_and_maps, recording, run_on
 
 GRAPH = image_and_maps(2, "two maps")
@@ -75,6 +79,71 @@ def test_a_network_is_exported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ((_, file),) = first
     assert again == first
     assert [each.suffix for each in file.parent.iterdir() if each.suffix != ".lock"] == [".onnx"]
+
+
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, float], Path]:
+    """`beside(name, days)`: a file in the folder of exports that was used so many days ago; exporting is free."""
+    monkeypatch.setattr(onnx_export, "export", lambda *_: b"exported")
+    folder = cache_root() / "onnx"
+    folder.mkdir(parents=True)
+
+    def make(name: str, days: float) -> Path:
+        file = folder / f"{name}.onnx"
+        file.write_bytes(b"kept")
+        used = time.time() - days * 86_400
+        os.utime(file, (used, used))
+        return file
+
+    return make
+
+
+def test_exports_of_other_code_go_when_nobody_has_used_them_for_a_week(beside: Callable[[str, float], Path]) -> None:
+    weights, code = fingerprint(small(), GRAPH).split("-")
+    old, recent = beside(f"{weights}-{'0' * len(code)}", 8), beside(f"{weights}-{'1' * len(code)}", 6)
+    other_weights = beside(f"{'0' * len(weights)}-{code}", 800)
+    made = exported(small(), GRAPH)
+    assert made.read_bytes() == b"exported"
+    assert not old.exists()
+    assert recent.exists()
+    assert other_weights.exists()
+
+
+def test_a_use_is_noted_so_that_no_other_code_deletes_the_file(beside: Callable[[str, float], Path]) -> None:
+    file = beside(fingerprint(small(), GRAPH), 800)
+    assert exported(small(), GRAPH) == file
+    assert file.read_bytes() == b"kept"
+    assert time.time() - file.stat().st_mtime < 60
+
+
+def test_a_file_that_another_process_deletes_meanwhile_is_made_again(beside: Callable[[str, float], Path]) -> None:
+    key = fingerprint(small(), GRAPH)
+    file = beside(key, 800)
+    with ThreadPoolExecutor(1) as pool:
+        with files.locked(file.with_name(f"{key.partition('-')[0]}.lock")):
+            waiting = pool.submit(exported, small(), GRAPH)
+            time.sleep(0.2)
+            assert not waiting.done()
+            file.unlink()
+        assert waiting.result(60).read_bytes() == b"exported"
+
+
+def test_a_file_in_a_cache_that_cannot_be_written_is_used(
+    beside: Callable[[str, float], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise PermissionError
+
+    file = beside(fingerprint(small(), GRAPH), 800)
+    monkeypatch.setattr(files, "lock", refuse)
+    assert exported(small(), GRAPH) == file
+
+
+def test_other_code_changes_only_the_second_half_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = fingerprint(small(), GRAPH).split("-")
+    monkeypatch.setattr(onnx_export, "__version__", "99")
+    later = fingerprint(small(), GRAPH).split("-")
+    assert (later[0] == now[0], later[1] == now[1]) == (True, False)
 
 
 def _other_weight(network: Small) -> None:
