@@ -9,8 +9,8 @@ from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.models.click_options import check_click_limit, crop_target, preset_size
 from iiszoo.models.compute import Compute
+from iiszoo.models.windows import windows_of
 from iiszoo_simpleclick.configs import config_of
-from iiszoo_simpleclick.windows import windows_of
 
 if TYPE_CHECKING:
     from iiszoo.models.click_model import ClickModel
@@ -42,7 +42,7 @@ def load(
     """
     target = crop_target(preset_size(preset, SIZES) if size is None else size)
     target = target if isinstance(target, tuple) else (target, target)
-    windows_of(target, config_of(card.id).patch)
+    windows_of(target, config_of(card.id).vit.patch)
     check_click_limit(click_limit)
     compute = Compute(device, runtime, precision, cuda_graphs)
     from iiszoo.models.checkpoints import load_network
