@@ -50,7 +50,8 @@ def load(
     from iiszoo.models.zoom import Zoom
     from iiszoo_simpleclick.network import NETWORKS, UNUSED
 
-    network = load_network(card.id, checkpoint or assets.fetch(card), NETWORKS, UNUSED).to(device)
+    networks = {model: build for model, build in NETWORKS.items() if model.startswith(f"{card.family}/")}
+    network = load_network(card.id, checkpoint or assets.fetch(card), networks, UNUSED).to(device)
     zoom_in = Zoom(target, skip_clicks=-1)
     on_disks = OnDisks(compute.network(network, disk_graph(5, True, zoom_in, flip)), radius=5)
     return ClickModel(on_disks, zoom_in, flip, click_limit=click_limit)

@@ -69,8 +69,11 @@ class SimpleClickNetwork(nn.Module):
 
 
 NETWORKS: dict[str, Callable[[], SimpleClickNetwork]] = {
-    f"simpleclick/{name}{training}": partial(SimpleClickNetwork, config)
-    for training in ("", "-sbd")
-    for name, config in CONFIGS.items()
+    **{
+        f"simpleclick/{name}{training}": partial(SimpleClickNetwork, config)
+        for training in ("", "-sbd")
+        for name, config in CONFIGS.items()
+    },
+    **{f"cfricl/{name}": partial(SimpleClickNetwork, CONFIGS[name]) for name in ("vit-h", "vit-b")},
 }
-"""By model id: builds the network, untrained. The SBD models differ only in training."""
+"""By model id: builds the network, untrained. The SBD models and CFR-ICL's differ only in training."""

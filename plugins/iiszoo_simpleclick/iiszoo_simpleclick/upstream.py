@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 def load_upstream(card: ModelCard, *, device: str, checkpoint: Path | None = None) -> IsegmModel:
     """Upstream's network and predictor with crops of 448 x 448 from the first click on; untrained without file."""
+    return plain_vit(card, device=device, checkpoint=checkpoint)
+
+
+def plain_vit(card: ModelCard, *, device: str, checkpoint: Path | None, **options: Any) -> IsegmModel:
+    """`load_upstream` for SimpleClick and its forks; `options`: further ones of their `get_predictor`."""
     from iiszoo.upstream import isegm_model
 
     config = config_of(card.id)
@@ -48,4 +53,6 @@ def load_upstream(card: ModelCard, *, device: str, checkpoint: Path | None = Non
         )
 
     zoom_in = {"skip_clicks": -1, "target_size": (448, 448)}
-    return isegm_model(card.upstream, checkpoint, zoom_in=zoom_in, threshold=card.threshold, build=build, device=device)
+    return isegm_model(
+        card.upstream, checkpoint, zoom_in=zoom_in, threshold=card.threshold, build=build, device=device, **options
+    )

@@ -13,9 +13,10 @@ from torch import Tensor
 from iiszoo.errors import BadOption
 from iiszoo.models.windows import ViTSizes
 from iiszoo.protocol import to_tensor
-from iiszoo_simpleclick.configs import CONFIGS, NetworkConfig
-from iiszoo_simpleclick.network import UNUSED, SimpleClickNetwork
+from iiszoo_simpleclick.configs import CONFIGS, NetworkConfig, config_of
+from iiszoo_simpleclick.network import NETWORKS, UNUSED, SimpleClickNetwork
 
+OFFICIAL = [model for model in NETWORKS if not model.endswith("-sbd")]
 VIT = ViTSizes(dim=16, depth=4, heads=2, patch=16, global_every=2, trained=448)
 SMALL = NetworkConfig(VIT, pyramid=(8, 8, 8, 8), head=8)
 
@@ -28,7 +29,7 @@ def _seed() -> None:
 @pytest.fixture(scope="module", params=["xtiny", pytest.param("vit-b", marks=pytest.mark.slow)], ids=["xtiny", "vit-b"])
 def parity(request: pytest.FixtureRequest, recorded: Any) -> Any:
     """(fixture file, meta, network) with the fixture's weights, built as a loader does."""
-    file, meta, weights = recorded(request.param)
+    file, meta, weights = recorded(f"simpleclick_vit_{request.param.removeprefix('vit-')}__sheep")
     with torch.device("meta"):
         network = SimpleClickNetwork(CONFIGS[request.param])
     network.load_state_dict(weights, assign=True)
@@ -71,21 +72,21 @@ def test_the_position_embedding_of_davis(parity: Any) -> None:
     assert np.abs(found - file["pos_embed_672_sub"][:, 1:]).max() < 1e-6
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_the_keys_and_shapes_are_the_official_ones(name: str, official: Any) -> None:
-    _, entries = official(name)
+@pytest.mark.parametrize("model", OFFICIAL)
+def test_the_keys_and_shapes_are_the_official_ones(model: str, official: Any) -> None:
+    _, entries = official(model)
     with torch.device("meta"):
-        network = SimpleClickNetwork(CONFIGS[name])
+        network = NETWORKS[model]()
     assert set(entries) >= UNUSED
     assert {k: tuple(v.shape) for k, v in network.state_dict().items()} == {
         k: shape for k, shape in entries.items() if k not in UNUSED
     }
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_the_configurations_are_the_official_ones(name: str, official: Any) -> None:
-    arguments, _ = official(name)
-    theirs, head, config = arguments["backbone_params"], arguments["head_params"], CONFIGS[name]
+@pytest.mark.parametrize("model", OFFICIAL)
+def test_the_configurations_are_the_official_ones(model: str, official: Any) -> None:
+    arguments, _ = official(model)
+    theirs, head, config = arguments["backbone_params"], arguments["head_params"], config_of(model)
     vit = config.vit
     assert [theirs["embed_dim"], theirs["depth"], theirs["num_heads"]] == [vit.dim, vit.depth, vit.heads]
     assert [*theirs["patch_size"], *theirs["img_size"]] == [vit.patch, vit.patch, vit.trained, vit.trained]
