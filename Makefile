@@ -37,6 +37,8 @@ speed: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/ritm.py --size 512 512
 	$(BIN)/python benchmarks/speed/focalclick.py
 	$(BIN)/python benchmarks/speed/simpleclick.py --sessions 2
+	$(BIN)/python benchmarks/speed/cfricl.py --sessions 2
+	$(BIN)/python benchmarks/speed/segnext.py --sessions 1
 	$(BIN)/python benchmarks/speed/gto99.py
 	$(BIN)/python benchmarks/speed/annotate.py
 	$(BIN)/python benchmarks/speed/runtimes.py

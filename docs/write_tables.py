@@ -35,23 +35,25 @@ ROOT = Path(__file__).parents[1]
 
 
 def known_plugins() -> Iterator[tuple[Path, str]]:
-    """The file of each plugin in `plugins/`, and its content."""
+    """The file of each family in `plugins/`, and its content; a distribution may have several, an entry point each."""
     models = registry().models
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     for project in sorted(ROOT.glob("plugins/*/pyproject.toml")):
         stated = tomllib.loads(project.read_text("utf-8"))["project"]
-        (name,) = stated["entry-points"]["iiszoo"]
-        own = [card for card in models.cards() if models.plugin(card).name == name]
-        entry = {
-            "name": name,
-            "distribution": stated["name"],
-            "requirement": f"iiszoo[{name}]",
-            "summary": stated["description"],
-            "homepage": stated.get("urls", {}).get("Homepage", ""),
-            "default": models.resolve(name).id,
-            "models": [cards.as_json(card) for card in own],
-        }
-        text = json.dumps(entry, indent=1, ensure_ascii=False)
-        yield ROOT / "iiszoo" / "known_plugins" / f"{name}.json", f"{text}\n"
+        for name in stated["entry-points"]["iiszoo"]:
+            own = [card for card in models.cards() if models.plugin(card).name == name]
+            extra = name if name in extras else next(e for e, needed in extras.items() if stated["name"] in needed)
+            entry = {
+                "name": name,
+                "distribution": stated["name"],
+                "requirement": f"iiszoo[{extra}]",
+                "summary": stated["description"],
+                "homepage": stated.get("urls", {}).get("Homepage", ""),
+                "default": models.resolve(name).id,
+                "models": [cards.as_json(card) for card in own],
+            }
+            text = json.dumps(entry, indent=1, ensure_ascii=False)
+            yield ROOT / "iiszoo" / "known_plugins" / f"{name}.json", f"{text}\n"
 
 
 def measured() -> Iterator[tuple[Path, str]]:

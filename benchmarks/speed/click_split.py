@@ -26,17 +26,25 @@ OWN = {"scale": about(1), "pos_embed": normal(0.02)}
 
 
 class Stopwatch:
-    """A function whose calls are timed: `seconds` of the last call, and `size`, the shape of its first argument."""
+    """A function whose calls are timed: `seconds` of those since the last `taken`, the number of all `calls`, and
+    `size`, the shape of the first argument.
+    """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.function, self.seconds, self.size = function, 0.0, torch.Size()
+        self.function, self.seconds, self.calls, self.size = function, 0.0, 0, torch.Size()
 
     def __call__(self, *arguments: Any) -> Any:
         self.size = arguments[0].shape
         began = time.perf_counter()
         answer = self.function(*arguments)
-        self.seconds = time.perf_counter() - began
+        self.seconds += time.perf_counter() - began
+        self.calls += 1
         return answer
+
+    def taken(self) -> float:
+        """`seconds`, which begin at 0 again."""
+        seconds, self.seconds = self.seconds, 0.0
+        return seconds
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.function, name)
@@ -62,11 +70,16 @@ class Watch:
 
 
 def main(
-    description: str | None, default: str, empty: Callable[[str], nn.Module], attach: Callable[[Model, Watch], None]
+    description: str | None,
+    default: str,
+    empty: Callable[[str], nn.Module],
+    attach: Callable[[Model, Watch], None],
+    first_clicks: bool = False,
 ) -> None:
     """The command line of a family's script.
 
-    `empty` builds the untrained network of a model id; `attach` puts stopwatches around a model's parts.
+    `empty` builds the untrained network of a model id; `attach` puts stopwatches around a model's parts;
+    `first_clicks`: see `measure`.
     """
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--model", default=default, help="default: %(default)s")
@@ -82,29 +95,40 @@ def main(
         model = load_synthetic(arguments.model, empty(arguments.model.partition("?")[0]), own=OWN)
     watch = Watch()
     attach(model, watch)
-    measure(model, watch, arguments.sessions, arguments.clicks, arguments.size)
+    measure(model, watch, arguments.sessions, arguments.clicks, arguments.size, first_clicks)
 
 
-def measure(model: Model, watch: Watch, n_sessions: int, n_clicks: int, size: Sequence[int]) -> None:
+def measure(
+    model: Model, watch: Watch, n_sessions: int, n_clicks: int, size: Sequence[int], first_clicks: bool = False
+) -> None:
     """Run sessions of the robot on the embedded dataset, its images cut to `size`.
 
-    Prints medians over all clicks except each session's first.
+    Prints medians over all clicks except each session's first; with `first_clicks` also over the first ones.
     """
     call = model.function = Stopwatch(model.function)
-    rows, sizes = [], []
+    clicks: dict[bool, list[tuple[torch.Size, float, float, float]]] = {True: [], False: []}
     for sample in iiszoo.load_dataset("demo")[:n_sessions]:
         cut = np.s_[-size[0] :, -size[1] :]  # the objects are in the lower part
         image, target = sample.read_image()[cut], Target(sample.read_target().object[cut], None)
         smaller = dataclasses.replace(sample, read_image=partial(same, image), read_target=partial(same, target))
         for k, _ in enumerate(iiszoo.run_session(model, "ritm", smaller, max_clicks=n_clicks, target_iou=math.inf)):
-            if k:
-                network, encoded = (sum(w.seconds for w in part) for part in (watch.inside, watch.outside))
-                rows.append((call.seconds, encoded - network, network))
-                sizes.append(watch.inside[0].size)
+            network, encoded = (sum(each.taken() for each in part) for part in (watch.inside, watch.outside))
+            clicks[k == 0].append((watch.inside[0].size, call.taken(), encoded - network, network))
+    if first_clicks:
+        report(f"{model.name}, first clicks", clicks[True])
+    report(model.name, clicks[False])
+
+
+def report(title: str, clicks: Sequence[tuple[torch.Size, float, float, float]]) -> None:
+    """Print the medians of those clicks at which the network's input had the commonest size.
+
+    A click is that size, and the seconds of the whole call, of click maps, and of the network.
+    """
+    sizes = [size for size, *_ in clicks]
     commonest = max(set(sizes), key=sizes.count)
-    total, maps, within = 1e3 * np.array([row for row, size in zip(rows, sizes, strict=True) if size == commonest]).T
+    total, maps, within = 1e3 * np.array([times for size, *times in clicks if size == commonest]).T
     rest = total - maps - within
-    print(f"{model.name}: {len(total)} clicks with an input of {' x '.join(map(str, commonest))}")
+    print(f"{title}: {len(total)} clicks with an input of {' x '.join(map(str, commonest))}")
     for name, taken in (("per click", total), ("network", within), ("click maps", maps), ("crop, paste, rest", rest)):
         print(f"  {name:18} {np.median(taken):8.2f} ms  {100 * np.median(taken / total):6.2f} %")
     print(f"  outside the network: {100 * np.median((maps + rest) / within):.2f} % of its time")
@@ -114,8 +138,8 @@ def same(thing: Any) -> Any:
     return thing
 
 
-def attach_click_model(model: Model, watch: Watch) -> None:
-    """For models of `iiszoo.models.click_model`."""
-    clicked = model.function
+def attach_click_model(model: Model, watch: Watch, clicked: Any = None) -> None:
+    """For models of `iiszoo.models.click_model`; `clicked`: the `ClickModel`, if it is not the model's function."""
+    clicked = clicked or model.function
     network = watch.within(clicked.network.network)
     clicked.network = watch.around(dataclasses.replace(clicked.network, network=network))

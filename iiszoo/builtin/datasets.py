@@ -78,6 +78,28 @@ def _ndd20(id: str, part: str, n_samples: int) -> DatasetCard:
     )
 
 
+def _hqseg44k(part: str, what: str, n_samples: int, licence: str, layout: str) -> DatasetCard:
+    return DatasetCard(
+        id=f"hqseg44k-{part}" if part else "hqseg44k",
+        loader="iiszoo.data.datasets.hqseg44k:load",
+        summary=f"HQSeg-44K, validation: {what}, with very fine masks",
+        licence=licence,
+        layout=f"{layout} (the object where any colour channel is above 0)",
+        homepage="https://huggingface.co/sam-hq-team/sam-hq-training (data: DIS5K.zip, thin_object_detection.zip)",
+        paper="Ke et al., Segment Anything in High Quality, NeurIPS 2023 (arXiv 2306.01567)",
+        n_samples=n_samples,
+        shares_root="hqseg44k",
+    )
+
+
+_DIS = ("its own terms of use, a PDF in the archive", "DIS5K/DIS-VD/im/NAME.jpg, gt/NAME.png")
+_THIN = (
+    "none stated by HQ-SAM; foregrounds from a website of cut-outs, backgrounds of DIV2K and PASCAL VOC",
+    "thin_object_detection/ThinObject5K/images_test/NAME.jpg, masks_test/NAME.png",
+)
+_COIFT = ("none stated by HQ-SAM", "thin_object_detection/COIFT/images/NAME.jpg, masks/NAME.png")
+_HRSOD = ("none stated by HQ-SAM", "thin_object_detection/HRSOD/images/NAME.jpg, masks_max255/NAME.png")
+
 DATASETS = (
     DatasetCard(
         id="demo",
@@ -147,6 +169,17 @@ DATASETS = (
         paper="Everingham et al., The PASCAL Visual Object Classes Challenge, IJCV 88(2), 2010",
         n_samples=3417,
     ),
+    _hqseg44k(
+        "",
+        "1537 photographs of four datasets",
+        1537,
+        f"by part: DIS5K {_DIS[0]}; ThinObject5K {_THIN[0]}; COIFT and HRSOD {_HRSOD[0]}",
+        "; ".join(layout for _, layout in (_DIS, _THIN, _COIFT, _HRSOD)),
+    ),
+    _hqseg44k("dis", "470 photographs of DIS5K (DIS-VD)", 470, *_DIS),
+    _hqseg44k("thin", "500 photographs of ThinObject5K (test)", 500, *_THIN),
+    _hqseg44k("coift", "280 photographs of COIFT", 280, *_COIFT),
+    _hqseg44k("hrsod", "287 photographs of HRSOD", 287, *_HRSOD),
     _coco_lvis("coco_lvis", "load", "train", "99k images with 1.5M objects, to train on"),
     _coco_lvis("coco_lvis-val", "load_val", "val", "its validation split"),
     _ndd20("ndd20-below", "the last fifth", 441),

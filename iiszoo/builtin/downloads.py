@@ -15,6 +15,8 @@ from iiszoo.cards import Archive, DatasetCard
 # the same names and sizes; the authors of RClicks (emb-ai/rclicks) share them because the releases are gone.
 _RELEASE = "https://github.com/saic-vul/fbrs_interactive_segmentation/releases/download/v1.0/"
 
+_HQSEG = "https://huggingface.co/sam-hq-team/sam-hq-training/resolve/main/data/"
+
 ARCHIVES: dict[str, tuple[Archive, ...]] = {
     "grabcut": (Archive("GrabCut.zip", (_RELEASE + "GrabCut.zip", "drive:1tU17eJaevYd5PQAwzEK6oG1N9eBJORC4")),),
     "berkeley": (Archive("Berkeley.zip", (_RELEASE + "Berkeley.zip", "drive:1yStolKW8AnS5rYm3VhgnID_XReNCXbEJ")),),
@@ -68,6 +70,16 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
             sha256="4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
             size=815_585_330,
             into="val/images",
+        ),
+    ),
+    # HQ-SAM's authors; the sizes are those that the page with the files shows. Both hold training parts as well.
+    "hqseg44k": (
+        Archive("DIS5K.zip", (_HQSEG + "DIS5K.zip",), about_size=3_530_000_000, into="DIS5K"),
+        Archive(
+            "thin_object_detection.zip",
+            (_HQSEG + "thin_object_detection.zip",),
+            about_size=2_450_000_000,
+            into="thin_object_detection",
         ),
     ),
     # Newcastle University's repository (doi 10.25405/data.ncl.c.4982342), as wildlife-datasets fetches it.

@@ -68,7 +68,7 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     "--protocol",
     default="standard",
     show_default=True,
-    help="The evaluation protocol: standard, ritm, noc95, or a FILE.toml with any of the fields below.",
+    help="The evaluation protocol: standard, ritm, noc95, hq, or a FILE.toml with any of the fields below.",
 )
 @click.option("--robot", help="The robot that clicks: an id from `iiszoo list robots`.  [protocol: ritm]")
 @click.option("--max-clicks", type=click.IntRange(1, 1000), help="Clicks per session, at most.  [protocol: 20]")

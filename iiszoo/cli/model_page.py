@@ -81,7 +81,9 @@ def _way(entry: Entry, file: Weights) -> str:
     account = "their host asks for an account; " if card.gated else ""
     if file.urls:
         return f"{account}the first use fetches them, or `iiszoo weights get {card.id}`"
-    source = f"download them from {file.page}" if file.page else "get the file from its authors"
+    source = (
+        f"download them from {file.page}" if file.page else "no address is known: get the file from whoever trained it"
+    )
     return f"{account}{source}, then `iiszoo weights add {card.id} FILE{which}`"
 
 

@@ -51,7 +51,9 @@ def test_unknown_ids_are_answered_with_what_comes_near(refused):
     )
     assert "no dataset is called 'grabcot'; nearest: grabcut" in refused("--dataset", "grabcot")
     assert "no robot is called 'rtim'; nearest: ritm" in refused("--robot", "rtim")
-    assert "no evaluation protocol is called 'rtim'; presets: standard, ritm, noc95" in refused("--protocol", "rtim")
+    assert "no evaluation protocol is called 'rtim'; presets: standard, ritm, noc95, hq" in refused(
+        "--protocol", "rtim"
+    )
 
 
 def test_an_id_that_nothing_comes_near_is_answered_with_the_command_that_lists_all(refused):

@@ -106,7 +106,8 @@ def test_json_for_machines(iiszoo: Run) -> None:
     assert everything.keys() == {"models", "datasets", "robots", "protocols"}
     installed = [card["id"] for card in everything["models"] if card["installed"]]
     assert installed == sorted(card.id for card in MODELS)
-    assert everything["models"][0]["loader"] == "iiszoo.models.classic.geocut:load_geocut"
+    geocut = next(card for card in everything["models"] if card["id"] == "classic/geocut")
+    assert geocut["loader"] == "iiszoo.models.classic.geocut:load_geocut"
     assert json.loads(iiszoo("list", "datasets", "--json", env=env).stdout) == everything["datasets"]
     (builtin,) = json.loads(iiszoo("plugins", "--json", env=env).stdout)
     assert (builtin["name"], builtin["version"], builtin["status"]) == ("iiszoo", package.__version__, "ok")

@@ -25,12 +25,13 @@ def test_presets_are_the_papers_settings():
     assert (standard.robot, standard.max_clicks, standard.target_iou, standard.threshold) == ("ritm", 20, 0.90, None)
     assert load_protocol("ritm") == replace(standard, name="ritm", threshold=0.49)
     assert load_protocol("noc95") == replace(standard, name="noc95", target_iou=0.95)
+    assert load_protocol("hq") == replace(standard, name="hq", target_iou=1.0)
     assert all(name == preset.name for name, preset in PRESETS.items())
 
 
 def test_an_unknown_preset_is_answered_with_those_there_are():
     with pytest.raises(
-        UnknownId, match=r"no evaluation protocol is called 'rtim'; presets: standard, ritm, noc95; or .*\.toml"
+        UnknownId, match=r"no evaluation protocol is called 'rtim'; presets: standard, ritm, noc95, hq; or .*\.toml"
     ):
         load_protocol("rtim")
 

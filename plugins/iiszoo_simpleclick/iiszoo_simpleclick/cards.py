@@ -8,7 +8,7 @@ from iiszoo.models.compute import COMPUTE_OPTIONS, PRECISIONS
 DEFAULT = "simpleclick/vit-b"
 
 _FOLDER = "https://drive.google.com/drive/folders/1qpK0gtAPkVMF7VC42UA9XF4xMWr5KJmL"
-_OPTIONS = (
+OPTIONS = (
     Option("preset", "davis: crops of 672 x 672, not 448 x 448, as published for DAVIS", "default"),
     Option("size", "the side in PIXELS of the square, or HEIGHTxWIDTH, to which crops are resized"),
     Option("flip", "false: no averaging with the answer to the mirrored image", True),
@@ -22,7 +22,7 @@ _CITATION = """\
   booktitle = {IEEE/CVF International Conference on Computer Vision (ICCV)},
   year = {2023}
 }"""
-_HUGE = "Memory on a CPU, at 448 x 448: at most 3.7 GB, torch included; the weights take 2.6 GB, in memory only once."
+HUGE = "Memory on a CPU, at 448 x 448: at most 3.7 GB, torch included; the weights take 2.6 GB, in memory only once."
 
 
 def _card(variant: str, name: str, file: str, n_parameters: int, training: str) -> ModelCard:
@@ -45,9 +45,9 @@ def _card(variant: str, name: str, file: str, n_parameters: int, training: str) 
         ragged=True,
         threshold=0.49,
         training_datasets=(training,),
-        options=_OPTIONS,
+        options=OPTIONS,
         precisions=PRECISIONS,
-        notes=_HUGE if variant.startswith("vit-h") else "",
+        notes=HUGE if variant.startswith("vit-h") else "",
         citation=_CITATION,
     )
 

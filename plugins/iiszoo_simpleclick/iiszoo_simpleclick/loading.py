@@ -9,8 +9,8 @@ from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.models.click_options import check_click_limit, crop_target, preset_size
 from iiszoo.models.compute import Compute
+from iiszoo.models.windows import windows_of
 from iiszoo_simpleclick.configs import config_of
-from iiszoo_simpleclick.windows import windows_of
 
 if TYPE_CHECKING:
     from iiszoo.models.click_model import ClickModel
@@ -42,7 +42,7 @@ def load(
     """
     target = crop_target(preset_size(preset, SIZES) if size is None else size)
     target = target if isinstance(target, tuple) else (target, target)
-    windows_of(target, config_of(card.id).patch)
+    windows_of(target, config_of(card.id).vit.patch)
     check_click_limit(click_limit)
     compute = Compute(device, runtime, precision, cuda_graphs)
     from iiszoo.models.checkpoints import load_network
@@ -50,7 +50,8 @@ def load(
     from iiszoo.models.zoom import Zoom
     from iiszoo_simpleclick.network import NETWORKS, UNUSED
 
-    network = load_network(card.id, checkpoint or assets.fetch(card), NETWORKS, UNUSED).to(device)
+    networks = {model: build for model, build in NETWORKS.items() if model.startswith(f"{card.family}/")}
+    network = load_network(card.id, checkpoint or assets.fetch(card), networks, UNUSED).to(device)
     zoom_in = Zoom(target, skip_clicks=-1)
     on_disks = OnDisks(compute.network(network, disk_graph(5, True, zoom_in, flip)), radius=5)
     return ClickModel(on_disks, zoom_in, flip, click_limit=click_limit)

@@ -8,7 +8,7 @@ state dict's keys and shapes are the official ones without `UNUSED`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch.nn.functional as F
@@ -16,9 +16,9 @@ from timm.layers.patch_embed import PatchEmbed
 from torch import Tensor, nn
 
 from iiszoo.models.imagenet import normalise
+from iiszoo.models.vit_decoder import LevelMixing, SimpleFeaturePyramid
+from iiszoo.models.windowed_vit import WindowedViT
 from iiszoo_simpleclick.configs import CONFIGS, NetworkConfig
-from iiszoo_simpleclick.decoder import MLPHead, SimpleFeaturePyramid
-from iiszoo_simpleclick.vit import WindowedViT
 
 UNUSED = frozenset(
     ["backbone.cls_token"]
@@ -30,14 +30,28 @@ UNUSED = frozenset(
 """
 
 
+class MLPHead(LevelMixing):
+    """The mixed levels, then the logits."""
+
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        super().__init__(channels, width)
+        self.conv_seg = nn.Conv2d(width, 1, 1)
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        """Logits (N, 1, 4h, 4w) of the pyramid's maps, from fine to coarse."""
+        logits: Tensor = self.conv_seg(self.mixed(levels))
+        return logits
+
+
 class SimpleClickNetwork(nn.Module):
     """Image, previous mask and click maps in, logits of the object out."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.patch_embed_coords = PatchEmbed(None, config.patch, 3, config.dim)
-        self.backbone = WindowedViT(config)
-        self.neck = SimpleFeaturePyramid(config.dim, config.pyramid)
+        vit = config.vit
+        self.patch_embed_coords = PatchEmbed(None, vit.patch, 3, vit.dim)
+        self.backbone = WindowedViT(vit)
+        self.neck = SimpleFeaturePyramid(vit.dim, config.pyramid)
         self.head = MLPHead(config.pyramid, config.head)
 
     def forward(self, image: Tensor, maps: Tensor) -> Tensor:
@@ -47,7 +61,7 @@ class SimpleClickNetwork(nn.Module):
             image: (N, 3, H, W), RGB in [0, 1], of the network's dtype.
             maps: (N, 3, H, W), previous mask (probabilities), disks of positive clicks, disks of negative clicks.
 
-        Raises `BadOption` for a size that does not divide into windows (`iiszoo_simpleclick.vit.windows_of`).
+        Raises `BadOption` for a size that does not divide into windows (`iiszoo.models.windows.windows_of`).
         """
         features = self.backbone(normalise(image), self.patch_embed_coords(maps))
         logits = self.head(self.neck(features))
@@ -55,8 +69,11 @@ class SimpleClickNetwork(nn.Module):
 
 
 NETWORKS: dict[str, Callable[[], SimpleClickNetwork]] = {
-    f"simpleclick/{name}{training}": partial(SimpleClickNetwork, config)
-    for training in ("", "-sbd")
-    for name, config in CONFIGS.items()
+    **{
+        f"simpleclick/{name}{training}": partial(SimpleClickNetwork, config)
+        for training in ("", "-sbd")
+        for name, config in CONFIGS.items()
+    },
+    **{f"cfricl/{name}": partial(SimpleClickNetwork, CONFIGS[name]) for name in ("vit-h", "vit-b")},
 }
-"""By model id: builds the network, untrained. The SBD models differ only in training."""
+"""By model id: builds the network, untrained. The SBD models and CFR-ICL's differ only in training."""

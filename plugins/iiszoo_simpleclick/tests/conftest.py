@@ -12,15 +12,18 @@ import torch
 
 from iiszoo_simpleclick.network import UNUSED
 
-SIZES = {"vit-b": "b", "vit-l": "l", "vit-h": "h", "xtiny": "xtiny"}
+FOLDERS = {"simpleclick": "state_dicts", "cfricl": "state_dicts_2026"}
 
 
 @pytest.fixture(scope="session")
 def official(shared: Path) -> Callable[[str], tuple[dict[str, Any], dict[str, tuple[int, ...]]]]:
-    """Upstream's arguments for a network, and the keys and shapes of its checkpoint; by the network's name."""
+    """Upstream's arguments for a network, and the keys and shapes of its checkpoint; by the model's id."""
 
-    def read(name: str) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
-        stored = json.loads((shared / "parity" / "state_dicts" / f"simpleclick_vit_{SIZES[name]}.json").read_text())
+    def read(model: str) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+        family, _, name = model.partition("/")
+        stored = json.loads(
+            (shared / "parity" / FOLDERS[family] / f"{family}_vit_{name.removeprefix('vit-')}.json").read_text()
+        )
         return stored["kwargs"], {key: tuple(shape) for key, shape, _ in stored["state_dict"]}
 
     return read
@@ -28,12 +31,12 @@ def official(shared: Path) -> Callable[[str], tuple[dict[str, Any], dict[str, tu
 
 @pytest.fixture(scope="session")
 def recorded(shared: Path) -> Callable[[str], Any]:
-    """Upstream's run of a network with synthetic weights: the fixture file, its meta, its state dict."""
+    """Upstream's run of a network with synthetic weights: the fixture file, its meta, its state dict; by file name."""
     sys.path.insert(0, str(shared / "parity"))
     import recipe
 
     def read(name: str) -> tuple[Any, dict[str, Any], dict[str, torch.Tensor]]:
-        file = np.load(shared / "parity" / f"simpleclick_vit_{SIZES[name]}__sheep.npz")
+        file = np.load(shared / "parity" / f"{name}.npz")
         weights = recipe.from_parity(file).items()
         weights = {key: torch.from_numpy(np.asarray(value)) for key, value in weights if key not in UNUSED}
         return file, json.loads(bytes(file["meta_json"])), weights

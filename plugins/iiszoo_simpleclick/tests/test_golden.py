@@ -33,3 +33,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_session_is_as_it_was(checkpoint: Path, options: str) -> None:
     name = f"simpleclick/xtiny{options}"
     golden.compare(load_model(name, checkpoint=checkpoint), Path(__file__).with_name("golden.json"), name, CLICKS)
+
+
+@pytest.mark.parametrize("options", ["?size=224", "?acf=false&cf_click=2&cf_n=2&size=224"])
+def test_a_cascade_is_as_it_was(checkpoint: Path, options: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Around SimpleClick's smallest network."""
+    monkeypatch.setitem(NETWORKS, "cfricl/vit-b", NETWORKS["simpleclick/xtiny"])
+    name = f"cfricl/vit-b{options}"
+    golden.compare(load_model(name, checkpoint=checkpoint), Path(__file__).with_name("golden.json"), name, CLICKS)

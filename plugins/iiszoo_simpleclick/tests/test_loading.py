@@ -15,6 +15,7 @@ from iiszoo.errors import BadOption, WeightsError
 from iiszoo.models.zoom import Zoom
 from iiszoo.object_path import load_object
 from iiszoo_simpleclick.cards import CARDS
+from iiszoo_simpleclick.cfricl.cards import CARDS as CFRICL
 from iiszoo_simpleclick.network import NETWORKS, UNUSED
 
 XTINY = "simpleclick/xtiny"
@@ -48,7 +49,7 @@ def test_every_card_is_true(card: Any) -> None:
 
 
 def test_every_model_has_a_network_and_every_network_a_model() -> None:
-    assert {card.id for card in CARDS} == NETWORKS.keys()
+    assert {card.id for card in (*CARDS, *CFRICL)} == NETWORKS.keys()
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from iiszoo.errors import BadOption
+from iiszoo.models.windows import ViTSizes
 from iiszoo.protocol import to_tensor
-from iiszoo_simpleclick.configs import CONFIGS, NetworkConfig
-from iiszoo_simpleclick.decoder import MLPHead
-from iiszoo_simpleclick.network import UNUSED, SimpleClickNetwork
-from iiszoo_simpleclick.vit import WindowedViT, join_windows, split_windows
-from iiszoo_simpleclick.windows import windows_of
+from iiszoo_simpleclick.configs import CONFIGS, NetworkConfig, config_of
+from iiszoo_simpleclick.network import NETWORKS, UNUSED, SimpleClickNetwork
 
-SMALL = NetworkConfig(dim=16, depth=4, heads=2, patch=16, global_every=2, pyramid=(8, 8, 8, 8), head=8)
+OFFICIAL = [model for model in NETWORKS if not model.endswith("-sbd")]
+VIT = ViTSizes(dim=16, depth=4, heads=2, patch=16, global_every=2, trained=448)
+SMALL = NetworkConfig(VIT, pyramid=(8, 8, 8, 8), head=8)
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +29,7 @@ def _seed() -> None:
 @pytest.fixture(scope="module", params=["xtiny", pytest.param("vit-b", marks=pytest.mark.slow)], ids=["xtiny", "vit-b"])
 def parity(request: pytest.FixtureRequest, recorded: Any) -> Any:
     """(fixture file, meta, network) with the fixture's weights, built as a loader does."""
-    file, meta, weights = recorded(request.param)
+    file, meta, weights = recorded(f"simpleclick_vit_{request.param.removeprefix('vit-')}__sheep")
     with torch.device("meta"):
         network = SimpleClickNetwork(CONFIGS[request.param])
     network.load_state_dict(weights, assign=True)
@@ -73,28 +72,29 @@ def test_the_position_embedding_of_davis(parity: Any) -> None:
     assert np.abs(found - file["pos_embed_672_sub"][:, 1:]).max() < 1e-6
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_the_keys_and_shapes_are_the_official_ones(name: str, official: Any) -> None:
-    _, entries = official(name)
+@pytest.mark.parametrize("model", OFFICIAL)
+def test_the_keys_and_shapes_are_the_official_ones(model: str, official: Any) -> None:
+    _, entries = official(model)
     with torch.device("meta"):
-        network = SimpleClickNetwork(CONFIGS[name])
+        network = NETWORKS[model]()
     assert set(entries) >= UNUSED
     assert {k: tuple(v.shape) for k, v in network.state_dict().items()} == {
         k: shape for k, shape in entries.items() if k not in UNUSED
     }
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_the_configurations_are_the_official_ones(name: str, official: Any) -> None:
-    arguments, _ = official(name)
-    vit, head, config = arguments["backbone_params"], arguments["head_params"], CONFIGS[name]
-    assert [vit["embed_dim"], vit["depth"], vit["num_heads"]] == [config.dim, config.depth, config.heads]
-    assert [*vit["patch_size"], *vit["img_size"]] == [config.patch, config.patch, 448, 448]
+@pytest.mark.parametrize("model", OFFICIAL)
+def test_the_configurations_are_the_official_ones(model: str, official: Any) -> None:
+    arguments, _ = official(model)
+    theirs, head, config = arguments["backbone_params"], arguments["head_params"], config_of(model)
+    vit = config.vit
+    assert [theirs["embed_dim"], theirs["depth"], theirs["num_heads"]] == [vit.dim, vit.depth, vit.heads]
+    assert [*theirs["patch_size"], *theirs["img_size"]] == [vit.patch, vit.patch, vit.trained, vit.trained]
     assert [*head["in_channels"], head["channels"]] == [*config.pyramid, config.head]
 
 
 def test_the_number_of_global_blocks() -> None:
-    found = {name: config.depth / config.global_every for name, config in CONFIGS.items()}
+    found = {name: config.vit.depth / config.vit.global_every for name, config in CONFIGS.items()}
     assert found == {"vit-b": 2, "vit-l": 4, "vit-h": 4, "xtiny": 4}
 
 
@@ -108,23 +108,6 @@ def test_weights_are_taken_over_without_a_copy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "patch", "windows"),
-    [
-        ((448, 448), 16, (2, 2)),
-        ((672, 672), 16, (3, 3)),
-        ((448, 448), 14, (2, 2)),
-        ((448, 672), 14, (2, 3)),
-        ((420, 448), 14, (1, 2)),  # 30 x 32 patches: windows have at least 16 x 16
-        ((432, 240), 16, (1, 1)),  # 27 x 15 patches: a window may have more than 14 x 14
-        ((480, 448), 16, (2, 2)),  # 15 x 14
-        ((455, 463), 16, (2, 2)),  # cut to 448
-    ],
-)
-def test_windows(size: tuple[int, int], patch: int, windows: tuple[int, int]) -> None:
-    assert windows_of(size, patch) == windows
-
-
-@pytest.mark.parametrize(
     ("size", "message"),
     [((600, 448), "37 x 28 patches do not divide into 2 x 2 equal windows"), ((448, 200), "do not fill one window")],
 )
@@ -133,58 +116,11 @@ def test_a_size_without_equal_windows(size: tuple[int, int], message: str) -> No
         SimpleClickNetwork(SMALL)(torch.rand(1, 3, *size), torch.rand(1, 3, *size))
 
 
-def test_splitting_into_windows_and_joining_them() -> None:
-    maps = torch.arange(2 * 4 * 9 * 5).view(2, 4, 9, 5)  # two images of 4 x 9 tokens of 5 channels
-    windows = split_windows(maps.flatten(1, 2), (4, 9), (2, 3))
-    assert windows.shape == (12, 6, 5)
-    assert torch.equal(windows[6 + 3 + 1], maps[1, 2:4, 3:6].flatten(0, 1))
-    assert torch.equal(join_windows(windows, (4, 9), (2, 3)), maps.flatten(1, 2))
-
-
-@torch.inference_mode()
-def test_all_but_the_last_block_of_a_group_stay_in_their_window() -> None:
-    vit = WindowedViT(SMALL).eval()
-    images, others = torch.rand(1, 3, 448, 672).repeat(2, 1, 1, 1), torch.zeros(2, 28 * 42, 16)
-    images[1, :, :16, :16] = 0
-    seen = vit(images, others)
-    assert (seen[0] != seen[1]).all(dim=0).all()
-    for i in (1, 3):
-        vit.blocks[i] = nn.Identity()
-    seen = vit(images, others)
-    differs = (seen[0] != seen[1]).any(dim=0)
-    assert differs[:14, :14].all()
-    assert not differs[14:].any()
-    assert not differs[:, 14:].any()
-
-
-@torch.inference_mode()
-def test_positions_of_an_oblong_grid() -> None:
-    """Channel 0 encodes the row, channel 1 the column."""
-    vit = WindowedViT(SMALL)
-    rows, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
-    vit.pos_embed[0, 1:, :2] = torch.stack((rows, columns), dim=-1).flatten(0, 1)
-    found = vit.positions((28, 42))[0].view(28, 42, 16)
-    assert torch.allclose(found[:, :, 0], torch.arange(28.0)[:, None].expand(28, 42), atol=1e-4)
-    assert torch.allclose(found[5:9, 3:39, 1], ((torch.arange(3.0, 39) + 0.5) / 1.5 - 0.5).expand(4, 36), atol=0.05)
-
-
-@torch.inference_mode()
-def test_the_head_mixes_before_it_enlarges() -> None:
-    """The same as the published order: enlarge, concatenate, mix."""
-    head = MLPHead((3, 4, 5, 6), 8).double()
-    shapes = [(2, 3, 9, 7), (2, 4, 5, 4), (2, 5, 3, 2), (2, 6, 1, 1)]
-    levels = [torch.rand(shape, dtype=torch.float64) for shape in shapes]
-    embedded = [conv(level) for conv, level in zip(head.convs, levels, strict=True)]
-    enlarged = [F.interpolate(maps, (9, 7), mode="bilinear", align_corners=False) for maps in embedded]
-    published = head.conv_seg(head.fusion_conv(torch.cat(enlarged, dim=1)))
-    assert torch.allclose(head(levels), published, rtol=0, atol=1e-12)
-
-
 @torch.inference_mode()
 @pytest.mark.parametrize(("size", "patch"), [((224, 448), 16), ((463, 448), 16), ((240, 224), 16), ((238, 448), 14)])
 def test_logits_have_the_image_s_size_and_do_not_depend_on_the_batch(size: tuple[int, int], patch: int) -> None:
     """Also if a side leaves a remainder, and if the grid has an odd side, which the coarsest level halves."""
-    network = SimpleClickNetwork(replace(SMALL, patch=patch)).eval()
+    network = SimpleClickNetwork(replace(SMALL, vit=replace(VIT, patch=patch))).eval()
     image, maps = torch.rand(3, 3, *size), torch.rand(3, 3, *size)
     untouched = image.clone()
     logits = network(image, maps)

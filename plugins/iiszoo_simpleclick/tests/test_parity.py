@@ -28,7 +28,9 @@ NOISE = 2e-3
     ],
 )
 def test_a_session_is_upstreams(recorded: Any, runtime: str, name: str, variant: str, tmp_path: Path) -> None:
-    stored, meta, weights = recorded(name)
+    stored, meta, weights = recorded(
+        {"vit-b": "simpleclick_vit_b__sheep", "xtiny": "simpleclick_vit_xtiny__sheep"}[name]
+    )
     torch.save({"state_dict": weights, "config": {"class": meta["upstream_class"]}}, tmp_path / "synthetic.pth")
     options = {"": "", "noflip": "?flip=false", "davis672": "?preset=davis"}[variant]
     model = load_model(f"simpleclick/{name}{options}", checkpoint=tmp_path / "synthetic.pth", runtime=runtime)

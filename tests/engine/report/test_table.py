@@ -213,6 +213,7 @@ def test_runs_from_masks_say_how_good_these_were(summary, trace):
     [
         ([0.9], ("noc85", "noc90", "nof90")),
         ([0.95], ("noc90", "noc95", "nof95")),
+        ([1.0], ("noc90", "noc95", "nof95")),
         ([0.85], ("noc80", "noc85", "nof85")),
         ([0.93, 0.95], ("noc85", "noc90", "noc95", "nof90", "nof95")),
         ([0.8], ("noc80", "nof80")),

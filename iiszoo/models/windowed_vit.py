@@ -1,9 +1,11 @@
-"""The backbone: a plain, single-scale ViT whose blocks attend within windows, except a few that see the whole image.
+"""A plain, single-scale ViT whose blocks attend within windows, except a few that see the whole image.
 
-Source: ViTDet (arXiv 2203.16527), on which SimpleClick (arXiv 2210.11006) is based; `models_vit.py` and `pos_embed.py`
-in `isegm/model/modeling/` of uncbiag/SimpleClick at f33112e. Differences from the usual defaults: no class token and no
-norm at the end; LayerNorms have eps 1e-6; the *number* of windows follows from the size, and their side from that
-number.
+SimpleClick, CFR-ICL and SegNext have it as their backbone. Source: ViTDet (arXiv 2203.16527), on which SimpleClick
+(arXiv 2210.11006) is based; `models_vit.py` and `pos_embed.py` in `isegm/model/modeling/` of uncbiag/SimpleClick at
+f33112e, and of uncbiag/SegNext at 4c45ce8. Differences from the usual defaults: no class token and no norm at the end;
+LayerNorms have eps 1e-6; the *number* of windows follows from the size, and their side from that number.
+
+Parameter names are the official ones.
 """
 
 from __future__ import annotations
@@ -17,8 +19,7 @@ from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from iiszoo_simpleclick.configs import NetworkConfig
-from iiszoo_simpleclick.windows import TRAINED, Grid, grid_of, windows_of
+from iiszoo.models.windows import Grid, ViTSizes, grid_of, windows_of
 
 
 def split_windows(tokens: Tensor, grid: Grid, windows: Grid) -> Tensor:
@@ -37,34 +38,40 @@ def join_windows(tokens: Tensor, grid: Grid, windows: Grid) -> Tensor:
     return parts.reshape(-1, rows * columns, channels)
 
 
+def block(dim: int, heads: int, eps: float) -> Block:
+    """A transformer block on tokens (N, L, `dim`): attention, then an MLP of four times the width; its norms come
+    first and have this `eps`.
+    """
+    norm: Any = partial(nn.LayerNorm, eps=eps)
+    return Block(dim, heads, qkv_bias=True, norm_layer=norm)
+
+
 class WindowedViT(nn.Module):
     """Image and further embeddings -> one feature map at the resolution of the patches."""
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, sizes: ViTSizes) -> None:
         super().__init__()
-        self.patch = config.patch
-        self.global_every = config.global_every
-        self.trained_grid = grid_of((TRAINED, TRAINED), config.patch)
+        self.patch = sizes.patch
+        self.global_every = sizes.global_every
+        self.trained_grid = grid_of((sizes.trained, sizes.trained), sizes.patch)
         # The first position is the class token's, used only in pre-training.
-        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.trained_grid[0] * self.trained_grid[1], config.dim))
-        self.patch_embed = PatchEmbed(None, config.patch, 3, config.dim)
-        norm: Any = partial(nn.LayerNorm, eps=1e-6)
-        self.blocks = nn.ModuleList(
-            Block(config.dim, config.heads, qkv_bias=True, norm_layer=norm) for _ in range(config.depth)
-        )
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.trained_grid[0] * self.trained_grid[1], sizes.dim))
+        self.patch_embed = PatchEmbed(None, sizes.patch, 3, sizes.dim)
+        self.blocks = nn.ModuleList(block(sizes.dim, sizes.heads, eps=1e-6) for _ in range(sizes.depth))
 
-    def forward(self, image: Tensor, others: Tensor) -> Tensor:
+    def forward(self, image: Tensor, others: Tensor | None = None) -> Tensor:
         """Features (N, C, rows, columns) of a normalised image (N, 3, H, W); `others` (N, rows * columns, C) are added
         to its patches. Raises `BadOption` for a size that does not divide into windows (`windows_of`).
         """
         size = (image.shape[2], image.shape[3])
         grid, windows = grid_of(size, self.patch), windows_of(size, self.patch)
-        tokens: Tensor = self.patch_embed(image) + others + self.positions(grid)
+        tokens: Tensor = self.patch_embed(image)
+        tokens = (tokens if others is None else tokens + others) + self.positions(grid)
         for first in range(0, len(self.blocks), self.global_every):
             *windowed, last = self.blocks[first : first + self.global_every]
             tokens = split_windows(tokens, grid, windows)
-            for block in windowed:
-                tokens = block(tokens)
+            for each in windowed:
+                tokens = each(tokens)
             tokens = last(join_windows(tokens, grid, windows))
         return tokens.transpose(1, 2).reshape(-1, tokens.shape[2], *grid)
 

@@ -1,8 +1,9 @@
-"""The decoder: the simple feature pyramid, and the MLP head that combines its levels into one map.
+"""The decoder behind `iiszoo.models.windowed_vit`: the simple feature pyramid, and how a head mixes its levels.
 
 Source: SimpleClick (arXiv 2210.11006); `SimpleFPN` of `isegm/model/is_plainvit_model.py` and `SwinTransfomerSegHead` of
-`isegm/model/modeling/swin_transformer.py` of uncbiag/SimpleClick at f33112e. The head is SegFormer's (arXiv 2105.15203)
-with a ReLU after each convolution and no norm.
+`isegm/model/modeling/swin_transformer.py` of uncbiag/SimpleClick at f33112e. SegNext (uncbiag/SegNext at 4c45ce8,
+`SimpleFPN` and `SegmentationHead` of `isegm/model/is_plainvit_model.py`) has the same. The head is SegFormer's (arXiv
+2105.15203) with a ReLU after each convolution and no norm.
 """
 
 from __future__ import annotations
@@ -74,8 +75,9 @@ class ConvReLU(nn.Module):
         return F.relu(self.conv(maps))
 
 
-class MLPHead(nn.Module):
-    """Each level embedded in `width` channels, enlarged to the finest one's size, concatenated, mixed; then the logits.
+class LevelMixing(nn.Module):
+    """Each level embedded in `width` channels, enlarged to the finest one's size, concatenated, mixed. A family's head
+    is a subclass with a last convolution, under the family's own name.
 
     Mixing is linear and per pixel, so it commutes with enlarging, whose weights sum to 1: each level is mixed at its
     own size, and the enlarged results are added. This is the published function with a third of the mixing's arithmetic
@@ -86,10 +88,9 @@ class MLPHead(nn.Module):
         super().__init__()
         self.convs = nn.ModuleList(ConvReLU(n, width) for n in channels)
         self.fusion_conv = ConvReLU(4 * width, width)
-        self.conv_seg = nn.Conv2d(width, 1, 1)
 
-    def forward(self, levels: Sequence[Tensor]) -> Tensor:
-        """Logits (N, 1, 4h, 4w) of the pyramid's maps, from fine to coarse."""
+    def mixed(self, levels: Sequence[Tensor]) -> Tensor:
+        """Features (N, width, 4h, 4w) of the pyramid's maps, from fine to coarse."""
         mixing = self.fusion_conv.conv
         biases = (mixing.bias, None, None, None)
         mixed = [
@@ -99,5 +100,4 @@ class MLPHead(nn.Module):
         features = mixed[0]
         for maps in mixed[1:]:
             features = features + F.interpolate(maps, features.shape[2:], mode="bilinear", align_corners=False)
-        logits: Tensor = self.conv_seg(F.relu(features))
-        return logits
+        return F.relu(features)
