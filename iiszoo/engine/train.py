@@ -39,8 +39,8 @@ from iiszoo.errors import BadOption, RunError
 from iiszoo.models import network_file
 from iiszoo.models.click_training import Interactions
 from iiszoo.models.losses import LOSSES, weighted_sum
-from iiszoo.models.wrappers import smp
-from iiszoo.models.wrappers.description import NetworkDescription, Sighting, build
+from iiszoo.models.wrappers import mmseg_weights, smp
+from iiszoo.models.wrappers.description import NetworkDescription, Sighting, build, completed
 
 Say = Callable[[str], None]
 
@@ -63,17 +63,19 @@ def describe(config: TrainConfig) -> tuple[NetworkDescription, Sighting]:
     if table.library == "iiszoo":
         description = train_start.description_of_family(table.architecture)
         return description, Sighting(size=config.size, **dataclasses.asdict(config.sighting))
-    description = NetworkDescription(
-        library=table.library,
-        architecture=table.architecture,
-        encoder=table.encoder,
-        fusion=table.fusion,
-        options=table.options,
-        mean=table.mean,
-        std=table.std,
-        previous_mask=table.previous_mask,
-        encoding=table.encoding.name,
-        encoding_options=table.encoding.options,
+    description = completed(
+        NetworkDescription(
+            library=table.library,
+            architecture=table.architecture,
+            encoder=table.encoder,
+            fusion=table.fusion,
+            options=table.options,
+            mean=table.mean,
+            std=table.std,
+            previous_mask=table.previous_mask,
+            encoding=table.encoding.name,
+            encoding_options=table.encoding.options,
+        )
     )
     return description, Sighting(size=config.size, **dataclasses.asdict(config.sighting))
 
@@ -84,9 +86,11 @@ def new_network(config: TrainConfig) -> nn.Module:
     torch.manual_seed(config.run.seed)
     network = build(description)
     weights = config.network.encoder_weights
-    if weights and description.library != "smp":
-        raise BadOption(f"network.encoder_weights is only for networks of smp, not for {description.architecture}")
-    if weights.endswith(".safetensors"):
+    if weights and description.library == "iiszoo":
+        raise BadOption(f"network.encoder_weights is not for networks of models, such as {description.architecture}")
+    if weights and description.library == "mmseg":
+        mmseg_weights.load(network, weights, config.network.architecture, config.network.options)
+    elif weights.endswith(".safetensors"):
         from safetensors.torch import load_file
 
         if not Path(weights).is_file():

@@ -37,8 +37,9 @@ class Weighted(Named):
 @dataclass(frozen=True)
 class NetworkTable:
     """`encoder_weights`: a safetensors file, a name that the library knows ("imagenet"), or "" for random weights.
-    `library`: "smp" (segmentation_models_pytorch), or "iiszoo" for the network of a model's card; `architecture` is
-    then the model's id.
+    `library`: "smp" (segmentation_models_pytorch); "mmseg" (mmsegmentation): `architecture` is a configuration, and
+    `encoder_weights` a checkpoint or "pretrained"; "iiszoo" for the network of a model's card: `architecture` is the
+    model's id.
     """
 
     library: str = "smp"

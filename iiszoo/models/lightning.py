@@ -163,7 +163,7 @@ class ClickTraining(pl.LightningModule):
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
-                encoder = "encoder." in name or name.startswith("second.")
+                encoder = "encoder." in name or name.startswith(("second.", "whole.backbone."))
                 groups.setdefault((encoder, parameter.ndim > 1), []).append(parameter)
         listed = [
             {

@@ -151,8 +151,8 @@ class Namespace:
     def _seen(self, module: ModuleType) -> ModuleType:
         """A library's module as the clone sees it."""
         name = getattr(module, "__name__", "")
-        if name not in self._proxies and name in _shims.NAMES:
-            self._proxies[name] = _shims.Proxy(module, _shims.NAMES[name], self.shims_used)
+        if name not in self._proxies and (proxy := _shims.seen(module, self.shims_used)) is not module:
+            self._proxies[name] = proxy
         return self._proxies.get(name, module)
 
     def _import_module(self, name: str, package: str | None = None) -> Any:

@@ -62,9 +62,9 @@ MODULES: dict[str, dict[str, str]] = {
     "torchvision.models.utils": {  # removed in torchvision 0.15
         "load_state_dict_from_url": "torch.hub:load_state_dict_from_url",
     },
-    "mmcv.cnn": {"ConvModule": "iiszoo.upstream._mmcv:ConvModule"},
-    "mmcv.runner": {"BaseModule": "iiszoo.upstream._mmcv:BaseModule"},
-    "mmcv.runner.base_module": {"BaseModule": "iiszoo.upstream._mmcv:BaseModule"},
+    "mmcv.cnn": {"ConvModule": "iiszoo.models.mmcv_stand_in:ConvModule"},
+    "mmcv.runner": {"BaseModule": "iiszoo.models.mmcv_stand_in:BaseModule"},
+    "mmcv.runner.base_module": {"BaseModule": "iiszoo.models.mmcv_stand_in:BaseModule"},
 }
 """Removed module -> its names, likewise. For a package of `IMPORTED_ONLY`: its names that work."""
 
@@ -104,10 +104,37 @@ class Proxy(ModuleType):
         return sorted({*dir(vars(self)["_real"]), *vars(self)["_names"]})
 
 
+class Successor(Proxy):
+    """A module of a library whose present version has dropped names that forks import: those are as if it were not
+    installed, the others are its own.
+    """
+
+    def __init__(self, module: ModuleType, used: set[str]) -> None:
+        super().__init__(module, {}, used)
+
+    def __getattr__(self, name: str) -> Any:
+        real, used = vars(self)["_real"], vars(self)["_used"]
+        if not hasattr(real, name) and not name.startswith("__"):
+            used.add(f"{self.__name__}.{name}")
+            return _dropped(self.__name__, name)
+        found = getattr(real, name)
+        return seen(found, used) if isinstance(found, ModuleType) else found
+
+
 def resolved(path: str) -> Any:
     """What `module:name` names."""
     module, _, name = path.partition(":")
     return getattr(import_module(module), name)
+
+
+def seen(module: ModuleType, used: set[str]) -> ModuleType:
+    """A library's module as a clone sees it: itself, if it still has all names that a fork may use."""
+    name = getattr(module, "__name__", "")
+    if name in NAMES:
+        return Proxy(module, NAMES[name], used)
+    if _top(name) == "mmcv" and not import_module("mmcv").__version__.startswith("1."):
+        return Successor(module, used)
+    return module
 
 
 def stand_in(name: str, missing: str, leaf: bool, used: set[str]) -> Any:
@@ -118,13 +145,20 @@ def stand_in(name: str, missing: str, leaf: bool, used: set[str]) -> Any:
     for module, needed in IMPORTED_ONLY.items():
         if f"{name}.".startswith(f"{module}.") and _top(missing) == needed:
             used.add(name)
-            return _absent(name) if leaf else _absent(module) if module == needed else import_module(_top(name))
+            if leaf:
+                return _absent(name)
+            return _absent(module) if missing == module else seen(import_module(_top(name)), used)
     if leaf and name in MODULES and (name == missing or name.startswith(f"{missing}.")):
         used.add(name)
         given = ModuleType(name, "Provided by iiszoo in place of a removed module.")
         vars(given).update({key: resolved(path) for key, path in MODULES[name].items()})
         return given
     return None
+
+
+def _dropped(module: str, name: str) -> Any:
+    known = MODULES.get(module, {}).get(name)
+    return resolved(known) if known else _absent(f"{module}.{name}")
 
 
 def _top(name: str) -> str:
@@ -149,9 +183,7 @@ class _Absent(ABCMeta):
     def __getattr__(cls, name: str) -> Any:
         if "absent" not in vars(cls) or name.startswith("__"):
             raise AttributeError(f"{cls.__name__!r} has no attribute {name!r}")
-        path = vars(cls)["absent"]
-        known = MODULES.get(path, {}).get(name)
-        return resolved(known) if known else _absent(f"{path}.{name}")
+        return _dropped(vars(cls)["absent"], name)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         path = next(vars(base)["absent"] for base in cls.__mro__ if "absent" in vars(base))

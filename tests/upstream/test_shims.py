@@ -5,12 +5,15 @@ from __future__ import annotations
 import collections
 import importlib
 import sys
+import textwrap
+from importlib.abc import MetaPathFinder
 
 import numpy
 import pytest
 import torch
 
 from iiszoo.errors import UpstreamError
+from iiszoo.models import mmcv_stand_in
 from iiszoo.upstream import _shims, load
 
 REMOVED = [name for name in ("int", "float", "object", "float_", "product") if name not in vars(numpy)]
@@ -76,6 +79,44 @@ def write():
 def blur():
     return functional.blur(1)
 """
+
+
+MMCV_2 = {
+    "__init__": "__version__ = '2.1.0'\n",
+    "cnn": "class ConvModule:\n    pass\n",
+    "ops": "import mmcv._ext\n",
+    "utils": "def is_str(x):\n    return isinstance(x, str)\n",
+}
+"""mmcv 2 as far as these tests need it: it has dropped `mmcv.runner`, `mmcv.utils.Registry` and more."""
+
+
+class NoMmcv(MetaPathFinder):
+    """Whether mmcv is installed here or not."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname == "mmcv":
+            raise ModuleNotFoundError("No module named 'mmcv'", name="mmcv")
+
+
+@pytest.fixture(autouse=True)
+def no_mmcv(monkeypatch):
+    monkeypatch.setattr(sys, "meta_path", [NoMmcv(), *sys.meta_path])
+    theirs = {name: sys.modules.pop(name) for name in [*sys.modules] if name.partition(".")[0] == "mmcv"}
+    yield
+    for name in [*sys.modules]:
+        if name.partition(".")[0] == "mmcv":
+            del sys.modules[name]
+    sys.modules.update(theirs)
+
+
+@pytest.fixture
+def mmcv_2(no_mmcv, tmp_path, monkeypatch):
+    sys.meta_path.pop(0)
+    package = tmp_path / "installed" / "mmcv"
+    package.mkdir(parents=True)
+    for name, code in MMCV_2.items():
+        (package / f"{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(package.parent)
 
 
 @pytest.fixture
@@ -149,6 +190,45 @@ def test_using_it_says_what_is_missing(space, function, name, monkeypatch):
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
     with pytest.raises(UpstreamError, match=f"uses {name}, but the module .* is not installed"):
         getattr(space.import_module("isegm.heads"), function)()
+
+
+def test_names_that_an_installed_mmcv_has_dropped_are_as_if_it_were_not_installed(mmcv_2, repository):
+    code = """
+        import mmcv
+        import mmcv.runner
+        from mmcv.cnn import ConvModule, kaiming_init
+        from mmcv.ops import DeformConv2d
+        from mmcv.runner import BaseModule, auto_fp16
+        from mmcv.utils import Registry, is_str
+
+        HEADS = Registry("heads", parent=mmcv.cnn.MODELS)
+        convolution = mmcv.cnn.ConvModule
+
+
+        class Head(mmcv.runner.BaseModule):
+            @auto_fp16(apply_to=("x",))
+            def forward(self, x):
+                return x
+
+
+        def deform():
+            return DeformConv2d(3, 3)
+
+
+        def register():
+            return Registry("heads")
+    """
+    heads = load(repository({"isegm/heads.py": textwrap.dedent(code)})).import_module("isegm.heads")
+    own = importlib.import_module("mmcv.cnn")
+    assert heads.ConvModule is heads.convolution is own.ConvModule
+    assert heads.is_str("a")
+    assert heads.BaseModule is mmcv_stand_in.BaseModule
+    assert heads.Head()(3) == 3
+    for function, name in ((heads.register, "mmcv.utils.Registry"), (heads.deform, "mmcv.ops.DeformConv2d")):
+        with pytest.raises(UpstreamError, match=f"uses {name}, but"):
+            function()
+    with pytest.raises(ImportError):
+        from mmcv.cnn import kaiming_init  # noqa: F401  nobody else sees it
 
 
 def test_another_missing_package_stays_missing(repository):

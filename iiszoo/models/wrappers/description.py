@@ -30,9 +30,11 @@ class NetworkDescription:
     """A network with click inputs.
 
     Attributes:
-        library: the source of architecture and encoder; "smp" is segmentation_models_pytorch. "iiszoo": the network
-            of a model's card, whose id is the architecture; encoder and fusion cannot be chosen.
-        architecture, encoder: the library's names; `options` are further keywords of the architecture.
+        library: the source of architecture and encoder; "smp" is segmentation_models_pytorch. "mmseg" is
+            mmsegmentation: the architecture is a configuration, and no encoder is named. "iiszoo": the network of a
+            model's card, whose id is the architecture; encoder and fusion cannot be chosen.
+        architecture, encoder: the library's names; `options` are further keywords of the architecture, or changes of
+            the configuration (`iiszoo.models.wrappers.mmseg_configuration`).
         fusion: "early": the maps join the image at the first convolution. "intermediate": a second encoder reads them,
             and its features are added to the image's, level by level.
         mean, std: of the encoder's input; RGB in [0, 1] becomes (RGB - mean) / std.
@@ -53,7 +55,7 @@ class NetworkDescription:
 
     def __post_init__(self) -> None:
         for name, value, known in (
-            ("library", self.library, ("smp", "iiszoo")),
+            ("library", self.library, ("smp", "mmseg", "iiszoo")),
             ("fusion", self.fusion, FUSIONS),
             ("encoding", self.encoding, tuple(ENCODINGS)),
         ):
@@ -108,9 +110,20 @@ def build(description: NetworkDescription) -> nn.Module:
             raise BadOption(f"model {card.id} cannot be trained: its card names no `network`")
         network: nn.Module = load_object(card.network)(card)
         return network
-    from iiszoo.models.wrappers import smp
+    from iiszoo.models.wrappers import mmseg, smp
 
-    return smp.build(description)
+    return (mmseg if description.library == "mmseg" else smp).build(description)
+
+
+def completed(description: NetworkDescription) -> NetworkDescription:
+    """The description with all that its network is built from, so that no configuration file is needed to build it
+    again. Raises `BadOption` naming what is wrong with the configuration.
+    """
+    if description.library != "mmseg":
+        return description
+    from iiszoo.models.wrappers import mmseg_configuration
+
+    return mmseg_configuration.completed(description)
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,10 @@ from torch import Tensor, nn
 
 from iiszoo.errors import BadOption, one_line
 from iiszoo.models.wrappers.description import NetworkDescription
+from iiszoo.models.wrappers.normalised import NEW_CHANNELS, Normalised
 
 _OURS = ("encoder_name", "encoder_weights", "in_channels", "classes")
 """Keywords of smp that a description sets in other ways."""
-NEW_CHANNELS = 0.01
-"""Standard deviation of the initial filters of channels that the encoder was not pretrained on."""
 
 
 def build(description: NetworkDescription) -> nn.Module:
@@ -40,28 +39,14 @@ def build_without_clicks(description: NetworkDescription) -> nn.Module:
     return WithoutClicks(_create(description, 3), description.mean, description.std)
 
 
-class _Normalised(nn.Module):
-    """`whole`, smp's network, and the mean and std of its input."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, whole: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        super().__init__()
-        self.whole = whole
-        for name, values in (("mean", mean), ("std", std)):
-            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
-
+class _Network(Normalised):
     @property
     def encoder(self) -> nn.Module:
         encoder: nn.Module = self.whole.encoder  # type: ignore[assignment]
         return encoder
 
-    def normalised(self, image: Tensor) -> Tensor:
-        return (image - self.mean.to(image.dtype)) / self.std.to(image.dtype)
 
-
-class WithoutClicks(_Normalised):
+class WithoutClicks(_Network):
     """The image alone. Names in the state dict are smp's, under `whole.`."""
 
     def forward(self, image: Tensor) -> Tensor:
@@ -69,7 +54,7 @@ class WithoutClicks(_Normalised):
         return logits
 
 
-class EarlyFusion(_Normalised):
+class EarlyFusion(_Network):
     """Image and maps enter the first convolution together. Names in the state dict are smp's, under `whole.`."""
 
     def forward(self, image: Tensor, maps: Tensor) -> Tensor:
@@ -77,7 +62,7 @@ class EarlyFusion(_Normalised):
         return logits
 
 
-class IntermediateFusion(_Normalised):
+class IntermediateFusion(_Network):
     """A second encoder reads the maps, and its features are added to the image's, level by level: `EncodeSMP`."""
 
     def __init__(self, whole: nn.Module, second: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
