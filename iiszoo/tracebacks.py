@@ -24,10 +24,10 @@ _CHAIN = 20
 """Causes of causes that are followed."""
 
 LIBRARIES = frozenset({
-    "PIL", "click", "cv2", "filelock", "gdown", "jinja2", "lightning_fabric", "numba", "numpy", "onnx", "onnxruntime",
-    "platformdirs", "pluggy", "pycocotools", "pytorch_lightning", "rich", "safetensors", "scipy",
-    "segmentation_models_pytorch", "skimage", "starlette", "tifffile", "timm", "tomli", "torch", "torchmetrics",
-    "torchvision", "uvicorn", "websockets",
+    "PIL", "click", "cv2", "filelock", "ftfy", "gdown", "jinja2", "lightning_fabric", "mmcv", "mmengine", "mmseg",
+    "numba", "numpy", "onnx", "onnxruntime", "platformdirs", "pluggy", "pycocotools", "pytorch_lightning", "regex",
+    "rich", "safetensors", "scipy", "segmentation_models_pytorch", "skimage", "starlette", "tifffile", "timm", "tomli",
+    "torch", "torchmetrics", "torchvision", "uvicorn", "websockets",
 })  # fmt: skip
 """The modules of what iiszoo depends on: a fault that shows in them was made by the code that called them."""
 _BUILT_IN = ("iiszoo.models", "iiszoo.clicking", "iiszoo.data")

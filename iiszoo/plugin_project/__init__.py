@@ -61,6 +61,7 @@ def write(name: str, place: Path, trained: str = "") -> list[Path]:
         "distribution": f"iiszoo-{name}",
         "api_version": hookspecs.API_VERSION,
         "iiszoo_version": iiszoo.__version__,
+        "extra": "",
     }
     weights = _weights_of(trained) if trained else None
     if weights is not None:
@@ -111,6 +112,7 @@ def _facts(weights: Path) -> dict[str, Any]:
     return {
         "variant": re.sub(r"[^a-z0-9.+-]+", "-", architecture.lower().rpartition("/")[2]).strip("-.+") or "trained",
         "summary": f"{architecture}{f' on {encoder}' if encoder else ''}, trained by iiszoo train",
+        "extra": "[mmseg]" if network.get("library") == "mmseg" else "",
         "sha256": sha256,
         "size": size,
         "prompts": '("clicks", "mask")' if network.get("previous_mask", True) else '("clicks",)',

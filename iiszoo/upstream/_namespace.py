@@ -72,7 +72,7 @@ class Namespace:
         self.shims_used: set[str] = set()
         self.builtins = {**vars(builtins), "__import__": self._import}
         util = _shims.Proxy(importlib.util, {"spec_from_file_location": self._file_spec}, set())
-        self._proxies = {
+        self._proxies: dict[str, ModuleType] = {
             "sys": _shims.Proxy(sys, {"path": [str(root), *sys.path]}, set()),
             "importlib": _shims.Proxy(importlib, {"import_module": self._import_module, "util": util}, set()),
             "importlib.util": util,

@@ -87,7 +87,7 @@ def test_intermediate_fusion_adds_features_at_every_level() -> None:
         ({"encoder": "resnet7"}, "cannot build unet with the encoder resnet7"),
         ({"fusion": "late"}, "known: early, intermediate"),
         ({"encoding": "dots"}, "known: disk, distance"),
-        ({"library": "mmseg"}, "known: smp, iiszoo"),
+        ({"library": "mmdet"}, "known: smp, mmseg, iiszoo"),
         ({"options": {"sighs": 1}}, "unet has no sighs; it has encoder_depth, "),
         ({"options": {"decoder_channels": [1]}}, "cannot build unet"),
     ],

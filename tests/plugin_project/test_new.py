@@ -119,6 +119,16 @@ def test_a_trained_network_becomes_a_plugin_that_says_what_it_was_trained_on(tmp
     assert card.weights[0].sha256 in (place / "README.md").read_text()
 
 
+def test_the_plugin_of_a_network_of_mmsegmentation_needs_it(tmp_path):
+    facts = trained_file.facts_of(SHIPPED)
+    for library, needs in (("smp", '"iiszoo>='), ("mmseg", '"iiszoo[mmseg]>=')):
+        facts["network"]["library"] = library
+        weights = tmp_path / f"{library}.safetensors"
+        save_file({"x": torch.zeros(1)}, weights, metadata={trained_file.ENTRY: json.dumps(facts)})
+        plugin_project.write("mine", tmp_path / library, str(weights))
+        assert needs in (tmp_path / library / "pyproject.toml").read_text()
+
+
 def test_only_a_trained_network_can_be_exported(tmp_path):
     with pytest.raises(BadOption, match="neither the directory of a training run nor"):
         plugin_project.write("mine", tmp_path / "place", str(tmp_path))

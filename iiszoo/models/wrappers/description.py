@@ -112,7 +112,7 @@ def build(description: NetworkDescription) -> nn.Module:
         return network
     from iiszoo.models.wrappers import mmseg, smp
 
-    return (mmseg if description.library == "mmseg" else smp).build(description)
+    return mmseg.build(description) if description.library == "mmseg" else smp.build(description)
 
 
 def completed(description: NetworkDescription) -> NetworkDescription:

@@ -99,16 +99,17 @@ class TwoBackbones(nn.Module):
 def _created(model: dict[str, Any], name: str) -> Any:
     from mmengine.config import ConfigDict
     from mmengine.model import revert_sync_batchnorm
+    from mmengine.registry import DefaultScope
     from mmseg.registry import MODELS
 
     try:
-        with _quiet():
+        with _quiet(), DefaultScope.overwrite_default_scope("mmseg"):  # mmcv looks for layers there too
             whole = MODELS.build(ConfigDict(model))
             whole.init_weights()
     except NoOperator as error:
         raise _not_compiled(error, name) from error
     except Exception as error:
-        raise BadOption(f"mmsegmentation cannot build {name}: {one_line(error)}") from error
+        raise BadOption(f"{name} cannot be built: {one_line(error)}") from error
     return revert_sync_batchnorm(whole)
 
 
@@ -136,7 +137,7 @@ def _read_more(backbone: nn.Module, channels: int, name: str) -> None:
 def _try(network: nn.Module, description: NetworkDescription, sides: tuple[int, ...]) -> None:
     """Raise `BadOption` if the network answers for none of these square images."""
     network.eval()
-    failure: ModelError | None = None
+    failure: BaseException | None = None
     for side in sides:
         try:
             with torch.no_grad(), _quiet():
@@ -145,10 +146,14 @@ def _try(network: nn.Module, description: NetworkDescription, sides: tuple[int, 
         except NoOperator as error:
             raise _not_compiled(error, name_of(description)) from error
         except ModelError as error:
-            failure = failure or error
+            failure = failure or error.__cause__ or error
     else:
+        assert failure is not None
         other = "intermediate" if description.fusion == "early" else "early"
-        raise BadOption(f"fusion {description.fusion!r}: {failure}; or try {other!r}") from failure
+        raise BadOption(
+            f"{name_of(description)} does not answer with {description.fusion} fusion: {one_line(failure)}; try "
+            f"{other}, or another configuration"
+        ) from failure
     network.train()
 
 

@@ -50,6 +50,7 @@ def need_mmseg() -> None:
 
 def completed(description: NetworkDescription) -> NetworkDescription:
     """The description with its whole model in `options["model"]`, and the mean and std of the model's preprocessor.
+    Of the place of a configuration file its name remains.
 
     Other entries of `options` change the model, as `--cfg-options model.KEY=VALUE` does in mmsegmentation's programs:
     `{"decode_head.channels": 64}`. A mean and std other than the default ones are kept. A complete description is
@@ -66,12 +67,14 @@ def completed(description: NetworkDescription) -> NetworkDescription:
     name = name_of(description)
     if isinstance(given, str):
         given = _from_text(given, name)
-    model = _plain(_read(description.architecture)[MODEL] if given is None else given, name)
+    model: dict[str, Any] = _plain(_read(description.architecture)[MODEL] if given is None else given, name)
     if changes:
         model = _changed(model, changes, name)
     mean, std = _statistics(model.get("data_preprocessor"), description, name)
     text = repr(_for_clicks(model, name))
-    return replace(description, options={MODEL: text}, mean=mean, std=std, encoder="")
+    file = Path(description.architecture)
+    architecture = file.stem if file.suffix in _SUFFIXES else description.architecture
+    return replace(description, architecture=architecture, options={MODEL: text}, mean=mean, std=std, encoder="")
 
 
 def model_of(description: NetworkDescription) -> dict[str, Any]:
@@ -103,7 +106,7 @@ def weights_of(architecture: str, options: Mapping[str, Any]) -> str:
     model = configuration[MODEL]
     backbone = model.get("backbone") or {}
     named = [configuration.get("load_from"), model.get("pretrained"), backbone.get("pretrained")]
-    named += [each["checkpoint"] for each in (model.get("init_cfg"), backbone.get("init_cfg")) if _is_checkpoint(each)]
+    named += [part["init_cfg"]["checkpoint"] for part in (model, backbone) if _is_checkpoint(part.get("init_cfg"))]
     return next((each for each in named if isinstance(each, str) and each), "")
 
 
@@ -145,7 +148,8 @@ def _changed(model: dict[str, Any], changes: Mapping[str, Any], name: str) -> di
         config.merge_from_dict({f"{MODEL}.{key}": value for key, value in changes.items()})
     except Exception as error:
         raise BadOption(f"network.options do not fit {name}: {one_line(error)}") from error
-    return _plain(config.to_dict()[MODEL], name)
+    changed: dict[str, Any] = _plain(config.to_dict()[MODEL], name)
+    return changed
 
 
 def _plain(value: Any, name: str) -> Any:
@@ -180,7 +184,7 @@ def _for_clicks(model: dict[str, Any], name: str) -> dict[str, Any]:
     for part in ("backbone", "decode_head"):
         if not model.get(part):
             raise BadOption(f"{name} has no {part} in its model")
-    kept = {
+    kept: dict[str, Any] = {
         key: _without_weights(value)
         for key, value in model.items()
         if key not in ("auxiliary_head", "data_preprocessor", "train_cfg", "pretrained")
