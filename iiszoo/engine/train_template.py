@@ -11,7 +11,7 @@ TEMPLATE = """\
 
 # start = "smp/unet-lite0"                 # fine-tune a model, run or file; then leave [network] out
 
-[network]
+[network]                                  # library = "mmseg": a configuration of mmsegmentation is the architecture
 architecture = "unet"                      # from segmentation_models_pytorch: unet, fpn, deeplabv3plus, ...
 encoder = "tu-tf_efficientnet_lite0"       # from there too; tu-NAME is timm's NAME
 encoder_weights = ""                       # a safetensors file, "imagenet" (a download), or "" for random

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+import socketserver
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from iiszoo import files
 from iiszoo.errors import BadOption, ModelError, WeightsError
 from iiszoo.models import network_file
 from iiszoo.models.wrappers import mmseg_weights
@@ -175,6 +181,29 @@ def test_the_weights_that_a_configuration_names(tmp_path, monkeypatch) -> None:
             mmseg_weights.load(network, "pretrained", "", {MODEL: model})
 
 
+def test_weights_are_downloaded_once_and_checked(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    state = checkpoint(small())
+    torch.save({"state_dict": state}, tmp_path / "mine.pth")
+    right = tmp_path / f"mine-{files.sha256(tmp_path / 'mine.pth')[0][:8]}.pth"
+    (tmp_path / "mine.pth").rename(right)
+    shutil.copy(right, tmp_path / "mine-00000000.pth")
+    network = build(small())
+    with socketserver.TCPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        mmseg_weights.load(network, f"{address}/{right.name}", SEGFORMER, {})
+        with pytest.raises(WeightsError, match=r"mine-00000000\.pth cannot be fetched: .*invalid hash"):
+            mmseg_weights.load(network, f"{address}/mine-00000000.pth", SEGFORMER, {})
+        server.shutdown()
+    again = build(small())
+    mmseg_weights.load(again, f"{address}/{right.name}", SEGFORMER, {})
+    for each in (network, again):
+        assert torch.equal(each.whole.state_dict()["backbone.layers.1.2.bias"], state["backbone.layers.1.2.bias"])
+    with pytest.raises(WeightsError, match=r"other\.pth cannot be fetched"):
+        mmseg_weights.load(again, f"{address}/other.pth", SEGFORMER, {})
+
+
 def test_a_weights_file_needs_no_configuration_file(tmp_path) -> None:
     own = tmp_path / "mine.py"
     own.write_text(f"model = {FCN!r}\nmodel['data_preprocessor'] = dict(mean=[51, 102, 204], std=[255, 255, 51])\n")
@@ -202,6 +231,14 @@ def test_nothing_that_a_description_names_is_imported(kind: str) -> None:
     assert "antigravity" not in sys.modules
 
 
+def test_no_weights_are_read_because_a_description_names_them(tmp_path) -> None:
+    absent = str(tmp_path / "absent.pth")
+    start = {"type": "mmengine.Pretrained", "checkpoint": absent}
+    backbone = {**FCN["backbone"], "pretrained": absent, "init_cfg": [start, {"type": "Kaiming", "layer": "Conv2d"}]}
+    for model in ({**FCN, "backbone": backbone}, {**FCN, "pretrained": absent, "init_cfg": start}):
+        build(given(repr(model)))
+
+
 @pytest.mark.parametrize(
     ("architecture", "said"),
     [
@@ -226,6 +263,8 @@ def test_a_configuration_that_cannot_be_used_is_named(architecture: str, said: s
         ({"decode_head.norm_cfg": {"type": "BatchNorm"}}, "needs BatchNorm, which mmsegmentation"),
         ({"type": "Segmentor"}, "is a Segmentor; clicks can be added to"),
         ({"backbone": None}, "has no backbone"),
+        ({"backbone": 3}, "has no backbone"),
+        ({"model": 3}, r"options\.model must be a table, a model of mmsegmentation, not 3"),
         ({"data_preprocessor.bgr_to_rgb": False}, "reads BGR"),
         ({"backbone.in_channels": 4}, "no convolution of its backbone reads three channels"),
     ],

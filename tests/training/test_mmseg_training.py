@@ -29,7 +29,7 @@ def silent(line: str) -> None:
     pass
 
 
-@pytest.mark.parametrize("fusion", ["early", "intermediate"])
+@pytest.mark.parametrize("fusion", ["early", pytest.param("intermediate", marks=pytest.mark.slow)])
 def test_a_run_is_a_model_and_a_start(tiny, tmp_path, fusion) -> None:
     tiny["network"] = {**NETWORK, "fusion": fusion}
     config = from_data(tiny, "test")

@@ -73,7 +73,7 @@ class Segmentor(Normalised):
                 raise
             raise ModelError(
                 f"{self.name} does not answer for {len(image)} x {size[0]} x {size[1]} pixels: {one_line(error)}; "
-                "change view.size or run.batch_size"
+                "it may need another view.size or run.batch_size"
             ) from error
         return answer[:, 1:2] - answer[:, :1]  # softmax of two classes is the sigmoid of this
 

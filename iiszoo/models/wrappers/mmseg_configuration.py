@@ -67,7 +67,9 @@ def completed(description: NetworkDescription) -> NetworkDescription:
     name = name_of(description)
     if isinstance(given, str):
         given = _from_text(given, name)
-    model: dict[str, Any] = _plain(_read(description.architecture)[MODEL] if given is None else given, name)
+    model = _plain(_read(description.architecture)[MODEL] if given is None else given, name)
+    if not isinstance(model, dict):
+        raise BadOption(f"network.options.model must be a table, a model of mmsegmentation, not {model!r:.60}")
     if changes:
         model = _changed(model, changes, name)
     mean, std = _statistics(model.get("data_preprocessor"), description, name)
@@ -177,21 +179,17 @@ def _from_text(text: str, name: str) -> dict[str, Any]:
 
 def _for_clicks(model: dict[str, Any], name: str) -> dict[str, Any]:
     """The model with two classes and no weights, auxiliary heads and losses of its own; idempotent."""
-    if model.get("type") not in SEGMENTORS:
+    if not isinstance(model.get("type"), str) or model["type"].rpartition(".")[2] not in SEGMENTORS:
         raise BadOption(
             f"{name} is a {model.get('type')}; clicks can be added to {' and '.join(SEGMENTORS)} of mmsegmentation"
         )
     for part in ("backbone", "decode_head"):
-        if not model.get(part):
+        if not model.get(part) or not isinstance(model[part], dict | list):
             raise BadOption(f"{name} has no {part} in its model")
-    kept: dict[str, Any] = {
-        key: _without_weights(value)
-        for key, value in model.items()
-        if key not in ("auxiliary_head", "data_preprocessor", "train_cfg", "pretrained")
-    }
+    unused = ("auxiliary_head", "data_preprocessor", "train_cfg")
+    kept: dict[str, Any] = _without_weights(_in_scope({k: v for k, v in model.items() if k not in unused}))
     kept["decode_head"] = _for_two_classes(kept["decode_head"])
     known = _registered()
-    kept = _in_scope(kept)
     unknown = sorted({each for each in _types(kept) if each not in known})
     if unknown:
         import mmseg
