@@ -86,7 +86,11 @@ def test_networks_of_other_kinds_learn(architecture: str, fusion: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "architecture",
-    ["pidnet-s_2xb6-120k_1024x1024-cityscapes", "ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024"],
+    [
+        "pidnet-s_2xb6-120k_1024x1024-cityscapes",
+        "ddrnet_23-slim_in1k-pre_2xb6-120k_cityscapes-1024x1024",
+        "knet-s3_r50-d8_fcn_8xb2-adamw-80k_ade20k-512x512",
+    ],
 )
 def test_a_network_with_losses_of_its_own_answers_once_in_training(architecture: str) -> None:
     network = build(NetworkDescription(architecture, library="mmseg"))

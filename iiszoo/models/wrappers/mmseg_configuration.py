@@ -226,7 +226,10 @@ def _for_two_classes(value: Any) -> Any:
         return value
     head = {key: _for_two_classes(each) for key, each in value.items()}
     if "num_classes" in head:
-        head = {key: each for key, each in head.items() if key not in ("out_channels", "threshold", "sampler")}
+        unused = {"threshold", "sampler"}
+        if head.get("out_channels") in (1, head["num_classes"]):  # K-Net's are not those of the answer
+            unused.add("out_channels")
+        head = {key: each for key, each in head.items() if key not in unused}
         head |= {"num_classes": N_CLASSES}
         if "loss_decode" in head:
             head["loss_decode"] = {"type": "CrossEntropyLoss"}
