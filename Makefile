@@ -34,6 +34,7 @@ speed: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/robots.py
 	$(BIN)/python benchmarks/speed/encodings.py
 	$(BIN)/python benchmarks/speed/sam.py
+	$(BIN)/python benchmarks/speed/sam2.py
 	$(BIN)/python benchmarks/speed/ritm.py --size 512 512
 	$(BIN)/python benchmarks/speed/focalclick.py
 	$(BIN)/python benchmarks/speed/simpleclick.py --sessions 2

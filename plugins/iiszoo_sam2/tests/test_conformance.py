@@ -1,0 +1,34 @@
+"""SAM 2.1 and EdgeTAM conform to the standard format: with synthetic weights, and their cards without weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from small_network import small_network
+
+from iiszoo.protocol import Model, as_model
+from iiszoo.registry import registry
+from iiszoo.testing import checks, parametrize_checks
+from iiszoo_sam2.cards import CARDS
+from iiszoo_sam2.model import Sam2
+from iiszoo_sam2.parts import Decoder, Encoder
+
+
+def synthetic(device: str = "cpu") -> Model:
+    """The card of `sam2/tiny` with a narrower encoder, with synthetic weights."""
+    network = small_network().to(device)
+    card = registry().models.resolve("sam2/tiny")
+    return as_model(Sam2(Encoder(network), Decoder(network)), card=card, device=device)
+
+
+@pytest.mark.slow
+@parametrize_checks(synthetic)
+def test_conformance(check: Any) -> None:
+    check()
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
+def test_cards(card: Any) -> None:
+    """Without weights, the kit checks card, plugin and loader."""
+    assert [name for name, check in checks(card.id) if check() is None]
