@@ -40,24 +40,22 @@ def load_network(model: str, file: str | Path) -> Any:
         content = content["model"]  # the official form, not worth a word in the log
     network = _empty(model)
     nearest = _nearest(content, file, network, model)
-    if model.startswith("sam2/") and nearest.naming.is_first_version(nearest.memory):
-        raise WeightsError(
-            f"checkpoint {file} has the weights of SAM 2.0, not of SAM 2.1: among its memory modules there is no "
-            f"{' and no '.join(nearest.naming.since_second)}; give the SAM 2.1 file of {model}"
-        )
+    fits = model
     if nearest.found.differences:
-        others = [
-            other
-            for other in NETWORKS
-            if other != model and not _nearest(content, file, _empty(other), other).found.differences
-        ]
-        if others:
-            raise WeightsError(
-                f"checkpoint {file} has the weights of {others[0]}, not of {model}; use --model {others[0]}"
-            )
+        others = (other for other in NETWORKS if other != model)
+        fits = next((o for o in others if not _nearest(content, file, _empty(o), o).found.differences), "")
+    family, _, variant = fits.partition("/")
+    if family == "sam2" and nearest.naming.is_first_version(nearest.memory):
+        raise WeightsError(
+            f"checkpoint {file} has the weights of SAM 2.0 ({variant}), not of SAM 2.1: among its memory modules there "
+            f"is no {' and no '.join(nearest.naming.since_second)}; give the SAM 2.1 file of {model}"
+        )
+    if not fits:
         raise WeightsError(
             f"checkpoint {file} does not fit {model}: {nearest.found.what_differs()}; give a file of {model}"
         )
+    if fits != model:
+        raise WeightsError(f"checkpoint {file} has the weights of {fits}, not of {model}; use --model {fits}")
     state = nearest.naming.in_the_network(nearest.found.state, network.state_dict())
     dataclasses.replace(nearest.found, state=state).put_into(network, model)
     return network.float().eval().requires_grad_(False)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from small_network import empty
+from transformers import Sam2VideoConfig, Sam2VideoModel
 
 from iiszoo.errors import WeightsError
 from iiszoo_sam2.cards import CARDS
@@ -125,23 +126,24 @@ def test_an_unknown_entry_is_named(tmp_path: Path, state: dict[str, Tensor]) -> 
 
 
 @pytest.mark.usefixtures("_small")
-def test_sam_2_0_is_said_to_be_that(tmp_path: Path, state: dict[str, Tensor]) -> None:
-    with pytest.raises(WeightsError, match=r"weights of SAM 2\.0, not of SAM 2\.1: .* no no_obj_embed_spatial"):
-        load_network("sam2/tiny", saved(tmp_path, {"model": {**to_meta(state), **META_MEMORY}}))
-    with pytest.raises(WeightsError, match=r"weights of SAM 2\.0, not of SAM 2\.1: .* give the SAM 2\.1 file of sam2"):
-        load_network("sam2/tiny", saved_by_transformers(tmp_path, {**state, **HUB_MEMORY}))
+@pytest.mark.parametrize("model", ["sam2/tiny", "sam2/small"])
+def test_sam_2_0_is_said_to_be_that(tmp_path: Path, state: dict[str, Tensor], model: str) -> None:
+    """Of the wanted size and of another."""
+    said = rf"weights of SAM 2\.0 \(tiny\), not of SAM 2\.1: .* no no_obj_embed_spatial.* the SAM 2\.1 file of {model}"
+    with pytest.raises(WeightsError, match=said):
+        load_network(model, saved(tmp_path, {"model": {**to_meta(state), **META_MEMORY}}))
+    with pytest.raises(WeightsError, match=r"weights of SAM 2\.0 \(tiny\), not of SAM 2\.1"):
+        load_network(model, saved_by_transformers(tmp_path, {**state, **HUB_MEMORY}))
 
 
 @pytest.mark.parametrize("naming", ["Meta's", "transformers'"])
 def test_another_variants_file_is_named(tmp_path: Path, naming: str) -> None:
-    own = {
-        name: torch.zeros(value.shape, dtype=value.dtype)
-        for name, value in NETWORKS["edgetam/edgetam"]().state_dict().items()
-    }
-    content = to_meta(own) if naming == "Meta's" else own
-    with pytest.raises(
-        WeightsError, match=r"weights of edgetam/edgetam, not of sam2/small; use --model edgetam/edgetam"
-    ):
+    """EdgeTAM's memory modules are those of SAM 2.0; it is told by its encoder."""
+    empty = NETWORKS["edgetam/edgetam"]().state_dict()
+    own = {name: torch.zeros(value.shape, dtype=value.dtype) for name, value in empty.items()}
+    content = {**to_meta(own), **META_MEMORY} if naming == "Meta's" else {**own, **HUB_MEMORY}
+    said = "weights of edgetam/edgetam, not of sam2/small; use --model edgetam/edgetam"
+    with pytest.raises(WeightsError, match=said):
         load_network("sam2/small", saved(tmp_path, content))
 
 
@@ -158,7 +160,12 @@ def test_what_is_no_sam_2_is_said_to_be_none(tmp_path: Path, content: Any, said:
         load_network("sam2/tiny", saved(tmp_path, content))
 
 
-def test_both_namings_know_their_memory_modules() -> None:
-    for naming, memory in ((META, {**META_MEMORY, **META_SECOND}), (HUB, {**HUB_MEMORY, **HUB_SECOND})):
-        assert all(naming.is_memory(name) for name in memory)
-        assert not any(naming.is_memory(name) for name in naming.in_the_file(empty().state_dict()))
+def test_transformers_video_model_has_these_names_and_memory_modules_besides() -> None:
+    """It wrote the safetensors files on the hub."""
+    with torch.device("meta"):
+        video = Sam2VideoModel(Sam2VideoConfig()).state_dict()
+        image = NETWORKS["sam2/tiny"]().state_dict()
+    memory = {name for name in video if HUB.is_memory(name)}
+    assert video.keys() - memory == image.keys()
+    assert not HUB.is_first_version(memory)
+    assert not any(META.is_memory(name) for name in to_meta(image))
