@@ -10,6 +10,10 @@ from iiszoo.models.compute import COMPUTE_OPTIONS, PRECISIONS
 
 DEFAULT = "sam2/tiny"
 
+_SAM2 = Source("https://github.com/facebookresearch/sam2", "2b90b9f5ceec907a1c18123530e92e794ad901a4", "Apache-2.0")
+_EDGETAM = Source(
+    "https://github.com/facebookresearch/EdgeTAM", "9cc44bfe9e16cc374242917b91283c718410ea87", "Apache-2.0"
+)
 _OFFICIAL = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 _HUB = "https://huggingface.co/facebook/"
 _OPTIONS = (
@@ -56,11 +60,9 @@ def _sam2(variant: str, sha256: str, size: int, n_parameters: int) -> ModelCard:
         summary=f"SAM 2.1 with the Hiera {variant.replace('-plus', '+')} encoder",
         licence="Apache-2.0",
         paper="Ravi et al., SAM 2: Segment Anything in Images and Videos, ICLR 2025 (arXiv 2408.00714)",
-        weights=(Weights(file, (_OFFICIAL + file, f"{_HUB}{hub}/resolve/main/{file}"), sha256, size),),
+        weights=(Weights(file, (_OFFICIAL + file, f"{_HUB}{hub}/resolve/main/{file}"), sha256, size, page=_SAM2.repo),),
         weights_licence="Apache-2.0",
-        upstream=Source(
-            "https://github.com/facebookresearch/sam2", "2b90b9f5ceec907a1c18123530e92e794ad901a4", "Apache-2.0"
-        ),
+        upstream=_SAM2,
         n_parameters=n_parameters,
         prompts=("clicks", "mask"),
         ragged=True,
@@ -89,17 +91,16 @@ EDGETAM = ModelCard(
         Weights(
             "edgetam.pt",
             (
-                "https://github.com/facebookresearch/EdgeTAM/raw/9cc44bfe9e16cc374242917b91283c718410ea87/checkpoints/edgetam.pt",
+                f"{_EDGETAM.repo}/raw/{_EDGETAM.commit}/checkpoints/edgetam.pt",
                 f"{_HUB}EdgeTAM/resolve/main/edgetam.pt",
             ),
             "ed2d4850b8792c239689b043c47046ec239b6e808a3d9b6ae676c803fd8780df",
             56_116_523,
+            page=_EDGETAM.repo,
         ),
     ),
     weights_licence="Apache-2.0",
-    upstream=Source(
-        "https://github.com/facebookresearch/EdgeTAM", "9cc44bfe9e16cc374242917b91283c718410ea87", "Apache-2.0"
-    ),
+    upstream=_EDGETAM,
     n_parameters=9_120_641,
     prompts=("clicks", "mask"),
     ragged=True,
