@@ -7,19 +7,21 @@ from typing import Any
 import pytest
 from small_network import small_network
 
+from iiszoo.models.compute import Compute
 from iiszoo.protocol import Model, as_model
 from iiszoo.registry import registry
 from iiszoo.testing import checks, parametrize_checks
 from iiszoo_sam2.cards import CARDS
 from iiszoo_sam2.model import Sam2
-from iiszoo_sam2.parts import Decoder, Encoder
+from iiszoo_sam2.parts import ENCODER, Decoder, Encoder
 
 
-def synthetic(device: str = "cpu") -> Model:
+def synthetic(device: str = "cpu", precision: str = "float32") -> Model:
     """The card of `sam2/tiny` with a narrower encoder, with synthetic weights."""
     network = small_network().to(device)
+    encoder = Compute(device, precision=precision).network(Encoder(network), ENCODER)
     card = registry().models.resolve("sam2/tiny")
-    return as_model(Sam2(Encoder(network), Decoder(network)), card=card, device=device)
+    return as_model(Sam2(encoder, Decoder(network)), card=card, device=device)
 
 
 @pytest.mark.slow
