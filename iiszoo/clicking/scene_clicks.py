@@ -35,20 +35,19 @@ def multi_point_of_scene(
     A target of one part gets k in 1 ... `max_points` positive clicks, with a probability proportional to
     `gamma`^(k - 1). One of several parts gets one in each, and k in 0 ... `max_points` more, proportional to `gamma`^k,
     each in a part drawn for it; `max_points` in all at most. Negative clicks, k in 0 ... `max_points`, fall in the
-    background, on other objects or around the target, by `shares`; without a part all of them fall on what is no object.
+    background, on other objects or around the target, by `shares`; without a part all of them fall on no object.
 
-    Source: `MultiPointSampler` (`isegm/data/points_sampler.py`) of SamsungLabs/ritm_interactive_segmentation at b9b4460.
+    Source: `MultiPointSampler` (`isegm/data/points_sampler.py`) of SamsungLabs/ritm_interactive_segmentation, b9b4460.
     """
     free = np.ones_like(target) if valid is None else valid
     inner = [initial.often_eroded(part & free, rng) for part in parts]
     if len(inner) == 1:
         positives = initial.draw_pixels(inner[0], 1 + _number(gamma, max_points, rng), rng)
     else:
-        positives = [point for part in inner for point in initial.draw_pixels(part, 1, rng)]
+        positives = _drawn(inner, [1] * len(inner), rng)
         n_more = _number(gamma, max_points + 1, rng) if inner else 0
-        which = np.bincount(rng.integers(max(1, len(inner)), size=n_more), minlength=len(inner))
-        more = [point for part, n in zip(inner, which, strict=False) for point in initial.draw_pixels(part, int(n), rng)]
-        room = max_points - len(positives)
+        each = np.bincount(rng.integers(max(1, len(inner)), size=n_more), minlength=len(inner))
+        more, room = _drawn(inner, each.tolist(), rng), max_points - len(positives)
         positives += more if len(more) <= room else [more[k] for k in rng.permutation(len(more))[:room]]
     background = ~target & free
     if parts:
@@ -57,8 +56,7 @@ def multi_point_of_scene(
     else:
         candidates = [background if others is None else background & ~others] * 3
     chosen = np.bincount(rng.choice(3, size=_number(gamma, max_points + 1, rng), p=shares), minlength=3)
-    negatives = [point for mask, n in zip(candidates, chosen, strict=True) for point in initial.draw_pixels(mask, int(n), rng)]
-    return positives, negatives
+    return positives, _drawn(candidates, chosen.tolist(), rng)
 
 
 def without_scene(first_clicks: FirstClicks) -> SceneClicks:
@@ -74,6 +72,11 @@ def without_scene(first_clicks: FirstClicks) -> SceneClicks:
 
 SCENE_CLICKS: dict[str, Callable[..., tuple[Points, Points]]] = {"multi-point": multi_point_of_scene}
 """Those of `FIRST_CLICKS` that know the scene where there is one."""
+
+
+def _drawn(masks: Sequence[Mask], each: Sequence[int], rng: np.random.Generator) -> Points:
+    """From each mask as many pixels as `each` says; without masks, none."""
+    return [point for mask, n in zip(masks, each, strict=False) for point in initial.draw_pixels(mask, n, rng)]
 
 
 def _number(gamma: float, n: int, rng: np.random.Generator) -> int:

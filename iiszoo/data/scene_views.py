@@ -87,7 +87,7 @@ def recoloured(image: Image, rng: Rng, share: float = 0.75) -> Image:
     return image
 
 
-def _looked_up(image: Image, ramp: NDArray[np.float64]) -> Image:
+def _looked_up(image: Image, ramp: NDArray[Any]) -> Image:
     """`ramp` (256, 3): the new values of each channel."""
     return np.asarray(cv2.LUT(image, np.clip(ramp, 0, 255).astype(np.uint8)[None]), np.uint8)
 
@@ -132,11 +132,10 @@ def _by_nearest(masks: FullMasks, size: tuple[int, int]) -> FullMasks:
 def _moved(scene: Scene, degrees: float, shift: NDArray[np.float64]) -> Scene:
     """Turned about the middle and moved by `shift` (down, right) of the sides."""
     height, width = scene.image.shape[:2]
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    matrix: NDArray[Any] = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
     matrix[:, 2] += shift[::-1] * (width, height)
-    image = cv2.warpAffine(
-        np.ascontiguousarray(scene.image), matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
-    )
+    picture = np.ascontiguousarray(scene.image)
+    image = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     # by index, since OpenCV warps neither all integer types nor any number of layers
     rows, cols = np.indices((height, width))
     inverse = cv2.invertAffineTransform(matrix)

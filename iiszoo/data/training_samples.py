@@ -78,7 +78,7 @@ class Source:
         found = self._found(sample, rng)
         if isinstance(found, Chosen):
             return found
-        others = (sample.masks > 0).any(axis=2)
+        others: NDArray[np.bool_] = np.any(sample.masks > 0, axis=2)
         return Chosen([], others) if found is None else Chosen([found], others & ~found)
 
     def _found(self, sample: Sample, rng: np.random.Generator) -> NDArray[np.bool_] | Chosen | None:
@@ -279,9 +279,7 @@ class SceneSamples(_Drawn):
     rng)` one of `iiszoo.clicking.scene_clicks`. A crop without a target is a sample too: all of it is background.
     """
 
-    def __init__(
-        self, sources: Sequence[Source], view: SceneView, first_clicks: SceneClicks, seed: int
-    ) -> None:
+    def __init__(self, sources: Sequence[Source], view: SceneView, first_clicks: SceneClicks, seed: int) -> None:
         super().__init__(sources, seed)
         self.view, self.first_clicks = view, first_clicks
 

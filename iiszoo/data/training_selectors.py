@@ -90,8 +90,9 @@ def random_roots(
     n = 2 if len(roots) > 1 and rng.random() < merge else min(len(roots), 1)
     parts = [masks[:, :, layer] == value for layer, value in (roots[k] for k in rng.choice(len(roots), n, False))]
     if len(objects) <= len(parts):
-        return Chosen(parts, None if parts else (masks > 0).any(axis=2))
-    return Chosen(parts, (masks > 0).any(axis=2) & ~np.any(parts, axis=0))
+        return Chosen(parts, None if parts else np.any(masks > 0, axis=2))
+    others: Mask = np.any(masks > 0, axis=2) & ~np.any(parts, axis=0)
+    return Chosen(parts, others)
 
 
 def _ancestors(region: Region, parents: Mapping[Region, Region]) -> Iterator[Region]:

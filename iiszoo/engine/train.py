@@ -247,7 +247,9 @@ class _Run:
         }
         # a family's own loader reads it too, by `--checkpoint`: with all entries of its official files, unrounded
         whole = self.description.library == "iiszoo"
-        network_file.save(self.out / f"{name}.safetensors", network, self.description, self.sighting, facts, whole=whole)
+        network_file.save(
+            self.out / f"{name}.safetensors", network, self.description, self.sighting, facts, whole=whole
+        )
 
     def log(self, row: dict[str, Any]) -> None:
         columns = ("step", "seconds", "loss", "iou", "interactions", "lr", "samples_per_second", "waiting",

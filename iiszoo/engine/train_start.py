@@ -24,7 +24,6 @@ from iiszoo.object_path import load_object
 from iiszoo.registry import resolve_model
 from iiszoo.trained_file import ENTRY, named_file
 
-
 _TORCH = (".pth", ".pt", ".ckpt")
 _NO_FILE = "there is no file {} to start from; fetch it, or begin with random weights (start = \"\", --from '')"
 
@@ -48,10 +47,11 @@ class Start(NamedTuple):
             if not found.differences:
                 state = found.state
             elif load_backbone is not None:
-                return load_backbone(found.state, self.source)
+                load_backbone(found.state, self.source)
+                return
         if not network.state_dict().keys() & state.keys():  # names as in the library itself
             state = {f"whole.{name}": value for name, value in state.items()}
-        return network_file.fill(network, state, self.source)
+        network_file.fill(network, state, self.source)
 
 
 def find(start: str) -> Start:

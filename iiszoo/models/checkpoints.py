@@ -108,8 +108,8 @@ def load_part(network: nn.Module, entries: Mapping[str, Tensor], wanted: Collect
     lacking = differences({name: value for name, value in entries.items() if name in part}, part)
     if lacking:
         raise WeightsError(
-            f"{source} fits neither the network nor the backbone that its family starts from: {lacking}; give a file of "
-            "either"
+            f"{source} fits neither the network nor the backbone that its family starts from: {lacking}; give a file "
+            "of either"
         )
     network.load_state_dict({name: entries[name] for name in part}, strict=False)
 

@@ -71,8 +71,8 @@ class Interactions:
 
 
 class Auxiliary(NamedTuple):
-    """`network(image, maps)` returns logits and auxiliary logits (B, 1, any height, any width); these are resized to the
-    image, bilinearly with aligned corners, before `loss`, which is added to the loss of each answer with gradient.
+    """`network(image, maps)` returns logits and auxiliary logits (B, 1, any height, any width); these are resized to
+    the image, bilinearly with aligned corners, before `loss`, which is added to that of each answer with gradient.
     """
 
     network: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

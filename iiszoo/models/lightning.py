@@ -127,6 +127,7 @@ class ClickTraining(pl.LightningModule):
         self.log_every = log_every
         self.latest: dict[str, float] = {}
         self._averaged: tuple[list[Tensor], list[Tensor]] | tuple[()] = ()
+        self._copied: tuple[list[Tensor], list[Tensor]] = ([], [])
         self._forward: Callable[[Tensor, Tensor], Tensor] = torch.compile(network) if compiled else network
         self._auxiliary = None if auxiliary is None else Auxiliary(_with_aux(network, compiled), auxiliary)
 
@@ -170,14 +171,18 @@ class ClickTraining(pl.LightningModule):
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """Update the average. Buffers that are not floats, such as position tables, do not change."""
+        """Update the average. Of buffers that are not floats, such as counters of batches, it has the network's."""
         if not self._averaged:
             mine, now = (module.state_dict() for module in (self.average, self.network))
             floats = [name for name, value in mine.items() if value.is_floating_point()]
+            others = [name for name in mine if name not in floats]
             self._averaged = [mine[name] for name in floats], [now[name] for name in floats]
+            self._copied = [mine[name] for name in others], [now[name] for name in others]
         decay = self.optimisation.ema
         weight = 1 - min(decay, (1 + self.global_step) / (10 + self.global_step)) if decay else 1.0
         torch._foreach_lerp_(*self._averaged, weight)
+        if self._copied[0]:
+            torch._foreach_copy_(*self._copied)
 
     def configure_optimizers(self) -> Any:
         rates = self.optimisation

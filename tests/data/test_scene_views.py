@@ -49,7 +49,9 @@ def test_masks_are_resized_as_by_opencv(factor):
 
 def test_masks_are_moved_as_by_opencv():
     values = cv2.resize(np.random.default_rng(1).integers(0, 9, (10, 14), np.uint8), (133, 107), interpolation=0)
-    seen = scene_views._moved(Scene(np.repeat(values[..., None], 3, 2), values[..., None]), 2.5, np.array([0.02, -0.03]))
+    seen = scene_views._moved(
+        Scene(np.repeat(values[..., None], 3, 2), values[..., None]), 2.5, np.array([0.02, -0.03])
+    )
     matrix = cv2.getRotationMatrix2D((133 / 2, 107 / 2), 2.5, 1.0)
     matrix[:, 2] += (-0.03 * 133, 0.02 * 107)
     theirs = cv2.warpAffine(values, matrix, (133, 107), flags=cv2.INTER_NEAREST)

@@ -18,7 +18,6 @@ from iiszoo.models.checkpoints import load_part
 from iiszoo.models.hrnet import HRNetOCR, Segmentation, click_branch, resize
 from iiszoo.models.imagenet import normalise
 
-
 HEADS = tuple(f"feature_extractor.{part}." for part in ("conv3x3_ocr", "ocr_distri_head", "cls_head", "aux_head"))
 """Names of what comes after the backbone begin with one of these."""
 

@@ -92,3 +92,26 @@ NETWORKS: dict[str, Callable[[], SimpleClickNetwork]] = {
     },
     **{f"cfricl/{name}": partial(SimpleClickNetwork, CONFIGS[name]) for name in ("vit-h", "vit-b")},
 }
+"""By model id: builds the network, untrained. The SBD models and CFR-ICL's differ only in training."""
+
+
+def untrained(card: ModelCard) -> SimpleClickNetwork:
+    """The network of a card, for training: what the cards' `network` names; with upstream's initial weights.
+
+    Those are: of the backbone positions normal with a deviation of 0.02, linear layers Xavier-uniform with biases 0
+    (`VisionTransformer.init_weights`); of the head's convolutions with a ReLU Kaiming-normal by fan out, biases 0
+    (mmcv's `ConvModule`); all others torch's.
+    """
+    network = NETWORKS[card.id]()
+    nn.init.normal_(network.backbone.pos_embed, std=0.02)
+    nn.init.xavier_uniform_(network.backbone.patch_embed.proj.weight.flatten(1))
+    for module in network.backbone.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
+    for module in network.head.modules():
+        if isinstance(module, ConvReLU):
+            nn.init.kaiming_normal_(module.conv.weight, mode="fan_out", nonlinearity="relu")
+            if module.conv.bias is not None:
+                nn.init.zeros_(module.conv.bias)
+    return network
