@@ -26,7 +26,7 @@ def multi_point_of_scene(
     valid: Mask | None,
     rng: np.random.Generator,
     *,
-    max_points: int = 24,
+    max_points: int = 12,
     gamma: float = 0.8,
     shares: tuple[float, float, float] = (initial.BACKGROUND, initial.OTHER_OBJECTS, initial.BORDER),
 ) -> tuple[Points, Points]:
