@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import filelock
 import pytest
@@ -86,6 +87,52 @@ def iiszoo(tmp_path: Path) -> Run:
             text=True,
             timeout=120,
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def drawn_photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four small photographs with label maps of two objects each, for `labels:DIR`."""
+    import cv2
+    import numpy as np
+
+    place = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for n in range(4):
+        image = rng.integers(0, 90, (92, 100, 3), dtype=np.uint8)
+        labels = np.zeros((92, 100), np.uint8)
+        cv2.circle(labels, (40, 30 + n), 22, 1, -1)
+        cv2.rectangle(labels, (60, 50), (95, 88), 2, -1)
+        image[labels > 0] += 120
+        cv2.imwrite(str(place / f"p{n}.png"), image)
+        cv2.imwrite(str(place / f"p{n}_0.png"), labels)
+    return place
+
+
+@pytest.fixture
+def train_by_recipe(tmp_path: Path) -> Callable[..., tuple[Path, dict[str, Any]]]:
+    """Train by a file of benchmarks/training for some steps on a CPU: (run directory, the network's state dict).
+
+    `dataset` and its `min_area` replace the recipe's; `changes` are entries of its tables; `start` "": random weights.
+    """
+    import torch
+
+    from iiszoo import files
+    from iiszoo.engine import train_config
+    from iiszoo.engine.train import train
+
+    def run(name: str, dataset: str, min_area: int, start: str = "", **changes: Any) -> tuple[Path, dict[str, Any]]:
+        data = files.read_toml(REPOSITORY / "benchmarks" / "training" / f"{name}.toml", "configuration")
+        selector = [{**entry, "min_area": min_area} for entry in data["data"][0]["selector"]]
+        changes["run"] = {"workers": 0, "device": "cpu", "log_every": 1, **changes.get("run", {})}
+        data |= {table: {**data[table], **values} for table, values in changes.items()}
+        data |= {"data": [{"dataset": dataset, "selector": selector}], "start": start}
+        out = tmp_path / f"run{next(_numbers)}"
+        train(train_config.from_data(data, name), out, say=lambda _: None)
+        state = torch.load(out / "last.ckpt", weights_only=True)["state_dict"]
+        own = "network."
+        return out, {name.removeprefix(own): value for name, value in state.items() if name.startswith(own)}
 
     return run
 

@@ -24,6 +24,9 @@ from iiszoo.cli.output import echo
     metavar="MODEL_OR_RUN",
     help="Fine-tune a model, a run directory or its safetensors file, or bare weights that fit [network].",
 )
+@click.option(
+    "--dataset", "datasets", multiple=True, help="Train on this instead of the configuration's datasets; repeatable."
+)
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps.  [configuration: auto]")
 @click.option("--precision", help="auto, 32-true, bf16-mixed, 16-mixed.  [configuration: auto]")
 @click.option("--steps", type=click.IntRange(1), help="Train for this many steps.  [configuration]")
@@ -35,8 +38,18 @@ from iiszoo.cli.output import echo
 @click.option("--workers", type=click.IntRange(0), help="Processes that prepare samples.  [configuration: cores - 2]")
 @click.option("--batch-size", type=click.IntRange(1), help="Samples per step.  [configuration: 64]")
 @click.option("--resume", is_flag=True, help="Continue the run in --out.")
-def command(config: Path, new: bool, out: Path | None, start: str | None, resume: bool, **changes: Any) -> None:
-    """Train a click model as CONFIG.toml specifies. Options override its [run] table, and --from its start."""
+def command(
+    config: Path,
+    new: bool,
+    out: Path | None,
+    start: str | None,
+    datasets: tuple[str, ...],
+    resume: bool,
+    **changes: Any,
+) -> None:
+    """Train a click model as CONFIG.toml specifies. Options override its [run] table, --from its start, and --dataset
+    its [[data]], of which the first region selector stays.
+    """
     import dataclasses
 
     from iiszoo.engine import train_config
@@ -57,6 +70,9 @@ def command(config: Path, new: bool, out: Path | None, start: str | None, resume
         given["steps"] = 0
     if start is not None:
         read = dataclasses.replace(read, start=start)
+    if datasets:
+        tables = tuple(train_config.DataTable(dataset, selector=read.data[0].selector) for dataset in datasets)
+        read = dataclasses.replace(read, data=tables)
     read = dataclasses.replace(read, run=dataclasses.replace(read.run, **given))
     directory = out or Path("runs/train") / config.stem
     began = time.monotonic()

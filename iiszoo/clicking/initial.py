@@ -51,8 +51,8 @@ def jittered_grid(
         points: Points = []
         for rows in np.array_split(np.arange(target.shape[0]), n_rows):
             for cols in np.array_split(np.arange(target.shape[1]), n_cols):
-                drawn = _draw(counted[np.ix_(rows, cols)], 1, rng)
-                points += [(int(rows[r]), int(cols[c])) for r, c in drawn]
+                inside = draw_pixels(counted[np.ix_(rows, cols)], 1, rng)
+                points += [(int(rows[r]), int(cols[c])) for r, c in inside]
         return points
 
     return _interaction(targets, ignore, generators, draw)
@@ -100,9 +100,9 @@ def multi_point(
         other = background if other_masks is None else other_masks[b, 0] & background
         candidates = (background, other if other.any() else background, border_band(target) & counted)
         chosen = np.bincount(rng.choice(3, size=n_negative, p=shares), minlength=3)
-        points = _draw(_inner(target & counted, rng), n_positive, rng)
+        points = draw_pixels(often_eroded(target & counted, rng), n_positive, rng)
         for mask, n in zip(candidates, chosen, strict=True):
-            points += _draw(mask, n, rng)
+            points += draw_pixels(mask, n, rng)
         return points
 
     return _interaction(targets, ignore, generators, draw)
@@ -140,7 +140,8 @@ def geometric(gamma: float, n: int) -> NDArray[np.float64]:
     return probabilities
 
 
-def _inner(target: Mask, rng: np.random.Generator) -> Mask:
+def often_eroded(target: Mask, rng: np.random.Generator) -> Mask:
+    """In nine of ten cases `eroded_thrice`, else the target."""
     return target if rng.random() > 0.9 else eroded_thrice(target)
 
 
@@ -158,7 +159,7 @@ def border_band(target: Mask) -> Mask:
     return band
 
 
-def _draw(mask: Mask, n: int, rng: np.random.Generator) -> Points:
+def draw_pixels(mask: Mask, n: int, rng: np.random.Generator) -> Points:
     """`n` pixels of the mask, each drawn uniformly; none if the mask is empty."""
     candidates = np.flatnonzero(mask)
     if not candidates.size:

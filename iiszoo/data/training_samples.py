@@ -14,7 +14,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import cv2
@@ -26,8 +26,9 @@ from torch.utils.data import Dataset, Sampler
 
 from iiszoo.data import base
 from iiszoo.data.base import EvaluationDataset, Target
-from iiszoo.data.region_selector import RegionSelector
+from iiszoo.data.scene_views import SceneView
 from iiszoo.data.seg_dataset import Sample, SegDataset
+from iiszoo.data.training_selectors import Chosen, TrainingSelector
 from iiszoo.data.views import View
 from iiszoo.errors import DatasetError
 
@@ -37,21 +38,50 @@ _TRIES = 100
 
 Points = list[tuple[int, int]]
 FirstClicks = Callable[[NDArray[np.bool_], NDArray[np.bool_] | None, np.random.Generator], tuple[Points, Points]]
+SceneClicks = Callable[..., tuple[Points, Points]]
 
 
 @dataclass(frozen=True)
 class Source:
     """Some images of a dataset, and selectors, drawn by weight, that take a target from one.
 
-    `images`: indices of `dataset`. `weight`: how often this source is drawn, relative to the others.
+    `images`: indices of `dataset`. `weight`: how often this source is drawn, relative to the others. `chances`: how
+    often an image is drawn, relative to the others, by its index in `dataset`; None if all are equally likely.
     """
 
     dataset: SegDataset
-    selectors: Sequence[tuple[float, RegionSelector]]
+    selectors: Sequence[tuple[float, TrainingSelector]]
     images: Sequence[int]
     weight: float = 1.0
+    chances: NDArray[np.float64] | None = None
+
+    def sample(self, rng: np.random.Generator) -> Sample:
+        """A random image."""
+        if self.chances is None:
+            return self.dataset[self.images[int(rng.integers(len(self.images)))]]
+        return self.dataset[self.images[int(np.searchsorted(self._cumulated, rng.random(), "right"))]]
+
+    @cached_property
+    def _cumulated(self) -> NDArray[np.float64]:
+        """The chance of an image up to each of `images`."""
+        assert self.chances is not None
+        cumulated = self.chances[list(self.images)].cumsum()
+        cumulated /= cumulated[-1]
+        return cumulated[:-1]  # without the last: what is drawn lies below 1
 
     def target(self, sample: Sample, rng: np.random.Generator) -> NDArray[np.bool_] | None:
+        found = self._found(sample, rng)
+        return found.target if isinstance(found, Chosen) else found
+
+    def chosen(self, sample: Sample, rng: np.random.Generator) -> Chosen:
+        """The target with what surrounds it; without parts if the selector finds none."""
+        found = self._found(sample, rng)
+        if isinstance(found, Chosen):
+            return found
+        others: NDArray[np.bool_] = np.any(sample.masks > 0, axis=2)
+        return Chosen([], others) if found is None else Chosen([found], others & ~found)
+
+    def _found(self, sample: Sample, rng: np.random.Generator) -> NDArray[np.bool_] | Chosen | None:
         weights = np.array([weight for weight, _ in self.selectors])
         selector = self.selectors[int(rng.choice(len(weights), p=weights / weights.sum()))][1]
         return selector(sample.masks, sample.info, rng)
@@ -191,7 +221,36 @@ def collate(items: Sequence[Item]) -> Batch:
     )
 
 
-class TrainingSamples(Dataset[Item]):
+class _Drawn(Dataset[Item]):
+    """Samples of images that are drawn from the sources by weight."""
+
+    def __init__(self, sources: Sequence[Source], seed: int) -> None:
+        for source in sources:
+            if not source.images:
+                raise DatasetError(f"{source.dataset.name} has no image left to train on; lower validation.held_out")
+        self.sources, self.seed = list(sources), seed
+        weights = np.array([source.weight for source in sources], float)
+        self._weights = weights / weights.sum()
+
+    def __getitem__(self, n: int) -> Item:
+        rng = np.random.default_rng([self.seed, n])
+        for _ in range(_TRIES):
+            source = self.sources[int(rng.choice(len(self.sources), p=self._weights))]
+            found = self._seen(source, source.sample(rng), rng)
+            if found is not None:
+                return Item(n, *found, rng.random(N_DRAWS))
+        names = ", ".join(source.dataset.name for source in self.sources)
+        raise DatasetError(
+            f"{names}: no region for training in {_TRIES} random images; give a smaller min_area or min_share, a wider "
+            "view.share, or another selector"
+        )
+
+    def _seen(self, source: Source, sample: Sample, rng: np.random.Generator) -> tuple[View, Points, Points] | None:
+        """What is seen of a sample, and the first clicks on it; None if another is to be drawn."""
+        raise NotImplementedError
+
+
+class TrainingSamples(_Drawn):
     """Sample n, drawn from the sources by weight: image, target, view, first clicks.
 
     `view(image, target, valid, rng)` is a function of `iiszoo.data.views`, `first_clicks(target, valid, rng)` one of
@@ -202,34 +261,44 @@ class TrainingSamples(Dataset[Item]):
     def __init__(
         self, sources: Sequence[Source], view: Callable[..., View | None], first_clicks: FirstClicks, seed: int
     ) -> None:
-        for source in sources:
-            if not source.images:
-                raise DatasetError(f"{source.dataset.name} has no image left to train on; lower validation.held_out")
-        self.sources, self.view, self.first_clicks, self.seed = list(sources), view, first_clicks, seed
-        weights = np.array([source.weight for source in sources], float)
-        self._weights = weights / weights.sum()
+        super().__init__(sources, seed)
+        self.view, self.first_clicks = view, first_clicks
 
-    def __getitem__(self, n: int) -> Item:
-        rng = np.random.default_rng([self.seed, n])
-        for _ in range(_TRIES):
-            source = self.sources[int(rng.choice(len(self.sources), p=self._weights))]
-            sample = source.dataset[source.images[int(rng.integers(len(source.images)))]]
-            target = source.target(sample, rng)
-            if target is None:
-                continue
-            valid = None
-            if sample.masks.dtype.kind == "i" and (sample.masks < 0).any():
-                valid = target | (sample.masks >= 0).all(axis=2)
-            view = self.view(sample.image, target, valid, rng)
-            if view is None:
-                continue
-            positives, negatives = self.first_clicks(view.target, view.valid, rng)
-            return Item(n, view, positives, negatives, rng.random(N_DRAWS))
-        names = ", ".join(source.dataset.name for source in self.sources)
-        raise DatasetError(
-            f"{names}: no region for training in {_TRIES} random images; give a smaller min_area or min_share, a wider "
-            "view.share, or another selector"
-        )
+    def _seen(self, source: Source, sample: Sample, rng: np.random.Generator) -> tuple[View, Points, Points] | None:
+        target = source.target(sample, rng)
+        if target is None:
+            return None
+        view = self.view(sample.image, target, _valid(sample.masks, target), rng)
+        return None if view is None else (view, *self.first_clicks(view.target, view.valid, rng))
+
+
+class SceneSamples(_Drawn):
+    """Sample n in RITM's order: image, crop, target, first clicks.
+
+    `view(image, masks, rng)` is a function of `iiszoo.data.scene_views`, `first_clicks(parts, others, target, valid,
+    rng)` one of `iiszoo.clicking.scene_clicks`. A crop without a target is a sample too: all of it is background.
+    """
+
+    def __init__(self, sources: Sequence[Source], view: SceneView, first_clicks: SceneClicks, seed: int) -> None:
+        super().__init__(sources, seed)
+        self.view, self.first_clicks = view, first_clicks
+
+    def _seen(self, source: Source, sample: Sample, rng: np.random.Generator) -> tuple[View, Points, Points] | None:
+        scene = self.view(sample.image, sample.masks, rng)
+        if scene is None:
+            return None
+        parts, others = source.chosen(Sample(*scene, sample.info), rng)
+        target = np.any(parts, axis=0) if parts else np.zeros(scene.image.shape[:2], bool)
+        valid = _valid(scene.masks, target)
+        return View(scene.image, target, valid), *self.first_clicks(parts, others, target, valid, rng)
+
+
+def _valid(masks: NDArray[Any], target: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Where pixels count; None if all do."""
+    if masks.dtype.kind != "i" or not (masks < 0).any():
+        return None
+    valid: NDArray[np.bool_] = target | (masks >= 0).all(axis=2)
+    return valid
 
 
 class Numbers(Sampler[int]):

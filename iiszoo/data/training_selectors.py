@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from iiszoo.data import region_selector
-from iiszoo.data.region_selector import FullMasks, Mask, RegionSelector
+from iiszoo.data.region_selector import FullMasks, Mask
 from iiszoo.data.seg_dataset import Region
 
 
@@ -58,7 +59,53 @@ def random_joined(
     return mask
 
 
-SELECTORS: dict[str, RegionSelector] = {
+class Chosen(NamedTuple):
+    """A target of several objects, and what else there is. `parts`: bool (H, W) each, together the target; empty for a
+    scene without any object that is large enough. `others` bool (H, W): pixels of objects outside the target; None if
+    all objects that are large enough are part of it.
+    """
+
+    parts: list[Mask]
+    others: Mask | None
+
+    @property
+    def target(self) -> Mask | None:
+        """The parts as one mask; None without any."""
+        return np.any(self.parts, axis=0) if self.parts else None
+
+
+def random_roots(
+    masks: FullMasks, info: dict[str, Any], rng: np.random.Generator, *, merge: float = 0.15, min_area: int = 1
+) -> Chosen:
+    """One root object, uniform over them; or two different ones with probability `merge`, if there are as many.
+
+    A root is an object of `min_area` pixels or more that is part of no other such object (`info["parents"]`).
+
+    Source: `MultiPointSampler.sample_object` (`isegm/data/points_sampler.py`) of
+    SamsungLabs/ritm_interactive_segmentation at b9b4460, with two as the most objects, and no use of the hierarchy.
+    """
+    objects = region_selector.all_regions(masks, min_area=min_area)
+    known, parents = set(objects), info.get("parents", {})
+    roots = [region for region in objects if not known.intersection(_ancestors(region, parents))]
+    n = 2 if len(roots) > 1 and rng.random() < merge else min(len(roots), 1)
+    parts = [masks[:, :, layer] == value for layer, value in (roots[k] for k in rng.choice(len(roots), n, False))]
+    if len(objects) <= len(parts):
+        return Chosen(parts, None if parts else np.any(masks > 0, axis=2))
+    others: Mask = np.any(masks > 0, axis=2) & ~np.any(parts, axis=0)
+    return Chosen(parts, others)
+
+
+def _ancestors(region: Region, parents: Mapping[Region, Region]) -> Iterator[Region]:
+    seen = {region}
+    while region in parents and parents[region] not in seen:
+        region = parents[region]
+        seen.add(region)
+        yield region
+
+
+TrainingSelector = Callable[[FullMasks, dict[str, Any], np.random.Generator], Mask | Chosen | None]
+
+SELECTORS: dict[str, Callable[..., Mask | Chosen | None]] = {
     "first": region_selector.first,
     "largest": region_selector.largest,
     "random-single": region_selector.random_single,
@@ -67,6 +114,7 @@ SELECTORS: dict[str, RegionSelector] = {
     "random-merge": region_selector.random_merge,
     "random-stuff-background": region_selector.random_stuff_background,
     "random-joined": random_joined,
+    "random-roots": random_roots,
     "all-objects": all_objects,
 }
 

@@ -7,7 +7,8 @@
 | `log.csv`                | loss, IoU, learning rate, samples per second, and the validations, by step                |
 | `tensorboard/`           | the same for TensorBoard, if it is installed                                              |
 | `last.ckpt`              | Lightning's checkpoint, from which a run is resumed                                       |
-| `last.safetensors`       | the averaged weights at that checkpoint, in half precision                                |
+| `last.safetensors`       | the averaged weights at that checkpoint, in half precision (a model's own network: as it  |
+|                          | is, so that its family reads the file by `--checkpoint`)                                  |
 | `best.safetensors`       | those at the validation with the lowest NoC@90 (then NoC@85, then the highest IoU@5)      |
 """
 
@@ -20,7 +21,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,12 @@ from iiszoo.engine import train_data, train_start
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.lightning_trainer import need_lightning, quiet_trainer
 from iiszoo.engine.runs import provenance
-from iiszoo.engine.train_config import TrainConfig, as_data, choose
+from iiszoo.engine.train_config import TrainConfig, Weighted, as_data, choose
 from iiszoo.engine.validation import validate
 from iiszoo.errors import BadOption, RunError
 from iiszoo.models import network_file
 from iiszoo.models.click_training import Interactions
-from iiszoo.models.losses import LOSSES, weighted_sum
+from iiszoo.models.losses import LOSSES, Loss, weighted_sum
 from iiszoo.models.wrappers import mmseg_weights, smp
 from iiszoo.models.wrappers.description import NetworkDescription, Sighting, build, completed
 
@@ -111,7 +112,8 @@ class _Run:
             raise BadOption("the length of the run is missing; give run.steps or run.minutes (--steps, --minutes)")
         self.device = _device(config.run.device)
         self.description, self.sighting = describe(config)
-        self.loss = weighted_sum([(t.weight, _known_loss(t.name), t.options) for t in config.loss])
+        self.loss = _summed(config.loss)
+        self.auxiliary = _summed(config.auxiliary_loss) if config.auxiliary_loss else None
         self.rules = Interactions(
             shares=config.clicks.further,
             threshold=config.clicks.threshold,
@@ -147,12 +149,12 @@ class _Run:
         table = config.optimiser
         optimisation = Optimisation(
             table.name, table.options, table.lr, table.encoder_lr, table.weight_decay,
-            table.warm_up, table.schedule, table.final, table.ema,
+            table.warm_up, table.schedule, table.final, table.ema, table.factors, table.drops,
         )  # fmt: skip
         clock = Clock(config.run.steps or None, config.run.minutes or None)
         module = ClickTraining(
             network, self.description.encode(), self.loss, self.rules, optimisation, clock, config.run.seed,
-            compiled=config.run.compile, log_every=config.run.log_every,
+            compiled=config.run.compile, log_every=config.run.log_every, auxiliary=self.auxiliary,
         )  # fmt: skip
         samples = train_data.samples(config, train)
         start = 0 if checkpoint is None else _steps_of(checkpoint)
@@ -243,7 +245,11 @@ class _Run:
                 "validation": found,
             }
         }
-        network_file.save(self.out / f"{name}.safetensors", network, self.description, self.sighting, facts)
+        # a family's own loader reads it too, by `--checkpoint`: with all entries of its official files, unrounded
+        whole = self.description.library == "iiszoo"
+        network_file.save(
+            self.out / f"{name}.safetensors", network, self.description, self.sighting, facts, whole=whole
+        )
 
     def log(self, row: dict[str, Any]) -> None:
         columns = ("step", "seconds", "loss", "iou", "interactions", "lr", "samples_per_second", "waiting",
@@ -339,7 +345,7 @@ class _Watch:
 
             def _log(self, trainer: Any, module: Any, step: int, now: float) -> None:
                 found, module.latest = module.latest, {}
-                lr = trainer.optimizers[0].param_groups[-1]["lr"]
+                lr = max(group["lr"] for group in trainer.optimizers[0].param_groups)
                 speed = self.seen / max(now - self.logged, 1e-9)
                 share = self.waiting / max(now - self.logged, 1e-9)
                 row = {"step": step, "seconds": time.time() - run.began, **found, "lr": lr,
@@ -387,9 +393,10 @@ def _board(directory: Path, start: int) -> Any:
     return SummaryWriter(str(directory), purge_step=start)  # type: ignore[no-untyped-call]
 
 
-def _known_loss(name: str) -> str:
-    choose(LOSSES, name, "loss")
-    return name
+def _summed(terms: Sequence[Weighted]) -> Loss:
+    for term in terms:
+        choose(LOSSES, term.name, "loss")
+    return weighted_sum([(term.weight, term.name, term.options) for term in terms])
 
 
 def _device(wanted: str) -> str:

@@ -68,18 +68,23 @@ class SightingTable:
 
 @dataclass(frozen=True)
 class DataTable:
-    """`dataset`: an id of `iiszoo list datasets`, folder:DIR, labelme:DIR, labels:DIR, coco:FILE; `root`: its place."""
+    """`dataset`: an id of `iiszoo list datasets`, folder:DIR, labelme:DIR, labels:DIR, coco:FILE; `root`: its place.
+    `image_scores`: a file from which images are drawn by (1 - score)^`scores_gamma` (`iiszoo.data.image_scores`).
+    """
 
     dataset: str
     weight: float = 1.0
     root: str = ""
+    image_scores: str = ""
+    scores_gamma: float = 1.0
     selector: tuple[Weighted, ...] = (Weighted("random-single"),)
 
 
 @dataclass(frozen=True)
 class ClicksTable:
     """`first`: the clicks before any prediction. `further`: the probabilities of 0, 1, 2, ... further interactions.
-    `robot`: who makes those, an id of `iiszoo list robots`; "": RITM's rule, with `depth`.
+    `robot`: who makes those, an id of `iiszoo list robots`; "": RITM's rule, with `depth`. `every_loss`: weights of the
+    losses after 0, 1, 2, ... further interactions, all with gradient (CFR-ICL); empty: only the last has one.
     """
 
     first: Named = field(default_factory=lambda: Named("deep-and-near"))
@@ -88,18 +93,24 @@ class ClicksTable:
     depth: float = 0.5
     robot: str = ""
     second_look: float = 0.0
-    every_loss: bool = False
+    every_loss: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class OptimiserTable:
+    """`factors`: on the learning rate of the parameters whose names begin with a prefix, the longest that fits, such as
+    {feature_extractor = 0.1}. `drops`: the shares of the run after which the schedule "step" falls to a tenth.
+    """
+
     name: str = "AdamW"
     lr: float = 1e-3
     encoder_lr: float = 0.0
+    factors: dict[str, float] = field(default_factory=dict)
     weight_decay: float = 1e-2
     options: dict[str, Any] = field(default_factory=dict)
     warm_up: int = 200
     schedule: str = "cosine"
+    drops: tuple[float, ...] = (0.7, 0.9)
     final: float = 0.01
     clip: float = 5.0
     ema: float = 0.999
@@ -147,7 +158,10 @@ class RunTable:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """`start`: the model, run or file to fine-tune; [network] is then taken from it."""
+    """`start`: the model, run or file to fine-tune; [network] is then taken from it, unless it is a file of weights
+    alone: a state dict that fits [network], or what a network's family starts from (an ImageNet or MAE backbone).
+    `auxiliary_loss`: on the auxiliary output of a network that has one, as RITM's.
+    """
 
     data: tuple[DataTable, ...]
     start: str = ""
@@ -156,6 +170,7 @@ class TrainConfig:
     view: Named = field(default_factory=lambda: Named("object", {"size": (320, 320)}))
     clicks: ClicksTable = field(default_factory=ClicksTable)
     loss: tuple[Weighted, ...] = (Weighted("normalised-focal"),)
+    auxiliary_loss: tuple[Weighted, ...] = ()
     optimiser: OptimiserTable = field(default_factory=OptimiserTable)
     validation: ValidationTable = field(default_factory=ValidationTable)
     run: RunTable = field(default_factory=RunTable)
@@ -176,7 +191,10 @@ _CHECKS: tuple[tuple[str, str, typing.Callable[[Any], bool], str], ...] = (
     ("validation", "max_clicks", lambda v: v >= 1, "at least 1"),
     ("clicks", "further", lambda v: len(v) > 0 and min(v) >= 0 and sum(v) > 0, "probabilities of 0, 1, 2, ..."),
     ("clicks", "further", lambda v: len(v) <= 20, "at most 20 numbers"),
+    ("clicks", "every_loss", lambda v: not v or (min(v) >= 0 and v[-1] > 0), "weights of 0 or more, the last above 0"),
     ("optimiser", "lr", lambda v: v > 0, "above 0"),
+    ("optimiser", "factors", lambda v: all(_is_factor(f) for f in v.values()), "numbers of 0 or more by prefix"),
+    ("optimiser", "drops", lambda v: list(v) == sorted(v) and all(0 < d < 1 for d in v), "rising, between 0 and 1"),
     ("optimiser", "ema", lambda v: 0 <= v < 1, "0 or more and below 1"),
     ("optimiser", "schedule", lambda v: v in ("cosine", "constant", "step"), "cosine, constant or step"),
 )
@@ -197,6 +215,12 @@ def from_data(values: Mapping[str, Any], source: str) -> TrainConfig:
             raise BadOption(f"configuration {source}: {table}.{key} must be {wanted}, not {value!r}")
     if not config.data:
         raise BadOption(f"configuration {source}: [[data]] is empty; name a dataset to train on")
+    clicks = config.clicks
+    if clicks.every_loss and len(clicks.every_loss) != len(clicks.further):
+        raise BadOption(
+            f"configuration {source}: clicks.every_loss has {len(clicks.every_loss)} weights, but clicks.further has "
+            f"{len(clicks.further)} probabilities; give one weight for each"
+        )
     return config
 
 
@@ -273,6 +297,10 @@ def _value(hint: Any, value: Any, source: str, key_path: str) -> Any:
     if type(value) is not hint:
         raise BadOption(f"{source}: {key_path} must be of type {hint.__name__}, not {value!r}")
     return value
+
+
+def _is_factor(value: Any) -> bool:
+    return type(value) in (int, float) and value >= 0
 
 
 def choose(known: Mapping[str, Any], name: str, what: str) -> Any:

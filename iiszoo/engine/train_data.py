@@ -11,8 +11,11 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from iiszoo.clicking.first_clicks import FIRST_CLICKS
+from iiszoo.clicking.scene_clicks import SCENE_CLICKS, without_scene
 from iiszoo.data.all_regions import AllRegions
 from iiszoo.data.base import EvaluationDataset
+from iiszoo.data.image_scores import chances
+from iiszoo.data.scene_views import SCENE_VIEWS
 from iiszoo.data.seg_dataset import SegDataset
 from iiszoo.data.training_samples import (
     Batch,
@@ -20,6 +23,7 @@ from iiszoo.data.training_samples import (
     InMemory,
     Numbers,
     Regions,
+    SceneSamples,
     Source,
     TrainingSamples,
     collate,
@@ -42,7 +46,8 @@ def source_of(table: DataTable, in_memory: bool) -> Source:
     selectors = [
         (named.weight, configured(SELECTORS, named, f"region selector of {table.dataset}")) for named in table.selector
     ]
-    return Source(full, selectors, range(len(full)), table.weight)
+    drawn = chances(Path(table.image_scores), full, table.scores_gamma) if table.image_scores else None
+    return Source(full, selectors, range(len(full)), table.weight, drawn)
 
 
 def configured(known: dict[str, Any], named: Named, what: str, **more: Any) -> Any:
@@ -66,13 +71,18 @@ def sources(config: TrainConfig) -> tuple[list[Source], list[Source]]:
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
-def samples(config: TrainConfig, train: list[Source]) -> TrainingSamples:
-    view = configured(VIEWS, config.view, "view", size=config.size)
+def samples(config: TrainConfig, train: list[Source]) -> TrainingSamples | SceneSamples:
+    view = configured({**VIEWS, **SCENE_VIEWS}, config.view, "view", size=config.size)
+    if config.view.name in SCENE_VIEWS:
+        known = {name: SCENE_CLICKS.get(name, function) for name, function in FIRST_CLICKS.items()}
+        clicks = configured(known, config.clicks.first, "first clicks")
+        aware = config.clicks.first.name in SCENE_CLICKS
+        return SceneSamples(train, view, clicks if aware else without_scene(clicks), config.run.seed)
     first = configured(FIRST_CLICKS, config.clicks.first, "first clicks")
     return TrainingSamples(train, view, first, config.run.seed)
 
 
-def loader(config: TrainConfig, train: TrainingSamples, start: int) -> DataLoader[Batch]:
+def loader(config: TrainConfig, train: TrainingSamples | SceneSamples, start: int) -> DataLoader[Batch]:
     """Batches from loader step `start` on; the optimiser makes one step per `accumulate` loader steps."""
     workers = config.run.workers if config.run.workers >= 0 else max(1, (os.cpu_count() or 3) - 2)
     train[start * config.run.batch_size]  # compiles code before workers inherit it, and raises errors in this process

@@ -1,9 +1,13 @@
-"""The start of a training run: a trained network, a run, a model of the zoo, or a bare weights file."""
+"""The start of a training run: a trained network, a run, a model of the zoo, or a bare weights file.
+
+A bare file has a state dict of the whole network, or of the backbone that the network's family starts from: a network
+with a method `load_backbone(state, source)` reads the latter (ImageNet weights of HRNet, MAE's of ViT).
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,22 +18,37 @@ from iiszoo.engine.train_config import Named, NetworkTable
 from iiszoo.errors import BadOption, WeightsError, one_line
 from iiszoo.model_reference import resolve
 from iiszoo.models import network_file, trained
+from iiszoo.models.checkpoints import find_state_dict
 from iiszoo.models.wrappers.description import NetworkDescription
 from iiszoo.object_path import load_object
 from iiszoo.registry import resolve_model
 from iiszoo.trained_file import ENTRY, named_file
 
+_TORCH = (".pth", ".pt", ".ckpt")
+_NO_FILE = "there is no file {} to start from; fetch it, or begin with random weights (start = \"\", --from '')"
+
 
 class Start(NamedTuple):
-    """Weights `state` and the `description` of their network; None if their file has none."""
+    """Weights and the `description` of their network; None if their file has none. `state`: the state dict, perhaps
+    wrapped in others (`iiszoo.models.checkpoints`) if there is no description.
+    """
 
     source: str
     description: NetworkDescription | None
-    state: Mapping[str, Tensor]
+    state: Mapping[str, Any]
 
     def put_into(self, network: nn.Module) -> None:
         """Load the weights into `network`. Raises `WeightsError` if they do not fit."""
         state = self.state
+        if self.description is None:
+            found = find_state_dict(state, self.source, network.state_dict(), "the network")
+            load_backbone: Callable[[Mapping[str, Tensor], str], None] | None
+            load_backbone = getattr(network, "load_backbone", None)
+            if not found.differences:
+                state = found.state
+            elif load_backbone is not None:
+                load_backbone(found.state, self.source)
+                return
         if not network.state_dict().keys() & state.keys():  # names as in the library itself
             state = {f"whole.{name}": value for name, value in state.items()}
         network_file.fill(network, state, self.source)
@@ -40,6 +59,10 @@ def find(start: str) -> Start:
     file = named_file(start)
     if file is not None:
         return _of_file(file)
+    if Path(start).suffix in _TORCH:
+        if not Path(start).expanduser().is_file():
+            raise WeightsError(_NO_FILE.format(start))
+        return Start(start, None, assets.load_checkpoint(Path(start).expanduser()))
     card, _ = resolve_model(start)
     if load_object(card.loader) is trained.load:
         return _of_file(assets.fetch(card))
@@ -100,7 +123,7 @@ def _of_file(file: Path) -> Start:
         if not described:
             return Start(str(file), None, load_file(file))
     except FileNotFoundError as error:
-        raise WeightsError(f"there is no file {file} to start from") from error
+        raise WeightsError(_NO_FILE.format(file)) from error
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{file} cannot be read as safetensors: {one_line(error)}") from error
     found = network_file.load(file)

@@ -45,7 +45,7 @@ lr = 1e-3
 encoder_lr = 4e-4
 weight_decay = 1e-2
 warm_up = 200                              # steps
-schedule = "cosine"                        # constant, step
+schedule = "cosine"                        # constant, or step with its drops
 clip = 5.0                                 # limit on the norm of the gradient
 ema = 0.999                                # decay of the averaged weights, which are validated and saved
 

@@ -98,6 +98,22 @@ def load_network(
     return network.float().eval().requires_grad_(False)
 
 
+def load_part(network: nn.Module, entries: Mapping[str, Tensor], wanted: Collection[str], source: str) -> None:
+    """Load a part of a network's weights: `entries`, by the network's names, among them all `wanted` ones.
+
+    For a network's `load_backbone`. Raises `WeightsError` naming `source` if one is missing or does not fit.
+    """
+    own = network.state_dict()
+    part = {name: own[name] for name in wanted if name in entries or not name.endswith("num_batches_tracked")}
+    lacking = differences({name: value for name, value in entries.items() if name in part}, part)
+    if lacking:
+        raise WeightsError(
+            f"{source} fits neither the network nor the backbone that its family starts from: {lacking}; give a file "
+            "of either"
+        )
+    network.load_state_dict({name: entries[name] for name in part}, strict=False)
+
+
 def find_state_dict(
     content: Any,
     file: str | Path,

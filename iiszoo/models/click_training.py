@@ -49,7 +49,9 @@ class Interactions:
         depth: the next click is uniform over pixels whose distance inside the error exceeds this share of the greatest.
         second_look: the share of elements that, after two or more further interactions, train on the second look at
             the last answer (`iiszoo.models.second_look`).
-        every_loss: sum the losses of all interactions, each with gradient (CFR-ICL, arXiv 2303.05620).
+        every_loss: the weights of the losses after 0, 1, 2, ... further interactions; all are summed, each with
+            gradient (CFR-ICL, arXiv 2303.05620; `use_iterloss` of TitorX/CFR-ICL-Interactive-Segmentation at dadb069).
+            Empty: only the last answer has a loss.
         previous_mask: whether the network reads the previous probabilities.
         robot: who makes the next click instead, on the CPU; its chance is the sample's own. None: the rule of `depth`.
     """
@@ -58,7 +60,7 @@ class Interactions:
     threshold: float = 0.5
     depth: float = 0.5
     second_look: float = 0.0
-    every_loss: bool = False
+    every_loss: tuple[float, ...] = ()
     previous_mask: bool = True
     robot: Robot | None = None
 
@@ -66,6 +68,15 @@ class Interactions:
         """The number of further interactions in a step."""
         shares = np.array(self.shares, float)
         return int(np.random.default_rng([seed, step, 1]).choice(len(shares), p=shares / shares.sum()))
+
+
+class Auxiliary(NamedTuple):
+    """`network(image, maps)` returns logits and auxiliary logits (B, 1, any height, any width); these are resized to
+    the image, bilinearly with aligned corners, before `loss`, which is added to that of each answer with gradient.
+    """
+
+    network: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    loss: Loss
 
 
 class Answer(NamedTuple):
@@ -84,6 +95,7 @@ def answer(
     rules: Interactions,
     n_further: int,
     mode: nn.Module | None = None,
+    auxiliary: Auxiliary | None = None,
 ) -> Answer:
     """Play `n_further` interactions with a batch, and return the answer after them, with its loss.
 
@@ -93,11 +105,24 @@ def answer(
     assert isinstance(module, nn.Module)
     play = _Play(batch, encoding, rules)
     losses: list[Tensor] = []
+
+    def learn() -> Tensor:
+        """An answer with gradient; its loss is the next of `losses`."""
+        coarse = None
+        if auxiliary is None:
+            logits = network(play.image, play.maps())
+        else:
+            logits, coarse = auxiliary.network(play.image, play.maps())
+        found = loss(logits, play.target, play.valid)
+        if auxiliary is not None and coarse is not None:
+            coarse = F.interpolate(coarse, play.size, mode="bilinear", align_corners=True)
+            found = found + auxiliary.loss(coarse, play.target, play.valid)
+        losses.append(found * rules.every_loss[len(losses)] if rules.every_loss else found)
+        return logits
+
     for k in range(n_further):
         if rules.every_loss:
-            logits = network(play.image, play.maps())
-            losses.append(loss(logits, play.target, play.valid))
-            logits = logits.detach()
+            logits = learn().detach()
         else:
             module.eval()
             with torch.no_grad():
@@ -108,8 +133,7 @@ def answer(
         # weights that autocast cast without gradient must not be reused by the pass with gradient
         torch.clear_autocast_cache()
     module.train()
-    logits = network(play.image, play.maps())
-    losses.append(loss(logits, play.target, play.valid))
+    logits = learn()
     return Answer(torch.stack(losses).sum(0), logits, play.target)
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytorch_lightning as pl
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from iiszoo.errors import BadOption, ModelError, one_line
-from iiszoo.models.click_training import Answer, Encoding, Interactions, Samples, answer
+from iiszoo.models.click_training import Answer, Auxiliary, Encoding, Interactions, Samples, answer
 from iiszoo.models.losses import Loss, focal
 
 
@@ -28,10 +28,12 @@ class Optimisation:
     Attributes:
         optimiser: the name of a class of torch.optim; `options`: its further keywords.
         lr, encoder_lr: learning rates; with `encoder_lr` 0, the encoder uses `lr`.
+        factors: on the learning rate of the parameters whose names begin with a prefix of whole parts; the longest
+            prefix that fits counts.
         weight_decay: as in the optimiser; 0 for biases and the weights of norm layers.
         warm_up: steps over which the learning rates rise from 0.
-        schedule: "cosine" falls to `final` times the rate, "constant" does not fall, "step" falls to a tenth at 0.7
-            and again at 0.9 of the run.
+        schedule: "cosine" falls to `final` times the rate, "constant" does not fall, "step" falls to a tenth after
+            each share of the run in `drops`.
         ema: decay of the weights' average, which is validated and saved; lower at the start; 0 for no average.
     """
 
@@ -44,6 +46,8 @@ class Optimisation:
     schedule: str = "cosine"
     final: float = 0.01
     ema: float = 0.999
+    factors: Mapping[str, float] = field(default_factory=dict)
+    drops: tuple[float, ...] = (0.7, 0.9)
 
     def factor(self, step: int, progress: float) -> float:
         """The factor on the learning rates at a step; `progress` of the whole run is 0 to 1."""
@@ -51,8 +55,25 @@ class Optimisation:
         if self.schedule == "constant":
             return warm
         if self.schedule == "step":
-            return warm * (1.0 if progress < 0.7 else 0.1 if progress < 0.9 else 0.01)
+            return float(warm * 0.1 ** sum(progress >= drop for drop in self.drops))
         return warm * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+    def of(self, name: str) -> float:
+        """The learning rate of a parameter of the network, before any schedule."""
+        encoder = "encoder." in name or name.startswith(("second.", "whole.backbone."))
+        fitting = [prefix for prefix in self.factors if f"{name}.".startswith(f"{prefix}.")]
+        factor = self.factors[max(fitting, key=len)] if fitting else 1.0
+        return ((self.encoder_lr or self.lr) if encoder else self.lr) * factor
+
+    def check_prefixes(self, names: Iterable[str]) -> None:
+        """Raise `BadOption` if a prefix of `factors` fits none of the names."""
+        dotted = [f"{name}." for name in names]
+        for prefix in self.factors:
+            if not any(name.startswith(f"{prefix}.") for name in dotted):
+                firsts = ", ".join(dict.fromkeys(name.partition(".")[0] for name in dotted))
+                raise BadOption(
+                    f"optimiser.factors: no parameter's name begins with {prefix!r}; the network's parts: {firsts}"
+                )
 
 
 class Clock:
@@ -96,6 +117,7 @@ class ClickTraining(pl.LightningModule):
         *,
         compiled: bool = False,
         log_every: int = 50,
+        auxiliary: Loss | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -105,7 +127,9 @@ class ClickTraining(pl.LightningModule):
         self.log_every = log_every
         self.latest: dict[str, float] = {}
         self._averaged: tuple[list[Tensor], list[Tensor]] | tuple[()] = ()
+        self._copied: tuple[list[Tensor], list[Tensor]] = ([], [])
         self._forward: Callable[[Tensor, Tensor], Tensor] = torch.compile(network) if compiled else network
+        self._auxiliary = None if auxiliary is None else Auxiliary(_with_aux(network, compiled), auxiliary)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         return batch.to(device, non_blocking=True)
@@ -116,7 +140,9 @@ class ClickTraining(pl.LightningModule):
         torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)
         n_further = self.rules.number(self.seed, step)
         try:
-            found = answer(self._forward, batch, self.encoding, self.loss, self.rules, n_further, self.network)
+            found = answer(
+                self._forward, batch, self.encoding, self.loss, self.rules, n_further, self.network, self._auxiliary
+            )
         except torch.cuda.OutOfMemoryError as error:
             raise BadOption(
                 f"the GPU's memory is full at step {step}: lower run.batch_size or view.size ({one_line(error)[:120]})"
@@ -145,14 +171,18 @@ class ClickTraining(pl.LightningModule):
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """Update the average. Buffers that are not floats, such as position tables, do not change."""
+        """Update the average. Of buffers that are not floats, such as counters of batches, it has the network's."""
         if not self._averaged:
             mine, now = (module.state_dict() for module in (self.average, self.network))
             floats = [name for name, value in mine.items() if value.is_floating_point()]
+            others = [name for name in mine if name not in floats]
             self._averaged = [mine[name] for name in floats], [now[name] for name in floats]
+            self._copied = [mine[name] for name in others], [now[name] for name in others]
         decay = self.optimisation.ema
         weight = 1 - min(decay, (1 + self.global_step) / (10 + self.global_step)) if decay else 1.0
         torch._foreach_lerp_(*self._averaged, weight)
+        if self._copied[0]:
+            torch._foreach_copy_(*self._copied)
 
     def configure_optimizers(self) -> Any:
         rates = self.optimisation
@@ -160,18 +190,14 @@ class ClickTraining(pl.LightningModule):
         if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
             raise BadOption(f"torch.optim has no optimiser {rates.optimiser!r}")
         make: Callable[..., torch.optim.Optimizer] = kind
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
-                encoder = "encoder." in name or name.startswith(("second.", "whole.backbone."))
-                groups.setdefault((encoder, parameter.ndim > 1), []).append(parameter)
+                groups.setdefault((rates.of(name), parameter.ndim > 1), []).append(parameter)
+        rates.check_prefixes(name for name, _ in self.network.named_parameters())
         listed = [
-            {
-                "params": parameters,
-                "lr": (rates.encoder_lr or rates.lr) if encoder else rates.lr,
-                "weight_decay": rates.weight_decay if decays else 0.0,
-            }
-            for (encoder, decays), parameters in groups.items()
+            {"params": parameters, "lr": lr, "weight_decay": rates.weight_decay if decays else 0.0}
+            for (lr, decays), parameters in groups.items()
         ]
         try:
             optimiser = make(listed, lr=rates.lr, **(rates.options or {}))
@@ -179,6 +205,17 @@ class ClickTraining(pl.LightningModule):
             raise BadOption(f"optimiser {rates.optimiser} does not accept these options: {error}") from error
         schedule = LambdaLR(optimiser, lambda step: rates.factor(step, self.clock.progress(step)))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _with_aux(network: nn.Module, compiled: bool) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """The network's method `forward_with_aux`. Raises `BadOption` if it has none."""
+    function: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = getattr(network, "forward_with_aux", None)
+    if function is None:
+        raise BadOption(
+            f"auxiliary_loss: {type(network).__name__} has no auxiliary output (forward_with_aux); leave "
+            "[[auxiliary_loss]] out"
+        )
+    return torch.compile(function) if compiled else function
 
 
 class SupervisedTraining(pl.LightningModule):

@@ -68,13 +68,16 @@ def save(
     sighting: Sighting,
     facts: Mapping[str, Any],
     *,
-    half: bool = True,
+    whole: bool = False,
 ) -> None:
-    """Write the file atomically: a reader sees the old file or the new one. In half precision by default."""
+    """Write the file atomically: a reader sees the old file or the new one.
+
+    In half precision and without the counters of norm layers, or with `whole` the state dict as it is.
+    """
     state = {
-        name: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
+        name: (value if whole or not value.is_floating_point() else value.half()).detach().cpu().contiguous()
         for name, value in network.state_dict().items()
-        if not name.endswith("num_batches_tracked")
+        if whole or not name.endswith("num_batches_tracked")
     }
     metadata = {"network": as_json(description), "sighting": asdict(sighting), **facts}
     fresh = path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -10,6 +10,7 @@ Parameter names are the official ones.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -78,7 +79,17 @@ class WindowedViT(nn.Module):
     def positions(self, grid: Grid) -> Tensor:
         """The position embedding (1, rows * columns, C), resized for a grid other than the training grid."""
         trained = self.pos_embed[:, 1:]
-        if grid == self.trained_grid:
-            return trained
-        maps = trained.transpose(1, 2).reshape(1, -1, *self.trained_grid)
-        return F.interpolate(maps, grid, mode="bicubic", align_corners=False).flatten(2).transpose(1, 2)
+        return trained if grid == self.trained_grid else _resized(trained, self.trained_grid, grid)
+
+
+def resized_positions(positions: Tensor, grid: Grid) -> Tensor:
+    """A position embedding (1, 1 + side^2, C) of a square grid, the first of the class token, for another grid."""
+    side = math.isqrt(positions.shape[1] - 1)
+    if (side, side) == grid or side * side != positions.shape[1] - 1:
+        return positions
+    return torch.cat((positions[:, :1], _resized(positions[:, 1:], (side, side), grid)), dim=1)
+
+
+def _resized(positions: Tensor, before: Grid, grid: Grid) -> Tensor:
+    maps = positions.transpose(1, 2).reshape(1, -1, *before)
+    return F.interpolate(maps, grid, mode="bicubic", align_corners=False).flatten(2).transpose(1, 2)

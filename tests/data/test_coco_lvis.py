@@ -90,6 +90,8 @@ def test_every_thing_is_a_sample(tree: Path, layers: Layers) -> None:
         assert target.ignore is None
         assert inspect(dataset[i]).fault is None
     assert list(dataset.check_files()) == []
+    with_stuff = load_dataset("coco_lvis?stuff=true", root=tree.parent)
+    assert [sample.id for sample in with_stuff][:4] == [*ids[:2], "000000000009__5", ids[2]]
     val = load_dataset("coco_lvis-val", root=tree.parent)
     assert [sample.id for sample in val] == ["000000000139__1", "000000000139__1.1"]
 

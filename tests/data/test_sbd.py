@@ -98,6 +98,7 @@ def test_every_object_is_a_sample_in_the_order_of_the_list(tree: Path, objects: 
 def test_the_training_split_and_the_classes_lie_in_the_same_place(tree: Path, objects: Values) -> None:
     train = load_dataset("sbd-train", root=tree.parent)
     assert [sample.id for sample in train] == ["2008_000009__1", "2008_000009__2"]
+    assert len(load_dataset("sbd-train?min_fill=1.1", root=tree.parent)) == 0, "both fill their boxes"
     classes = load_dataset("sbd-per-class", root=tree.parent)
     ids = ["2008_000003__1", "2008_000002__12", "2008_000002__15"]
     assert [sample.id for sample in classes] == ids

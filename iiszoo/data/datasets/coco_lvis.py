@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from iiszoo.data.seg_dataset import FullMasks
 
 
-def load(card: DatasetCard, root: Path | None = None) -> AllRegions:
-    """The things of the training split, under `root`. Raises `DatasetError`."""
-    return _load(card, root, "train")
+def load(card: DatasetCard, root: Path | None = None, *, stuff: bool = False) -> AllRegions:
+    """The things of the training split, under `root`, and with `stuff` its stuff. Raises `DatasetError`."""
+    return _load(card, root, "train", stuff)
 
 
-def load_val(card: DatasetCard, root: Path | None = None) -> AllRegions:
-    """The things of the validation split, under `root`. Raises `DatasetError`."""
-    return _load(card, root, "val")
+def load_val(card: DatasetCard, root: Path | None = None, *, stuff: bool = False) -> AllRegions:
+    """The things of the validation split, under `root`, and with `stuff` its stuff. Raises `DatasetError`."""
+    return _load(card, root, "val", stuff)
 
 
-def _load(card: DatasetCard, root: Path | None, split: str) -> AllRegions:
+def _load(card: DatasetCard, root: Path | None, split: str, stuff: bool) -> AllRegions:
     place = roots.find(card, root, *(f"{split}/{name}" for name in ("images", "masks", "hannotation.pickle")))
-    return AllRegions(card.id, CocoLvis(place, split, stuff=False))
+    return AllRegions(card.id, CocoLvis(place, split, stuff=stuff))
 
 
 class CocoLvis(AnnotatedImages):

@@ -35,9 +35,9 @@ def load(card: DatasetCard, root: Path | None = None) -> AllRegions:
     return AllRegions(card.id, SBD(roots.find(card, root, "img", "inst", "val.txt"), "val"))
 
 
-def load_train(card: DatasetCard, root: Path | None = None) -> AllRegions:
-    """Every object of the training split, under `root`. Raises `DatasetError`."""
-    return AllRegions(card.id, SBD(roots.find(card, root, "img", "inst", "train.txt"), "train"))
+def load_train(card: DatasetCard, root: Path | None = None, *, min_fill: float = 0.0) -> AllRegions:
+    """Every object of the training split, under `root`; `min_fill`: see `SBD`. Raises `DatasetError`."""
+    return AllRegions(card.id, SBD(roots.find(card, root, "img", "inst", "train.txt"), "train", min_fill=min_fill))
 
 
 def load_per_class(card: DatasetCard, root: Path | None = None) -> AllRegions:

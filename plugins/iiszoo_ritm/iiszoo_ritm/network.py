@@ -7,14 +7,19 @@ state dict's keys and shapes are the official ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from torch import Tensor, nn
 
 from iiszoo.cards import ModelCard
+from iiszoo.models.checkpoints import load_part
 from iiszoo.models.hrnet import HRNetOCR, Segmentation, click_branch, resize
 from iiszoo.models.imagenet import normalise
+
+HEADS = tuple(f"feature_extractor.{part}." for part in ("conv3x3_ocr", "ocr_distri_head", "cls_head", "aux_head"))
+"""Names of what comes after the backbone begin with one of these."""
 
 
 class RitmNetwork(nn.Module):
@@ -48,6 +53,19 @@ class RitmNetwork(nn.Module):
         found: Segmentation = self.feature_extractor(normalise(image), self.maps_transform(maps))
         return resize(found.logits, image.shape[2:]), found.aux_logits
 
+    def load_backbone(self, state: Mapping[str, Tensor], source: str) -> None:
+        """Load HRNet's weights from a state dict of HRNet-Image-Classification, such as
+        `hrnetv2_w18_imagenet_pretrained.pth`, all but its head. Raises `WeightsError` naming `source`.
+
+        Source: `HighResolutionNet.load_pretrained_weights` of `isegm/model/modeling/hrnet_ocr.py`, which ignores what
+        is missing.
+        """
+        entries = {f"feature_extractor.{name.replace('model.', '')}": value for name, value in state.items()}
+        wanted = [
+            name for name in self.state_dict() if name.startswith("feature_extractor.") and not name.startswith(HEADS)
+        ]
+        load_part(self, entries, wanted, source)
+
 
 _h18 = partial(RitmNetwork, width=18, ocr_width=64, small=False)
 
@@ -62,5 +80,15 @@ NETWORKS: dict[str, Callable[[], RitmNetwork]] = {
 
 
 def untrained(card: ModelCard) -> RitmNetwork:
-    """The network of a card, for training: what the cards' `network` names."""
-    return NETWORKS[card.id]()
+    """The network of a card, for training: what the cards' `network` names.
+
+    Weights of convolutions are normal with the variance 4 / (fan in + fan out), biases 0: `XavierGluon` of
+    `isegm/model/initializer.py`, as `models/iter_mask/` configures it.
+    """
+    network = NETWORKS[card.id]()
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.xavier_normal_(module.weight, math.sqrt(2))
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return network

@@ -30,6 +30,7 @@ def _card(variant: str, name: str, file: str, n_parameters: int, training: str) 
     return ModelCard(
         id=f"simpleclick/{variant}",
         loader="iiszoo_simpleclick.loading:load",
+        network="iiszoo_simpleclick.network:untrained",
         upstream_loader="iiszoo_simpleclick.upstream:load_upstream",
         summary=f"SimpleClick with {name}" + (", trained on SBD alone" if training == "sbd-train" else ""),
         licence="MIT",
