@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from iiszoo.clicking.batch_distance import _gpu_kernel
+from iiszoo.clicking.encode import add_disks
 from iiszoo.clicking.next_click import next_clicks
 from iiszoo.engine import train_config, train_data
 from iiszoo.engine.train import describe, new_network
@@ -71,7 +72,7 @@ def main() -> None:
     if cuda:
         torch.backends.cudnn.benchmark = True
         print(f"distances on the GPU: {_gpu_kernel() is not None}")
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-5)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-5, fused=cuda)
     loss = weighted_sum([(term.weight, term.name, term.options) for term in config.loss])
     table = config.clicks
     rules = Interactions(table.further, table.threshold, table.depth, table.second_look)
@@ -100,9 +101,7 @@ def main() -> None:
             forward(image, maps)
 
     def click() -> None:
-        found = next_clicks(blurred, batch.target.float(), batch.draws[:, 0]).tolist()
-        points = [[(row, col)] for row, col, _ in found]
-        description.encode()([points], [points], config.size, device=options.device)
+        add_disks(maps[:, -2:], next_clicks(blurred, batch.target.float(), batch.draws[:, 0]), 5)
 
     for what, function in (
         ("one forward pass, no gradient", look),

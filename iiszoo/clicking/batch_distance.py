@@ -39,7 +39,7 @@ def squared_distances(masks: Tensor) -> Tensor:
     if len(planes) == 1:
         _squares(planes[0], out[0])
     elif len(planes):
-        list(_threads().map(_squares, planes, out))
+        list(threads().map(_squares, planes, out))
     return torch.from_numpy(out).to(masks.device).view(shape)
 
 
@@ -53,7 +53,7 @@ def squared_distance(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
 _pools: dict[int, ThreadPoolExecutor] = {}
 
 
-def _threads() -> ThreadPoolExecutor:
+def threads() -> ThreadPoolExecutor:
     """This process's threads: they do not survive a fork, such as a DataLoader's worker."""
     process = os.getpid()
     if process not in _pools:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from iiszoo.clicking.encode import add_disks, disk
 from iiszoo.clicking.next_click import next_clicks
 from iiszoo.models.losses import Loss
 from iiszoo.models.second_look import LookRule, training_looks
@@ -150,6 +152,7 @@ class _Play:
         self.positives: list[Points] = [list(points) for points in batch.positives]
         self.negatives: list[Points] = [list(points) for points in batch.negatives]
         self.newest: list[tuple[int, int] | None] = [None] * len(self.image)
+        self.unread: list[Tensor] = []
         self.before = self.previous = torch.zeros_like(self.target)
         self.clicks = self._encoded(self.positives, self.negatives)
 
@@ -169,23 +172,38 @@ class _Play:
         drawn = self.draws[:, k].to(self.image.device, non_blocking=True)
         if self.rules.robot is None:
             rules = self.rules
-            found = next_clicks(self.previous, self.target, drawn, rules.threshold, rules.depth, ignore).tolist()
+            found = next_clicks(self.previous, self.target, drawn, rules.threshold, rules.depth, ignore)
         else:
             found = self._of_robot(self.rules.robot, k, ignore)
-        new: tuple[list[Points], list[Points]] = ([], [])
-        for b, (row, col, positive) in enumerate(found):
-            point: Points = [(row, col)] if row >= 0 and b not in looks else []
-            self.newest[b] = (row, col) if point else None
-            new[0].append(point if positive else [])
-            new[1].append([] if positive else point)
-            self.positives[b] += new[0][b]
-            self.negatives[b] += new[1][b]
-        self.clicks = self._encoded(*new, onto=self.clicks)
+        if looks:
+            found[list(looks), 0] = -1
+        self.unread.append(found)
+        radius = _disk_radius(self.encoding)
+        if radius is not None:
+            self.clicks = add_disks(self.clicks, found, radius)
+        else:
+            self.clicks = self._encoded(*self._read(), onto=self.clicks)
         if looks:
             self._look_again(looks)
 
-    def _of_robot(self, robot: Robot, k: int, ignore: Tensor | None) -> list[tuple[int, int, int]]:
-        """Each element's click (row, column, positive); row and column are -1 if it gets none."""
+    def _read(self) -> tuple[list[Points], list[Points]]:
+        """Wait for the device, and take its unread clicks into the lists; returns them, positive and negative."""
+        new: tuple[list[Points], list[Points]] = ([[] for _ in self.newest], [[] for _ in self.newest])
+        made = torch.stack(self.unread).tolist() if self.unread else []
+        self.unread = []
+        for interaction in made:
+            for b, (row, col, positive) in enumerate(interaction):
+                self.newest[b] = (row, col) if row >= 0 else None
+                if row >= 0:
+                    new[0 if positive else 1][b].append((row, col))
+        for kind, clicks in zip((self.positives, self.negatives), new, strict=True):
+            for points, more in zip(kind, clicks, strict=True):
+                points += more
+        return new
+
+    def _of_robot(self, robot: Robot, k: int, ignore: Tensor | None) -> Tensor:
+        """Each element's click, as `next_clicks` gives it."""
+        self._read()
         pcs, ncs = robot(
             self.previous.cpu(),
             self.target.cpu(),
@@ -199,10 +217,11 @@ class _Play:
         for positives, negatives in zip(pcs[-1], ncs[-1], strict=True):
             made = [(*point, 1) for point in positives] + [(*point, 0) for point in negatives]
             clicks.append(made[0] if made else (-1, -1, 0))
-        return clicks
+        return torch.tensor(clicks, device=self.image.device)
 
     def _looks(self) -> dict[int, Box]:
         """The boxes, of random width, for elements that train the second look."""
+        self._read()
         chance = self.draws[:, -3:].tolist()
         newest = [click if chance[b][0] < self.rules.second_look else None for b, click in enumerate(self.newest)]
         rules = [LookRule(expansion=1.5 + wide, least=60 + 60 * more) for _, wide, more in chance]
@@ -222,6 +241,7 @@ class _Play:
         self.target = self.target.index_copy(0, at, (seen[:, 4:5] >= 0.5).float())
         if self.valid is not None:
             self.valid = self.valid.index_copy(0, at, seen[:, 5:6] >= 0.5)
+        self._read()
         for kind in (self.positives, self.negatives):
             for b in which:
                 kind[b] = to_crop(kind[b], looks[b], self.size)
@@ -230,6 +250,12 @@ class _Play:
 
     def _encoded(self, positives: Sequence[Points], negatives: Sequence[Points], onto: Tensor | None = None) -> Tensor:
         return self.encoding([positives], [negatives], self.size, onto=onto, device=self.image.device)
+
+
+def _disk_radius(encoding: Encoding) -> float | None:
+    """The radius of an encoding that draws disks; None for others."""
+    function, options = (encoding.func, encoding.keywords) if isinstance(encoding, partial) else (encoding, {})
+    return float(options.get("radius", 5)) if function is disk else None
 
 
 def _grid(boxes: Sequence[Box], size: tuple[int, int], device: torch.device) -> Tensor:

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import pytorch_lightning as pl
@@ -184,6 +185,15 @@ class ClickTraining(pl.LightningModule):
         if self._copied[0]:
             torch._foreach_copy_(*self._copied)
 
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Clip the norm; Lightning's own refuses fused optimisers in every mixed precision, though bfloat16 has no
+        scaler.
+        """
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
+
     def configure_optimizers(self) -> Any:
         rates = self.optimisation
         kind = getattr(torch.optim, rates.optimiser, None)
@@ -199,8 +209,16 @@ class ClickTraining(pl.LightningModule):
             {"params": parameters, "lr": lr, "weight_decay": rates.weight_decay if decays else 0.0}
             for (lr, decays), parameters in groups.items()
         ]
+        options = rates.options or {}
+        # one kernel for all parameters; with a scaler of gradients Lightning could not clip them
+        if (
+            self.device.type == "cuda"
+            and self.trainer.precision != "16-mixed"
+            and "fused" in signature(make).parameters
+        ):
+            options = {"fused": True, **options}
         try:
-            optimiser = make(listed, lr=rates.lr, **(rates.options or {}))
+            optimiser = make(listed, lr=rates.lr, **options)
         except TypeError as error:
             raise BadOption(f"optimiser {rates.optimiser} does not accept these options: {error}") from error
         schedule = LambdaLR(optimiser, lambda step: rates.factor(step, self.clock.progress(step)))

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from iiszoo.clicking.batch_distance import threads
 from iiszoo.models.click_model import ClickModel, Sight, _alike
 from iiszoo.models.zoom import (
     Box,
@@ -136,9 +137,6 @@ def training_looks(
     """The boxes of elements of a training batch that have one, by element; probabilities (B, 1, H, W), one transfer."""
     changed = ((after[:, 0] > threshold) != (before[:, 0] > threshold)).cpu().numpy()
     seen = whole_image(changed.shape[1:])
-    found: dict[int, Box] = {}
-    for b, click in enumerate(newest):
-        box = None if click is None else look_again(changed[b], click, seen, rule[b])
-        if box is not None:
-            found[b] = box
-    return found
+    asked = [(b, click) for b, click in enumerate(newest) if click is not None]
+    boxes = threads().map(lambda one: look_again(changed[one[0]], one[1], seen, rule[one[0]]), asked)
+    return {b: box for (b, _), box in zip(asked, boxes, strict=True) if box is not None}

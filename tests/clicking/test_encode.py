@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from plain_rules import full_map_disks
 from torch.overrides import TorchFunctionMode
 
-from iiszoo.clicking.encode import MapClicks, disk, distance, euclidean, gaussian, last_interaction
+from iiszoo.clicking.encode import MapClicks, add_disks, disk, distance, euclidean, gaussian, last_interaction
 
 Encode = Callable[..., torch.Tensor]
 
@@ -301,3 +301,18 @@ def test_many_clicks_need_no_map_each() -> None:
         for encode in (distance, gaussian, euclidean):
             encode(pcs, ncs, (60, 60))
     assert largest <= 8 * 6 * 60 * 60  # the six gaussian maps themselves
+
+
+@given(
+    st.lists(st.tuples(st.integers(-1, 29), st.integers(0, 39), st.integers(0, 1)), min_size=1, max_size=5),
+    st.integers(0, 9),
+)
+@settings(max_examples=50, deadline=None)
+def test_disks_added_on_the_device_are_those_of_disk(clicks: list[tuple[int, int, int]], radius: int) -> None:
+    before = (torch.rand(len(clicks), 2, 30, 40) > 0.9).float()
+    kept = before.clone()
+    there = [[((row, col), positive)] if row >= 0 else [] for row, col, positive in clicks]
+    pcs = [[[at for at, positive in element if positive] for element in there]]
+    ncs = [[[at for at, positive in element if not positive] for element in there]]
+    assert torch.equal(add_disks(before, torch.tensor(clicks), radius), disk(pcs, ncs, (30, 40), radius, onto=before))
+    assert torch.equal(before, kept)
