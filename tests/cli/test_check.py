@@ -44,7 +44,7 @@ def test_absent_weights_are_said_and_nothing_is_fetched(iiszoo: Run) -> None:
     assert done.returncode == 0
     assert "the model itself was not checked" in done.stderr
     assert done.stdout.count("its weights are not in the cache (sam_vit_b_01ec64.pth)") == 1
-    assert "and 24 for the same reason: output_format, image_sizes" in done.stdout
+    assert "and 27 for the same reason: output_format, image_sizes" in done.stdout
     assert "fetching" not in done.stderr
 
 
