@@ -6,6 +6,7 @@ With randomly drawn weights a mask is all or nothing, and nothing is ever zoomed
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,16 @@ OWN = {
     "rel_pos_h": normal(0.02),
     "rel_pos_w": normal(0.02),
     "gamma": about(0.1),
+    "in_proj_weight": lambda z: z / math.sqrt(z.shape[1]),
+    "in_proj_bias": normal(0.05),
+    "omega": normal(0.25),
+    "omega_var": about(0.025),
+    "logsigma2": about(1),
+    "weights": normal(0.1),
 }
 """How to draw entries that forks of isegm name themselves: constant stencils, the learnt scale of the click maps,
-embeddings of transformers, and the scale of a residual branch.
+embeddings of transformers, the scale of a residual branch, torch's attention, and the prior and kernel of GPCIS's
+Gaussian process.
 """
 _LOGIT = 2.0
 _RADIUS = 0.2
