@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 api_version = 1
 
 SIZES = {"default": 384, "davis": 576}
-"""The side of the square that images are resized to, by preset (`--eval-mode emc-click`)."""
+"""To which the shorter side of an image is scaled, by preset (`--eval-mode emc-click`)."""
 
 _HRNETS = {"hrnet18s": (18, 48, True), "hrnet18": (18, 64, False), "hrnet32": (32, 128, False)}
 """(width, ocr_width, small)."""
@@ -43,7 +43,11 @@ def _card(variant: str, backbone: str, file: str, n_parameters: int) -> ModelCar
         n_parameters=n_parameters,
         ragged=True,
         training_datasets=("coco_lvis",),
-        options=(Option("preset", "davis: images at 576 x 576, not 384 x 384, as published for DAVIS", "default"),),
+        options=(Option("preset", "davis: the shorter side at 576, not 384, as published for DAVIS", "default"),),
+        notes=(
+            "Images are scaled until their shorter side is 384: memory and time grow with the ratio of the sides; a "
+            "strip of a few rows does not fit into memory."
+        ),
         citation=_CITATION,
     )
 
@@ -86,7 +90,7 @@ def build(card: ModelCard, clone: Namespace) -> Any:
 
 
 def settings(preset: str) -> dict[str, Any]:
-    """What upstream's predictor is made with; it resizes whole images and does not zoom in. Raises `BadOption`."""
+    """What upstream's predictor is made with; it scales whole images and does not zoom in. Raises `BadOption`."""
     from iiszoo.models.click_options import preset_size
 
     return {"brs_mode": "EMC-Click", "zoom_in": {"target_size": preset_size(preset, SIZES)}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from iiszoo import load_model
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption
-from iiszoo.models.synthetic_weights import about
+from iiszoo.models.synthetic_weights import about, normal
 from iiszoo.protocol import Model
 from iiszoo.testing import checks, load_synthetic, parametrize_checks
 from iiszoo.upstream import load, verify
@@ -22,6 +23,15 @@ from iiszoo_forks import cdnet, emcclick, gpcis
 CARDS = (*cdnet.CARDS, *emcclick.CARDS, *gpcis.CARDS)
 FIRST = (cdnet.CARDS[0], emcclick.CARDS[0], gpcis.CARDS[0])
 Cloned = Callable[[ModelCard], Any]
+
+OWN = {
+    "scale": about(0.05),
+    "omega": normal(0.25),
+    "omega_var": about(0.025),
+    "logsigma2": about(1),
+    "weights": normal(0.1),
+}
+"""How GPCIS's own entries are drawn."""
 
 by_id = pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
 
@@ -78,16 +88,17 @@ def test_sessions_equal_the_clones_own_click_by_click(card: ModelCard, cloned: C
     assert found.lowest < 0.5 < found.highest
 
 
-def synthetic_emcclick(device: str = "cpu") -> Model:
-    """EMC-Click with HRNet-18s, with synthetic weights."""
-    card = emcclick.CARDS[0]
+@cache
+def synthetic_gpcis(device: str = "cpu") -> Model:
+    """GPCIS with its smallest input and synthetic weights; cloned and loaded once for all checks."""
+    card = gpcis.CARDS[0]
     assert card.upstream is not None
-    own = {"scale": about(20), "in_proj_weight": lambda z: 0.1 * z, "in_proj_bias": lambda z: 0.05 * z}
-    return load_synthetic(card.id, emcclick.build(card, load(card.upstream)), device, conv_gain=0.8, own=own)
+    network = gpcis.build(card, load(card.upstream))
+    return load_synthetic(f"{card.id}?preset=sbd", network, device, own=OWN)
 
 
 @pytest.mark.slow
-@parametrize_checks(synthetic_emcclick)
+@parametrize_checks(synthetic_gpcis)
 def test_conformance(check, cloned):
-    cloned(emcclick.CARDS[0])
+    cloned(gpcis.CARDS[0])
     check()

@@ -20,8 +20,8 @@ from iiszoo_sam.checkpoints import load_sam
 from iiszoo_sam.model import Sam
 from iiszoo_sam.preprocess import from_frame, to_frame
 from iiszoo_sam.torch_backend import TorchBackend
-from iiszoo_samhq.decoder import HqDecoder
-from iiszoo_samhq.network import NETWORKS, HqEncoder
+from iiszoo_samhq.decoder import parts
+from iiszoo_samhq.network import NETWORKS
 
 pytestmark = pytest.mark.slow
 
@@ -46,8 +46,7 @@ class Encoded(TorchBackend):
     """The backend with the encoder's answer at hand; it notes the IoUs that the decoder predicts."""
 
     def __init__(self, case: Case, hq_token_only: bool) -> None:
-        decoder = HqDecoder(case.sam.prompt_encoder, case.sam.mask_decoder, hq_token_only)
-        super().__init__(HqEncoder(case.sam.image_encoder, case.sam.mask_decoder), decoder, Compute("cpu"))
+        super().__init__(*parts(case.sam, hq_token_only), Compute("cpu"))
         self.encoding, self.quality = case.encoding, torch.empty(0)
 
     def encode(self, frame: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -69,12 +68,11 @@ def case(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.
     torch.save({key: torch.from_numpy(np.asarray(value)) for key, value in recipe.from_parity(stored).items()}, file)
     sam: Any = load_sam(model, file, NETWORKS).eval()
     x = to_tensor(stored["image"])[None]
-    encoder = HqEncoder(sam.image_encoder, sam.mask_decoder)
     early: list[torch.Tensor] = []
-    encoder.compress_vit_feat.register_forward_pre_hook(lambda layer, inputs: early.append(inputs[0]))
+    sam.mask_decoder.compress_vit_feat.register_forward_pre_hook(lambda layer, inputs: early.append(inputs[0]))
     with torch.no_grad():
-        embedding, features = encoder(to_frame(x[0])[None])
-    return Case(stored, sam, x, {"embedding": embedding, "hq_features": features}, early[0])
+        encoding = TorchBackend(*parts(sam), Compute("cpu")).encode(to_frame(x[0])[None])
+    return Case(stored, sam, x, encoding, early[0])
 
 
 def test_the_frame_and_what_the_encoder_gives(case: Case) -> None:
