@@ -41,6 +41,7 @@ speed: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/cfricl.py --sessions 2
 	$(BIN)/python benchmarks/speed/segnext.py --sessions 1
 	$(BIN)/python benchmarks/speed/gto99.py
+	$(BIN)/python benchmarks/speed/samhq.py --model samhq/tiny
 	$(BIN)/python benchmarks/speed/annotate.py
 	$(BIN)/python benchmarks/speed/runtimes.py
 

@@ -73,10 +73,12 @@ IMPORTED_ONLY = {
     "albumentations": "albumentations",
     "attr": "attr",
     "mmcv": "mmcv",
+    "tkinter": "tkinter",
     "torch.utils.tensorboard": "tensorboard",
 }
-"""Modules that forks import at the top of files and seldom use -> the module needed. If that is not installed, a
-clone can import anything from there, subclass it and decorate with it. Using it later raises `UpstreamError`."""
+"""Modules that forks import at the top of files and seldom use -> the module needed. If that, or its C half `_NAME`, is
+not installed, a clone can import anything from there, subclass it and decorate with it. Using it later raises
+`UpstreamError`."""
 
 _state = threading.local()
 
@@ -143,7 +145,7 @@ def stand_in(name: str, missing: str, leaf: bool, used: set[str]) -> Any:
     `leaf`: the module `name` itself is wanted (`from name import ...`), else its top package.
     """
     for module, needed in IMPORTED_ONLY.items():
-        if f"{name}.".startswith(f"{module}.") and _top(missing) == needed:
+        if f"{name}.".startswith(f"{module}.") and _top(missing).removeprefix("_") == needed:
             used.add(name)
             if leaf:
                 return _absent(name)

@@ -161,6 +161,13 @@ def test_nobody_else_sees_them(space):
             importlib.import_module(module)
 
 
+def test_python_may_have_come_without_tkinter():
+    used: set[str] = set()
+    for missing in ("tkinter", "_tkinter"):
+        assert _shims.stand_in("tkinter", missing, True, used).E is not None
+    assert used == {"tkinter"}
+
+
 def test_another_clone_does_not_see_what_one_sets(space, repository):
     space.import_module("isegm.old")
     other = load(repository({"isegm/b.py": "import numpy as np\n"}, "other"))

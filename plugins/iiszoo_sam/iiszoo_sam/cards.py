@@ -12,14 +12,14 @@ _SAM = Source(
     "https://github.com/facebookresearch/segment-anything", "dca509fe793f601edb92606367a655c15ac00fdf", "Apache-2.0"
 )
 _OFFICIAL = "https://dl.fbaipublicfiles.com/segment_anything/"
-_RULE = Option(
+RULE_OPTION = Option(
     "rule",
     "default: at the first click the candidate of three with the highest predicted IoU, then the single mask; segnext: "
     "the best of three at every click (SegNext's evaluation); single: the single mask from the first click on",
     "default",
 )
 _TORCH_OPTIONS = (
-    _RULE,
+    RULE_OPTION,
     *COMPUTE_OPTIONS,
 )
 _CITATION = """\
@@ -135,7 +135,7 @@ CARDS = (
             "Unknown: by whom, on what and how they were trained, and whether they equal the official mobile_sam.pt, "
             "so no figure of MobileSAM's paper applies to them."
         ),
-        options=(_RULE,),
+        options=(RULE_OPTION,),
         citation=_CITATION,
     ),
 )

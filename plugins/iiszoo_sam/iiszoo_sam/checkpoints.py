@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,27 +41,23 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 }
 """By model id: an empty network, whose state-dict keys are those of the official file."""
 
-_WIDTHS = {768: "sam/vit-b", 1024: "sam/vit-l", 1280: "sam/vit-h"}
+_WIDTHS = {768: "vit-b", 1024: "vit-l", 1280: "vit-h"}
 
 
-def load_sam(model: str, file: str | Path) -> nn.Module:
+def load_sam(model: str, file: str | Path, networks: Mapping[str, Callable[[], nn.Module]] = NETWORKS) -> nn.Module:
     """The network of a model id with the weights of `file`; strict: every entry, and no others.
 
-    `file` contains a state dict, as `iiszoo.models.checkpoints` finds it. The weights are not copied: loading a ViT-H
-    takes 2.6 GB of memory, not twice that. Raises `WeightsError`, which states whether the file belongs to another
-    variant or not to SAM at all.
+    `networks` has the empty network of the id. `file` contains a state dict, as `iiszoo.models.checkpoints` finds it.
+    The weights are not copied: loading a ViT-H takes 2.6 GB of memory, not twice that. Raises `WeightsError`, which
+    states whether the file belongs to another variant or family, or not to SAM at all.
     """
     content = assets.load_checkpoint(file)
-    # The meta device avoids initialising what is then overwritten. MobileSAM's files do not contain its constants.
-    with torch.device("cpu" if model == "sam/mobile" else "meta"):
-        network = NETWORKS[model]()
+    with torch.device("meta"):  # avoids initialising what is then overwritten
+        network = networks[model]()
     checkpoint = find_state_dict(content, file, network.state_dict(), model)
     found = identify(checkpoint.state)
     if found is None:
-        raise WeightsError(
-            f"checkpoint {file} is not a SAM checkpoint: it has no entry image_encoder.pos_embed of a known width, nor "
-            f"one of MobileSAM's encoder; give a file of {model}"
-        )
+        raise WeightsError(f"checkpoint {file} {_instead(checkpoint.state)}; give a file of {model}")
     if found != model:
         raise WeightsError(f"checkpoint {file} has the weights of {found}, not of {model}; use --model {found}")
     checkpoint.put_into(network, model)
@@ -69,10 +65,27 @@ def load_sam(model: str, file: str | Path) -> nn.Module:
 
 
 def identify(state: Any) -> str | None:
-    """The model id of a state dict, by the shape of its encoder's first entries; None if it is not SAM's."""
+    """The model id of a state dict, by the shape of its encoder's first entries, and by HQ-SAM's token; None if it is
+    not SAM's.
+    """
     if not isinstance(state, dict):
         return None
+    family, tiny = ("samhq", "tiny") if "mask_decoder.hf_token.weight" in state else ("sam", "mobile")
     position = state.get("image_encoder.pos_embed")
     if isinstance(position, Tensor) and position.dim() == 4:
-        return _WIDTHS.get(position.shape[-1])
-    return "sam/mobile" if "image_encoder.patch_embed.seq.0.c.weight" in state else None
+        variant = _WIDTHS.get(position.shape[-1])
+    else:
+        variant = tiny if "image_encoder.patch_embed.seq.0.c.weight" in state else None
+    return f"{family}/{variant}" if variant else None
+
+
+def _instead(state: Mapping[str, Tensor]) -> str:
+    """What a state dict is that is not SAM's."""
+    if any(name.startswith("image_encoder.trunk.") for name in state):
+        return "is of SAM 2 or HQ-SAM 2, other networks"
+    if any(name.startswith("vision_encoder.") for name in state):
+        return "has the names of transformers, not those of the official file"
+    return (
+        "is not a SAM checkpoint: it has no entry image_encoder.pos_embed of a known width, nor one of MobileSAM's "
+        "encoder"
+    )

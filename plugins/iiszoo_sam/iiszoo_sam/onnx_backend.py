@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +31,23 @@ class OnnxBackend:
     """
 
     device = "cpu"
+    encodings: tuple[str, ...] = ("embedding",)
 
     def __init__(self, encoder: Path, decoder: Path) -> None:
         self._encoder = _session(encoder, None)
         self._decoder = _session(decoder, [MASKS, QUALITY])
         self._input = self._encoder.get_inputs()[0].name
 
-    def encode(self, frame: Tensor) -> Tensor:
+    def encode(self, frame: Tensor) -> dict[str, Tensor]:
         """See `iiszoo_sam.model.Backend`."""
         (embedding,) = self._encoder.run(None, {self._input: frame.numpy()})
-        return torch.from_numpy(embedding)
+        return {"embedding": torch.from_numpy(embedding)}
 
-    def decode(self, embedding: Tensor, coords: Tensor, labels: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor]:
+    def decode(
+        self, image: Mapping[str, Tensor], coords: Tensor, labels: Tensor, masks: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """See `iiszoo_sam.model.Backend`. One prompt after another, as the file does not support batches."""
+        embedding = image["embedding"]
         found = [
             self._decode_one(embedding[b], coords[b], labels[b], None if masks is None else masks[b])
             for b in range(len(embedding))

@@ -27,12 +27,12 @@ w, h = (round(side * scale) for side in photo.size)
 pixels = np.asarray(photo.resize((w, h), Image.Resampling.BILINEAR), np.float32)
 frame = np.zeros((1, 3, 1024, 1024), np.float32)
 frame[0, :, :h, :w] = ((pixels - (123.675, 116.28, 103.53)) / (58.395, 57.12, 57.375)).transpose(2, 0, 1)
-embedding = encoder.run(None, {"frame": frame})[0]  # once per image
+encoded = encoder.run(None, {"frame": frame})  # once per image
 
 logits, quality = decoder.run(
     None,
     {
-        "embedding": embedding,
+        **{output.name: value for output, value in zip(encoder.get_outputs(), encoded, strict=True)},
         "coords": np.array([[(col * w / photo.width, row * h / photo.height) for row, col, _ in clicks]], np.float32),
         "labels": np.array([[positive for _, _, positive in clicks]], np.float32),
         "mask": np.zeros((1, 1, 256, 256), np.float32),  # at later clicks: the logits of the last answer

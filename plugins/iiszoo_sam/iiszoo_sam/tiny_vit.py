@@ -108,7 +108,7 @@ def offsets_in_window(side: int) -> Tensor:
 
     It is |row offset| * side + |column offset|, as the official code numbers offsets in order of first occurrence.
     """
-    position = torch.arange(side * side)
+    position = torch.arange(side * side, device="cpu")  # no checkpoint has it: a network built empty must
     rows, columns = position // side, position % side
     return (rows[:, None] - rows).abs() * side + (columns[:, None] - columns).abs()
 
@@ -213,7 +213,17 @@ class TinyViT(nn.Module):
         The image is SAM's: RGB, its longer side resized to 1024, normalised, padded with zeros at the bottom and right.
         Other H and W that are multiples of 16 give (B, 256, H / 16, W / 16), but no network was trained on them.
         """
-        # channels last, which the window blocks produce anyway: a fifth faster on a CPU
-        image = image.contiguous(memory_format=torch.channels_last)
-        embedding: Tensor = self.neck(self.layers(self.patch_embed(image)))
+        embedding: Tensor = self.neck(self.stages(image)[-1])
         return embedding
+
+    def stages(self, image: Tensor) -> list[Tensor]:
+        """The outputs of the four stages, each with the merging that follows it, of the same image: (B, C, h, w), C
+        being 128, 160, 320 and 320, with strides of 8 and then 16.
+        """
+        # channels last, which the window blocks produce anyway: a fifth faster on a CPU
+        x = self.patch_embed(image.contiguous(memory_format=torch.channels_last))
+        outputs = []
+        for layer in self.layers:
+            x = layer(x)
+            outputs.append(x)
+        return outputs

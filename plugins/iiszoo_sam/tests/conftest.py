@@ -15,6 +15,7 @@ def backend() -> Any:
     from small_sam import small_sam
 
     from iiszoo.models.compute import Compute
+    from iiszoo_sam.decoder import parts
     from iiszoo_sam.torch_backend import TorchBackend
 
-    return TorchBackend(small_sam(), Compute("cpu"))
+    return TorchBackend(*parts(small_sam()), Compute("cpu"))

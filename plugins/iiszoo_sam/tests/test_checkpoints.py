@@ -65,7 +65,7 @@ def state() -> dict[str, torch.Tensor]:
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(NETWORKS, "sam/vit-b", small_sam)
-    monkeypatch.setitem(checkpoints._WIDTHS, 16, "sam/vit-b")
+    monkeypatch.setitem(checkpoints._WIDTHS, 16, "vit-b")
 
 
 @pytest.mark.usefixtures("_small")

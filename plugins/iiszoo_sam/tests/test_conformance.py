@@ -12,13 +12,14 @@ from iiszoo.protocol import Model, as_model
 from iiszoo.registry import registry
 from iiszoo.testing import checks, parametrize_checks
 from iiszoo_sam.cards import CARDS
+from iiszoo_sam.decoder import parts
 from iiszoo_sam.model import Sam
 from iiszoo_sam.torch_backend import TorchBackend
 
 
 def synthetic_sam(device: str = "cpu", precision: str = "float32") -> Model:
     """The card of ViT-B with SAM's decoder and a one-block encoder, with synthetic weights."""
-    backend = TorchBackend(small_sam(), Compute(device, precision=precision))
+    backend = TorchBackend(*parts(small_sam()), Compute(device, precision=precision))
     return as_model(Sam(backend), card=registry().models.resolve("sam/vit-b"), device=device)
 
 

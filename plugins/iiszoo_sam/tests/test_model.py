@@ -35,11 +35,12 @@ class Recording:
     """A backend that records its calls."""
 
     device = "cpu"
+    encodings = ("embedding",)
 
     def __init__(self, backend: Any) -> None:
         self.backend, self.encoded, self.asked = backend, 0, []
 
-    def encode(self, frame: Tensor) -> Tensor:
+    def encode(self, frame: Tensor) -> dict[str, Tensor]:
         self.encoded += 1
         return self.backend.encode(frame)
 
@@ -170,16 +171,17 @@ class Fixed:
     """A backend with four flat candidates: logits 1, 2, 3, 4, with these predicted IoUs."""
 
     device = "cpu"
+    encodings = ("embedding",)
 
     def __init__(self, quality: list[float]) -> None:
         self.quality = torch.tensor(quality)
 
-    def encode(self, frame: Tensor) -> Tensor:
-        return torch.zeros(1, 256, 64, 64)
+    def encode(self, frame: Tensor) -> dict[str, Tensor]:
+        return {"embedding": torch.zeros(1, 256, 64, 64)}
 
-    def decode(self, embedding: Tensor, *prompt: Any) -> tuple[Tensor, Tensor]:
-        levels = torch.arange(1.0, 5).reshape(1, 4, 1, 1).expand(len(embedding), 4, 256, 256)
-        return levels, self.quality.expand(len(embedding), 4)
+    def decode(self, image: Any, coords: Tensor, *prompt: Any) -> tuple[Tensor, Tensor]:
+        levels = torch.arange(1.0, 5).reshape(1, 4, 1, 1).expand(len(coords), 4, 256, 256)
+        return levels, self.quality.expand(len(coords), 4)
 
 
 @pytest.mark.parametrize(("rule", "chosen"), [("default", [3, 1, 1]), ("segnext", [3, 3, 3]), ("single", [1, 1, 1])])
@@ -195,11 +197,11 @@ def test_a_mask_to_start_from_picks_the_candidate_that_keeps_it(rule: str, wante
     """Candidate k covers the first k + 1 quarters of the frame; the initial mask the first three."""
 
     class Quarters(Fixed):
-        def decode(self, embedding: Tensor, *prompt: Any) -> tuple[Tensor, Tensor]:
+        def decode(self, image: Any, coords: Tensor, *prompt: Any) -> tuple[Tensor, Tensor]:
             columns = torch.arange(256)
             covered = torch.stack([(columns < 64 * (k + 1)).float() for k in range(4)])
-            masks = (8 * covered - 4)[None, :, None, :].expand(len(embedding), 4, 256, 256)
-            return masks, self.quality.expand(len(embedding), 4)
+            masks = (8 * covered - 4)[None, :, None, :].expand(len(coords), 4, 256, 256)
+            return masks, self.quality.expand(len(coords), 4)
 
     x = [torch.rand(3, 40, 40)]
     prior = torch.zeros(1, 40, 40)

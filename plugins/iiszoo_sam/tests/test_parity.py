@@ -16,6 +16,7 @@ import torch
 from iiszoo.models.compute import Compute
 from iiszoo.protocol import to_tensor
 from iiszoo_sam.checkpoints import load_sam
+from iiszoo_sam.decoder import parts
 from iiszoo_sam.model import Sam
 from iiszoo_sam.preprocess import from_frame, to_frame
 from iiszoo_sam.prompts import points
@@ -42,7 +43,7 @@ def backend(shared: Path, stored: Any, tmp_path_factory: pytest.TempPathFactory)
     torch.set_num_threads(2)
     file = tmp_path_factory.mktemp("sam") / "vit_b.pth"
     torch.save({key: torch.from_numpy(np.asarray(value)) for key, value in recipe.from_parity(stored).items()}, file)
-    return TorchBackend(load_sam("sam/vit-b", file), Compute("cpu"))
+    return TorchBackend(*parts(load_sam("sam/vit-b", file)), Compute("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_the_frame_and_the_embedding(backend: TorchBackend, x: torch.Tensor, sta
     assert np.abs(to_frame(x[0])[:, ::16, ::16].numpy() - stored["preprocessed_sub"]).max() < 1e-6
     embedding = start["embedding"][0][::8, ::2, ::2].numpy()
     assert np.abs(embedding - stored["embedding_sub"]).max() < 1e-4
-    assert np.array_equal(backend._dense_pe[0][::8, ::4, ::4].numpy(), stored["dense_pe_sub"])
+    assert np.array_equal(backend.decoder.dense_pe[0][::8, ::4, ::4].numpy(), stored["dense_pe_sub"])
 
 
 def test_the_prompts(backend: TorchBackend, x: torch.Tensor, start: Any, stored: Any) -> None:
@@ -82,7 +83,7 @@ def test_the_prompts(backend: TorchBackend, x: torch.Tensor, start: Any, stored:
     _, z = next(session(Sam(backend), x, start, stored))
     coords, labels = points(*clicks(stored, 5), 0, (x.shape[2], x.shape[3]))
     with torch.no_grad():
-        sparse, dense = backend._prompt_encoder((coords[None], labels[None]), None, z["low_res_logits"])
+        sparse, dense = backend.decoder.prompt_encoder((coords[None], labels[None]), None, z["low_res_logits"])
     assert np.abs(sparse.numpy() - stored["prompt_sparse"]).max() < 1e-4
     assert np.abs(dense[0][::8, ::4, ::4].numpy() - stored["prompt_dense_sub"]).max() < 1e-3
 
@@ -97,7 +98,7 @@ def test_mode_a_is_the_default_rule(backend: TorchBackend, x: torch.Tensor, star
         assert np.abs(torch.logit(y.double())[0, 0].numpy() - stored["A_logits_f16"][k]).max() < 2e-3  # half precision
     with torch.no_grad():
         coords, labels = points(*clicks(stored, 1), 0, (x.shape[2], x.shape[3]))
-        _, quality = backend.decode(start["embedding"], coords[None], labels[None], None)
+        _, quality = backend.decode(start, coords[None], labels[None], None)
     assert np.abs(quality[0, 1:].numpy() - stored["A_iou_first"]).max() < 1e-4
     assert int(quality[0, 1:].argmax()) == int(stored["A_best_first"])
 
@@ -115,7 +116,7 @@ def test_mode_c_has_all_three_candidates(backend: TorchBackend, x: torch.Tensor,
     for k in range(5):
         coords, labels = points(*clicks(stored, k + 1), 0, size)
         with torch.no_grad():
-            masks, quality = backend.decode(start["embedding"], coords[None], labels[None], None)
+            masks, quality = backend.decode(start, coords[None], labels[None], None)
         found = np.stack([from_frame(masks[0, c : c + 1], size).flatten().numpy()[where] for c in (1, 2, 3)])
         assert np.abs(found - stored["C_logits_sample_f32"][k]).max() < NOISE
         assert np.abs(quality[0, 1:].numpy() - stored["C_iou"][k]).max() < 1e-4

@@ -11,6 +11,7 @@ from small_sam import small_sam
 
 from iiszoo.models.compute import Compute
 from iiszoo_sam.attention import RelativeAttention
+from iiszoo_sam.decoder import parts
 from iiszoo_sam.torch_backend import TorchBackend
 
 
@@ -31,28 +32,29 @@ def prompts(n: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Te
 @pytest.mark.parametrize("with_masks", [False, True])
 def test_one_prompt_is_what_segment_anything_predicts(with_masks: bool) -> None:
     sam = small_sam()
-    backend = TorchBackend(sam, Compute("cpu"))
+    backend = TorchBackend(*parts(sam), Compute("cpu"))
     embedding, coords, labels, masks = prompts(1)
     given = masks if with_masks else None
     sparse, dense = sam.prompt_encoder(points=(coords, labels), boxes=None, masks=given)
     wanted = sam.mask_decoder.predict_masks(embedding, sam.prompt_encoder.get_dense_pe(), sparse, dense)
-    found = backend.decode(embedding, coords, labels, given)
+    found = backend.decode({"embedding": embedding}, coords, labels, given)
     assert found[0].shape == (1, 4, 256, 256)
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(found, wanted, strict=True))
 
 
 def test_prompts_on_several_images_share_a_call(backend: Any) -> None:
     embedding, coords, labels, masks = prompts(3)
-    together = backend.decode(embedding, coords, labels, masks)
+    together = backend.decode({"embedding": embedding}, coords, labels, masks)
     for b in range(3):
         one = slice(b, b + 1)
-        alone = backend.decode(embedding[one], coords[one], labels[one], masks[one])
+        alone = backend.decode({"embedding": embedding[one]}, coords[one], labels[one], masks[one])
         assert all(torch.allclose(a[one], c, atol=1e-4) for a, c in zip(together, alone, strict=True))
 
 
 def test_the_encoder_may_compute_in_bfloat16(backend: Any) -> None:
     frame = torch.rand(1, 3, 1024, 1024, generator=torch.Generator().manual_seed(0))
-    exact, rough = backend.encode(frame), TorchBackend(small_sam(), Compute("cpu", precision="bfloat16")).encode(frame)
+    in_short = TorchBackend(*parts(small_sam()), Compute("cpu", precision="bfloat16"))
+    exact, rough = backend.encode(frame)["embedding"], in_short.encode(frame)["embedding"]
     assert rough.dtype == torch.float32
     assert 0 < (rough - exact).abs().max() < 0.2 * exact.abs().max()
 
@@ -69,5 +71,5 @@ def test_the_fused_attention_is_segment_anythings(size: tuple[int, int]) -> None
 
 def test_the_encoder_uses_it() -> None:
     sam = small_sam()
-    TorchBackend(sam, Compute("cpu"))
+    TorchBackend(*parts(sam), Compute("cpu"))
     assert isinstance(sam.image_encoder.blocks[0].attn, RelativeAttention)
