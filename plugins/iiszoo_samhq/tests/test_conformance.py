@@ -17,13 +17,10 @@ from iiszoo_samhq.cards import CARDS
 from iiszoo_samhq.decoder import parts
 
 
-def synthetic_samhq(device: str = "cpu") -> Model:
+def synthetic_samhq(device: str = "cpu", precision: str = "float32") -> Model:
     """The card of ViT-B with HQ-SAM's decoder and a one-block encoder, with synthetic weights."""
-    return as_model(
-        Sam(TorchBackend(*parts(small_samhq()), Compute(device))),
-        card=registry().models.resolve("samhq/vit-b"),
-        device=device,
-    )
+    backend = TorchBackend(*parts(small_samhq()), Compute(device, precision=precision))
+    return as_model(Sam(backend), card=registry().models.resolve("samhq/vit-b"), device=device)
 
 
 @pytest.mark.slow
