@@ -14,9 +14,9 @@ import pytest
 import iiszoo
 import iiszoo.data.read
 from iiszoo.engine import pipeline
-from iiszoo.engine.executors import Job, job, processes
 from iiszoo.engine.bench import Listener, Settings, bench
 from iiszoo.engine.evaluation_protocol import load_protocol
+from iiszoo.engine.executors import Job, job, processes
 from iiszoo.engine.runs import store
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, IISZooError, ModelError, RobotError, RunError

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from iiszoo.engine.executors import Job, processes
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.executors import Job, processes
 from iiszoo.errors import BadOption
 from iiszoo.model_reference import FunctionReference
 

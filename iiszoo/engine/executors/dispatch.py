@@ -58,14 +58,14 @@ class Dispatch(Generic[Worker]):
         self._shares[worker] = _Share()
 
     def give(self, worker: Worker, wanted: int) -> Given:
-        """At most `wanted` groups. No worker has more than its share of what is unfinished: otherwise one that reads
-        far ahead, for a large batch, would take all near the end.
+        """At most `wanted` groups: none for a worker that is finishing what it has. No worker has more than its share of
+        what is unfinished: otherwise one that reads far ahead, for a large batch, would take all near the end.
         """
         share = self._shares[worker]
         if not share.groups:
-            share.alone = bool(self._again)
+            share.alone = bool(self._again)  # before anything new: a worker that reads ahead is seldom without groups
         if share.alone:
-            if share.groups:
+            if share.groups or not wanted:
                 return Given([], False)
             sample = self._again.popleft()
             share.groups.append({sample})

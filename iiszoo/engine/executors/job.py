@@ -98,7 +98,8 @@ class Held:
         return self._model[1]
 
     def dataset(self, job: Job) -> EvaluationDataset:
-        """The job's dataset; one that is not held is loaded and replaces those that are. Raises as `Job.load_dataset`.
+        """The job's dataset; one that is not held is loaded, and replaces those that are. Raises as
+        `Job.load_dataset`.
         """
         if (job.dataset, job.root) not in self._datasets:
             self._datasets.clear()

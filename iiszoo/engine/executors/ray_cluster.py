@@ -124,8 +124,8 @@ class OnRay:
             ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise BadOption(
-                f"Ray cluster {address}: {one_line(error)}; start one with `ray start --head`, and give its HOST:PORT as "
-                "--ray-address"
+                f"Ray cluster {address}: {one_line(error)}; start one with `ray start --head`, and give its HOST:PORT "
+                "as --ray-address"
             ) from error
         self._started = True
 
@@ -181,7 +181,7 @@ class OnRay:
         elif 0 < _PATIENCE_SECONDS < time.monotonic() - self._lonely_since:
             self._lonely_since = float("inf")
             _log.warning(
-                "no worker has begun yet: each needs %s, and the cluster has %s, some of it perhaps in use; Ctrl-C stops",
+                "no worker has begun yet: each needs %s, and the cluster has %s, some of it perhaps in use",
                 _words(self.needs(device)), _words(_totals()),
             )  # fmt: skip
 

@@ -126,8 +126,8 @@ class RayRun:
         except RayError as error:
             if isinstance(error, ActorDiedError) and "creation task" in str(error):
                 raise RunError(
-                    f"no worker can be started on a node of the cluster ({_last_line(error)}); install the same Python, "
-                    "iiszoo, plugins and Ray on every node"
+                    f"no worker can be started on a node of the cluster ({_last_line(error)}); install the same "
+                    "Python, iiszoo, plugins and Ray on every node"
                 ) from error
             self._lost(member, error)
             return
@@ -195,17 +195,16 @@ class RayRun:
             self._emit(self._failure(i, cause))
         if self._deaths >= DEATHS_IN_A_ROW:
             raise RunError(
-                f"{DEATHS_IN_A_ROW} workers in a row died before they had finished a sample, the last: {cause}; finished "
-                "samples are kept: run the same command again (without --overwrite), with fewer or larger workers"
+                f"{DEATHS_IN_A_ROW} workers in a row died before they had finished a sample, the last: {cause}; "
+                "finished samples are kept: run the same command again (without --overwrite), with other workers"
             )
 
     def _failure(self, i: int, cause: str) -> Trace:
         """The trace of a sample whose worker died twice."""
         sample = self._samples[i]
         height, width = sample.read_image().shape[:2]
-        return Trace(
-            sample.id, i, [height, width], error=f"its worker died twice, the second time with this sample alone ({cause})"
-        )
+        error = f"its worker died twice, the second time with this sample alone ({cause})"
+        return Trace(sample.id, i, [height, width], error=error)
 
     def _remove(self, member: Member) -> None:
         self._cluster.crew.remove(member)
@@ -231,8 +230,8 @@ def _sendable(job: Job) -> bytes:
     sent, of_main_program = pickled(job)
     if of_main_program is not None:
         raise BadOption(
-            f"{of_main_program} is defined in the main program, where the workers of a Ray cluster cannot find it; move "
-            "it to a module that every node has, and name the model as 'module:function'"
+            f"{of_main_program} is defined in the main program, where the workers of a Ray cluster cannot find it; "
+            "move it to a module that every node has, and name the model as 'module:function'"
         )
     return sent
 

@@ -50,8 +50,7 @@ class Task(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """A worker's answer to a task: its own environment; or the numbers of the task's files that it lacks; or a fault.
-    """
+    """A worker's answer to a task: its environment; or the numbers of the task's files that it lacks; or a fault."""
 
     environment: dict[str, Any] | None = None
     missing: tuple[int, ...] = ()
@@ -79,13 +78,12 @@ class RayWorker:
 
     def __init__(self, threads: int) -> None:
         import cv2
-        import ray
         import torch
 
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
         self._threads = threads
-        self._node = f"node {platform.node()} ({ray.util.get_node_ip_address()})"
+        self._node = f"node {platform.node()} ({_address()})"
         self._held = Held()
         self._run: _Run | None = None
         self._ready: tuple[Job, Model, EvaluationDataset] | None = None
@@ -207,3 +205,10 @@ def _ended(error: BaseException, node: str) -> Fault:
     ended = RunError(f"a worker on {node} ended: {with_place(error)}; its traceback is in its log on that node")
     ended.__cause__ = error
     return portable(ended)
+
+
+def _address() -> str:
+    import ray
+
+    address: str = ray.util.get_node_ip_address()
+    return address
