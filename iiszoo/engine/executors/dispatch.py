@@ -58,8 +58,8 @@ class Dispatch(Generic[Worker]):
         self._shares[worker] = _Share()
 
     def give(self, worker: Worker, wanted: int) -> Given:
-        """At most `wanted` groups: none for a worker that is finishing what it has. No worker has more than its share of
-        what is unfinished: otherwise one that reads far ahead, for a large batch, would take all near the end.
+        """At most `wanted` groups: none for one that finishes what it has. No worker has more than its share of what is
+        unfinished: otherwise one that reads far ahead, for a large batch, would take all near the end.
         """
         share = self._shares[worker]
         if not share.groups:
