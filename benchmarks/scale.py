@@ -1,16 +1,17 @@
 """How a run scales with its workers: a SIMULATION, from service times that were measured.
 
-    python benchmarks/scale.py [RUN] [--samples N ...] [--start S] [--report S] [--workers N ...]
+    python benchmarks/scale.py [RUN] [--samples N ...] [--workers N ...] [--start S] [--report S]
     python benchmarks/scale.py --measure
 
-RUN is a directory that `iiszoo bench` wrote (default: sessions of smp/unet-lite0 on photographs, in benchmarks/results):
-each sample's seconds of reading, encoding, model and robot are its service time. A larger dataset draws from them with
-replacement. `iiszoo.engine.executors.dispatch`, the very rules of a run on Ray, gives the samples out to simulated
+RUN is a directory that `iiszoo bench` wrote (default: sessions of smp/unet-lite0 on photographs, in
+benchmarks/results): each sample's seconds of reading, encoding, model and robot are its service time. A larger dataset
+draws from them with replacement. `iiszoo.engine.executors.dispatch`, the rules of a run on Ray, gives them to simulated
 workers, event by event; a driver that handles one report at a time stands between them. Nothing is computed, no network
 is simulated, and a worker answers its sessions one after another.
 
 --start: seconds until a worker has begun; --report: the driver's seconds for each finished sample. `--measure` measures
-both on this machine: a Ray cluster with one worker and a model that does nothing.
+both on this machine: a Ray cluster with one worker and a model that does nothing. The last columns: a tenth of the
+workers has half the speed; each worker dies once in ten minutes on average, and another takes its place.
 
 Efficiency is the work done divided by what the workers could have done until the end, those of half speed counted half.
 """
@@ -204,8 +205,8 @@ def main() -> None:
     parser.add_argument("run", nargs="?", type=Path)
     parser.add_argument("--samples", type=int, nargs="+", default=[345, 6671], help="sizes of DAVIS and SBD")
     parser.add_argument("--workers", type=int, nargs="+", default=[2**k for k in range(9)])
-    parser.add_argument("--start", type=float, default=15.0)
-    parser.add_argument("--report", type=float, default=0.003)
+    parser.add_argument("--start", type=float, default=8.4)
+    parser.add_argument("--report", type=float, default=0.0007)
     parser.add_argument("--measure", action="store_true")
     options = parser.parse_args()
     if options.measure:
@@ -214,15 +215,17 @@ def main() -> None:
     (default,) = (ROOT / "benchmarks/results/campaign/unet").glob("smp-unet-lite0*/scratch")
     times = service_times(options.run or default)
     print(
-        f"SIMULATION. {len(times)} measured samples of {min(times):.2f} to {max(times):.2f} s, {sum(times) / len(times):.2f} s "
-        f"on average; a worker begins after {options.start:g} s, the driver takes {1e3 * options.report:g} ms a sample"
+        f"SIMULATION. {len(times)} measured samples of {min(times):.2f} to {max(times):.2f} s, "
+        f"{sum(times) / len(times):.2f} s on average; a worker begins after {options.start:g} s, the driver takes "
+        f"{1e3 * options.report:g} ms a sample"
     )
+    measured = {"start": options.start, "report": options.report}
     columns: dict[str, tuple[bool, dict[str, float]]] = {
         "even, no start": (False, {"start": 0.0}),
         "uneven, no start": (True, {"start": 0.0}),
         "uneven": (True, {}),
         "a tenth slow": (True, {"slow_share": 0.1}),
-        "losses": (True, {"losses": 1.0}),
+        "one lost in 10 min": (True, {"losses": 6.0}),
     }
     for n in options.samples:
         uneven = drawn(times, n)
@@ -232,9 +235,9 @@ def main() -> None:
         print("|---" * (len(columns) + 2) + "|")
         for n_workers in options.workers:
             found = {
-                name: simulate(uneven if real else even, Cluster(n_workers, **{"start": options.start, "report": options.report, **more}))
+                name: simulate(uneven if real else even, Cluster(n_workers, **{**measured, **more}))
                 for name, (real, more) in columns.items()
-            }  # fmt: skip
+            }
             cells = " | ".join(f"{100 * outcome.efficiency:.1f}" for outcome in found.values())
             print(f"| {n_workers} | {found['uneven'].seconds:,.0f} | {cells} |")
 

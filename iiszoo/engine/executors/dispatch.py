@@ -31,9 +31,10 @@ class _Share:
 
 
 class Dispatch(Generic[Worker]):
-    """The groups of one run, given out to workers that come and go."""
+    """The groups of one run, given out to workers that come and go; each runs `n_sessions` at a time, if it can."""
 
-    def __init__(self, groups: Sequence[list[int]]) -> None:
+    def __init__(self, groups: Sequence[list[int]], n_sessions: int = 2) -> None:
+        self._n_sessions = n_sessions
         self._left = deque(groups)
         self._again: deque[int] = deque()
         self._lost_once: set[int] = set()
@@ -58,8 +59,8 @@ class Dispatch(Generic[Worker]):
         self._shares[worker] = _Share()
 
     def give(self, worker: Worker, wanted: int) -> Given:
-        """At most `wanted` groups: none for one that finishes what it has. No worker has more than its share of what is
-        unfinished: otherwise one that reads far ahead, for a large batch, would take all near the end.
+        """At most `wanted` groups: none for one that finishes what it has. No worker has more than `_most`: otherwise
+        one that reads far ahead, for a large batch, would take all near the end.
         """
         share = self._shares[worker]
         if not share.groups:
@@ -70,11 +71,19 @@ class Dispatch(Generic[Worker]):
             sample = self._again.popleft()
             share.groups.append({sample})
             return Given([[sample]], False)
-        most = -(-(len(self._left) + self._n_out) // len(self._shares))
+        most = self._most()
         n = max(0, min(wanted, most - len(share.groups), len(self._left)))
         groups = [self._left.popleft() for _ in range(n)]
         share.groups += map(set, groups)
         return Given(groups, n == wanted and bool(self._left) and len(share.groups) < most)
+
+    def _most(self) -> int:
+        """Half a worker's share of what is unfinished, so that a rest remains for those that end early (guided
+        self-scheduling, Polychronopoulos and Kuck 1987); but as many as it runs at a time, within its share.
+        """
+        unfinished = len(self._left) + self._n_out
+        half, share = (-(-unfinished // (parts * len(self._shares))) for parts in (2, 1))
+        return max(half, min(self._n_sessions, share))
 
     def done(self, worker: Worker, sample: int) -> None:
         """The sample's trace has arrived. Raises `KeyError` if the worker did not have the sample."""

@@ -80,12 +80,12 @@ class OnRay:
 
     def close(self) -> None:
         """End the actors, and Ray if this executor has started it."""
-        import ray
-
         for member in self.crew:
             member.kill()
         self.crew.clear()
         if self._started:
+            import ray
+
             ray.shutdown()
             self._started = False
 

@@ -64,7 +64,7 @@ class RayRun:
         task = Task(_sendable(job), self._files, job.model.identity(), hash_of_ids(samples), os.getcwd())
         self._task = ray.put(task)
         self._contents: dict[int, Any] = {}
-        self._dispatch: Dispatch[Member] = Dispatch(groups)
+        self._dispatch: Dispatch[Member] = Dispatch(groups, 2 * job.batch_size)
         self._deaths = self._refused = 0
         self._answered = False
         self._environment: dict[str, Any] | None = None

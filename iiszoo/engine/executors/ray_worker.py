@@ -114,6 +114,7 @@ class RayWorker:
             model = self._held.model(job)
             self._ready = job, model, samples
             there = provenance.environment(job.device, self._threads, report_of(model))
+            del there["argv"]  # is Ray's
             return Ready(environment={**there, "node": self._node})
         except IISZooError as error:
             return Ready(fault=portable(error, f"on {self._node}: "))

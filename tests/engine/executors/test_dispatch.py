@@ -36,11 +36,14 @@ class Hand:
     events=st.lists(st.tuples(st.sampled_from(["end", "end", "end", "die", "join"]), st.integers(0, 9)), max_size=60),
     poison=st.sets(st.integers(0, 20), max_size=3),
     room=st.integers(1, 5),
+    n_sessions=st.integers(1, 8),
 )
-def test_every_sample_is_done_or_has_failed_once_and_fails_only_after_two_deaths(sizes, events, poison, room):
+def test_every_sample_is_done_or_has_failed_once_and_fails_only_after_two_deaths(
+    sizes, events, poison, room, n_sessions
+):
     samples = iter(range(100))
     groups = [[next(samples) for _ in range(size)] for size in sizes]
-    dispatch: Dispatch[Hand] = Dispatch(groups)
+    dispatch: Dispatch[Hand] = Dispatch(groups, n_sessions)
     hands: list[Hand] = []
     ended: list[int] = []
     deaths: dict[int, int] = {}
@@ -82,7 +85,7 @@ def test_every_sample_is_done_or_has_failed_once_and_fails_only_after_two_deaths
 
 
 def test_what_killed_a_worker_is_run_alone_and_costs_no_neighbour():
-    dispatch: Dispatch[str] = Dispatch([[0, 1], [2], [3]])
+    dispatch: Dispatch[str] = Dispatch([[0, 1], [2], [3]], 3)
     dispatch.join("a")
     assert dispatch.give("a", 5) == Given([[0, 1], [2], [3]], False)
     dispatch.done("a", 0)
@@ -99,13 +102,13 @@ def test_what_killed_a_worker_is_run_alone_and_costs_no_neighbour():
     assert dispatch.finished
 
 
-def test_nobody_takes_more_than_a_share():
-    dispatch: Dispatch[str] = Dispatch([[n] for n in range(10)])
+@pytest.mark.parametrize(("n_sessions", "most"), [(2, 3), (4, 4), (64, 5)])
+def test_nobody_takes_more_than_half_a_share_or_what_fills_a_batch_within_a_share(n_sessions, most):
+    dispatch: Dispatch[str] = Dispatch([[n] for n in range(10)], n_sessions)
     for worker in "ab":
         dispatch.join(worker)
-    first = dispatch.give("a", 100)
-    assert first == Given([[n] for n in range(5)], False)
-    assert dispatch.give("b", 3) == Given([[5], [6], [7]], True)
+    assert dispatch.give("a", 100) == Given([[n] for n in range(most)], False)
+    assert dispatch.give("b", 2) == Given([[most], [most + 1]], True)
 
 
 def test_a_trace_of_a_sample_that_the_worker_did_not_have_is_an_error():

@@ -108,7 +108,8 @@ def test_a_driver_that_is_killed_loses_only_what_was_in_flight(ray_settings, pho
     folder = photos(12)
     command = [
         sys.executable, "-m", "iiszoo", "bench", "-m", "painting_models:sleeping_discs", "-d", folder,
-        "--max-clicks", "3", "--target-iou", "0.9", "--out", str(tmp_path / "out"), "--executor", "ray", "--workers", "1",
+        "--max-clicks", "3", "--target-iou", "0.9", "--out", str(tmp_path / "out"),
+        "--executor", "ray", "--workers", "1",
     ]  # fmt: skip
     driver = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 240
