@@ -10,7 +10,8 @@ workers, event by event; a driver that handles one report at a time stands betwe
 is simulated, and a worker answers its sessions one after another.
 
 --start: seconds until a worker has begun; --report: the driver's seconds for each finished sample. `--measure` measures
-both on this machine: a Ray cluster with one worker and a model that does nothing. The last columns: a tenth of the
+both on this machine: a Ray cluster with one worker and a model that does nothing; and how workers add up whose model
+waits. The last columns: a tenth of the
 workers has half the speed; each worker dies once in ten minutes on average, and another takes its place.
 
 Efficiency is the work done divided by what the workers could have done until the end, those of half speed counted half.
@@ -158,46 +159,69 @@ def drawn(times: Sequence[float], n: int) -> list[float]:
     return random.Random(n).choices(times, k=n)
 
 
+WAIT_SECONDS = 0.2
+
+
 def nothing(x: Any, z: Any, pcs: Any, ncs: Any) -> Any:
-    """The model that is measured with: it finds nothing, at once."""
+    """A model that finds nothing, at once: what is left is the driver's and the worker's own time."""
     return z["prev_output"]
 
 
-def measure(n: int = 400) -> None:
-    """Measure a worker's start, and the driver's time for a sample, on a Ray cluster of this machine."""
+def waiting(x: Any, z: Any, pcs: Any, ncs: Any) -> Any:
+    """The same after a while without work, as of a GPU: workers do not compete for the cores of this machine."""
+    time.sleep(WAIT_SECONDS)
+    return z["prev_output"]
+
+
+def measure() -> None:
+    """Measure a worker's start, the driver's time for a sample, and how workers whose model waits add up."""
     import cv2
     import numpy as np
+    import ray
 
     from iiszoo.engine.bench import Listener, bench
     from iiszoo.engine.executors.ray_cluster import OnRay
 
-    class Began(Listener):
-        moment = cpu = 0.0
+    class Clock(Listener):
+        first = cpu = 0.0
 
         def ended_sample(self, run: Any, trace: Trace) -> None:
-            if not self.moment:
-                self.moment, self.cpu = time.perf_counter(), time.process_time()
+            if not self.first:
+                self.first, self.cpu = time.perf_counter(), time.process_time()
 
     os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path[:2], os.environ.get("PYTHONPATH", "")])
+    names = itertools.count()
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
-        for part in ("images", "masks"):
-            (place / part).mkdir()
-            for i in range(n):
-                cv2.imwrite(str(place / part / f"{i}.png"), np.eye(32, dtype=np.uint8) * 255)
-        listener, began = Began(), time.perf_counter()
+
+        def photographs(n: int) -> str:
+            for part in ("images", "masks"):
+                (place / str(n) / part).mkdir(parents=True, exist_ok=True)
+                for i in range(n):
+                    cv2.imwrite(str(place / str(n) / part / f"{i}.png"), np.eye(32, dtype=np.uint8) * 255)
+            return f"folder:{place / str(n)}"
+
+        def timed(model: str, n: int, executor: OnRay) -> tuple[float, float, float]:
+            """Seconds until the first sample; from then on, and the driver's CPU seconds."""
+            clock, began = Clock(), time.perf_counter()
+            out = place / f"out-{next(names)}"
+            bench(f"scale:{model}", photographs(n), max_clicks=1, out=out, executor=executor, listener=clock)
+            return clock.first - began, time.perf_counter() - clock.first, time.process_time() - clock.cpu
+
         with OnRay(1) as executor:
-            bench(
-                "scale:nothing",
-                f"folder:{place}",
-                max_clicks=1,
-                out=place / "out",
-                executor=executor,
-                listener=listener,
-            )
-            wall, cpu = time.perf_counter() - listener.moment, time.process_time() - listener.cpu
-    print(f"Ray, one worker and its first sample: {listener.moment - began:.1f} s")
-    print(f"a sample: {1e3 * wall / n:.2f} ms, of which the driver's CPU {1e3 * cpu / n:.2f} ms ({n} samples)")
+            start, wall, cpu = timed("nothing", 400, executor)
+        print(f"Ray, one worker and its first sample: {start:.1f} s")
+        print(f"a sample: {wall / 0.4:.2f} ms, of which the driver's CPU {cpu / 0.4:.2f} ms")
+        ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, object_store_memory=100_000_000)
+        for n_workers in (1, 2, 4, 8):
+            with OnRay(n_workers) as executor:
+                while sum(member.begun for member in executor.crew) < n_workers:
+                    timed("waiting", 8 * n_workers, executor)
+                first, rest, _ = timed("waiting", 40 * n_workers, executor)
+            took = first + rest
+            share = 40 * WAIT_SECONDS / took
+            print(f"{n_workers} workers, {WAIT_SECONDS:g} s a sample: {took:.1f} s, {100 * share:.0f} %")
+        ray.shutdown()
 
 
 def main() -> None:
@@ -205,8 +229,8 @@ def main() -> None:
     parser.add_argument("run", nargs="?", type=Path)
     parser.add_argument("--samples", type=int, nargs="+", default=[345, 6671], help="sizes of DAVIS and SBD")
     parser.add_argument("--workers", type=int, nargs="+", default=[2**k for k in range(9)])
-    parser.add_argument("--start", type=float, default=8.4)
-    parser.add_argument("--report", type=float, default=0.0007)
+    parser.add_argument("--start", type=float, default=9.0)
+    parser.add_argument("--report", type=float, default=0.0009)
     parser.add_argument("--measure", action="store_true")
     options = parser.parse_args()
     if options.measure:

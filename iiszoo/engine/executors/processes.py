@@ -48,7 +48,7 @@ class Processes:
             raise BadOption(f"the number of workers must be at least 1, not {self.n_workers}")
 
     def prepare(self, job: Job, dataset: EvaluationDataset) -> dict[str, Any] | None:
-        checkportable(job)
+        check_portable(job)
         return report_of(self._held.model(job))  # a failure to load is reported before anything runs
 
     def run(self, job: Job, groups: Sequence[list[int]], emit: Emit) -> None:
@@ -84,7 +84,7 @@ def _main_file() -> str | None:
     return file
 
 
-def checkportable(job: Job) -> bytes:
+def check_portable(job: Job) -> bytes:
     """The job as it is sent to other processes. Raises `BadOption` if it cannot be sent, or not be found there."""
     sent, of_main_program = pickled(job)
     file = _main_file()
@@ -107,7 +107,7 @@ def run(job: Job, groups: Sequence[list[int]], emit: Emit, workers: int) -> None
 
     Raises what a worker raises, and `RunError` if a worker dies.
     """
-    sent = checkportable(job)
+    sent = check_portable(job)
     context = get_context("spawn")  # forking a process that has run torch threads can hang
     left = iter(groups)
     crew: dict[Connection, BaseProcess] = {}

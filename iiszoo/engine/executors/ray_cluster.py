@@ -121,7 +121,7 @@ class OnRay:
         address = self.address or os.environ.get("RAY_ADDRESS") or "local"
         options: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise BadOption(
                 f"Ray cluster {address}: {one_line(error)}; start one with `ray start --head`, and give its HOST:PORT "
