@@ -122,7 +122,7 @@ class OnRay:
         options: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        except (ray.exceptions.RayError, RuntimeError, ValueError, OSError) as error:
             raise BadOption(
                 f"Ray cluster {address}: {one_line(error)}; start one with `ray start --head`, and give its HOST:PORT "
                 "as --ray-address"
@@ -166,11 +166,9 @@ class OnRay:
     def _check_room(self, job: Job) -> None:
         """Refuse what this machine, as a cluster of its own, will never have room for."""
         needs = self.needs(job.device)
-        if self._started and len(_nodes()) == 1 and not _room(_nodes()[0], needs) and not self._given_address():
+        alone = self._started and not (self.address or os.environ.get("RAY_ADDRESS"))
+        if alone and not any(_room(node, needs) for node in _nodes()):
             raise BadOption(f"this machine has no room for a worker of {_words(needs)}; it has {_words(_totals())}")
-
-    def _given_address(self) -> str | None:
-        return self.address or os.environ.get("RAY_ADDRESS")
 
     def notice(self, device: str) -> None:
         """Say once, after a while, that no actor can begin."""
@@ -178,8 +176,8 @@ class OnRay:
             self._lonely_since = None
         elif self._lonely_since is None:
             self._lonely_since = time.monotonic()
-        elif 0 < _PATIENCE_SECONDS < time.monotonic() - self._lonely_since:
-            self._lonely_since = float("inf")
+        elif time.monotonic() - self._lonely_since > _PATIENCE_SECONDS:
+            self._lonely_since = float("inf")  # once
             _log.warning(
                 "no worker has begun yet: each needs %s, and the cluster has %s, some of it perhaps in use",
                 _words(self.needs(device)), _words(_totals()),

@@ -139,7 +139,7 @@ class RayRun:
     def _ready(self, member: Member, ready: Ready) -> None:
         if ready.fault is not None:
             error, there = ready.fault
-            if member.first:
+            if member.first or not any(other.begun for other in self._cluster.crew):
                 raise error from there
             _log.warning("a node that joined is not used: %s", error)
             self._refused += 1
@@ -220,8 +220,8 @@ class RayRun:
             self._await(busy)
 
     def _dismiss(self) -> None:
-        """End the actors that owe an answer: nobody will ask for it."""
-        for member in [member for member in self._cluster.crew if member.pending is not None]:
+        """End the actors that are at work or owe an answer: nobody will ask for it."""
+        for member in [member for member in self._cluster.crew if member.pending is not None or not member.idle]:
             self._remove(member)
 
 

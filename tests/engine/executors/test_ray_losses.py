@@ -49,19 +49,22 @@ def test_a_node_is_lost_and_another_joins(ray_settings, photos, tmp_path, monkey
     small = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args={**small, "num_cpus": 0})
     try:
-        nodes = [cluster.add_node(**small) for _ in range(2)]
+        nodes = [cluster.add_node(**small) for _ in range(2)]  # the third worker has no room
         ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
         folder = photos(24)
 
-        def lose_one():
+        def lose_one_and_add_one():
             cluster.remove_node(nodes[0], allow_graceful=False)
             cluster.add_node(**small)
+            waiting = [member.pending for member in on_ray.crew if not member.begun]
+            assert ray.wait(waiting, timeout=200)[0], "the third worker begins there"
 
-        with OnRay() as on_ray:
+        with OnRay(3) as on_ray:
             (summary,) = bench(
                 "painting_models:sleeping_discs", folder, out=tmp_path / "cluster", executor=on_ray,
-                listener=AfterSome(4, lose_one), **FEW,
+                listener=AfterSome(4, lose_one_and_add_one), **FEW,
             )  # fmt: skip
+            assert sum(member.delivered for member in on_ray.crew) == 2
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -79,6 +82,8 @@ def test_what_ends_workers_twice_has_failed_by_name_and_what_a_node_lacks_is_sai
 ):
     monkeypatch.setenv("PAINTING_DIES", "1")
     request.getfixturevalue("ray_here")
+    assert OnRay().wanted("cpu") == 2
+    assert OnRay(cpus=2).wanted("cpu") == 1
     with OnRay(1) as on_ray:
         (summary,) = bench(
             "painting_models:mortal_discs", photos(5, marked=[2]), out=tmp_path / "out", executor=on_ray, **FEW
