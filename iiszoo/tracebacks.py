@@ -25,9 +25,9 @@ _CHAIN = 20
 
 LIBRARIES = frozenset({
     "PIL", "click", "cv2", "filelock", "ftfy", "gdown", "jinja2", "lightning_fabric", "mmcv", "mmengine", "mmseg",
-    "numba", "numpy", "onnx", "onnxruntime", "platformdirs", "pluggy", "pycocotools", "pytorch_lightning", "regex",
-    "rich", "safetensors", "scipy", "segmentation_models_pytorch", "skimage", "starlette", "tifffile", "timm", "tomli",
-    "torch", "torchmetrics", "torchvision", "uvicorn", "websockets",
+    "numba", "numpy", "onnx", "onnxruntime", "platformdirs", "pluggy", "pycocotools", "pytorch_lightning", "ray",
+    "regex", "rich", "safetensors", "scipy", "segmentation_models_pytorch", "skimage", "starlette", "tifffile", "timm",
+    "tomli", "torch", "torchmetrics", "torchvision", "uvicorn", "websockets",
 })  # fmt: skip
 """The modules of what iiszoo depends on: a fault that shows in them was made by the code that called them."""
 _BUILT_IN = ("iiszoo.models", "iiszoo.clicking", "iiszoo.data")

@@ -14,6 +14,7 @@ import click
 from iiszoo import units
 from iiszoo.builtin import datasets, models
 from iiszoo.cli.compute_options import cuda_graphs_option, precision_option, runtime_option
+from iiszoo.cli.executor_options import executor_of, executor_options
 from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.interpreter import python_option, python_timeout_option
 from iiszoo.cli.output import echo, echo_wrapped, json_option, metrics_option, print_json, warn_of_broken_plugins
@@ -25,7 +26,6 @@ from iiszoo.cli.run_options import (
     limit_option,
     resume_option,
     skip_broken_option,
-    workers_option,
 )
 
 
@@ -101,7 +101,7 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 )
 @device_option
 @batch_size_option
-@workers_option
+@executor_options
 @click.option(
     "--shard", callback=_shard, default="1/1", metavar="i/n", help="Run part i of n; all parts share one --out."
 )
@@ -126,8 +126,8 @@ def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settin
 
     began = time.monotonic()
     try:
-        with listener_of() as listener, foreign_output():
-            summaries = bench(overwrite=not resume, listener=listener, **settings)
+        with listener_of() as listener, foreign_output(), executor_of(settings) as executor:
+            summaries = bench(overwrite=not resume, executor=executor, listener=listener, **settings)
     except KeyboardInterrupt:
         again = "the same command" if resume else "the same command without --overwrite"
         took = units.time(time.monotonic() - began)

@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from iiszoo import units
+from iiszoo.cli.executor_options import executor_of, executor_options
 from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.groups import Group
 from iiszoo.cli.output import echo, echo_wrapped, json_option, print_json, print_table
@@ -124,6 +125,7 @@ _GIVEN_BEFORE = "`iiszoo campaign baseline` takes its options after `baseline`"
     help="Let a click change only the region of the proposal that it touches.  [without a value: published]",
 )
 @click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Sessions per model call.")
+@executor_options
 @click.option("--keep-going", is_flag=True, help="If a model fails, count the image as a failure and continue.")
 @click.option("--out", type=_directory, help="Output directory.  [default: runs/campaign/DATASET]")
 @click.pass_context
@@ -179,12 +181,13 @@ def _run(
     )
     began = time.monotonic()
     try:
-        with listener_of() as listener, foreign_output():
+        with listener_of() as listener, foreign_output(), executor_of(settings) as executor:
             place = campaign(
                 dataset,
                 models,
                 plan,
                 overwrite=not resume,
+                executor=executor,
                 listener=listener,
                 say=lambda text: echo(text, err=True),
                 **settings,

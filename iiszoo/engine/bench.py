@@ -5,12 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import torch
+from typing import Any
 
 from iiszoo.builtin.datasets import DEFAULT as DEFAULT_DATASET
 from iiszoo.builtin.models import CUDA_GRAPHS_OPTION, PRECISION_OPTION
@@ -18,9 +16,10 @@ from iiszoo.builtin.models import DEFAULT as DEFAULT_MODEL
 from iiszoo.clicking.loading import robot_version
 from iiszoo.data.initial_masks import with_initial
 from iiszoo.device import check_device
-from iiszoo.engine import workers
 from iiszoo.engine.comparison.samples import limited
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtocol, load_protocol
+from iiszoo.engine.executors import Executor, InProcess, Job, Processes
+from iiszoo.engine.executors.processes import refuse_unguarded
 from iiszoo.engine.first_turn import compile_beside
 from iiszoo.engine.runs import provenance, run_name, store
 from iiszoo.engine.runs.dataset_check import Checked, survey_for_run
@@ -34,10 +33,7 @@ from iiszoo.model_reference import ModelReference, ModelSpec, resolve, with_flag
 from iiszoo.models.merge_rule import MERGE
 from iiszoo.models.runtime import RUNTIME
 from iiszoo.registry import resolve_dataset
-from iiszoo.remote import Interpreter, report_of
-
-if TYPE_CHECKING:
-    from iiszoo.protocol import Model
+from iiszoo.remote import Interpreter
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +82,7 @@ class Settings:
     root: Path | None = None
     device: str = "cpu"
     batch_size: int = 1
-    n_workers: int = 1
+    executor: Executor = field(default_factory=InProcess)
     shard: tuple[int, int] = (1, 1)
     limit: int | None = None
     overwrite: bool = False
@@ -94,7 +90,7 @@ class Settings:
     keep_going: bool = False
 
     def __post_init__(self) -> None:
-        counts = {"batch size": self.batch_size, "number of workers": self.n_workers, "limit": self.limit}
+        counts = {"batch size": self.batch_size, "limit": self.limit}
         for name, value in counts.items():
             if value is not None and value < 1:
                 raise BadOption(f"the {name} must be at least 1, not {value}")
@@ -102,11 +98,6 @@ class Settings:
             raise BadOption("a shard cannot overwrite: that would discard the other shards; give another --out")
         if not 1 <= self.shard[0] <= self.shard[1]:
             raise BadOption(f"shard {self.shard[0]}/{self.shard[1]} must be i/n with i from 1 to n")
-
-    @property
-    def threads(self) -> int:
-        """torch's threads in each process that runs the model: one in each of several workers."""
-        return 1 if self.n_workers > 1 else torch.get_num_threads()
 
 
 def bench(
@@ -133,6 +124,7 @@ def bench(
     device: str = "cpu",
     batch_size: int = 1,
     n_workers: int = 1,
+    executor: Executor | None = None,
     shard: tuple[int, int] = (1, 1),
     limit: int | None = None,
     overwrite: bool = False,
@@ -162,6 +154,7 @@ def bench(
         device: the device that the models run on.
         batch_size: sessions per model call.
         n_workers: processes, each with its own model and one torch thread.
+        executor: where sessions are computed, instead: `iiszoo.engine.executors.ray_cluster.OnRay`, for many machines.
         shard: (i, n): run part i of n; all parts share one `out`.
         limit: the number of samples to run of each dataset, from its first, and that the summaries are of; None: all.
         overwrite: discard the runs' results in `out`.
@@ -176,9 +169,10 @@ def bench(
 
     Raises the matching kind of `IISZooError` for everything that a user can fix.
     """
-    workers.refuse_unguarded()
+    refuse_unguarded()
+    executor = _executor(executor, n_workers)
     how = Settings(
-        Path(root) if root else None, device, batch_size, n_workers, shard, limit, overwrite, skip_broken, keep_going
+        Path(root) if root else None, device, batch_size, executor, shard, limit, overwrite, skip_broken, keep_going
     )
     listener = listener or Listener()
     changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
@@ -207,7 +201,7 @@ def bench(
     _refuse_rivals(runs)
     finished = {} if how.overwrite else {run: summary for run in runs if (summary := _finished(run, how)) is not None}
     left = [run for run in runs if run not in finished]
-    if left and interpreter is None:
+    if left and interpreter is None and executor.here:
         check_device(device)
     ready = _prepare(left, how, listener)
     for run in runs:
@@ -221,6 +215,15 @@ def bench(
                 "its run"
             )
     return [_of_first(finished[run], how.limit) for run in runs]
+
+
+def _executor(executor: Executor | None, n_workers: int) -> Executor:
+    """The given one; else this process, or so many others. Raises `BadOption` if both are given."""
+    if executor is None:
+        return InProcess() if n_workers == 1 else Processes(n_workers)
+    if n_workers != 1:
+        raise BadOption("an executor has its own number of workers; give it that, not n_workers")
+    return executor
 
 
 def _of_first(summary: dict[str, Any], limit: int | None) -> dict[str, Any]:
@@ -285,14 +288,11 @@ def _unchanged(run: Run, summary: dict[str, Any], how: Settings) -> bool:
 
 @dataclass(frozen=True)
 class Ready:
-    """A run that has passed every check. `model` is None if it is to be loaded again; `worker` is what another
-    interpreter reports about itself.
-    """
+    """A run that has passed every check; `worker` is what another interpreter or machine reports about itself."""
 
     run: Run
     checked: Checked
-    job: workers.Job
-    model: Model | None
+    job: Job
     worker: dict[str, Any] | None
 
 
@@ -307,9 +307,6 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
             checked[run.dataset] = survey_for_run(
                 dataset, how.limit, how.skip_broken, partial(listener.checking, run.dataset)
             )
-    names = {run.name for run in runs}
-    models: dict[str, Model | None] = {}
-    reports: dict[str, dict[str, Any] | None] = {}
     ready: dict[Run, Ready] = {}
     for run in runs:
         fetched = run.model.fetch(listener.fetching)
@@ -322,22 +319,15 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
         run_known = replace(run, model=fetched, identity=identity)
         if not how.overwrite:
             store.check_identity(run.directory, identity)
-        job = workers.Job(fetched, how.device, run.dataset, how.root, run.rules, how.batch_size, how.keep_going)
-        if how.n_workers > 1:
-            workers.check_portable(job)
-        if run.name not in models:  # loaded even if not kept: a failure to load is reported before anything runs
-            model = job.load_model()
-            models[run.name] = model if len(names) == 1 and how.n_workers == 1 else None
-            reports[run.name] = report_of(model)
-        ready[run] = Ready(run_known, data, job, models[run.name], reports[run.name])
+        job = Job(fetched, how.device, run.dataset, how.root, run.rules, how.batch_size, how.keep_going)
+        ready[run] = Ready(run_known, data, job, how.executor.prepare(job, data.dataset))
     return ready
 
 
 def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
     run, checked = ready.run, ready.checked
-    model = ready.model if ready.model is not None or how.n_workers > 1 else ready.job.load_model()
     began = now()
-    environment = provenance.environment(how.device, how.threads, ready.worker)
+    environment = provenance.environment(how.device, how.executor.threads, ready.worker)
     with store.begin(run.directory, run.statement(), how.shard, overwrite=how.overwrite) as writer:
         done = store.read_traces(run.directory)
         groups = _left(checked, {trace.sample for trace in done}, how)
@@ -348,10 +338,7 @@ def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
             listener.ended_sample(run, trace)
 
         try:
-            if model is None:
-                workers.run(ready.job, groups, emit, how.n_workers)
-            else:
-                ready.job.run(model, checked.dataset, iter(groups), emit)
+            how.executor.run(ready.job, groups, emit)
         except BaseException:
             with suppress(RunError):  # what stopped the run matters more than a summary that can be derived again
                 writer.restore()

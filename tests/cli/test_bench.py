@@ -106,7 +106,7 @@ def test_the_same_command_goes_on_and_a_finished_one_is_answered_at_once(command
     assert (part["n_done"], part["complete"]) == (1, False)
     whole = json.loads(command(*arguments)[1])[0]
     assert (whole["n_done"], whole["complete"]) == (4, True)
-    monkeypatch.setattr("iiszoo.engine.workers.Job.load_model", None)
+    monkeypatch.setattr("iiszoo.engine.executors.job.Job.load_model", None)
     monkeypatch.setattr("iiszoo.data.read.read_image", None)
     monkeypatch.setattr("iiszoo.data.read.read_mask", None)
     code, out, err = command(*arguments)

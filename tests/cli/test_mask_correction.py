@@ -90,7 +90,7 @@ def test_runs_that_start_differently_lie_side_by_side_and_finished_ones_are_foun
     assert len({json.dumps(run["provenance"]["dataset"]) for run in first}) == 1
     assert len({json.dumps(run["provenance"].get("initial")) for run in first}) == 3
     assert [run["provenance"].get("initial", {}).get("what") for run in first[:2]] == [None, PERTURB]
-    monkeypatch.setattr("iiszoo.engine.workers.Job.load_model", None)
+    monkeypatch.setattr("iiszoo.engine.executors.job.Job.load_model", None)
     monkeypatch.setattr("iiszoo.data.read.read_image", None)
     monkeypatch.setattr("iiszoo.data.read.read_mask", None)
     again = [bench("-m", DISCS, "-d", folder, "--max-clicks", 2, "--out", "o", *how)[0] for how in every]

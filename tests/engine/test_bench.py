@@ -13,9 +13,10 @@ import pytest
 
 import iiszoo
 import iiszoo.data.read
-from iiszoo.engine import pipeline, workers
+from iiszoo.engine import pipeline
 from iiszoo.engine.bench import Listener, Settings, bench
 from iiszoo.engine.evaluation_protocol import load_protocol
+from iiszoo.engine.executors import Job, job, processes
 from iiszoo.engine.runs import store
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, IISZooError, ModelError, RobotError, RunError
@@ -46,7 +47,7 @@ def sealed(monkeypatch):
         raise AssertionError(f"loaded {arguments}")
 
     def sealed():
-        monkeypatch.setattr(workers.Job, "load_model", forbidden)
+        monkeypatch.setattr(Job, "load_model", forbidden)
         monkeypatch.setattr("iiszoo.data.read.read_image", forbidden)
         monkeypatch.setattr("iiszoo.data.read.read_mask", forbidden)
         monkeypatch.setattr(pipeline, "run", forbidden)
@@ -430,10 +431,12 @@ def test_overwriting_a_model_that_does_not_answer_loses_nothing_of_another(go, p
     assert {path: kept.get(path) for path in before} == before
 
 
-@pytest.mark.parametrize("name", ["batch_size", "n_workers", "limit"])
-def test_counts_must_be_at_least_one(name):
+@pytest.mark.parametrize(
+    ("make", "name"), [(Settings, "batch_size"), (Settings, "limit"), (processes.Processes, "n_workers")]
+)
+def test_counts_must_be_at_least_one(make, name):
     with pytest.raises(BadOption, match="must be at least 1, not 0"):
-        Settings(**{name: 0})
+        make(**{name: 0})
 
 
 @pytest.mark.parametrize("shard", [(0, 2), (3, 2), (1, 0)])
@@ -640,8 +643,6 @@ def test_the_parent_survives_a_worker_that_dies_while_it_is_spoken_to():
     """The kernel may kill a worker (out of memory) between its question and the answer."""
     from multiprocessing import Pipe
 
-    from iiszoo.engine import workers
-
     class Dead:
         name, exitcode = "iiszoo-worker-1", -9
 
@@ -652,13 +653,11 @@ def test_the_parent_survives_a_worker_that_dies_while_it_is_spoken_to():
     theirs.send(("next", None))
     theirs.close()
     with pytest.raises(RunError, match=r"iiszoo-worker-1 died \(exit code -9"):
-        workers._serve({ours: Dead()}, iter([[0]]), 1, lambda trace: None)
+        processes._serve({ours: Dead()}, iter([[0]]), 1, lambda trace: None)
 
 
 def test_the_parent_survives_a_worker_that_dies_before_it_listens():
     from multiprocessing import Pipe
-
-    from iiszoo.engine import workers
 
     class Dead:
         name, exitcode = "iiszoo-worker-1", -9
@@ -670,7 +669,7 @@ def test_the_parent_survives_a_worker_that_dies_before_it_listens():
     ours.send("unread")
     theirs.close()  # what was sent stays unread: the parent's next read is a reset, no end of file
     with pytest.raises(RunError, match=r"iiszoo-worker-1 died \(exit code -9"):
-        workers._serve({ours: Dead()}, iter([[0]]), 1, lambda trace: None)
+        processes._serve({ours: Dead()}, iter([[0]]), 1, lambda trace: None)
 
 
 def test_a_directory_that_is_being_written_is_refused(go, photos, tmp_path):
@@ -792,7 +791,7 @@ def test_a_robot_may_click_in_numpy_integers(go, photos, monkeypatch):
         at = tuple(np.unravel_index(int(targets[0, 0].to(int).argmax()), targets.shape[-2:]))
         return [*pcs, [[at]]], [*ncs, [[]]]
 
-    monkeypatch.setattr(workers, "load_robot", lambda name: numpy_robot)
+    monkeypatch.setattr(job, "load_robot", lambda name: numpy_robot)
     (summary,) = go(DISCS, photos(1), max_clicks=1)
     (trace,) = store.read_traces(where(summary))
     assert [len(click) for click in trace.clicks[0]] == [3]
@@ -802,7 +801,7 @@ def test_a_robot_that_raises_is_named_with_the_sample(go, photos, monkeypatch):
     def tired(*_, **__):
         raise ValueError("no more\nclicks")
 
-    monkeypatch.setattr(workers, "load_robot", lambda name: tired)
+    monkeypatch.setattr(job, "load_robot", lambda name: tired)
     with pytest.raises(
         RobotError, match=r"robot ritm raised ValueError: no more clicks \(.*, in tired; on sample 'p0'"
     ):
@@ -827,10 +826,10 @@ def test_no_worker_takes_more_than_its_share(photos):
             pass
 
     crew = {Pipe("a"): Process(), Pipe("b"): Process()}
-    original, workers.wait = workers.wait, lambda pipes: pipes[:1]
-    workers.Connection, connection = Pipe, workers.Connection
+    original, processes.wait = processes.wait, lambda pipes: pipes[:1]
+    processes.Connection, connection = Pipe, processes.Connection
     try:
-        workers._serve(crew, iter([[i] for i in range(5)]), 3, lambda trace: None)
+        processes._serve(crew, iter([[i] for i in range(5)]), 3, lambda trace: None)
     finally:
-        workers.wait, workers.Connection = original, connection
+        processes.wait, processes.Connection = original, connection
     assert taken == {"a": [[0], [1], [2], None], "b": [[3], [4], None]}

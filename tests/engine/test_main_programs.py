@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from iiszoo.engine import workers
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.executors import Job, processes
 from iiszoo.errors import BadOption
 from iiszoo.model_reference import FunctionReference
 
@@ -96,11 +96,11 @@ def test_whatever_needs_the_main_program_is_found(monkeypatch: pytest.MonkeyPatc
     main.Held = Held  # type: ignore[attr-defined]
     monkeypatch.setattr(Held, "__module__", "__main__")
     monkeypatch.setitem(sys.modules, "__main__", main)
-    job = workers.Job(FunctionReference(wrap(Held)), "cpu", "demo", None, ResolvedProtocol(), 1, False)
+    job = Job(FunctionReference(wrap(Held)), "cpu", "demo", None, ResolvedProtocol(), 1, False)
     with pytest.raises(BadOption, match="Held is defined in an interactive session"):
-        workers.check_portable(job)
+        processes.check_portable(job)
     main.__file__ = __file__
-    assert workers.check_portable(job)
+    assert processes.check_portable(job)
 
 
 class Unsendable:
@@ -113,16 +113,16 @@ class Unsendable:
 
 @pytest.mark.parametrize("error", [SystemExit("no"), TypeError("x" * 100_000), GeneratorExit(), RecursionError()])
 def test_an_object_that_cannot_be_pickled(error: BaseException) -> None:
-    job = workers.Job(FunctionReference(Unsendable(error)), "cpu", "demo", None, ResolvedProtocol(), 1, False)  # type: ignore[arg-type]
+    job = Job(FunctionReference(Unsendable(error)), "cpu", "demo", None, ResolvedProtocol(), 1, False)  # type: ignore[arg-type]
     with pytest.raises(BadOption, match=f"cannot be sent to workers .{type(error).__name__}") as raised:
-        workers.check_portable(job)
+        processes.check_portable(job)
     assert len(str(raised.value)) < 1000
 
 
 def test_what_a_dead_workers_exit_code_says() -> None:
-    assert "memory" in str(workers._death("w", -9, at_work=True))
+    assert "memory" in str(processes._death("w", -9, at_work=True))
     for code in (-11, -6, 0, 1, 3):
         for at_work in (False, True):
-            assert "memory" not in str(workers._death("w", code, at_work=at_work))
-    assert "crashed" in str(workers._death("w", -11, at_work=True))
-    assert "ended the process" in str(workers._death("w", 3, at_work=True))
+            assert "memory" not in str(processes._death("w", code, at_work=at_work))
+    assert "crashed" in str(processes._death("w", -11, at_work=True))
+    assert "ended the process" in str(processes._death("w", 3, at_work=True))

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from iiszoo import as_model, load_model
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
-from iiszoo.engine.workers import Job
+from iiszoo.engine.executors.job import Job
 from iiszoo.errors import BadOption, ModelError
 from iiszoo.model_reference import resolve
 from iiszoo.models import ProgressiveMerge, progressive_merge

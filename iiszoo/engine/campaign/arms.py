@@ -12,27 +12,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from iiszoo import units
-from iiszoo.clicking.loading import load_robot
 from iiszoo.data.base import EvaluationDataset, Target, WrappedDataset
-from iiszoo.engine import metrics, pipeline
+from iiszoo.engine import metrics
 from iiszoo.engine.bench import Listener, Run, now, write_summary
 from iiszoo.engine.campaign import training
+from iiszoo.engine.campaign.campaign_job import CampaignJob
 from iiszoo.engine.campaign.pictures import Picture, with_own_targets
 from iiszoo.engine.campaign.plan import CONTINUAL, CROSS_FITTED, GIVEN, SCRATCH, Plan, folds, order, stretches
-from iiszoo.engine.campaign.proposals import Given, Proposed
 from iiszoo.engine.campaign.segmenter_file import Trained
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol
+from iiszoo.engine.executors import Executor
 from iiszoo.engine.runs import provenance, run_name, store
 from iiszoo.engine.runs.dataset_check import Checked
 from iiszoo.engine.runs.trace import Trace, unpack_mask
 from iiszoo.errors import RunError
-from iiszoo.model_reference import ModelReference
 from iiszoo.models.supervised import logits_of
-from iiszoo.protocol import Model, Robot
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,35 +55,31 @@ class Work:
     data: Checked
     test: Checked | None
     statement: dict[str, Any]
-    rules: EvaluationProtocol
     place: Path
-    root: Path | None
-    device: str
-    batch_size: int
-    keep_going: bool
+    executor: Executor
     listener: Listener
     say: Callable[[str], None]
 
-    def annotate(self, reference: ModelReference, model: Model, overwrite: bool) -> None:
-        """Every arm of one model."""
+    def annotate(self, job: CampaignJob, report: dict[str, Any] | None, overwrite: bool) -> None:
+        """Every arm of one model; `report` is what another machine that runs it says of itself."""
+        reference = job.model
         known: dict[str, dict[str, Trace]] = {}
         for arm, seed in self.plan.arms():
             directory = arm_directory(self.place, reference.name, self.statement["dataset"]["id"], arm, seed)
-            resolved = self.rules.resolved(reference.threshold)
             identity = {
                 "format": store.FORMAT,
                 "model": reference.identity(),
-                "protocol": {rule: value for rule, value in resolved.as_json().items() if rule != "name"},
+                "protocol": {rule: value for rule, value in job.rules.as_json().items() if rule != "name"},
                 "dataset": self.statement["dataset"],
                 "campaign": {"arm": arm, "seed": seed, **self.statement},
             }
-            run = ArmRun(reference, self.statement["dataset"]["id"], resolved, directory, identity, directory.name)
-            sessions = ArmSessions(self, run, model, load_robot(resolved.robot), seed)
+            run = ArmRun(reference, self.statement["dataset"]["id"], job.rules, directory, identity, directory.name)
+            sessions = ArmSessions(self, run, job, report, seed)
             with sessions.begun(overwrite):
                 if arm == SCRATCH:
-                    sessions.run(self.images, self.plain)
+                    sessions.run(self.images)
                 elif arm == GIVEN:
-                    sessions.run(self.images, Given(self.data.dataset, self.plan.probabilities))
+                    sessions.run(self.images, given=self.plan.initial)
                 elif arm == CROSS_FITTED:
                     sessions.cross_fitted()
                 else:
@@ -105,7 +97,7 @@ class Work:
         dataset = self.data.dataset
         return dataset.dataset if self.plan.initial and isinstance(dataset, WrappedDataset) else dataset
 
-    def measured(self, network: nn.Module, size: int) -> dict[str, Any]:
+    def measured(self, network: nn.Module, size: int, device: str) -> dict[str, Any]:
         """The segmenter's mean IoU on the test split, if there is one."""
         if self.test is None:
             return {}
@@ -113,7 +105,7 @@ class Work:
         for sample in self.test.dataset:
             if sample.id not in self.test.broken:
                 target, ignore = sample.read_target()
-                p = logits_of(network, sample.read_image(), size, self.device).sigmoid()[0, 0].numpy()
+                p = logits_of(network, sample.read_image(), size, device).sigmoid()[0, 0].numpy()
                 found.append(metrics.iou(p, target, ignore))
         return {"test_iou": sum(found) / len(found)}
 
@@ -121,8 +113,8 @@ class Work:
 class ArmSessions:
     """The sessions of one arm, as far as they are done: `done` by sample id."""
 
-    def __init__(self, work: Work, run: ArmRun, model: Model, robot: Robot, seed: int) -> None:
-        self.work, self.run_, self.model, self.robot, self.seed = work, run, model, robot, seed
+    def __init__(self, work: Work, run: ArmRun, job: CampaignJob, report: dict[str, Any] | None, seed: int) -> None:
+        self.work, self.run_, self.job, self.report, self.seed = work, run, job, report, seed
         self.done: dict[str, Trace] = {}
         self._writer: store.Writer
 
@@ -133,7 +125,7 @@ class ArmSessions:
         if overwrite:
             for file in run.directory.glob("segmenter-*.safetensors"):
                 file.unlink()
-        environment = provenance.environment(work.device, torch.get_num_threads())
+        environment = provenance.environment(self.job.device, work.executor.threads, self.report)
         with store.begin(run.directory, run.statement(), overwrite=overwrite) as self._writer:
             self.done = {trace.sample: trace for trace in store.read_traces(run.directory)}
             work.listener.started(run, [*self.done.values()], len(work.images))
@@ -147,24 +139,15 @@ class ArmSessions:
 
     def _summary(self, environment: dict[str, Any], began: str) -> dict[str, Any]:
         self._writer.restore()
-        return write_summary(self.run_, self.work.data, environment, began, self.work.root)
+        return write_summary(self.run_, self.work.data, environment, began, self.job.root)
 
-    def run(self, images: Sequence[int], dataset: EvaluationDataset) -> None:
-        """The sessions of `images` that are missing; `dataset` gives their proposals."""
+    def run(self, images: Sequence[int], segmenter: Trained | None = None, given: str | None = None) -> None:
+        """The sessions of `images` that are missing, from the segmenter's proposals or the masks that are given."""
         left = [[i] for i in images if self.work.data.ids[i] not in self.done]
-        take = getattr(dataset, "take", None)
-
-        def emit(trace: Trace) -> None:
-            if take is not None and trace.error is None:
-                trace.proposal = take(trace.sample)
-            self._append(trace)
-
         if left:
-            work = self.work
-            pipeline.run(
-                self.model, self.robot, dataset, left, self.run_.rules, emit,
-                batch_size=work.batch_size, keep_going=work.keep_going,
-            )  # fmt: skip
+            file = None if segmenter is None else segmenter.path
+            job = replace(self.job, segmenter=file, given=given, probabilities=self.work.plan.probabilities)
+            self.work.executor.run(job, left, self._append)
 
     def cross_fitted(self) -> None:
         """Each image's proposal is that of a segmenter trained on the targets of all other folds."""
@@ -182,7 +165,7 @@ class ArmSessions:
                 {"campaign": self._cross_identity(k)},
                 None,
             )
-            self.run(mine, Proposed(work.plain, segmenter, work.plan.probabilities, work.device))
+            self.run(mine, segmenter)
 
     def _cross_identity(self, k: int) -> str:
         statement = {key: value for key, value in self.work.statement.items() if key not in ("protocol", "merge")}
@@ -202,7 +185,7 @@ class ArmSessions:
                 continue
             segmenter = self._segmenter(images, points) if points else None
             if segmenter is not None:
-                self.run(mine, Proposed(work.plain, segmenter, work.plan.probabilities, work.device))
+                self.run(mine, segmenter)
                 continue
             for i in mine:
                 if work.data.ids[i] not in self.done:
@@ -241,13 +224,13 @@ class ArmSessions:
     ) -> Trained:
         """The segmenter at `path`, trained now unless it is there."""
         work = self.work
-        there = training.load(path, work.device)
+        there = training.load(path, self.job.device)
         if there is not None and facts.items() <= there.facts.items():
             return there
         size = work.plan.recipe.description.size
         made = training.train(
-            work.plan.recipe, pictures, seed, path, facts, device=work.device, going_on_from=before,
-            measure=lambda network: work.measured(network, size),
+            work.plan.recipe, pictures, seed, path, facts, device=self.job.device, going_on_from=before,
+            measure=lambda network: work.measured(network, size, self.job.device),
         )  # fmt: skip
         quality = f", IoU {100 * made.facts['test_iou']:.1f} % on the test split" if "test_iou" in made.facts else ""
         work.say(

@@ -23,15 +23,17 @@ from iiszoo.device import check_device
 from iiszoo.engine.bench import Listener
 from iiszoo.engine.campaign import training
 from iiszoo.engine.campaign.arms import Work
+from iiszoo.engine.campaign.campaign_job import CampaignJob
 from iiszoo.engine.campaign.plan import Plan
 from iiszoo.engine.campaign.proposals import FromNothing
 from iiszoo.engine.campaign.splits import Part, check_one_concept, split
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, load_protocol
+from iiszoo.engine.executors import Executor, InProcess
 from iiszoo.engine.runs import run_name, store
 from iiszoo.engine.runs.dataset_check import Checked, survey_for_run
 from iiszoo.engine.runs.dataset_identity import identity_of
 from iiszoo.errors import BadOption, RunError
-from iiszoo.model_reference import ModelReference, ModelSpec, resolve
+from iiszoo.model_reference import CardReference, LoadedReference, ModelReference, ModelSpec, resolve
 from iiszoo.models.merge_rule import MERGE
 from iiszoo.progress import Progress
 from iiszoo.protocol import Model
@@ -63,12 +65,14 @@ def campaign(
     skip_broken: bool = False,
     keep_going: bool = False,
     overwrite: bool = False,
+    executor: Executor | None = None,
     listener: Listener | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Path:
     """Run what is missing of a campaign; returns its directory, by default `runs/campaign/DATASET`.
 
     `limit` is the number of images, from the dataset's first; `protocol` and the rules after it are those of the bench.
+    Sessions are computed by `executor` (None: in this process); segmenters are trained in this process.
     Everything that can be checked is checked before anything is computed. Raises the matching kind of `IISZooError` for
     everything that a user can fix; what was computed is kept.
     """
@@ -97,7 +101,18 @@ def campaign(
         check_one_concept(parts.test)
         test_data = survey_for_run(parts.test, None, skip_broken, _checking(listener, "the test split"))
     fetched = [reference.fetch(listener.fetching) for reference in references]
-    loaded = [_load(reference, rules, device) for reference in fetched]
+    executor = executor or InProcess()
+    source, images = _source(parts.annotate, n)
+    jobs = [
+        CampaignJob(
+            reference, device, source.name, root, rules.resolved(reference.threshold), batch_size, keep_going, images
+        )
+        for reference in fetched
+    ]
+    reports = []
+    for job in jobs:
+        _check_takes_masks(job.model)
+        reports.append(executor.prepare(job, source))
     place = out or Path("runs/campaign") / run_name.plain_name(str(name))
     statement = {
         "format": FORMAT,
@@ -112,10 +127,17 @@ def campaign(
     }
     _claim(place, statement, names, plan, start, overwrite)
     say(f"{units.number_of(data.total - len(data.broken), 'image')} to annotate; M starts from {start}")
-    work = Work(plan, data, test_data, statement, rules, place, root, device, batch_size, keep_going, listener, say)
-    for reference, model in zip(fetched, loaded, strict=True):
-        work.annotate(reference, model, overwrite)
+    work = Work(plan, data, test_data, statement, place, executor, listener, say)
+    for job, report in zip(jobs, reports, strict=True):
+        work.annotate(job, report, overwrite)
     return place
+
+
+def _source(annotate: EvaluationDataset, n: int) -> tuple[EvaluationDataset, tuple[int, ...]]:
+    """The dataset that can be loaded by its name, and the places in it of the first `n` images to annotate."""
+    if isinstance(annotate, Part):
+        return annotate.dataset, tuple(annotate.indices[:n])
+    return annotate, tuple(range(n))
 
 
 def _survey(dataset: EvaluationDataset, plan: Plan, skip_broken: bool, listener: Listener) -> Checked:
@@ -131,16 +153,17 @@ def _checking(listener: Listener, what: str) -> Progress:
     return lambda done, total: listener.checking(what, done, total or done)
 
 
-def _load(reference: ModelReference, rules: EvaluationProtocol, device: str) -> Model:
-    """The model. Raises `BadOption` if it cannot start from a proposal."""
-    model = reference.load(device, rules.resolved(reference.threshold).threshold)
-    if model.card is not None and "mask" not in model.card.prompts and MERGE not in model.options:
+def _check_takes_masks(reference: ModelReference) -> None:
+    """Raise `BadOption` if the model cannot start from a proposal."""
+    known = reference.model if isinstance(reference, LoadedReference) else reference
+    if not isinstance(known, CardReference | Model) or known.card is None:
+        return
+    if "mask" not in known.card.prompts and MERGE not in known.options:
         raise BadOption(
             f"model {reference.name} takes no masks, as its card says, so it cannot correct a proposal; give "
             "--progressive-merge, which keeps the proposal where nobody clicks, or another model "
             "(`iiszoo list models --prompts mask`)"
         )
-    return model
 
 
 def _claim(

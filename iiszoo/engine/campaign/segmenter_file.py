@@ -25,13 +25,14 @@ _ENTRY = "iiszoo-segmenter"
 @dataclass(frozen=True, eq=False)
 class Trained:
     """A trained network, for inference; `sha256` over its weights, which training again repeats; `facts` of its
-    training.
+    training; the file that it is in.
     """
 
     network: nn.Module
     description: SegmenterDescription
     sha256: str
     facts: dict[str, Any]
+    path: Path
 
 
 def save(path: Path, network: nn.Module, description: SegmenterDescription, facts: dict[str, Any]) -> Trained:
@@ -63,7 +64,7 @@ def load(path: Path) -> Trained:
         state = load_file(path)
         fill(network, state, str(path))
         network = network.to(memory_format=torch.channels_last)
-        return Trained(network.eval().requires_grad_(False), description, _hash_of(state), known["facts"])
+        return Trained(network.eval().requires_grad_(False), description, _hash_of(state), known["facts"], path)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(
             f"{path} is not a segmenter that iiszoo saved ({error}); delete it to train it again"

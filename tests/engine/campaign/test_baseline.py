@@ -80,7 +80,7 @@ class Bright(nn.Module):
 
 def test_figures_are_at_the_image_s_own_size_and_of_probabilities(concept: Path) -> None:
     sample = load_dataset(f"folder:{concept}")[0]
-    trained = Trained(Bright(), SegmenterDescription(size=32), "", {})
+    trained = Trained(Bright(), SegmenterDescription(size=32), "", {}, Path())
     found = figures_of(trained, sample, "cpu")
     p = 1 / (1 + np.exp(-4.0))
     assert 0.8 < found.iou < 1  # the square's border is blurred by 32 pixels for 48

@@ -11,7 +11,6 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -19,16 +18,17 @@ import pytest
 
 from iiszoo.cards import ModelCard
 from iiszoo.data.initial_masks import start_from
+from iiszoo.engine import pipeline
 from iiszoo.engine.campaign import arms, conduct, results, training
 from iiszoo.engine.campaign.conduct import campaign
 from iiszoo.engine.campaign.plan import Plan, folds, order
 from iiszoo.engine.campaign.splits import Split
 from iiszoo.engine.campaign.training import Recipe
-from iiszoo.engine.evaluation_protocol import EvaluationProtocol
 from iiszoo.engine.runs import store
 from iiszoo.engine.runs.trace import Trace, unpack_mask
 from iiszoo.errors import BadOption, DatasetError, RunError
 from iiszoo.loading import load_dataset
+from iiszoo.model_reference import CardReference, resolve
 from iiszoo.protocol import as_model
 
 ENGINE_TESTS = Path(__file__).parents[1]
@@ -150,7 +150,7 @@ def test_a_finished_campaign_computes_nothing_and_models_and_seeds_can_be_added(
     before = everything(place)
     with monkeypatch.context() as patch:
         patch.setattr(arms.training, "train", None)
-        patch.setattr(arms.pipeline, "run", None)
+        patch.setattr(pipeline, "run", None)
         run(concept, place)
     run(concept, place, replace(PLAN, seeds=3), (MODEL, "painting_models:nothing"))
     after = everything(place)
@@ -250,11 +250,10 @@ def test_a_model_that_finds_nothing_trains_no_m_and_that_is_said(concept: Path, 
 def test_a_model_that_takes_no_masks_is_refused_unless_a_merge_keeps_them() -> None:
     card = ModelCard(id="blind/one", loader="a:b", summary="-", licence="MIT", prompts=("clicks",))
     model = as_model(lambda x, z, pcs, ncs: z["prev_output"], card=card)
-    reference = SimpleNamespace(name="blind/one", threshold=0.5, load=lambda device, threshold: model)
-    with pytest.raises(BadOption, match=r"blind/one takes no masks.*--progressive-merge"):
-        conduct._load(reference, EvaluationProtocol(), "cpu")
-    model.options = {"progressive_merge": "fixed"}
-    assert conduct._load(reference, EvaluationProtocol(), "cpu") is model
+    for blind in (CardReference(card), resolve(model)):
+        with pytest.raises(BadOption, match=r"blind/one takes no masks.*--progressive-merge"):
+            conduct._check_takes_masks(blind)
+    conduct._check_takes_masks(CardReference(card, {"progressive_merge": "fixed"}))
 
 
 def test_other_bad_input_is_one_sentence_and_writes_nothing(concept: Path, tmp_path: Path) -> None:

@@ -7,65 +7,53 @@ trace returned before is kept.
 
 from __future__ import annotations
 
-import io
 import os
-import pickle
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from iiszoo import errors
-from iiszoo.clicking.loading import load_robot
-from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.executors.executor import Emit
+from iiszoo.engine.executors.job import Held, Job, pickled, portable, unpickled
 from iiszoo.engine.runs.trace import Trace
-from iiszoo.errors import BadOption, IISZooError, RunError, text_of, with_place
-from iiszoo.loading import load_dataset
-from iiszoo.model_reference import ModelReference
-from iiszoo.tracebacks import RemoteTraceback, as_text
+from iiszoo.errors import BadOption, IISZooError, RunError, with_place
+from iiszoo.remote import report_of
 
 if TYPE_CHECKING:
-    from iiszoo.protocol import Model
+    from iiszoo.data.base import EvaluationDataset
 
 
-@dataclass(frozen=True)
-class Job:
-    """Everything that a process needs to run sessions."""
+@dataclass(eq=False)
+class Processes:
+    """Runs jobs in `n_workers` processes, started for each. Raises `BadOption` for an invalid number.
 
-    model: ModelReference
-    device: str
-    dataset: str
-    root: Path | None
-    rules: ResolvedProtocol
-    batch_size: int
-    keep_going: bool
+    Beside what the jobs raise, `run` raises `RunError` if a worker dies.
+    """
 
-    def load_model(self) -> Model:
-        """The model on its device, for the threshold of the run. Raises an `IISZooError`."""
-        return self.model.load(self.device, self.rules.threshold)
+    n_workers: int
+    _held: Held = field(default_factory=Held)
+    threads = 1
+    here = True
 
-    def run(self, model: Model, dataset: Any, groups: Iterator[list[int]], emit: Callable[[Trace], None]) -> None:
-        """Run every sample of `groups` in this process."""
-        from iiszoo.engine import pipeline
+    def __post_init__(self) -> None:
+        if self.n_workers < 1:
+            raise BadOption(f"the number of workers must be at least 1, not {self.n_workers}")
 
-        pipeline.run(
-            model,
-            load_robot(self.rules.robot),
-            dataset,
-            groups,
-            self.rules,
-            emit,
-            batch_size=self.batch_size,
-            keep_going=self.keep_going,
-        )
+    def prepare(self, job: Job, dataset: EvaluationDataset) -> dict[str, Any] | None:
+        check_portable(job)
+        return report_of(self._held.model(job))  # a failure to load is reported before anything runs
+
+    def run(self, job: Job, groups: Sequence[list[int]], emit: Emit) -> None:
+        self._held = Held()  # the workers need its memory
+        run(job, groups, emit, self.n_workers)
 
 
 _NAME = "iiszoo-worker"
@@ -96,46 +84,25 @@ def _main_file() -> str | None:
     return file
 
 
-class _Pickler(pickle.Pickler):
-    """Records the first function or class of the main program that the pickled object needs."""
-
-    found: str | None = None
-
-    def persistent_id(self, thing: Any) -> None:
-        named = isinstance(thing, type) or type(thing).__name__ in ("function", "builtin_function_or_method")
-        if named and self.found is None and getattr(thing, "__module__", None) == "__main__":
-            self.found = thing.__qualname__
-
-
 def check_portable(job: Job) -> bytes:
     """The job as it is sent to other processes. Raises `BadOption` if it cannot be sent, or not be found there."""
-    sent = io.BytesIO()
-    pickler = _Pickler(sent)
-    try:
-        pickler.dump(job)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise BadOption(
-            f"a model that is an object of this process cannot be sent to workers ({with_place(error)}); use one "
-            "worker, or name the model as 'module:function'"
-        ) from error
+    sent, of_main_program = pickled(job)
     file = _main_file()
     if file is not None and not Path(file).exists():
         raise BadOption(
             f"workers import the main program again, but there is no file {file}: a program on standard input, or one "
             "that was moved, cannot start them; save it in a file and run that, or use one worker"
         )
-    if pickler.found is not None and file is None:
+    if of_main_program is not None and file is None:
         raise BadOption(
-            f"{pickler.found} is defined in an interactive session or by python -c, where workers cannot find it; "
+            f"{of_main_program} is defined in an interactive session or by python -c, where workers cannot find it; "
             "save it in a file, such as slow.py, and name the model as 'slow:"
-            f"{pickler.found.partition('.')[0]}', or use one worker"
+            f"{of_main_program.partition('.')[0]}', or use one worker"
         )
-    return sent.getvalue()
+    return sent
 
 
-def run(job: Job, groups: list[list[int]], emit: Callable[[Trace], None], workers: int) -> None:
+def run(job: Job, groups: Sequence[list[int]], emit: Emit, workers: int) -> None:
     """Spread `groups` over `workers` processes; `emit` is called in this process, for each trace as it arrives.
 
     Raises what a worker raises, and `RunError` if a worker dies.
@@ -229,13 +196,6 @@ def _death(name: str, code: int, *, at_work: bool) -> IISZooError:
     )
 
 
-def _portable(error: IISZooError) -> tuple[IISZooError, RemoteTraceback]:
-    """The error as one of iiszoo's own classes, and its traceback in place of its cause: both can be pickled."""
-    kind = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
-    made: IISZooError = kind(text_of(error, 10_000))
-    return made, as_text(error)
-
-
 def _work(pipe: Connection, sent: bytes) -> None:
     talking = threading.Lock()
 
@@ -254,21 +214,22 @@ def _work(pipe: Connection, sent: bytes) -> None:
 
     try:
         send("begun")
-        job = _unpacked(sent)
+        job = unpickled(sent)
         import cv2
         import torch
 
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
-        job.run(job.load_model(), load_dataset(job.dataset, job.root), groups(), lambda trace: send("trace", trace))
+        model, samples = job.load_model(), job.samples_of(job.load_dataset())
+        job.run(model, samples, groups(), lambda trace: send("trace", trace))
         send("done")
     except IISZooError as error:
-        send("error", _portable(error))
+        send("error", portable(error))
     except BaseException as error:  # noqa: BLE001  a bug in iiszoo or a model's KeyboardInterrupt: the parent ends
         traceback.print_exc()
         ended = RunError(f"{current_process().name} ended: {with_place(error)}; its traceback is above")
         ended.__cause__ = error
-        send("error", _portable(ended))
+        send("error", portable(ended))
 
 
 @contextmanager
@@ -278,14 +239,3 @@ def _without_parent() -> Iterator[None]:
         yield
     except (EOFError, OSError):
         os._exit(1)
-
-
-def _unpacked(sent: bytes) -> Job:
-    try:
-        job: Job = pickle.loads(sent)
-    except BaseException as error:
-        raise BadOption(
-            f"a worker cannot find or rebuild the model ({with_place(error)}); name it as 'module:function', or use "
-            "one worker"
-        ) from error
-    return job

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ENGINE_TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def ray_settings() -> Iterator[None]:
+    """Ray for tests: no token, and neither its guard against full memory nor its niceness, as this machine is busy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")
+        patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ENGINE_TESTS), os.environ.get("PYTHONPATH", "")]))
+        yield
+
+
+@pytest.fixture(scope="module")
+def ray_here(ray_settings: None) -> Iterator[None]:
+    """A cluster of this machine alone, with two cores."""
+    ray = pytest.importorskip("ray")
+    ray.init(
+        num_cpus=2, object_store_memory=80_000_000, include_dashboard=False, log_to_driver=False, logging_level="error"
+    )
+    yield
+    ray.shutdown()
