@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import jinja2
 
 
+@cache
 def template(name: str) -> jinja2.Template:
     """A template; what it prints is escaped, and an unknown name in it raises."""
     environment = jinja2.Environment(

@@ -12,7 +12,7 @@ from iiszoo import files
 from iiszoo.engine.results import layout, model_cards
 from iiszoo.engine.results.checking import check_run
 from iiszoo.engine.runs import store
-from iiszoo.errors import RunError, few
+from iiszoo.errors import RunError
 from iiszoo.registry import resolve_model
 
 
@@ -39,7 +39,8 @@ def add(run: Path, repo: Path, replace: bool = False) -> Added:
     card = None if stated["card"] is None else resolve_model(model)[0]
     faults = [finding for finding in check_run(run, card)[0] if finding.status == "differs"]
     if faults:
-        told = few([f"{fault.check}: {fault.sentence}" for fault in faults], 3)
+        of_each_kind = {fault.check: fault for fault in reversed(faults)}  # the first of each
+        told = "; ".join(f"{kind}: {fault.sentence}" for kind, fault in reversed(of_each_kind.items()))
         raise RunError(f"{run} is not added: {told}")
     place = repo / layout.folder_of(identity)
     there = place.is_dir() and layout.content_of(place) == layout.content_of(run)

@@ -79,12 +79,12 @@ def check_run(run: Path, card: ModelCard | None) -> tuple[list[Finding], Result]
     identity = store.read_identity(run)
     derived, _ = result
     found = [
-        *check_alone(run, identity, result, None if card is None else card.threshold),
         *_completeness(derived),
         *_campaign(identity),
+        *_sizes(run),
         *check_published(identity),
         *_weights(identity["model"], card),
-        *_sizes(run),
+        *check_alone(run, identity, result, None if card is None else card.threshold),
     ]
     return found, result
 

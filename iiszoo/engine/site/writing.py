@@ -10,7 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 import iiszoo
 from iiszoo import files, units
+from iiszoo.engine.comparison.data import Data, data_of
 from iiszoo.engine.report import charts
 from iiszoo.engine.report.albums import open_album
 from iiszoo.engine.report.columns import column
@@ -30,7 +31,6 @@ from iiszoo.engine.site.lines import METRICS, Line
 from iiszoo.engine.site.model_view import ModelView, view
 from iiszoo.errors import IISZooError, RunError
 from iiszoo.file_names import printable
-from iiszoo.loading import load_dataset
 from iiszoo.names import parse_name
 from iiszoo.registry import resolve_dataset
 
@@ -52,12 +52,12 @@ class Site:
 def write(repo: Path, out: Path, shown: Sequence[str], root: Path | None, title: str) -> Site:
     """Write `index.html`, `models/NAME.html` and JSON beside each to `out`; other files there stay.
 
-    `shown`: the ids of datasets whose images may be published; their samples are read in `root`. `demo`, which may, is
-    always shown. Raises `RunError` if the repository has no run to show or `out` cannot be written, `UnknownId` for an
-    unknown dataset.
+    `shown`: the datasets whose images may be published, as `load_dataset` names them, without options; their samples
+    are read in `root`, or where the runs had them. `demo`, which may, is always shown. Raises `RunError` if the
+    repository has no run to show or `out` cannot be written, `UnknownId` for an unknown dataset.
     """
-    for id in shown:
-        resolve_dataset(id)
+    for dataset in shown:
+        resolve_dataset(dataset)
     entries, left_out = gather(repo)
     lines = [*all_lines.of_runs(entries), *all_lines.of_published()]
     lines.sort(key=lambda line: (line.dataset, line.metrics.get(METRICS[0], math.inf), line.model))
@@ -76,30 +76,30 @@ def write(repo: Path, out: Path, shown: Sequence[str], root: Path | None, title:
     _write(out / "index.html", _index(lines, views, common))
     _write(out / "index.json", _json({"title": title, "tiers": TIERS, "lines": lines}))
     n_models = len({entry.model for entry in entries})
-    return Site(len(entries), n_models, left_out, list(albums.faults.values()))
+    return Site(len(entries), n_models, left_out, albums.faults)
 
 
 class _Albums:
-    """The album of each dataset whose images may be shown; each is opened once."""
+    """The album of all data whose images may be shown; each is opened once."""
 
     def __init__(self, shown: Sequence[str], root: Path | None) -> None:
-        self._shown, self._root = shown, root
-        self._opened: dict[str, Album | None] = {}
-        self.faults: dict[str, str] = {}
+        self._shown, self._root = ("demo", *shown), root
+        self._opened: dict[Data, Album | None] = {}
+        self.faults: list[str] = []
 
     def __call__(self, summary: dict[str, Any]) -> Album | None:
-        id = parse_name(summary["dataset"]).id
-        if id not in self._opened:
-            self._opened[id] = self._open(id, summary)
-        return self._opened[id]
+        if str(replace(parse_name(summary["dataset"]), options={})) not in self._shown:
+            return None
+        data = data_of(summary)
+        if data not in self._opened:
+            self._opened[data] = self._open(summary)
+        return self._opened[data]
 
-    def _open(self, id: str, summary: dict[str, Any]) -> Album | None:
+    def _open(self, summary: dict[str, Any]) -> Album | None:
         try:
-            if id in self._shown:
-                return open_album(summary, self._root)
-            return Album(load_dataset(id)) if id == "demo" else None
+            return open_album(summary, self._root)
         except IISZooError as error:
-            self.faults[id] = str(error)
+            self.faults.append(str(error))
             return None
 
 
@@ -116,7 +116,7 @@ def _index(lines: Sequence[Line], views: Sequence[ModelView], common: dict[str, 
     stated = {
         "lines": [dataclasses.asdict(line) for line in lines],
         "metrics": [{"name": name, "title": column(name).title, "better": column(name).better} for name in metrics],
-        "dataset": Counter(line.dataset for line in runs).most_common(1)[0][0],
+        "dataset": _by_runs(runs, "dataset")[0],
         "robot": _by_runs(runs, "robot")[0],
     }
     return template("site/index.html.jinja").render(
@@ -138,9 +138,9 @@ def _index(lines: Sequence[Line], views: Sequence[ModelView], common: dict[str, 
 
 
 def _by_runs(lines: Sequence[Line], field: str) -> list[str]:
-    """The values of a field, those with most runs first."""
+    """The values of a field, those with most runs first; of robots with as many, the standard's."""
     runs = Counter(getattr(line, field) for line in lines if line.run)
-    return sorted({getattr(line, field) for line in lines}, key=lambda value: (-runs[value], value))
+    return sorted({getattr(line, field) for line in lines}, key=lambda value: (-runs[value], value != "ritm", value))
 
 
 def _metrics(lines: Sequence[Line]) -> list[str]:
