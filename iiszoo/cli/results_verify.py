@@ -113,14 +113,13 @@ def verify(
         try:
             with listener() as bars, foreign_output():
                 done.append(verify(directory, at_hand, bars.step))
+            if not as_json:
+                _print(done[-1])
             if record is not None:
                 _record(done[-1], record)
         except IISZooError as error:
             faults.append(str(error))
             echo(f"error: {error}", err=True)
-            continue
-        if not as_json:
-            _print(done[-1])
     if as_json:
         print_json([{"agrees": one.agrees, **asdict(one)} for one in done])
     differing = [one for one in done if not one.agrees]
