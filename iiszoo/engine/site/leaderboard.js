@@ -239,17 +239,20 @@
     const head = document.createElement("tr");
     head.append(make("th", "model", "name"), ...named.map((robot) => make("th", robot, "number")), make("th", "worst less best", "number"));
     section.querySelector("thead").replaceChildren(head);
+    // the same digits as in the table above, where numbers are rounded by other rules than here
+    const text = (line) => rows.find((row) => Number(row.dataset.line) === data.lines.indexOf(line)).querySelector(`[data-key="${state.metric}"]`).textContent;
     const made = models.map((model) => {
       const row = document.createElement("tr");
       const name = make("td", "", "name");
       const link = document.createElement("a");
       link.href = `models/${[...cells.get(model).values()][0].page}.html`;
-      link.textContent = model;
+      const [, start, rest] = /^(.*?\/?)([^/]*)$/.exec(model);
+      link.append(start, document.createElement("wbr"), rest);
       name.append(link);
       const numbers = named.map((robot) => of(model, robot));
       const known = numbers.filter((number) => number !== null);
       const range = known.length > 1 ? shown(state.metric, Math.max(...known) - Math.min(...known)) : "–";
-      row.append(name, ...numbers.map((number) => make("td", number === null ? "–" : shown(state.metric, number), "number")), make("td", range, "number"));
+      row.append(name, ...named.map((robot) => make("td", cells.get(model).has(robot) ? text(cells.get(model).get(robot)) : "–", "number")), make("td", range, "number"));
       return row;
     });
     section.querySelector("tbody").replaceChildren(...made);

@@ -68,7 +68,7 @@ def view(id: str, card: ModelCard | None, lines: Sequence[Line], entries: Sequen
     """The view of a model from its lines and runs; `id` is its name without options."""
     datasets: dict[str, list[tuple[Entry, Line]]] = {}
     by_run = {line.run: line for line in lines if line.run}
-    for entry in sorted(entries, key=lambda one: _order(one.result[0])):
+    for entry in sorted(entries, key=lambda one: (one.result[0]["dataset"], *_robot_order(by_run[one.path].robot))):
         line = by_run[entry.path]
         datasets.setdefault(line.dataset, []).append((entry, line))
     install = next((one.known.install for one in catalogue.entries() if one.card.id == id and one.known), "")
@@ -79,16 +79,15 @@ def view(id: str, card: ModelCard | None, lines: Sequence[Line], entries: Sequen
         _facts(card),
         install,
         f"iiszoo bench --model {id} --dataset {lines[0].dataset}" if card is not None else "",
-        list(lines),
+        sorted(lines, key=lambda line: (line.dataset, line.tier == "published", line.model, *_robot_order(line.robot))),
         [_dataset(name, [entry for entry, _ in there], albums) for name, there in datasets.items()],
         [_run_facts(entry, line) for there in datasets.values() for entry, line in there],
     )
 
 
-def _order(summary: dict[str, Any]) -> tuple[bool, str, str]:
+def _robot_order(robot: str) -> tuple[bool, str]:
     """The standard's robot first: what a page shows of one run alone is of this one."""
-    robot = summary["protocol"]["robot"]
-    return robot != "ritm", robot, summary["dataset"]
+    return robot != "ritm", robot
 
 
 def _facts(card: ModelCard | None) -> list[tuple[str, str]]:
