@@ -246,8 +246,9 @@
       const name = make("td", "", "name");
       const link = document.createElement("a");
       link.href = `models/${[...cells.get(model).values()][0].page}.html`;
-      const [, start, rest] = /^(.*?\/?)([^/]*)$/.exec(model);
-      link.append(start, document.createElement("wbr"), rest);
+      const slash = model.indexOf("/") + 1;
+      if (slash) link.append(model.slice(0, slash), document.createElement("wbr"));
+      link.append(model.slice(slash));
       name.append(link);
       const numbers = named.map((robot) => of(model, robot));
       const known = numbers.filter((number) => number !== null);
