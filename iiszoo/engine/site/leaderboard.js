@@ -239,8 +239,11 @@
     const head = document.createElement("tr");
     head.append(make("th", "model", "name"), ...named.map((robot) => make("th", robot, "number")), make("th", "worst less best", "number"));
     section.querySelector("thead").replaceChildren(head);
-    // the same digits as in the table above, where numbers are rounded by other rules than here
-    const text = (line) => rows.find((row) => Number(row.dataset.line) === data.lines.indexOf(line)).querySelector(`[data-key="${state.metric}"]`).textContent;
+    // as in the table above, which the writer of the page has rounded
+    const text = (line) => {
+      const row = rows.find((one) => data.lines[one.dataset.line] === line);
+      return `${row.querySelector(`[data-key="${state.metric}"]`).textContent} ${row.querySelector(".sign").textContent}`;
+    };
     const made = models.map((model) => {
       const row = document.createElement("tr");
       const name = make("td", "", "name");

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.results import changes, layout, replays
 from iiszoo.engine.results.checking import check
 from iiszoo.engine.results.replays import Replay
@@ -95,12 +96,13 @@ def test_a_card_that_is_absent_damaged_or_of_another_model_is_named(repo):
     assert faults(repo) == [(model.name, "card")]
 
 
-def test_a_threshold_that_is_not_the_cards_is_named(repo):
-    model = layout.models(repo)[0]
-    card = json.loads((model / "card.json").read_text())
-    store.write_json(model / "card.json", {**card, "card": {**card["card"], "threshold": 0.4}})
-    named = {kind for path, kind in faults(repo) if path.startswith(model.name)}
-    assert named <= {"protocol"}  # runs of a changed protocol may have any threshold
+def test_a_threshold_that_is_not_the_cards_is_named(repo, stated):
+    run = first(repo)
+    stated(run, lambda identity: identity.update(protocol=ResolvedProtocol("standard", threshold=0.5).as_json()))
+    assert "protocol" not in {kind for _, kind in faults(repo)}
+    card = json.loads((run.parent / "card.json").read_text())
+    store.write_json(run.parent / "card.json", {**card, "card": {**card["card"], "threshold": 0.4}})
+    assert (run.relative_to(repo).as_posix(), "protocol") in faults(repo)
 
 
 def test_a_file_that_is_too_large_for_a_repository_is_named(repo, monkeypatch):

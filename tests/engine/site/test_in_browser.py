@@ -91,6 +91,7 @@ def test_other_robots_stand_beside_each_other(tab):
     titles = tab.page.locator("#robots thead th").all_inner_texts()
     assert set(titles) == {"model", "ritm", "center-largest", "worst less best"}
     assert tab.page.locator("#robots tbody tr").count() == 2
+    assert tab.page.locator("#robots tbody td").nth(1).inner_text() == f"{cells(tab, 'noc90')[0]} ○"
 
 
 def test_no_page_is_wider_than_the_screen(tab):
