@@ -103,7 +103,7 @@
     const counted = `${lines.length} ${lines.length === 1 ? "line" : "lines"}`;
     $("meaning").textContent = `${counted}: ${metric.title}, ${metric.better === "higher" ? "higher" : "lower"} is better, on ${state.dataset || "any dataset"}${samples}${rules ? `; ${rules}` : ""}.`;
     const machines = [...new Set(runs.map((line) => `${line.device}${line.threads ? `, ${line.threads} ${line.threads === 1 ? "thread" : "threads"}` : ""}`))];
-    $("machines").textContent = machines.length ? `times: medians, on ${machines.sort().join(" or ")}; per image: its encoding, divided by its samples` : "";
+    $("machines").textContent = machines.length ? `times: medians, of the quickest run of a model on a dataset, on ${machines.sort().join(" or ")}; per image: its encoding, divided by its samples` : "";
     $("starred").hidden = !lines.some((line) => line.starred);
   }
 

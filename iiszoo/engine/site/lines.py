@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -27,7 +27,8 @@ METRICS = ("noc90", "noc85", "noc95", "nof90", "iou@1", "iou@5", "biou@5", "auc"
 class Line:
     """One line. `page` is the name of its model's page; `protocol` the rules beside the robot, as a person reads them,
     "" for published figures; `metrics` maps names of `METRICS` to values, without what is unknown; `intervals` the
-    same to the ends of 95 % intervals; `ms_click` and `ms_image` are medians on `device` with `threads`; `replayed`
+    same to the ends of 95 % intervals; `ms_click` and `ms_image` are medians on `device` with `threads`, those of the
+    quickest run of the model on the data: other work on a machine only slows, and a robot does neither; `replayed`
     says by whom, when, and how many samples; `source` where a published figure is from; `run` is the run's folder.
     """
 
@@ -60,7 +61,22 @@ def page_of(model: str) -> str:
 def of_runs(entries: Sequence[Entry]) -> list[Line]:
     """A line for every run."""
     names = data.names([entry.result[0] for entry in entries])
-    return [_of_run(entry, names[data.data_of(entry.result[0])]) for entry in entries]
+    found = [_of_run(entry, names[data.data_of(entry.result[0])]) for entry in entries]
+    alike: dict[tuple[object, ...], list[Line]] = {}
+    for line in found:
+        alike.setdefault(_conditions(line), []).append(line)
+    return [_timed(line, alike[_conditions(line)]) for line in found]
+
+
+def _conditions(line: Line) -> tuple[object, ...]:
+    """What the times depend on, apart from other work on the machine."""
+    return line.model, line.dataset, line.device, line.threads
+
+
+def _timed(line: Line, alike: Sequence[Line]) -> Line:
+    clicks = [one.ms_click for one in alike if one.ms_click is not None]
+    images = [one.ms_image for one in alike if one.ms_image is not None]
+    return replace(line, ms_click=min(clicks, default=None), ms_image=min(images, default=None))
 
 
 def _of_run(entry: Entry, dataset: str) -> Line:

@@ -62,12 +62,17 @@ def test_every_run_and_every_published_figure_has_a_line(site):
 def test_figures_are_those_of_the_runs(site, repo):
     _, out = site()
     values = {line["run"]: line for line in json.loads((out / "index.json").read_text())["lines"] if line["run"]}
+    quickest: dict[str, float] = {}
+    for run in layout.runs(repo):
+        stated = summary.read(run)[0]
+        own = stated["times"]["model_ms_median"]
+        quickest[stated["model"]] = min(own, quickest.get(stated["model"], own))
     for run in layout.runs(repo):
         stated = summary.read(run)[0]
         line = values[run.relative_to(repo).as_posix()]
         assert line["metrics"]["noc90"] == stated["metrics"]["noc90"]
         assert line["metrics"]["iou@1"] == stated["metrics"]["iou"][1]
-        assert line["ms_click"] == stated["times"]["model_ms_median"]
+        assert line["ms_click"] == quickest[stated["model"]]
         low, high = line["intervals"]["noc90"]
         assert low <= line["metrics"]["noc90"] <= high
         assert line["protocol"] == "3 clicks, until IoU 0.90"
