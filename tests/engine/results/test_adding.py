@@ -11,6 +11,7 @@ from iiszoo.engine.bench import bench
 from iiszoo.engine.results import layout, model_cards
 from iiszoo.engine.results.adding import add
 from iiszoo.engine.runs import store
+from iiszoo.engine.runs.run_name import model_slug
 from iiszoo.errors import RunError
 from iiszoo.registry import resolve_model
 
@@ -121,3 +122,13 @@ def test_a_directory_of_something_else_is_refused(made, run):
     with pytest.raises(RunError, match=r"ritm is not a results repository: .* is no model's folder"):
         add(run(), made / "ritm")
     assert contents(made) == before
+
+
+def test_a_models_folder_says_its_name_and_no_two_models_share_one():
+    assert model_slug("sam/minisam") == "sam-minisam"
+    assert model_slug("classic/random-walker") == "classic-random-walker"
+    names = ["a-b/c", "a/b-c", "a/b/c", "a/b?o=1", "a/b?o=2", "a/b", "A/b", "a/b--c", "m:f", "../a/b"]
+    names += ["x" * 300, "x" * 301]
+    folders = [model_slug(name) for name in names]
+    assert len({folder.lower() for folder in folders}) == len(names)
+    assert all("/" not in folder and folder[0] not in ".-" and len(folder) < 120 for folder in folders)
