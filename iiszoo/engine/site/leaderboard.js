@@ -47,10 +47,11 @@
   function ordered(lines) {
     const [key, direction] = state.sort ? state.sort.split(" ") : [state.metric, better(state.metric)];
     const sign = direction === "descending" ? -1 : 1;
+    const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
     return lines.sort((i, j) => {
       const [a, b] = [value(data.lines[i], key), value(data.lines[j], key)];
       if (a === null || b === null) return (a === null) - (b === null);
-      return sign * (a < b ? -1 : a > b ? 1 : 0) || (data.lines[i].model < data.lines[j].model ? -1 : 1);
+      return sign * compare(a, b) || compare(data.lines[i].model, data.lines[j].model) || i - j;
     });
   }
 
