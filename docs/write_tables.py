@@ -3,7 +3,7 @@
 - `iiszoo/known_plugins/NAME.json`, from the plugins in `plugins/`, which must be installed;
 - `benchmarks/measured.csv`, from the complete runs of the zoo's models in `benchmarks/results`;
 - the tables between `<!-- NAME -->` and `<!-- end of NAME -->` in README.md and docs/models.md, from both and from
-  `benchmarks/published.csv`.
+  `benchmarks/published.csv`, and in docs/results.md, from the results repository `benchmarks/results/zoo`.
 
 `tests/core/test_generated_tables.py` compares them with what is there.
 """
@@ -23,6 +23,7 @@ from iiszoo.cli import model_table
 from iiszoo.engine.campaign import results as campaigns
 from iiszoo.engine.evaluation_protocol import PRESETS
 from iiszoo.engine.runs import summary
+from iiszoo.engine.site.gathering import gather
 from iiszoo.figures import Measured
 from iiszoo.registry import registry
 
@@ -89,10 +90,10 @@ def _measured(run: dict, results: Path) -> list[object]:
 
 
 def pages() -> Iterator[tuple[Path, str]]:
-    """README.md and docs/models.md, with the tables put in."""
-    for page in (ROOT / "README.md", ROOT / "docs" / "models.md"):
+    """README.md, docs/models.md and docs/results.md, with the tables put in."""
+    for page in (ROOT / "README.md", ROOT / "docs" / "models.md", ROOT / "docs" / "results.md"):
         text = page.read_text("utf-8")
-        for name, lines in (("models", _models()), ("numbers", _numbers())):
+        for name, lines in (("models", _models()), ("numbers", _numbers()), ("robots", _robots())):
             body = "\n".join(lines)
             marks = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
             text = re.sub(f"({marks[0]}).*?({marks[1]})", rf"\g<1>{body}\n\g<2>", text, flags=re.DOTALL)
@@ -123,6 +124,23 @@ def _numbers() -> list[str]:
         nocs = (f"{run.noc85:.2f}", f"{run.noc90:.2f}", str(run.nof90))
         rows.append([f"`{run.model}`", run.dataset, str(run.n), *nocs, *iou, encode, units.time(run.click_ms / 1e3)])
     return _table(titles, rows)
+
+
+def _robots() -> list[str]:
+    """The results repository: models by robots."""
+    signs = {"replayed": "●", "submitted": "○"}
+    entries, _ = gather(ROOT / "benchmarks" / "results" / "zoo")
+    found = {}
+    for entry in entries:
+        run = entry.result[0]
+        place = entry.model, run["protocol"]["robot"], run["dataset"]
+        found[place] = f"{run['metrics']['noc90']:.2f} {signs[entry.tier]}"
+    robots = ("ritm", "center-largest", "noisy-ritm", "boundary")
+    rows = []
+    for model in sorted({entry.model for entry in entries}):
+        cells = [[found.get((model, robot, data), "–") for data in ("grabcut", "berkeley")] for robot in robots]
+        rows.append([f"`{model}`", *(", ".join(cell) for cell in cells)])
+    return _table(["model", *(f"`{robot}`" for robot in robots)], rows)
 
 
 def _table(titles: list[str], rows: list[list[str]]) -> list[str]:

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Literal
 
-from iiszoo import assets, cards, figures
+from iiszoo import assets, cards, figures, units
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption
 from iiszoo.figures import Measured, Published
@@ -99,6 +99,25 @@ def entries() -> list[Entry]:
             for card in plugin.models:
                 found.append(Entry(card, plugin.distribution, plugin, False, card.id == plugin.default))
     return sorted(found, key=lambda entry: entry.card.id)
+
+
+def facts(card: ModelCard) -> dict[str, Any]:
+    """What a card says of its model, for people; what is unknown is empty."""
+    source = card.upstream
+    return {
+        "parameters": units.count(card.n_parameters),
+        "uses": " and ".join("a mask to correct" if prompt == "mask" else prompt for prompt in card.prompts),
+        "threshold": f"object where the probability is above {card.threshold:g}",
+        "input size": "" if card.input_size is None else " x ".join(map(str, card.input_size)),
+        "memory": units.size(card.memory),
+        "precisions": "" if card.precisions == ("float32",) else card.precisions,
+        "trained on": card.training_datasets,
+        "licence": f"{card.licence}{f'; weights: {card.weights_licence}' if card.weights_licence else ''}",
+        "released": card.release_date,
+        "homepage": card.homepage,
+        "code from": "" if source is None else f"{source.repo} at {source.commit}",
+        "notes": card.notes,
+    }
 
 
 def matches(id: str, patterns: tuple[str, ...]) -> bool:

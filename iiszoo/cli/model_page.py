@@ -7,7 +7,7 @@ from typing import Any
 
 from iiszoo import assets, units
 from iiszoo.cards import Weights
-from iiszoo.catalogue import Entry
+from iiszoo.catalogue import Entry, facts
 from iiszoo.cli.output import echo, print_facts, print_table
 from iiszoo.figures import Published, published_of
 from iiszoo.models.merge_rule import MERGE, RULES
@@ -40,22 +40,10 @@ def heading(text: str) -> None:
 
 def _facts(entry: Entry) -> dict[str, Any]:
     card = entry.card
-    source = card.upstream
     return {
         "plugin": f"{entry.plugin}{'' if entry.installed else ', not installed'}",
         "default": f"`--model {card.family}` means this model" if entry.is_default else "",
-        "parameters": units.count(card.n_parameters),
-        "uses": " and ".join("a mask to correct" if prompt == "mask" else prompt for prompt in card.prompts),
-        "threshold": f"object where the probability is above {card.threshold:g}",
-        "input size": "" if card.input_size is None else " x ".join(map(str, card.input_size)),
-        "memory": units.size(card.memory),
-        "precisions": "" if card.precisions == ("float32",) else card.precisions,
-        "trained on": card.training_datasets,
-        "licence": f"{card.licence}{f'; weights: {card.weights_licence}' if card.weights_licence else ''}",
-        "released": card.release_date,
-        "homepage": card.homepage,
-        "code from": "" if source is None else f"{source.repo} at {source.commit}",
-        "notes": card.notes,
+        **facts(card),
     }
 
 

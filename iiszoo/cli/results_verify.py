@@ -38,6 +38,12 @@ def _samples(ctx: click.Context, param: click.Parameter, value: str) -> int | No
     return int(value)
 
 
+def _signature(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise click.BadParameter("a replay is signed with a name, and this one is empty", ctx, param)
+    return value
+
+
 @click.command("verify")
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.option(
@@ -59,6 +65,12 @@ def _samples(ctx: click.Context, param: click.Parameter, value: str) -> int | No
     help="The run's weights, for those that are not in the cache; their sha256 decides.",
 )
 @click.option("--device", help="Device of the replay.  [default: the run's own, if it is here, else cpu]")
+@click.option(
+    "--record",
+    metavar="NAME",
+    callback=_signature,
+    help="Add the replay, signed with NAME, to replays.json in RUN, for a results repository.",
+)
 @python_option
 @python_timeout_option
 @json_option
@@ -69,6 +81,7 @@ def verify(
     root: Path | None,
     checkpoint: Path | None,
     device: str | None,
+    record: str | None,
     python: str | None,
     python_timeout: float,
     as_json: bool,
@@ -77,8 +90,8 @@ def verify(
 
     RUN is a run directory, or one that contains several. Every figure is derived again from the traces, each trace is
     compared with the evaluation protocol and with the data, weights by their sha256; then samples are replayed, and
-    clicks and IoUs compared. Nothing is fetched, and nothing in RUN is changed. The exit code is 0 if everything that
-    could be checked agrees, else 2; what could not be checked is listed.
+    clicks and IoUs compared. Nothing is fetched, and without --record nothing in RUN is changed. The exit code is 0 if
+    everything that could be checked agrees, else 2; what could not be checked is listed.
     """
     sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
     from iiszoo.cli.bench_progress import listener
@@ -100,12 +113,13 @@ def verify(
         try:
             with listener() as bars, foreign_output():
                 done.append(verify(directory, at_hand, bars.step))
+            if not as_json:
+                _print(done[-1])
+            if record is not None:
+                _record(done[-1], record)
         except IISZooError as error:
             faults.append(str(error))
             echo(f"error: {error}", err=True)
-            continue
-        if not as_json:
-            _print(done[-1])
     if as_json:
         print_json([{"agrees": one.agrees, **asdict(one)} for one in done])
     differing = [one for one in done if not one.agrees]
@@ -118,6 +132,13 @@ def verify(
     warn_of_broken_plugins()
     if differing or faults:
         click.get_current_context().exit(2)
+
+
+def _record(found: Verification, by: str) -> None:
+    from iiszoo.engine.results import replays
+    from iiszoo.engine.runs import store
+
+    replays.record(found, store.read_identity(found.run)["dataset"]["n_samples"], by)
 
 
 def _print(found: Verification) -> None:

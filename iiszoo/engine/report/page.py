@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 import iiszoo
 from iiszoo import files
 from iiszoo.engine.campaign.results import Campaign
@@ -24,6 +22,7 @@ from iiszoo.engine.report.charts import Curves, Histogram, Series
 from iiszoo.engine.report.columns import initial_iou
 from iiszoo.engine.report.pictures import Album, Sample, caption, marks, worst
 from iiszoo.engine.report.side_by_side import SideBySide, pictured, side_by_side
+from iiszoo.engine.report.templates import template
 from iiszoo.engine.runs.summary import Result
 from iiszoo.errors import IISZooError, RunError
 from iiszoo.figures import Published
@@ -117,14 +116,7 @@ def render(
         datasets.append(DatasetView(name, *charted, runs, ranked.get(name), repeated, differing, unseen))
     summaries = [one.summary for one in series]
     names = table.metrics_for(summaries)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("iiszoo", "engine/report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template("page.html.jinja").render(
+    page = template("report/page.html.jinja").render(
         version=iiszoo.__version__,
         title=lead.title if lead else "benchmark report" if series else "annotation campaigns",
         lead=lead,
@@ -208,7 +200,7 @@ def _run_view(one: Series, albums: _Albums, anchor: str) -> RunView:
         ]
     except (IISZooError, OSError) as error:
         no_pictures = str(error)
-    return RunView(anchor, one, samples, no_pictures, _figures(one.summary), _facts(one.summary))
+    return RunView(anchor, one, samples, no_pictures, _figures(one.summary), provenance(one.summary))
 
 
 def _figures(summary: dict[str, Any]) -> list[Figure]:
@@ -226,7 +218,7 @@ def _figures(summary: dict[str, Any]) -> list[Figure]:
     ]
 
 
-def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
+def provenance(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """The run's provenance as (name, value), without what is unknown."""
     known = summary.get("provenance", {})
     model, environment = known.get("model", {}), known.get("environment", {})

@@ -42,7 +42,7 @@ class Mark:
 @dataclass(frozen=True)
 class Picture:
     """What a window shows. Its paths (SVG) are in pixels of the original image; `image` is a data URI of the window,
-    made smaller if it is large; `unit` the number of image pixels in about one CSS pixel of the page.
+    made smaller if it is large, or "" without it; `unit` the number of image pixels in about one CSS pixel of the page.
     """
 
     window: Box
@@ -91,6 +91,18 @@ def marks(trace: Trace) -> list[Mark]:
     """Every click of the session, in order."""
     clicks = [click for interaction in trace.clicks for click in interaction]
     return [Mark(col + 0.5, row + 0.5, i, bool(positive)) for i, (row, col, positive) in enumerate(clicks, 1)]
+
+
+def mask_alone(trace: Trace) -> Picture:
+    """The final mask of a session, zoomed to it and all clicks, without its image, for where that may not be shown.
+    Raises `RunError` if the mask is damaged.
+    """
+    mask = _final_mask(trace) if trace.final_mask else None
+    seen = np.zeros(trace.size, np.bool_) if mask is None else mask.copy()
+    for row, col, _ in (click for interaction in trace.clicks for click in interaction):
+        seen[row, col] = True
+    window = zoomed(seen, [])
+    return _picture("", "", mask, whole_image(seen.shape) if window is None else window)
 
 
 @dataclass(frozen=True)

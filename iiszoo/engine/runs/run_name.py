@@ -1,4 +1,4 @@
-"""The name of a run's directory."""
+"""The names of the directories of a run and of a model."""
 
 from __future__ import annotations
 
@@ -14,13 +14,25 @@ def slug(model: str, dataset: str) -> str:
     `family-variant--dataset` if that identifies the names; a hash of the names follows if they had to be changed or
     cut, or contain ambiguous hyphens.
     """
-    plain = plain_name(model), plain_name(dataset)
-    name = "--".join(plain)
-    exact = plain == (model.replace("/", "-", 1), dataset) and "-" not in model.partition("/")[0]
-    if exact and not any("--" in part for part in plain) and name == name.lower():
-        return name
-    digest = hashlib.sha256(f"{model}\0{dataset}".encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{name}-{digest[:8]}"
+    name = f"{plain_name(model)}--{plain_name(dataset)}"
+    exact = _names(model) and plain_name(dataset) == dataset and "--" not in dataset
+    return name if exact and name == name.lower() else f"{name}-{_digest(model, dataset)}"
+
+
+def model_slug(model: str) -> str:
+    """The name of a model's directory, by the same rule: `family-variant`, or that and a hash."""
+    name = plain_name(model)
+    return name if _names(model) and name == name.lower() else f"{name}-{_digest(model)}"
+
+
+def _names(model: str) -> bool:
+    """Whether its plain name tells which model it is."""
+    name = plain_name(model)
+    return name == model.replace("/", "-", 1) and "-" not in model.partition("/")[0] and "--" not in name
+
+
+def _digest(*names: str) -> str:
+    return hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def plain_name(text: str) -> str:

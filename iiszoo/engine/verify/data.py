@@ -35,7 +35,7 @@ def find_data(
     identity: dict[str, Any], summary: dict[str, Any], root: Path | None, progress: Progress
 ) -> tuple[Checked | None, list[Finding]]:
     """The dataset that a run's identity states, None if the same one is not here."""
-    published = _published(identity)
+    published = check_published(identity)
     try:
         dataset = _opened(summary, root)
         # a sample's fault is found only where its image is decoded
@@ -78,8 +78,8 @@ def _with_way_out(error: Exception, root: Path | None) -> str:
     return text if "--root" in text else f"{text}; {'give another' if root else 'give a'} --root"
 
 
-def _published(identity: dict[str, Any]) -> list[Finding]:
-    """That the run was made on other data than the published set whose id it states."""
+def check_published(identity: dict[str, Any]) -> list[Finding]:
+    """That the run was made on other data than the published set whose id it states; the data are not needed."""
     try:
         card, name = resolve_dataset(identity["dataset"]["id"])
     except IISZooError:

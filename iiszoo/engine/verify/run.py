@@ -16,6 +16,7 @@ from iiszoo.device import ON_CUDA, check_device
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.runs import provenance, store, summary
 from iiszoo.engine.runs.dataset_check import Checked
+from iiszoo.engine.runs.summary import Result
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.engine.verify.data import DATA, check_targets, find_data
 from iiszoo.engine.verify.figures import CHECK as FIGURES
@@ -50,21 +51,13 @@ class AtHand:
 def verify(directory: Path, at_hand: AtHand, progress: NamedProgress = lambda name, done, total: None) -> Verification:
     """Check the run in `directory`. Raises `RunError` if it cannot be read: damaged, of another format, no run."""
     derived, traces = summary.read(directory)
-    lines = list(store.read_lines(directory))
     identity = store.read_identity(directory)
     rules = ResolvedProtocol.from_json(identity["protocol"])
     environment = derived["provenance"].get("environment", {})
     title = f"{derived['model']} on {derived['dataset']}"
     model = find_model(identity["model"], "worker" in environment, at_hand.checkpoint, at_hand.interpreter)
     robot, of_robot = robot_of(rules)
-    found = [
-        *check_figures(directory, identity, traces),
-        *check_traces(lines, rules),
-        *check_completeness(traces, len(derived["skipped"]), derived["n_samples"]),
-        *check_rules(rules, model.threshold),
-        *of_robot,
-        *model.findings,
-    ]
+    found = [*check_alone(directory, identity, (derived, traces), model.threshold), *of_robot, *model.findings]
     made = Verification(directory, title, at_hand.seed, [], [], found)
     if "campaign" in identity:
         text = f"it is the arm {identity['campaign'].get('arm')!r} of a campaign; only its traces are checked"
@@ -87,6 +80,18 @@ def verify(directory: Path, at_hand: AtHand, progress: NamedProgress = lambda na
     told = set(replayed) if robot is not None else set()
     settled = [finding for finding in found if finding.status != "unchecked" or finding.sample not in told]
     return replace(made, findings=[*settled, *of_device, *of_replay], replayed=replayed, conditions=conditions)
+
+
+def check_alone(directory: Path, identity: dict[str, Any], result: Result, threshold: float | None) -> list[Finding]:
+    """What the run's own files tell, without model and data. `threshold`: the model's own, None if it is unknown."""
+    derived, traces = result
+    rules = ResolvedProtocol.from_json(identity["protocol"])
+    return [
+        *check_figures(directory, identity, traces),
+        *check_traces(list(store.read_lines(directory)), rules),
+        *check_completeness(traces, len(derived["skipped"]), derived["n_samples"]),
+        *check_rules(rules, threshold),
+    ]
 
 
 def draw(traces: Sequence[Trace], n: int | None, seed: int) -> list[Trace]:

