@@ -288,12 +288,12 @@ def _unchanged(run: Run, summary: dict[str, Any], how: Settings) -> bool:
 
 @dataclass(frozen=True)
 class Ready:
-    """A run that has passed every check; `worker` is what another interpreter or machine reports about itself."""
+    """A run that has passed every check; `elsewhere` is what another interpreter or machine reports of itself."""
 
     run: Run
     checked: Checked
     job: Job
-    worker: dict[str, Any] | None
+    elsewhere: provenance.Elsewhere
 
 
 def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run, Ready]:
@@ -327,7 +327,7 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
 def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
     run, checked = ready.run, ready.checked
     began = now()
-    environment = provenance.environment(how.device, how.executor.threads, ready.worker)
+    environment = provenance.environment(how.device, how.executor.threads, ready.elsewhere)
     with store.begin(run.directory, run.statement(), how.shard, overwrite=how.overwrite) as writer:
         done = store.read_traces(run.directory)
         groups = _left(checked, {trace.sample for trace in done}, how)

@@ -60,8 +60,8 @@ class Work:
     listener: Listener
     say: Callable[[str], None]
 
-    def annotate(self, job: CampaignJob, report: dict[str, Any] | None, overwrite: bool) -> None:
-        """Every arm of one model; `report` is what another machine that runs it says of itself."""
+    def annotate(self, job: CampaignJob, elsewhere: provenance.Elsewhere, overwrite: bool) -> None:
+        """Every arm of one model; `elsewhere` is what another machine that runs it reports of itself."""
         reference = job.model
         known: dict[str, dict[str, Trace]] = {}
         for arm, seed in self.plan.arms():
@@ -74,7 +74,7 @@ class Work:
                 "campaign": {"arm": arm, "seed": seed, **self.statement},
             }
             run = ArmRun(reference, self.statement["dataset"]["id"], job.rules, directory, identity, directory.name)
-            sessions = ArmSessions(self, run, job, report, seed)
+            sessions = ArmSessions(self, run, job, elsewhere, seed)
             with sessions.begun(overwrite):
                 if arm == SCRATCH:
                     sessions.run(self.images)
@@ -113,8 +113,8 @@ class Work:
 class ArmSessions:
     """The sessions of one arm, as far as they are done: `done` by sample id."""
 
-    def __init__(self, work: Work, run: ArmRun, job: CampaignJob, report: dict[str, Any] | None, seed: int) -> None:
-        self.work, self.run_, self.job, self.report, self.seed = work, run, job, report, seed
+    def __init__(self, work: Work, run: ArmRun, job: CampaignJob, elsewhere: provenance.Elsewhere, seed: int) -> None:
+        self.work, self.run_, self.job, self.elsewhere, self.seed = work, run, job, elsewhere, seed
         self.done: dict[str, Trace] = {}
         self._writer: store.Writer
 
@@ -125,7 +125,7 @@ class ArmSessions:
         if overwrite:
             for file in run.directory.glob("segmenter-*.safetensors"):
                 file.unlink()
-        environment = provenance.environment(self.job.device, work.executor.threads, self.report)
+        environment = provenance.environment(self.job.device, work.executor.threads, self.elsewhere)
         with store.begin(run.directory, run.statement(), overwrite=overwrite) as self._writer:
             self.done = {trace.sample: trace for trace in store.read_traces(run.directory)}
             work.listener.started(run, [*self.done.values()], len(work.images))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
     from iiszoo.engine.executors.job import Job
+    from iiszoo.engine.runs.provenance import Elsewhere
     from iiszoo.engine.runs.trace import Trace
 
 Emit = Callable[["Trace"], None]
@@ -25,9 +26,9 @@ class Executor(Protocol):
     def here(self) -> bool:
         """Whether models run on this machine, whose devices can be checked from here."""
 
-    def prepare(self, job: Job, dataset: EvaluationDataset) -> dict[str, Any] | None:
+    def prepare(self, job: Job, dataset: EvaluationDataset) -> Elsewhere:
         """Check that the job can be run, before anything is written; `dataset` is the job's, as loaded here. Returns
-        what another interpreter or machine reports about itself, if one runs the model.
+        what another interpreter or machine reports about itself, if one runs the model; else {}.
 
         Raises an `IISZooError`.
         """

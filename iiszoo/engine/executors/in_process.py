@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from iiszoo.engine.executors.executor import Emit
-from iiszoo.engine.executors.job import Held, Job
-from iiszoo.remote import report_of
+from iiszoo.engine.executors.job import Held, Job, interpreter_of
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
+    from iiszoo.engine.runs.provenance import Elsewhere
 
 
 @dataclass(eq=False)
@@ -27,9 +27,9 @@ class InProcess:
     def threads(self) -> int:
         return torch.get_num_threads()
 
-    def prepare(self, job: Job, dataset: EvaluationDataset) -> dict[str, Any] | None:
+    def prepare(self, job: Job, dataset: EvaluationDataset) -> Elsewhere:
         self._held.keep(job, dataset)
-        return report_of(self._held.model(job))
+        return interpreter_of(self._held.model(job))
 
     def run(self, job: Job, groups: Sequence[list[int]], emit: Emit) -> None:
         model = self._held.model(job)

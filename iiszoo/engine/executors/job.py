@@ -16,10 +16,12 @@ from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, IISZooError, text_of, with_place
 from iiszoo.loading import load_dataset
 from iiszoo.model_reference import ModelReference
+from iiszoo.remote import report_of
 from iiszoo.tracebacks import RemoteTraceback, as_text
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
+    from iiszoo.engine.runs.provenance import Elsewhere
     from iiszoo.protocol import Model
 
 
@@ -80,6 +82,12 @@ class Job:
             batch_size=self.batch_size,
             keep_going=self.keep_going,
         )
+
+
+def interpreter_of(model: Model) -> Elsewhere:
+    """What another interpreter reports about itself, if the model runs in one."""
+    report = report_of(model)
+    return {} if report is None else {"worker": report}
 
 
 @dataclass

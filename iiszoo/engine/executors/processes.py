@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iiszoo.engine.executors.executor import Emit
-from iiszoo.engine.executors.job import Held, Job, pickled, portable, unpickled
+from iiszoo.engine.executors.job import Held, Job, interpreter_of, pickled, portable, unpickled
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, IISZooError, RunError, with_place
-from iiszoo.remote import report_of
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
+    from iiszoo.engine.runs.provenance import Elsewhere
 
 
 @dataclass(eq=False)
@@ -47,9 +47,9 @@ class Processes:
         if self.n_workers < 1:
             raise BadOption(f"the number of workers must be at least 1, not {self.n_workers}")
 
-    def prepare(self, job: Job, dataset: EvaluationDataset) -> dict[str, Any] | None:
+    def prepare(self, job: Job, dataset: EvaluationDataset) -> Elsewhere:
         check_portable(job)
-        return report_of(self._held.model(job))  # a failure to load is reported before anything runs
+        return interpreter_of(self._held.model(job))  # a failure to load is reported before anything runs
 
     def run(self, job: Job, groups: Sequence[list[int]], emit: Emit) -> None:
         self._held = Held()  # the workers need its memory

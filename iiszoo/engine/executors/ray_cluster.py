@@ -23,6 +23,7 @@ from iiszoo.errors import BadOption, one_line
 
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
+    from iiszoo.engine.runs.provenance import Elsewhere
 
 _log = logging.getLogger("iiszoo.engine")
 
@@ -89,7 +90,7 @@ class OnRay:
             ray.shutdown()
             self._started = False
 
-    def prepare(self, job: Job, dataset: EvaluationDataset) -> dict[str, Any] | None:
+    def prepare(self, job: Job, dataset: EvaluationDataset) -> Elsewhere:
         """Load the job on one node; returns that node's environment. Raises what fails there, with the node's name."""
         self._check_device(job.device)
         self._held.keep(job, dataset)

@@ -22,6 +22,7 @@ from iiszoo.errors import BadOption, RunError, text_of
 if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
     from iiszoo.engine.executors.ray_cluster import OnRay
+    from iiszoo.engine.runs.provenance import Elsewhere
 
 _log = logging.getLogger("iiszoo.engine")
 
@@ -67,11 +68,11 @@ class RayRun:
         self._dispatch: Dispatch[Member] = Dispatch(groups, 2 * job.batch_size)
         self._deaths = self._refused = 0
         self._answered = False
-        self._environment: dict[str, Any] | None = None
+        self._environment: Elsewhere | None = None
         for member in cluster.crew:
             member.begun, member.first = False, True
 
-    def first_environment(self) -> dict[str, Any]:
+    def first_environment(self) -> Elsewhere:
         """The environment of the first actor that has loaded the job."""
         try:
             while self._environment is None:

@@ -17,14 +17,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from iiszoo.engine.executors import sent_files
-from iiszoo.engine.executors.job import Held, Job, portable, unpickled
+from iiszoo.engine.executors.job import Held, Job, interpreter_of, portable, unpickled
 from iiszoo.engine.executors.sent_files import SentFile
 from iiszoo.engine.runs import provenance, store
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, IISZooError, RunError, with_place
 from iiszoo.model_reference import CardReference
 from iiszoo.registry import resolve_model
-from iiszoo.remote import report_of
 from iiszoo.tracebacks import RemoteTraceback
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Task(NamedTuple):
 class Ready(NamedTuple):
     """A worker's answer to a task: its environment; or the numbers of the task's files that it lacks; or a fault."""
 
-    environment: dict[str, Any] | None = None
+    environment: provenance.Elsewhere | None = None
     missing: tuple[int, ...] = ()
     fault: Fault | None = None
 
@@ -113,9 +112,10 @@ class RayWorker:
                 )
             model = self._held.model(job)
             self._ready = job, model, samples
-            there = provenance.environment(job.device, self._threads, report_of(model))
+            interpreter = interpreter_of(model)
+            there = provenance.environment(job.device, self._threads, interpreter)
             del there["argv"]  # is Ray's
-            return Ready(environment={**there, "node": self._node})
+            return Ready(environment={"node": {"name": self._node, **there}, **interpreter})
         except IISZooError as error:
             return Ready(fault=portable(error, f"on {self._node}: "))
         except BaseException as error:  # noqa: BLE001  a bug, or what a plugin does

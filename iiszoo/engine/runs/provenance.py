@@ -16,21 +16,26 @@ _LIBRARIES = (
 )  # fmt: skip
 
 
-def environment(device: str, threads: int, worker: dict[str, Any] | None = None) -> dict[str, Any]:
+Elsewhere = dict[str, dict[str, Any]]
+"""What reports about itself, with its `device`, if models do not run in this process's environment: `worker`, another
+interpreter; `node`, another machine.
+"""
+
+
+def environment(device: str, threads: int, elsewhere: Elsewhere | None = None) -> dict[str, Any]:
     """Versions of iiszoo, of every installed plugin and of the libraries that compute; machine and device; argv.
 
-    `threads`: of torch, on the CPU, in each process. `worker` is what the model's interpreter reports about itself, if
-    it is another one.
+    `threads`: of torch, on the CPU, in each process.
     """
     here = {
         "argv": [printable(argument) for argument in sys.argv],
-        "device": _device_name(device) if worker is None else worker["device"],
+        "device": _device_name(device) if not elsewhere else next(iter(elsewhere.values()))["device"],
         "threads": threads,
         "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
         "machine": {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
         "plugins": {plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in plugins.installed()},
     }
-    return here if worker is None else {**here, "worker": worker}
+    return {**here, **(elsewhere or {})}
 
 
 def _version(distribution: str) -> str | None:

@@ -52,7 +52,11 @@ def run(worker: RayWorker, groups: list[list[int]]) -> list[str]:
 
 
 def test_groups_go_in_and_traces_come_out_and_it_can_be_asked_again(worker, photos):
-    assert worker.begin(task_of(job_of("painting_models:discs", photos(6)))).environment["node"].endswith("(10.0.0.7)")
+    assert (
+        worker.begin(task_of(job_of("painting_models:discs", photos(6))))
+        .environment["node"]["name"]
+        .endswith("(10.0.0.7)")
+    )
     assert run(worker, [[n] for n in range(5)]) == [f"p{n}" for n in range(5)]
     assert run(worker, [[5]]) == ["p5"]
 
