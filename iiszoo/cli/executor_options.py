@@ -30,9 +30,13 @@ _OPTIONS = [
         help="The cluster, HOST:PORT or auto.  [default: RAY_ADDRESS, else one of this machine alone]",
     ),
     click.option(
-        "--gpus-per-worker", type=click.FloatRange(0), help="GPUs of a Ray worker; 0.5: two share one.  [cuda: 1]"
+        "--gpus-per-worker",
+        type=click.FloatRange(0),
+        help="GPUs of a Ray worker; 0.5: two share one.  [default: 1 on cuda]",
     ),
-    click.option("--cpus-per-worker", type=click.IntRange(1), help="Cores, and torch's threads, of a Ray worker.  [1]"),
+    click.option(
+        "--cpus-per-worker", type=click.IntRange(1), help="Cores, and torch's threads, of a Ray worker.  [default: 1]"
+    ),
 ]
 
 

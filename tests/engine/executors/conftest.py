@@ -9,13 +9,20 @@ import pytest
 ENGINE_TESTS = Path(__file__).parents[1]
 
 
+@pytest.fixture(scope="session")
+def cache_of_workers(_places: Path) -> Path:
+    """The iiszoo cache of all Ray workers, so that they compile once."""
+    return _places / "ray"
+
+
 @pytest.fixture(scope="module")
-def ray_settings() -> Iterator[None]:
+def ray_settings(cache_of_workers: Path) -> Iterator[None]:
     """Ray for tests: no token, and neither its guard against full memory nor its niceness, as this machine is busy."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("RAY_memory_monitor_refresh_ms", "0")
         patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("IISZOO_CACHE", str(cache_of_workers))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ENGINE_TESTS), os.environ.get("PYTHONPATH", "")]))
         yield

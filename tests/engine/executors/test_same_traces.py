@@ -11,8 +11,9 @@ from iiszoo.engine.bench import bench
 from iiszoo.engine.campaign.conduct import campaign
 from iiszoo.engine.campaign.plan import Plan
 from iiszoo.engine.campaign.training import Recipe
-from iiszoo.engine.executors import InProcess, Processes
+from iiszoo.engine.executors import InProcess, Processes, ray_run
 from iiszoo.engine.executors.ray_cluster import OnRay
+from iiszoo.engine.executors.ray_worker import Task
 from iiszoo.engine.runs import store
 
 MODEL = "painting_models:RaggedRemembering"
@@ -67,15 +68,19 @@ def test_the_three_write_the_same(run):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_here")
-def test_a_campaign_on_ray_is_the_one_in_this_process(photos, tmp_path):
+def test_a_campaign_on_ray_is_the_one_in_this_process_and_its_segmenter_is_sent(
+    photos, tmp_path, monkeypatch, cache_of_workers
+):
+    """The worker is not where the driver is: what has a relative path is not found there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ray_run, "Task", lambda *fields: Task(*fields)._replace(place="nowhere"))
     plan = Plan(Recipe("smp:unet/tu-test_efficientnet?size=32&weights=none", steps=3, lr=1e-2), "3", seeds=1, folds=0)
     folder, found = photos(6), []
     with OnRay(1) as on_ray:
         for executor, out in ((InProcess(), "here"), (on_ray, "ray")):
-            place = campaign(
-                folder, ["painting_models:discs"], plan, out=tmp_path / out, max_clicks=3, executor=executor
-            )
+            place = campaign(folder, ["painting_models:discs"], plan, out=Path(out), max_clicks=3, executor=executor)
             files = sorted(place.rglob("samples.jsonl"))
             found.append([[trace.results() for trace in store.read_traces(file.parent)] for file in files])
     assert found[0] == found[1]
     assert any(trace["proposal"] for arm in found[0] for trace in arm)
+    assert [file.name for file in cache_of_workers.glob("sent/*/*")] == ["segmenter-3.safetensors"]
