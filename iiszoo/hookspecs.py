@@ -14,7 +14,8 @@ That module states the version of this contract and implements any of the hooks:
         register(ModelCard(id="mymodel/small", loader="iiszoo_mymodel.network:load", ...), default=True)
 
 It must be cheap to import: cards only, no torch, no numpy. Everything heavy lives behind a card's `loader`. A hook that
-raises breaks its own plugin and nothing else. iiszoo's own models, datasets and robots use the same hooks
+raises breaks its own plugin and nothing else. A plugin of the previous `api_version` still loads, with one warning that
+names it. iiszoo's own models, datasets and robots use the same hooks
 (`iiszoo.builtin`).
 """
 
@@ -28,6 +29,8 @@ import pluggy
 from iiszoo.cards import DatasetCard, RobotCard
 
 API_VERSION = 1
+FIRST_API_VERSION = 1
+"""No plugin was ever written for an earlier one."""
 ENTRY_POINT_GROUP = "iiszoo"
 
 COMMANDS = (

@@ -1,8 +1,9 @@
 """Finding plugins, each in isolation, so that a broken one never breaks the tool.
 
-Every entry point of the group `iiszoo` is loaded, its `api_version` checked and its hooks called into a staging list; a
-plugin is committed only if all of this succeeds. A failure is recorded with the plugin (`Plugin.error`,
-`Plugin.traceback`), reported by `iiszoo plugins`, and raised when something of that plugin is requested.
+Every entry point of the group `iiszoo` is loaded, its `api_version` checked (the previous one is accepted with a
+warning) and its hooks called into a staging list; a plugin is committed only if all of this succeeds. A failure is
+recorded with the plugin (`Plugin.error`, `Plugin.traceback`), reported by `iiszoo plugins`, and raised when something of
+that plugin is requested.
 
 `IISZOO_PLUGINS=a,b` selects entry points by name (the built-ins are always loaded); `IISZOO_STRICT_PLUGINS=1` raises
 the first failure at once.
@@ -201,7 +202,7 @@ def _load(plugin: Plugin, load: Any) -> None:
     try:
         with _watched(plugin), redirect_stdout(sys.stderr), ctrl_c:
             module = load()
-            _check_api_version(module)
+            _check_api_version(plugin, module)
             _call_hooks(plugin, module)
     except BaseException as error:  # noqa: BLE001  a plugin that calls sys.exit() must not end the tool either
         if not ctrl_c.pressed:
@@ -254,16 +255,22 @@ def _watched(plugin: Plugin) -> Iterator[None]:
         timer.cancel()
 
 
-def _check_api_version(module: ModuleType) -> None:
+def _check_api_version(plugin: Plugin, module: ModuleType) -> None:
+    """This iiszoo's own `api_version` and the one before it are accepted, the latter with a warning on stderr."""
     version = getattr(module, "api_version", None)
+    newest = hookspecs.API_VERSION
     if version is None:
-        raise PluginError(
-            f"module {module.__name__} states no api_version; add `api_version = {hookspecs.API_VERSION}`"
+        raise PluginError(f"module {module.__name__} states no api_version; add `api_version = {newest}`")
+    if version == newest - 1 and version >= hookspecs.FIRST_API_VERSION:
+        click.echo(
+            f"plugin {plugin.label} is written for api_version {version}; this iiszoo has {newest} and still loads it, "
+            "the next api_version will not: update the plugin",
+            err=True,
         )
-    if version != hookspecs.API_VERSION:
+    elif version != newest:
         raise PluginError(
-            f"module {module.__name__} is written for api_version {version!r}, but this iiszoo has "
-            f"{hookspecs.API_VERSION}; install a matching release of the plugin or of iiszoo"
+            f"module {module.__name__} is written for api_version {version!r}, but this iiszoo has {newest}; "
+            "install a matching release of the plugin or of iiszoo"
         )
 
 

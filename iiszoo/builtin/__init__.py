@@ -11,9 +11,9 @@ from iiszoo.builtin.downloads import complete
 from iiszoo.builtin.models import DEFAULTS, MODELS
 from iiszoo.builtin.robots import ROBOTS
 from iiszoo.cards import DatasetCard, RobotCard
-from iiszoo.hookspecs import hookimpl
+from iiszoo.hookspecs import API_VERSION, hookimpl
 
-api_version = 1
+api_version = API_VERSION
 
 
 @hookimpl

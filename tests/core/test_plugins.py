@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from iiszoo import plugins
+from iiszoo import builtin, hookspecs, plugins
 from iiszoo.cli.main import cli
 from iiszoo.clicking.loading import load_robot
 from iiszoo.errors import BadOption, PluginError, UnknownId
@@ -239,6 +239,21 @@ def test_a_plugin_that_breaks_the_contract_is_refused(case: str, discover: Disco
     assert {card.id for card in registry().models.cards()} == {
         "classic/geocut", "classic/grabcut", "classic/random-walker", "smp/unet-lite0", "good/base"
     }  # fmt: skip
+
+
+def test_a_plugin_of_the_previous_api_version_loads_with_one_warning(
+    discover: Discover, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(hookspecs, "API_VERSION", 3)
+    monkeypatch.setattr(builtin, "api_version", 3)
+    sources = {f"v{version}": f"api_version = {version}\n{ONE_MODEL.format(f'v{version}')}" for version in (1, 2, 3, 4)}
+    found = discover(**sources)
+    assert [name for name, plugin in found.items() if plugin.error is not None] == ["v1", "v4"]
+    assert "written for api_version 1, but this iiszoo has 3" in str(found["v1"].error)
+    plugins.installed()
+    (warning,) = lines(capsys.readouterr().err)
+    assert warning.startswith("plugin v2 (dist-v2 1.0) is written for api_version 2; this iiszoo has 3 and still loads it")
+    assert registry().models.resolve("v2/base").id == "v2/base"
 
 
 def test_ctrl_c_while_plugins_load_stops_the_program(discover: Discover) -> None:
