@@ -2,8 +2,8 @@
 
 Every entry point of the group `iiszoo` is loaded, its `api_version` checked (the previous one is accepted with a
 warning) and its hooks called into a staging list; a plugin is committed only if all of this succeeds. A failure is
-recorded with the plugin (`Plugin.error`, `Plugin.traceback`), reported by `iiszoo plugins`, and raised when something of
-that plugin is requested.
+recorded with the plugin (`Plugin.error`, `Plugin.traceback`), reported by `iiszoo plugins`, and raised when something
+of that plugin is requested.
 
 `IISZOO_PLUGINS=a,b` selects entry points by name (the built-ins are always loaded); `IISZOO_STRICT_PLUGINS=1` raises
 the first failure at once.

@@ -1,4 +1,4 @@
-"""`iiszoo check`: whether a model conforms to the standard format."""
+"""`iiszoo check`: whether a model, a dataset or a robot conforms to the standard format."""
 
 from __future__ import annotations
 
@@ -15,13 +15,20 @@ from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.output import echo, json_option, print_json
 
 if TYPE_CHECKING:
-    from iiszoo.testing.check import Outcome
+    from iiszoo.testing.check import Checked, Outcome
 
 _COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 
 
 @click.command("check")
-@click.argument("model")
+@click.argument("model", required=False)
+@click.option("--dataset", metavar="ID", help="Check this dataset instead of a model.")
+@click.option("--robot", metavar="ID", help="Check this robot instead of a model.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    help="With --dataset: its directory, or one that contains it under its id.",
+)
 @click.option(
     "--weights",
     is_flag=True,
@@ -45,25 +52,37 @@ _COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 )
 @json_option
 def command(
-    model: str, weights: bool, checkpoint: Path | None, tolerance: float | None, timeout: float | None, as_json: bool
+    model: str | None,
+    dataset: str | None,
+    robot: str | None,
+    root: Path | None,
+    weights: bool,
+    checkpoint: Path | None,
+    tolerance: float | None,
+    timeout: float | None,
+    as_json: bool,
 ) -> None:
-    """Check that MODEL, an id or module:function, conforms to the standard format.
+    """Check that MODEL, an id or module:function, conforms to the standard format; or a dataset, or a robot.
 
     Nothing is downloaded without --weights: if a model's weights are not in the cache, only its card and its plugin are
     checked, unless --checkpoint is given. What clicks and colours mean is checked for models without weights, and with
-    --weights. A function without arguments is called to get the model. docs/conformance.md lists every check. The exit
-    code is 2 if a check fails.
+    --weights. A function without arguments is called to get the model. Of a dataset about a dozen samples are read;
+    `iiszoo data check` reads all. The exit code is 2 if a check fails.
     """
     sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
-    from iiszoo.testing.conformance import TIMEOUT, outcomes, subject_of
+    _refuse_what_does_not_belong(model, dataset, robot, root, weights or checkpoint or tolerance is not None)
+    from iiszoo.testing.conformance import TIMEOUT, dataset_subject_of, outcomes, robot_subject_of, subject_of
 
-    subject = subject_of(
-        model,
-        checkpoint=checkpoint,
-        trained=weights or None,
-        tolerance=tolerance,
-        timeout=TIMEOUT if timeout is None else timeout,
-    )
+    seconds = TIMEOUT if timeout is None else timeout
+    subject: Checked
+    if dataset is not None:
+        subject = dataset_subject_of(dataset, root=root, timeout=seconds)
+    elif robot is not None:
+        subject = robot_subject_of(robot, timeout=seconds)
+    else:
+        subject = subject_of(
+            str(model), checkpoint=checkpoint, trained=weights or None, tolerance=tolerance, timeout=seconds
+        )
     done: list[Outcome] = []
     waiting: list[Outcome] = []  # skipped one after another for one reason, which is printed once
     checking = outcomes(subject)
@@ -82,13 +101,25 @@ def command(
             waiting = []
     counts = {status: sum(outcome.status == status for outcome in done) for status in _COLOURS}
     if as_json:
-        print_json({"model": model, **counts, "checks": done})
+        print_json({subject.kind: subject.name, **counts, "checks": done})
     else:
-        echo(f"{model}: {', '.join(f'{number} {status}' for status, number in counts.items())}")
+        echo(f"{subject.name}: {', '.join(f'{number} {status}' for status, number in counts.items())}")
     if any(outcome.check == "loads" and outcome.status == "skipped" for outcome in done):
-        echo("the model itself was not checked", err=True)
+        echo(f"the {subject.kind} itself was not checked", err=True)
     if counts["failed"]:
         click.get_current_context().exit(2)
+
+
+def _refuse_what_does_not_belong(
+    model: str | None, dataset: str | None, robot: str | None, root: Path | None, of_model: object
+) -> None:
+    """Raises `click.UsageError` unless exactly one thing is named, with options of its own."""
+    if [model, dataset, robot].count(None) != 2:
+        raise click.UsageError("Name one thing to check: MODEL, --dataset ID or --robot ID.")
+    if root is not None and dataset is None:
+        raise click.UsageError("--root is an option of --dataset.")
+    if of_model and model is None:
+        raise click.UsageError("--weights, --checkpoint and --tolerance are options of a model.")
 
 
 def _echo(outcomes: Sequence[Outcome], *, err: bool) -> None:

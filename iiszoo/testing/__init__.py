@@ -1,4 +1,4 @@
-"""For tests of models: the conformance kit, and synthetic weights.
+"""For tests of models, datasets and robots: the conformance kit, and synthetic weights.
 
     >>> @iiszoo.testing.parametrize_checks("classic/*", expected_failures={"many_clicks": "it reads 24 clicks at most"})
     ... def test_conformance(check):
@@ -20,24 +20,36 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "CheckFailed": "iiszoo.testing.check",
     "checks": "iiszoo.testing.conformance",
+    "dataset_checks": "iiszoo.testing.conformance",
     "fill": "iiszoo.models.synthetic_weights",
     "load_synthetic": "iiszoo.testing.synthetic_model",
     "parametrize_checks": "iiszoo.testing.pytest_items",
+    "parametrize_dataset_checks": "iiszoo.testing.pytest_items",
+    "parametrize_robot_checks": "iiszoo.testing.pytest_items",
+    "robot_checks": "iiszoo.testing.conformance",
 }
 
 __all__ = [
     "CheckFailed",
     "checks",
+    "dataset_checks",
     "fill",
     "load_synthetic",
     "parametrize_checks",
+    "parametrize_dataset_checks",
+    "parametrize_robot_checks",
+    "robot_checks",
 ]
 
 if TYPE_CHECKING:
     from iiszoo.models.synthetic_weights import fill as fill
     from iiszoo.testing.check import CheckFailed as CheckFailed
     from iiszoo.testing.conformance import checks as checks
+    from iiszoo.testing.conformance import dataset_checks as dataset_checks
+    from iiszoo.testing.conformance import robot_checks as robot_checks
     from iiszoo.testing.pytest_items import parametrize_checks as parametrize_checks
+    from iiszoo.testing.pytest_items import parametrize_dataset_checks as parametrize_dataset_checks
+    from iiszoo.testing.pytest_items import parametrize_robot_checks as parametrize_robot_checks
     from iiszoo.testing.synthetic_model import load_synthetic as load_synthetic
 
 

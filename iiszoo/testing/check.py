@@ -1,19 +1,19 @@
-"""A check: a promise of the standard format, the defect that breaks it, and where to look for the defect."""
+"""A check: a promise of a model, dataset or robot, the defect that breaks it, and where to look for the defect."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from iiszoo.testing.subject import Subject
+from iiszoo.cards import Card
+from iiszoo.plugins import Kind
 
 Status = Literal["passed", "failed", "skipped"]
 
 
 class CheckFailed(AssertionError):
-    """A model breaks a promise; the message says what was promised, what was found and where to look."""
+    """A model, dataset or robot breaks a promise: what was promised, what was found and where to look."""
 
 
 class Broken(Exception):
@@ -21,19 +21,19 @@ class Broken(Exception):
 
 
 class Raised(Broken):
-    """What a model raised, or returned in place of an output; it says where to look, so the check does not."""
+    """What a subject raised, or returned in place of an output; it says where to look, so the check does not."""
 
 
 class NotApplicable(Exception):
-    """Raised by a check that does not concern this model, or cannot run here; the message says why."""
+    """Raised by a check that does not concern this subject, or cannot run here; the message says why."""
 
 
 @dataclass(frozen=True)
 class Check:
     """One named check.
 
-    `promise` is a clause that holds for every sound model, `catches` the common defect that breaks it, `look` where to
-    find that defect. Tier 1 holds for any model, even with untrained weights; tier 2 needs meaningful weights. `after`
+    `promise` is a clause that holds for every sound subject, `catches` the common defect that breaks it, `look` where
+    to find that defect. Tier 1 holds even for a model with untrained weights; tier 2 needs meaningful weights. `after`
     names the checks without which this one is meaningless: if one of those has not passed, it is skipped.
     """
 
@@ -43,7 +43,7 @@ class Check:
     look: str
     tier: Literal[1, 2]
     after: tuple[str, ...]
-    run: Callable[[Subject], None]
+    run: Callable[[Any], None]
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,55 @@ class Outcome:
     seconds: float
 
 
+class Checked(Protocol):
+    """What is checked: a model (`Subject`), a dataset (`DatasetSubject`) or a robot (`RobotSubject`)."""
+
+    outcomes: dict[str, Outcome]
+    timeout: float
+
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def card(self) -> Card | None:
+        """None for a bare object."""
+
+    @property
+    def meaningful(self) -> bool:
+        """Whether the checks of tier 2 apply."""
+
+    def release(self) -> None:
+        """Free what was loaded; the outcomes are kept."""
+
+
 CHECKS: dict[str, Check] = {}
-"""Every check by name, in running order; filled by `iiszoo.testing._checks`."""
+"""Every check of a model by name, in running order; filled by `iiszoo.testing._checks`, as are those below."""
+DATASET_CHECKS: dict[str, Check] = {}
+ROBOT_CHECKS: dict[str, Check] = {}
+CHECKS_OF: dict[Kind, dict[str, Check]] = {"model": CHECKS, "dataset": DATASET_CHECKS, "robot": ROBOT_CHECKS}
+
+SubjectType = TypeVar("SubjectType", bound=Checked)
 
 
 def check(
-    promise: str, *, catches: str, look: str, tier: Literal[1, 2] = 1, after: tuple[str, ...] = ("output_format",)
-) -> Callable[[Callable[[Subject], None]], Callable[[Subject], None]]:
-    """Register the decorated `function(subject)` under its own name; it raises `Broken` or `NotApplicable`."""
+    promise: str,
+    *,
+    catches: str,
+    look: str,
+    tier: Literal[1, 2] = 1,
+    after: tuple[str, ...] = ("output_format",),
+    of: tuple[Kind, ...] = ("model",),
+) -> Callable[[Callable[[SubjectType], None]], Callable[[SubjectType], None]]:
+    """Register the decorated `function(subject)` under its own name; it raises `Broken` or `NotApplicable`.
 
-    def register(function: Callable[[Subject], None]) -> Callable[[Subject], None]:
+    `of`: the kinds of subject that it checks.
+    """
+
+    def register(function: Callable[[SubjectType], None]) -> Callable[[SubjectType], None]:
         name = function.__name__
-        CHECKS[name] = Check(name, promise, catches, look, tier, after, function)
+        for kind in of:
+            CHECKS_OF[kind][name] = Check(name, promise, catches, look, tier, after, function)
         return function
 
     return register

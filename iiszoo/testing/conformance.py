@@ -1,4 +1,4 @@
-"""Running the checks on a model, all or one by one."""
+"""Running the checks on a model, a dataset or a robot, all or one by one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+from iiszoo.data.base import EvaluationDataset
 from iiszoo.model_reference import CardReference, resolve
 from iiszoo.object_path import is_function
-from iiszoo.testing.check import CHECKS, Broken, Check, CheckFailed, NotApplicable, Outcome, Raised, Status
+from iiszoo.protocol import Robot
+from iiszoo.registry import resolve_dataset, resolve_robot
+from iiszoo.testing.check import CHECKS_OF, Broken, Check, Checked, CheckFailed, NotApplicable, Outcome, Raised, Status
+from iiszoo.testing.dataset_subject import DatasetSubject
+from iiszoo.testing.robot_subject import RobotSubject
 from iiszoo.testing.subject import ModelOrFactory, Origin, Subject, broken_by
 
 import_module("iiszoo.testing._checks")  # registers the checks
@@ -58,27 +63,71 @@ def checks(
 
     A check returns None if it passes, or a sentence that says why it does not apply here. It raises `CheckFailed`.
     """
-    subject = subject_of(model, checkpoint=checkpoint, trained=trained, tolerance=tolerance, timeout=timeout)
-    for name in CHECKS:
-        yield name, partial(_check, subject, name)
+    return _each(subject_of(model, checkpoint=checkpoint, trained=trained, tolerance=tolerance, timeout=timeout))
 
 
-def outcomes(subject: Subject) -> Iterator[Outcome]:
+def dataset_checks(
+    dataset: str | EvaluationDataset, *, root: str | Path | None = None, timeout: float = TIMEOUT
+) -> Iterator[tuple[str, Callable[[], str | None]]]:
+    """Every check of a dataset, by name, each as in `checks`.
+
+    Args:
+        dataset: an id, with its argument and options, or a loaded dataset.
+        root: for an id, its directory, as for `iiszoo.load_dataset`.
+        timeout: seconds for reading the examined samples in threads or in another process, its start included.
+    """
+    return _each(dataset_subject_of(dataset, root=root, timeout=timeout))
+
+
+def robot_checks(robot: str | Robot, *, timeout: float = TIMEOUT) -> Iterator[tuple[str, Callable[[], str | None]]]:
+    """Every check of a robot, by name, each as in `checks`.
+
+    Args:
+        robot: an id, with its argument, or a callable of the standard format.
+        timeout: seconds for a turn in another process, its start included.
+    """
+    return _each(robot_subject_of(robot, timeout=timeout))
+
+
+def dataset_subject_of(
+    dataset: str | EvaluationDataset, *, root: str | Path | None = None, timeout: float = TIMEOUT
+) -> DatasetSubject:
+    """The dataset as `dataset_checks` takes it. Raises `UnknownId`, `PluginError` or `BadOption` for a name that cannot
+    be used.
+    """
+    if isinstance(dataset, str):
+        resolve_dataset(dataset)
+    return DatasetSubject(dataset, Path(root) if root else None, timeout)
+
+
+def robot_subject_of(robot: str | Robot, *, timeout: float = TIMEOUT) -> RobotSubject:
+    """The robot as `robot_checks` takes it. Raises as `dataset_subject_of`."""
+    if isinstance(robot, str):
+        resolve_robot(robot)
+    return RobotSubject(robot, timeout)
+
+
+def _each(subject: Checked) -> Iterator[tuple[str, Callable[[], str | None]]]:
+    return ((name, partial(_check, subject, name)) for name in CHECKS_OF[subject.kind])
+
+
+def outcomes(subject: Checked) -> Iterator[Outcome]:
     """The outcome of every check, in order, each as soon as it is known; a failure raises nothing."""
-    for name in CHECKS:
+    for name in CHECKS_OF[subject.kind]:
         yield outcome(subject, name)
 
 
-def outcome(subject: Subject, name: str) -> Outcome:
+def outcome(subject: Checked, name: str) -> Outcome:
     """The outcome of one check, after those that it depends on; each runs once."""
     if name not in subject.outcomes:
         began = time.perf_counter()
-        status, message = _made(subject, CHECKS[name])
-        subject.outcomes[name] = Outcome(name, CHECKS[name].tier, status, message, time.perf_counter() - began)
+        check = CHECKS_OF[subject.kind][name]
+        status, message = _made(subject, check)
+        subject.outcomes[name] = Outcome(name, check.tier, status, message, time.perf_counter() - began)
     return subject.outcomes[name]
 
 
-def _made(subject: Subject, check: Check) -> tuple[Status, str]:
+def _made(subject: Checked, check: Check) -> tuple[Status, str]:
     try:
         for name in check.after:
             earlier = outcome(subject, name)
@@ -95,17 +144,17 @@ def _made(subject: Subject, check: Check) -> tuple[Status, str]:
         return "failed", _sentence(subject, check, found)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001  a model may raise anything, SystemExit too
+    except BaseException as error:  # noqa: BLE001  foreign code may raise anything, SystemExit too
         return "failed", _sentence(subject, check, broken_by(error))
     return "passed", ""
 
 
-def _sentence(subject: Subject, check: Check, found: Broken) -> str:
-    sentence = f"model {subject.name} fails {check.name}: {check.promise}, but {found}"
+def _sentence(subject: Checked, check: Check, found: Broken) -> str:
+    sentence = f"{subject.kind} {subject.name} fails {check.name}: {check.promise}, but {found}"
     return sentence if isinstance(found, Raised) else f"{sentence}; look at {check.look}"
 
 
-def _check(subject: Subject, name: str) -> str | None:
+def _check(subject: Checked, name: str) -> str | None:
     came = outcome(subject, name)
     if came.status == "failed":
         raise CheckFailed(came.message)

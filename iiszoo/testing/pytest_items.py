@@ -4,26 +4,30 @@ module.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from iiszoo import registry
+from iiszoo.data.base import EvaluationDataset
 from iiszoo.errors import BadOption, UnknownId
-from iiszoo.testing.check import CHECKS, CheckFailed
-from iiszoo.testing.conformance import TIMEOUT, outcome, subject_of
-from iiszoo.testing.subject import ModelOrFactory, Subject
+from iiszoo.plugins import Kind
+from iiszoo.protocol import Robot
+from iiszoo.testing.check import CHECKS_OF, Checked, CheckFailed
+from iiszoo.testing.conformance import TIMEOUT, dataset_subject_of, outcome, robot_subject_of, subject_of
+from iiszoo.testing.subject import ModelOrFactory
 
 
 class Item:
-    """One check of one model, called by the test that it is a parameter of: passes, skips with a reason, or fails."""
+    """One check of one subject, called by the test that it is a parameter of: passes, skips with a reason, or fails."""
 
-    running: Subject | None = None
+    running: Checked | None = None
     """The subject whose checks run now: only one model stays loaded."""
 
-    def __init__(self, subject: Subject, check: str) -> None:
+    def __init__(self, subject: Checked, check: str) -> None:
         self.subject, self.check = subject, check
 
     def __call__(self) -> None:
@@ -60,20 +64,62 @@ def parametrize_checks(
     Raises `UnknownId` for an id or pattern that nothing matches, `BadOption` for an expected failure with an unknown
     name.
     """
-    expected = dict(expected_failures or {})
-    for name, reason in expected.items():
-        if name not in CHECKS:
-            raise BadOption(
-                f"expected_failures names {name!r}, which is not a check; the checks are {', '.join(CHECKS)}"
-            )
-        if not reason.strip():
-            raise BadOption(f"expected_failures gives no reason for {name}; say why the model fails it")
     several = [models] if isinstance(models, str) or callable(models) else models
     subjects = [
         subject_of(model, checkpoint=checkpoint, trained=trained, tolerance=tolerance, timeout=timeout)
         for given in several
-        for model in _matching(given)
+        for model in _matching("model", given)
     ]
+    return _items("model", subjects, expected_failures)
+
+
+def parametrize_dataset_checks(
+    datasets: str | EvaluationDataset | Iterable[str | EvaluationDataset],
+    *,
+    expected_failures: Mapping[str, str] | None = None,
+    root: str | Path | None = None,
+    timeout: float = TIMEOUT,
+) -> pytest.MarkDecorator:
+    """`parametrize_checks` for datasets: ids, patterns of ids (`"mine-*"`), loaded datasets, or several of these.
+
+    `root`, `timeout`: as for `iiszoo.testing.dataset_checks`.
+    """
+    several = [datasets] if isinstance(datasets, str | EvaluationDataset) else datasets
+    subjects = [
+        dataset_subject_of(dataset, root=root, timeout=timeout)
+        for given in several
+        for dataset in _matching("dataset", given)
+    ]
+    return _items("dataset", subjects, expected_failures)
+
+
+def parametrize_robot_checks(
+    robots: str | Robot | Iterable[str | Robot],
+    *,
+    expected_failures: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
+) -> pytest.MarkDecorator:
+    """`parametrize_checks` for robots: ids, patterns of ids (`"mine-*"`), robots, or several of these.
+
+    `timeout`: as for `iiszoo.testing.robot_checks`.
+    """
+    several = [robots] if isinstance(robots, str) or callable(robots) else robots
+    subjects = [robot_subject_of(robot, timeout=timeout) for given in several for robot in _matching("robot", given)]
+    return _items("robot", subjects, expected_failures)
+
+
+def _items(
+    kind: Kind, subjects: Sequence[Checked], expected_failures: Mapping[str, str] | None
+) -> pytest.MarkDecorator:
+    """Raises `BadOption` for an expected failure without a reason, or of a check that this kind does not have."""
+    checks, expected = CHECKS_OF[kind], dict(expected_failures or {})
+    for name, reason in expected.items():
+        if name not in checks:
+            raise BadOption(
+                f"expected_failures names {name!r}, which is not a check; the checks are {', '.join(checks)}"
+            )
+        if not reason.strip():
+            raise BadOption(f"expected_failures gives no reason for {name}; say why the {kind} fails it")
     return pytest.mark.parametrize(
         "check",
         [
@@ -85,17 +131,20 @@ def parametrize_checks(
                 else [],
             )
             for subject in subjects
-            for name in CHECKS
+            for name in checks
         ],
     )
 
 
-def _matching(given: ModelOrFactory) -> list[ModelOrFactory]:
+Given = TypeVar("Given", ModelOrFactory, str | EvaluationDataset, str | Robot)
+
+
+def _matching(kind: Kind, given: Given) -> list[Given]:
+    """The ids that a pattern matches; anything else stands for itself."""
     if not isinstance(given, str) or "*" not in given:  # "?" begins a name's options
         return [given]
-    found: list[ModelOrFactory] = [
-        card.id for card in registry.registry().models.cards() if fnmatchcase(card.id, given)
-    ]
+    shelf = getattr(registry.registry(), f"{kind}s")
+    found = [card.id for card in shelf.cards() if fnmatchcase(card.id, given)]
     if not found:
-        raise UnknownId(f"no model's id matches {given!r}; `iiszoo list models` shows what is installed")
+        raise UnknownId(f"no {kind}'s id matches {given!r}; `iiszoo list {kind}s` shows what is installed")
     return found

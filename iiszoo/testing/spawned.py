@@ -1,6 +1,6 @@
-"""The program that the check `spawned_process` starts: it loads a model as requested, and runs the first session.
+"""The program that the checks `spawned_process` start: it does what is requested.
 
-`python -m iiszoo.testing.spawned DIR` reads DIR/request and writes DIR/answer, a pickled pair: ("outputs", arrays),
+`python -m iiszoo.testing.spawned DIR` reads DIR/request and writes DIR/answer, a pickled pair: ("returned", value),
 ("raised", a `Broken`), or ("unreachable", why the request could not be read).
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,16 @@ from typing import Any
 import torch
 
 from iiszoo.errors import one_line
-from iiszoo.testing import scenes
-from iiszoo.testing.subject import Origin, broken_by, play
+from iiszoo.testing.subject import broken_by
 
 REQUEST, ANSWER = "request", "answer"
 
 
 @dataclass(frozen=True)
 class Request:
-    """The model that the other process loads, and its number of torch threads."""
+    """What the other process calls, and its number of torch threads."""
 
-    origin: Origin
+    work: Callable[[], Any]
     n_threads: int
 
 
@@ -36,10 +36,9 @@ def _answer(directory: Path) -> tuple[str, Any]:
         return "unreachable", one_line(error)
     torch.set_num_threads(request.n_threads)
     try:
-        outputs = play(request.origin.load(), scenes.session(0)).outputs
-    except BaseException as error:  # noqa: BLE001  a model may raise anything
+        return "returned", request.work()
+    except BaseException as error:  # noqa: BLE001  foreign code may raise anything
         return "raised", broken_by(error, after=" there")
-    return "outputs", [torch.as_tensor(y).numpy() for y in outputs]
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from iiszoo.cards import TOLERANCE, ModelCard
 from iiszoo.errors import BadOption, ModelError, text_of, with_place
 from iiszoo.loading import load_model
 from iiszoo.object_path import is_function, load_object
+from iiszoo.plugins import Kind
 from iiszoo.protocol import Clicks, Images, Model, Outputs, State, as_model
 from iiszoo.registry import resolve_model
 from iiszoo.testing import scenes
@@ -133,6 +134,10 @@ class Subject:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     _plays: dict[Any, Play] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> Kind:
+        return "model"
+
     @cached_property
     def name(self) -> str:
         return label(self.origin.what)
@@ -220,9 +225,14 @@ def play(model: Model, scene: Scene) -> Play:
     return Play(start, outputs, states)
 
 
+def first_session(origin: Origin) -> list[Any]:
+    """The outputs of the first session of the model loaded here, as arrays: for another process."""
+    return [torch.as_tensor(y).numpy() for y in play(origin.load(), scenes.session(0)).outputs]
+
+
 def broken_by(error: BaseException, before: str = "", after: str = "") -> Raised:
-    """What a check reports if the model, called or loaded, raised `error`: `it raised ValueError: ... (model.py:12, in
-    forward)`, within a sentence between `before` and `after`.
+    """What a check reports if what it checks, called or loaded, raised `error`: `it raised ValueError: ... (model.py:3,
+    in forward)`, within a sentence between `before` and `after`.
 
     A `ModelError` says itself how the standard format is broken.
     """

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from iiszoo.testing.conformance import CHECKS
+from iiszoo.testing.check import CHECKS, ROBOT_CHECKS
 
 Run = Callable[..., "CompletedProcess[str]"]
 BROKEN_MODELS = Path(__file__).parents[1] / "testing"
@@ -66,3 +66,33 @@ def test_bad_input_is_told(iiszoo: Run, arguments: list[str], said: str) -> None
 def test_help_says_what_weights_means(iiszoo: Run) -> None:
     said = " ".join(iiszoo("check", "--help").stdout.split())
     assert "Nothing is downloaded without --weights" in said
+
+
+def test_a_dataset_and_a_robot(iiszoo: Run) -> None:
+    done = iiszoo("check", "--robot", "random-false", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["robot"], found["failed"]) == ("random-false", 0)
+    assert [check["check"] for check in found["checks"]] == [*ROBOT_CHECKS]
+    done = iiszoo("check", "--dataset", "berkeley")
+    assert done.returncode == 0
+    assert "the dataset itself was not checked" in done.stderr
+    assert "loads" in done.stdout
+    assert "dataset berkeley was not found" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Name one thing to check"),
+        (["classic/geocut", "--robot", "ritm"], "Name one thing to check"),
+        (["--robot", "ritm", "--root", "."], "--root is an option of --dataset"),
+        (["--dataset", "demo", "--weights"], "are options of a model"),
+        (["--dataset", "dem"], "error: no dataset is called 'dem'; nearest: demo"),
+        (["--robot", "ritm?x=1"], "error: robot 'ritm' takes no options"),
+    ],
+)
+def test_what_does_not_belong_together_is_told(iiszoo: Run, arguments: list[str], said: str) -> None:
+    done = iiszoo("check", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr

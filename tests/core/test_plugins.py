@@ -252,7 +252,9 @@ def test_a_plugin_of_the_previous_api_version_loads_with_one_warning(
     assert "written for api_version 1, but this iiszoo has 3" in str(found["v1"].error)
     plugins.installed()
     (warning,) = lines(capsys.readouterr().err)
-    assert warning.startswith("plugin v2 (dist-v2 1.0) is written for api_version 2; this iiszoo has 3 and still loads it")
+    assert warning.startswith(
+        "plugin v2 (dist-v2 1.0) is written for api_version 2; this iiszoo has 3 and still loads it"
+    )
     assert registry().models.resolve("v2/base").id == "v2/base"
 
 

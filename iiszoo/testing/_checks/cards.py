@@ -1,4 +1,4 @@
-"""Checks of the card and of its plugin; none of them runs the model."""
+"""Checks of the card and of its plugin; none of them runs the model, reads the dataset or calls the robot."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from iiszoo.cards import ModelCard, as_json
+from iiszoo import plugins
+from iiszoo.cards import as_json
 from iiszoo.errors import WeightsError, with_place
 from iiszoo.loader_options import options_of
 from iiszoo.object_path import load_object
-from iiszoo.registry import registry
-from iiszoo.testing.check import Broken, NotApplicable, check
+from iiszoo.testing._checks.assertions import card_of, environment, states
+from iiszoo.testing.check import Broken, Checked, NotApplicable, check
 from iiszoo.testing.subject import Subject
 
 HEAVY = (
@@ -39,12 +38,8 @@ sys.stderr.write("\\n" + json.dumps(sorted(heavy & (sys.modules.keys() - before)
     after=(),
 )
 def card_complete(subject: Subject) -> None:
-    card = _card(subject)
-    missing = [name for name in ("summary", "licence", "paper") if not getattr(card, name).strip()]
-    if card.weights and not card.weights_licence.strip():
-        missing.append("weights_licence")
-    if missing:
-        raise Broken(f"it states no {', '.join(missing)}")
+    card = card_of(subject)
+    states(card, "summary", "licence", "paper", *(("weights_licence",) if card.weights else ()))
 
 
 @check(
@@ -52,9 +47,10 @@ def card_complete(subject: Subject) -> None:
     catches="numpy numbers, paths and sets on a card: `iiszoo list --json` and the results' files fail on them",
     look="the types of the card's fields",
     after=(),
+    of=("model", "dataset", "robot"),
 )
-def card_json(subject: Subject) -> None:
-    plain = as_json(_card(subject))
+def card_json(subject: Checked) -> None:
+    plain = as_json(card_of(subject))
     for name, value in plain.items():
         try:
             kept = json.loads(json.dumps(value, allow_nan=False))
@@ -71,7 +67,7 @@ def card_json(subject: Subject) -> None:
     after=(),
 )
 def card_options(subject: Subject) -> None:
-    card = _card(subject)
+    card = card_of(subject)
     own = {option.name: option.default for option in card.options}
     loader = options_of(load_object(card.loader))
     for name in [*own, *loader]:
@@ -88,12 +84,14 @@ def card_options(subject: Subject) -> None:
     catches="a network imported at the top of a plugin: `iiszoo list` then takes seconds, or fails as torch does",
     look="the imports of the plugin's __init__.py and of its cards",
     after=(),
+    of=("model", "dataset", "robot"),
 )
-def plugin_imports_lightly(subject: Subject) -> None:
-    card, models = _card(subject), registry().models
-    if card not in models.cards():
+def plugin_imports_lightly(subject: Checked) -> None:
+    card = card_of(subject)
+    owner = next((plugin for plugin in plugins.installed() if plugin.error is None and card in plugin.cards), None)
+    if owner is None:
         raise NotApplicable("no installed plugin registers this card")
-    module = models.plugin(card).module.partition(":")[0]
+    module = owner.module.partition(":")[0]
     done = subprocess.run(
         [sys.executable, "-c", _IMPORT, module, json.dumps(HEAVY)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -116,14 +114,14 @@ def plugin_imports_lightly(subject: Subject) -> None:
     after=(),
 )
 def weights_missing_offline(subject: Subject) -> None:
-    card = _card(subject)
+    card = card_of(subject)
     if not card.weights:
         raise NotApplicable("the card names no weights")
     if all(file.ships for file in card.weights):
         raise NotApplicable("its weights are part of its package, so they are there offline")
     if any(url.startswith("file:") for file in card.weights for url in file.urls):
         raise NotApplicable("its weights are read from a file: address, so they are there offline")
-    with tempfile.TemporaryDirectory() as empty, _environment(IISZOO_CACHE=empty, IISZOO_OFFLINE="1"):
+    with tempfile.TemporaryDirectory() as empty, environment(IISZOO_CACHE=empty, IISZOO_OFFLINE="1"):
         try:
             load_object(card.loader)(card, device="cpu", checkpoint=None)
         except WeightsError as error:
@@ -137,36 +135,8 @@ def weights_missing_offline(subject: Subject) -> None:
     raise Broken("the model was loaded without them")
 
 
-def _card(subject: Subject) -> ModelCard:
-    try:
-        card = subject.card
-    except NotApplicable:
-        raise
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise NotApplicable("its card comes with the model, which cannot be loaded") from error
-    if card is None:
-        raise NotApplicable("a bare function has no card")
-    return card
-
-
 def _lists(value: object) -> object:
     """A value as JSON has it: lists for tuples."""
     if isinstance(value, dict):
         return {key: _lists(item) for key, item in value.items()}
     return [_lists(item) for item in value] if isinstance(value, tuple | list) else value
-
-
-@contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import pickle
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from queue import Empty, Queue
 from threading import Thread
 from typing import Any
@@ -17,13 +12,12 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from iiszoo.errors import one_line
 from iiszoo.protocol import Model, Outputs
 from iiszoo.testing import scenes
 from iiszoo.testing._checks.assertions import near
 from iiszoo.testing.check import Broken, NotApplicable, check
-from iiszoo.testing.spawned import ANSWER, REQUEST, Request
-from iiszoo.testing.subject import Subject, broken_by, play
+from iiszoo.testing.new_process import in_new_process
+from iiszoo.testing.subject import Subject, broken_by, first_session, play
 
 
 @check(
@@ -109,48 +103,8 @@ def dataloader_worker(subject: Subject) -> None:
 )
 def spawned_process(subject: Subject) -> None:
     alone = subject.alone(0).outputs
-    outputs = _in_new_process(subject)
+    outputs = in_new_process(partial(first_session, subject.origin), subject.timeout)
     _like([torch.from_numpy(y) for y in outputs], alone, subject, "in the new process")
-
-
-def _in_new_process(subject: Subject) -> list[Any]:
-    """The outputs of the first session, as arrays. Runs a program, because multiprocessing's spawn would run the
-    caller's main program again.
-    """
-    try:
-        request = pickle.dumps(Request(subject.origin, torch.get_num_threads()))
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise NotApplicable(
-            f"it cannot be sent to another process ({one_line(error)}); "
-            "give an id, or a function or factory of a module"
-        ) from error
-    with tempfile.TemporaryDirectory() as directory:
-        Path(directory, REQUEST).write_bytes(request)
-        with open(Path(directory, "stderr"), "w+") as stderr:
-            try:
-                done = subprocess.run(
-                    [sys.executable, "-m", "iiszoo.testing.spawned", directory],
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=stderr,
-                    timeout=subject.timeout,
-                )
-            except subprocess.TimeoutExpired as error:
-                raise Broken(f"no answer within {subject.timeout:g} s") from error
-            stderr.seek(0)
-            last = (stderr.read().strip() or "it printed nothing").splitlines()[-1]
-        answer = Path(directory, ANSWER)
-        if not answer.exists():
-            raise Broken(f"it ended with code {done.returncode} before it answered ({last})")
-        kind, value = pickle.loads(answer.read_bytes())
-    if kind == "unreachable":
-        raise NotApplicable(f"another process cannot import it ({value}); put it in a module on sys.path")
-    if kind == "raised":
-        raise value
-    return list(value)
 
 
 def _like(outputs: Sequence[Outputs], alone: Sequence[Outputs], subject: Subject, where: str) -> None:
