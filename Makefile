@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/installed
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow lint speed clean
+.PHONY: demo test test-slow lint dist lowest speed clean
 
 demo: $(INSTALLED)
 	$(BIN)/iiszoo bench
@@ -28,6 +28,16 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# what is published: a source distribution and a wheel of each project, in dist/
+dist: $(INSTALLED)
+	rm -rf dist
+	$(foreach project,. $(PLUGINS),$(BIN)/python -m build --no-isolation --outdir dist $(project) &&) true
+	$(BIN)/twine check --strict dist/*
+
+# whether pip finds a set of releases with every dependency at its lower bound; fetches about 3 GB
+lowest: $(INSTALLED)
+	$(BIN)/python tests/publishing/lowest.py
 
 speed: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/harness.py

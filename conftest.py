@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 import signal
 import subprocess
 import sys
+import venv
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import click
 import filelock
+import numpy
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent
@@ -135,6 +139,52 @@ def train_by_recipe(tmp_path: Path) -> Callable[..., tuple[Path, dict[str, Any]]
         return out, {name.removeprefix(own): value for name, value in state.items() if name.startswith(own)}
 
     return run
+
+
+_OWN = ("iiszoo", "_iiszoo", "_editable_impl_iiszoo", "__editable__")
+"""How the names of what iiszoo and its plugins have installed here begin."""
+
+
+@pytest.fixture(scope="session")
+def environment_without_iiszoo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Run]:
+    """Makes a virtual environment with all packages of this one but iiszoo's and its plugins', and returns
+    `shell(script, directory)`, which runs shell commands there. pip fetches nothing.
+    """
+
+    def make() -> Run:
+        place = tmp_path_factory.mktemp("environment") / "environment"
+        _fill(place)
+        alone = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}
+        # to pip, 0 there means no isolation
+
+        def shell(script: str, directory: Path, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+            env = {**os.environ, **alone, "PATH": f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+            env.pop("PYTHONPATH", None)
+            return subprocess.run(
+                ["bash", "-euxo", "pipefail", "-c", script],
+                cwd=directory,
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+            )
+
+        return shell
+
+    return make
+
+
+def _fill(place: Path) -> None:
+    venv.create(place, with_pip=False, symlinks=True)
+    (site,) = place.glob("lib/python*/site-packages")
+    for home in {Path(module.__file__).parents[1] for module in (numpy, pytest, click)}:
+        for package in home.iterdir():
+            if not package.name.startswith(_OWN) and package.name != "__pycache__":
+                (site / package.name).symlink_to(package)
+    for name in ("pip", "pytest"):
+        script = place / "bin" / name
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(str(place / "bin" / "python"))} -m {name} "$@"\n')
+        script.chmod(0o755)
 
 
 def _pip_install(tmp_path_factory: pytest.TempPathFactory, name: str, packages: Iterable[str]) -> Path:

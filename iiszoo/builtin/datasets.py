@@ -211,7 +211,7 @@ DATASETS = (
             "object is its one value that is not 0; 255 beside values of at most 127 is ignored, and 128 beside only "
             "255; a mask of several objects needs folder:DIR?objects=values, a target per value, or "
             "folder:DIR?objects=all, one target of all; a ? in DIR is written %3F; files of any common format, depth "
-            "and colour: docs/datasets.md"
+            "and colour"
         ),
         takes_argument=True,
     ),

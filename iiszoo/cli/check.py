@@ -67,7 +67,8 @@ def command(
     Nothing is downloaded without --weights: if a model's weights are not in the cache, only its card and its plugin are
     checked, unless --checkpoint is given. What clicks and colours mean is checked for models without weights, and with
     --weights. A function without arguments is called to get the model. Of a dataset about a dozen samples are read;
-    `iiszoo data check` reads all. The exit code is 2 if a check fails.
+    `iiszoo data check` reads all. The page "conformance" of the documentation lists every check. The exit code is 2 if
+    a check fails.
     """
     sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
     _refuse_what_does_not_belong(model, dataset, robot, root, weights or checkpoint or tolerance is not None)

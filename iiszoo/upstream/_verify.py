@@ -16,6 +16,7 @@ from torch import Tensor
 from iiszoo import assets
 from iiszoo.cards import ModelCard, Source
 from iiszoo.device import check_device
+from iiszoo.documentation import page
 from iiszoo.engine.session import Session, run_session
 from iiszoo.errors import BadOption, ModelError, UpstreamError, raised_as
 from iiszoo.loader_options import options_of
@@ -151,7 +152,7 @@ def _theirs(card: ModelCard, source: Source, file: Path | None, device: str, opt
         raise UpstreamError(
             f"model {card.id} cannot be verified with synthetic weights: only its checkpoint says which network it is; "
             "verify it with the checkpoint (--checkpoint FILE), or name an upstream_loader on its card, which builds "
-            "the network (docs/upstream.md)"
+            f"the network ({page('upstream')})"
         )
     return isegm_model(source, file, device=device, **{"threshold": card.threshold, **options})
 
