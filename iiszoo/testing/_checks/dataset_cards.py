@@ -26,7 +26,7 @@ def card_complete(subject: DatasetSubject) -> None:
 
 
 @check(
-    "absent files raise DatasetError, which names the dataset, its layout and --root",
+    "absent files raise DatasetError, which names the dataset, its layout, and --root if none was given",
     catches="a loader that downloads by itself, returns an empty dataset, or raises FileNotFoundError",
     look="the loader: `iiszoo.data.base.find_root(card, root, NAMES)` is enough",
     after=(),
@@ -51,7 +51,8 @@ def _refused(subject: DatasetSubject, root: Path | None) -> None:
     try:
         load_object(card.loader)(card, root=root)
     except DatasetError as error:
-        absent = [part for part in (card.id, card.layout, "--root") if part not in str(error)]
+        wanted = (card.id, card.layout) if root else (card.id, card.layout, "--root")
+        absent = [part for part in wanted if part not in str(error)]
         if absent:
             raise Broken(f"{where} the error ({error}) does not contain {absent[0]!r}") from error
         return
