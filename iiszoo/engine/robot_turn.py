@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from iiszoo.clicking.recorded import Recorded
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import RobotError, with_place
 from iiszoo.protocol import Clicks, Robot
 
@@ -52,3 +54,11 @@ def robot_turn(
         raise RobotError(
             f"robot {name} raised {with_place(error, f'on sample {sample!r} at click {len(pcs)}')}"
         ) from error
+
+
+def unrecorded(robot: Robot, trace: Trace) -> int | None:
+    """How many of a session's clicks so far were made up by a robot that replays recorded ones; None for any other."""
+    if not isinstance(robot, Recorded):
+        return None
+    height, width = trace.size
+    return robot.unrecorded(trace.sample, (height, width), trace.clicks)
