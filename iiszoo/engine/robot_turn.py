@@ -50,6 +50,8 @@ def robot_turn(
         return [*new_pcs[:-1], [made[0]]], [*new_ncs[:-1], [made[1]]]
     except KeyboardInterrupt:
         raise
+    except RobotError as error:  # it says what happened; of a robot in another interpreter
+        raise RobotError(f"{error} (on sample {sample!r} at click {len(pcs)})") from error
     except BaseException as error:
         raise RobotError(
             f"robot {name} raised {with_place(error, f'on sample {sample!r} at click {len(pcs)}')}"
