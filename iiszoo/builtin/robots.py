@@ -69,4 +69,11 @@ ROBOTS = (
         summary="one of several robots by weight, chosen at each click: mix:ritm=0.7,random-false=0.3",
         takes_argument=True,
     ),
+    RobotCard(
+        id="recorded",
+        loader="iiszoo.clicking.recorded:load",
+        summary="clicks of people, by sample, then ritm's: recorded:sessions.jsonl, recorded:clicks.csv,dataset=DAVIS",
+        paper="RClicks: Realistic Click Simulation for Benchmarking Interactive Segmentation, arXiv 2410.11722",
+        takes_argument=True,
+    ),
 )

@@ -16,7 +16,7 @@ from iiszoo.builtin import datasets, models
 from iiszoo.cli.compute_options import cuda_graphs_option, precision_option, runtime_option
 from iiszoo.cli.executor_options import executor_of, executor_options
 from iiszoo.cli.foreign_output import foreign_output
-from iiszoo.cli.interpreter import python_option, python_timeout_option
+from iiszoo.cli.interpreter import python_option, python_timeout_option, robot_python_option
 from iiszoo.cli.output import echo, echo_wrapped, json_option, metrics_option, print_json, warn_of_broken_plugins
 from iiszoo.cli.run_options import (
     batch_size_option,
@@ -111,6 +111,7 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 @skip_broken_option
 @keep_going_option
 @python_option
+@robot_python_option
 @python_timeout_option
 @metrics_option
 @json_option

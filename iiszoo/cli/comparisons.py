@@ -23,6 +23,7 @@ def print_comparison(results: Sequence[Result], sentences: Sequence[str], metric
     """
     from iiszoo.engine.comparison.rankings import rankings
     from iiszoo.engine.comparison.repeats import repeats
+    from iiszoo.engine.report import repeats as repeats_table
     from iiszoo.engine.report import table
 
     summaries = [summary for summary, _ in results]
@@ -33,12 +34,12 @@ def print_comparison(results: Sequence[Result], sentences: Sequence[str], metric
         echo_wrapped(sentence)
     for ranking in rankings(results):
         _print_ranking(ranking, labels)
-    for group in repeats(results):
-        first, many = group.runs[0], units.number_of(len(group.nocs), group.over)
-        echo_wrapped(
-            f"{first['model']} on {table.dataset_names([first])[0]}, {many}: {group.goal.name} {group.mean:.2f} ± "
-            f"{group.spread:.2f}, from {min(group.nocs):.2f} to {max(group.nocs):.2f}"
-        )
+    repeated = repeats_table.tables(repeats(results))
+    for columns, rows in repeated:
+        echo("")
+        print_table(columns, rows)
+    if repeated:
+        echo_wrapped(repeats_table.MEANINGS)
 
 
 def _print_ranking(ranking: Ranking, labels: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The options that run models in another interpreter (`iiszoo.remote`)."""
+"""The options that run models and robots in another interpreter (`iiszoo.remote`)."""
 
 from __future__ import annotations
 
@@ -14,5 +14,11 @@ python_timeout_option = click.option(
     type=click.FloatRange(0, min_open=True),
     default=300,
     show_default=True,
-    help="Seconds after which a model call in that interpreter counts as hung.",
+    help="Seconds after which a call in another interpreter counts as hung.",
+)
+robot_python_option = click.option(
+    "--robot-python",
+    metavar="PATH",
+    help="Run the robot in this interpreter, with its own torch, as --python does models; it may be module:function "
+    "there.",
 )

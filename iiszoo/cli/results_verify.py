@@ -15,7 +15,7 @@ import click
 
 from iiszoo import units
 from iiszoo.cli.foreign_output import foreign_output
-from iiszoo.cli.interpreter import python_option, python_timeout_option
+from iiszoo.cli.interpreter import python_option, python_timeout_option, robot_python_option
 from iiszoo.cli.output import echo, echo_wrapped, json_option, print_json, print_table, warn_of_broken_plugins
 from iiszoo.device import check_device
 from iiszoo.errors import BadOption, IISZooError
@@ -72,6 +72,7 @@ def _signature(ctx: click.Context, param: click.Parameter, value: str | None) ->
     help="Add the replay, signed with NAME, to replays.json in RUN, for a results repository.",
 )
 @python_option
+@robot_python_option
 @python_timeout_option
 @json_option
 def verify(
@@ -83,6 +84,7 @@ def verify(
     device: str | None,
     record: str | None,
     python: str | None,
+    robot_python: str | None,
     python_timeout: float,
     as_json: bool,
 ) -> None:
@@ -107,7 +109,8 @@ def verify(
     named = seed is not None
     seed = secrets.randbelow(_SEEDS) if seed is None else seed
     interpreter = None if python is None else Interpreter(python, python_timeout)
-    at_hand = AtHand(root, checkpoint, interpreter, device, samples, seed)
+    of_robot = None if robot_python is None else Interpreter(robot_python, python_timeout, "--robot-python")
+    at_hand = AtHand(root, checkpoint, interpreter, device, samples, seed, of_robot)
     done, faults = [], []
     for directory in runs:
         try:

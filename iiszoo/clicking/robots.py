@@ -149,8 +149,8 @@ def ritm(
     b9b4460, with two differences: if nothing is left to click, upstream clicks negative at (0, 0); and its distances
     are OpenCV floats, whose last bits decide ties arbitrarily, while these are exact integers.
     """
-    row, col = _deepest_error(target, prediction, ignore, clicks)
-    return [(row, col)] if row >= 0 else []
+    point = ritm_point(target, prediction, ignore, clicks)
+    return [] if point is None else [point]
 
 
 @single_sample
@@ -169,18 +169,19 @@ def noisy_ritm(
     A pixel of it is drawn with a probability proportional to a Gaussian around that point, whose standard deviation is
     `sigma` (0 or more) times the radius of the component's inscribed circle; 0 is `ritm` itself.
     """
-    row, col = _deepest_error(target, prediction, ignore, clicks)
-    if row < 0:
+    point = ritm_point(target, prediction, ignore, clicks)
+    if point is None:
         return []
     if sigma == 0:
-        return [(row, col)]
+        return [point]
+    row, col = point
     false_negative, false_positive = errors(target, prediction, ignore)
     labels, _ = connected_components(false_negative if target[row, col] else false_positive, 4)
     component = labels == labels[row, col]
     circle = inscribed_circle(component)
     assert circle is not None  # the component is not empty
     pixels = np.argwhere(component)
-    distances = np.hypot(*(pixels - (row, col)).T)
+    distances = np.hypot(*(pixels - point).T)
     with np.errstate(over="ignore"):  # for a deviation near 0 the quotient may be infinite, and its weight 0
         return _weighted(pixels, np.exp(-((distances / (sigma * circle.radius)) ** 2) / 2), rng)
 
@@ -207,12 +208,12 @@ def boundary(
     return _uniform(inner_border_band(component, max(1, depth * circle.radius)), rng)
 
 
-def _deepest_error(target: Mask, prediction: Mask, ignore: Mask | None, clicks: Sequence[Click]) -> tuple[int, int]:
-    """The point of `ritm`; (-1, -1) if nothing is left to click."""
+def ritm_point(target: Mask, prediction: Mask, ignore: Mask | None, clicks: Sequence[Click]) -> tuple[int, int] | None:
+    """The point of `ritm`; None if nothing is left to click."""
     target_bytes, prediction_bytes = target.view(np.uint8), prediction.view(np.uint8)
     ignore_bytes = None if ignore is None else ignore.view(np.uint8)
     row, col, _ = farthest_error(target_bytes, prediction_bytes, ignore_bytes, _pixels(clicks))
-    return row, col
+    return (row, col) if row >= 0 else None
 
 
 _ROBOTS = {

@@ -13,7 +13,6 @@ from typing import Any
 from iiszoo.builtin.datasets import DEFAULT as DEFAULT_DATASET
 from iiszoo.builtin.models import CUDA_GRAPHS_OPTION, PRECISION_OPTION
 from iiszoo.builtin.models import DEFAULT as DEFAULT_MODEL
-from iiszoo.clicking.loading import robot_version
 from iiszoo.data.initial_masks import with_initial
 from iiszoo.device import check_device
 from iiszoo.engine.comparison.samples import limited
@@ -21,6 +20,7 @@ from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtoc
 from iiszoo.engine.executors import Executor, InProcess, Job, Processes
 from iiszoo.engine.executors.processes import refuse_unguarded
 from iiszoo.engine.first_turn import compile_beside
+from iiszoo.engine.robots import RobotReference
 from iiszoo.engine.runs import provenance, run_name, store
 from iiszoo.engine.runs.dataset_check import Checked, survey_for_run
 from iiszoo.engine.runs.dataset_identity import identity_of
@@ -119,6 +119,7 @@ def bench(
     checkpoint: str | Path | None = None,
     python: str | Path | None = None,
     python_timeout: float = 300,
+    robot_python: str | Path | None = None,
     out: str | Path | None = None,
     root: str | Path | None = None,
     device: str = "cpu",
@@ -147,7 +148,8 @@ def bench(
         options: further options of the models.
         checkpoint: your own weights file, for a single model.
         python: the interpreter that runs the models, if it is not this one (`iiszoo.remote`).
-        python_timeout: seconds after which a model call in that interpreter counts as hung.
+        python_timeout: seconds after which a call in another interpreter counts as hung.
+        robot_python: the interpreter that runs the robot, which may then be `"module:function"` there.
         out: the output directory, by default `runs/PROTOCOL` (with a hash appended if single rules are overridden).
             Samples of the same run that it contains are not computed again; a directory of another run is refused.
         root: the dataset's directory, or one that contains datasets under their ids.
@@ -177,7 +179,11 @@ def bench(
     listener = listener or Listener()
     changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
     rules = load_protocol(protocol, **changes)
-    rules = replace(rules, robot_version=robot_version(rules.robot))
+    robot_interpreter = (
+        None if robot_python is None else Interpreter(str(robot_python), python_timeout, "--robot-python")
+    )
+    version, robot_worker = RobotReference(rules.robot, robot_interpreter).known()
+    rules = replace(rules, robot_version=version)
     place = Path(out) if out is not None else Path("runs") / _folder(rules)
     dataset_list = [
         with_initial(dataset, initial) for dataset in ([datasets] if isinstance(datasets, str) else datasets)
@@ -203,10 +209,10 @@ def bench(
     left = [run for run in runs if run not in finished]
     if left and interpreter is None and executor.here:
         check_device(device)
-    ready = _prepare(left, how, listener)
+    ready = _prepare(left, robot_interpreter, how, listener)
     for run in runs:
         if run not in finished:
-            finished[run] = _execute(ready[run], how, listener)
+            finished[run] = _execute(ready[run], robot_worker, how, listener)
         listener.ended(run, finished[run])
     for run in runs:
         if not store.is_there(run.directory):
@@ -296,7 +302,9 @@ class Ready:
     elsewhere: provenance.Elsewhere
 
 
-def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run, Ready]:
+def _prepare(
+    runs: Sequence[Run], robot_interpreter: Interpreter | None, how: Settings, listener: Listener
+) -> dict[Run, Ready]:
     """Check everything that the runs need: data, weights, models, directories. No run directory is written to."""
     checked: dict[str, Checked] = {}
     for run in runs:
@@ -319,15 +327,18 @@ def _prepare(runs: Sequence[Run], how: Settings, listener: Listener) -> dict[Run
         run_known = replace(run, model=fetched, identity=identity)
         if not how.overwrite:
             store.check_identity(run.directory, identity)
-        job = Job(fetched, how.device, run.dataset, how.root, run.rules, how.batch_size, how.keep_going)
+        job = Job(
+            fetched, how.device, run.dataset, how.root, run.rules, how.batch_size, how.keep_going, robot_interpreter
+        )
         ready[run] = Ready(run_known, data, job, how.executor.prepare(job, data.dataset))
     return ready
 
 
-def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
+def _execute(ready: Ready, robot_worker: dict[str, Any] | None, how: Settings, listener: Listener) -> dict[str, Any]:
     run, checked = ready.run, ready.checked
     began = now()
-    environment = provenance.environment(how.device, how.executor.threads, ready.elsewhere)
+    elsewhere = ready.elsewhere if robot_worker is None else {**ready.elsewhere, "robot_worker": robot_worker}
+    environment = provenance.environment(how.device, how.executor.threads, elsewhere)
     with store.begin(run.directory, run.statement(), how.shard, overwrite=how.overwrite) as writer:
         done = store.read_traces(run.directory)
         groups = _left(checked, {trace.sample for trace in done}, how)

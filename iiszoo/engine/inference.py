@@ -22,7 +22,7 @@ from torch import Tensor
 from iiszoo import protocol
 from iiszoo.engine import metrics
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
-from iiszoo.engine.robot_turn import robot_turn
+from iiszoo.engine.robot_turn import robot_turn, unrecorded
 from iiszoo.engine.runs.trace import Trace, pack_mask
 from iiszoo.errors import ModelError, WorkerDied, WorkerLost, text_of, with_place
 from iiszoo.seeding import generator_for
@@ -105,6 +105,7 @@ def click(session: RunningSession, robot: protocol.Robot, rules: ResolvedProtoco
     if not positive and not negative:
         return False
     session.trace.clicks.append([[*at, 1] for at in positive] + [[*at, 0] for at in negative])
+    session.trace.unrecorded = unrecorded(robot, session.trace)
     session.trace.robot_seconds.append(time.perf_counter() - began)
     return True
 

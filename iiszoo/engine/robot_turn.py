@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from iiszoo.clicking.recorded import Recorded
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import RobotError, with_place
 from iiszoo.protocol import Clicks, Robot
 
@@ -48,7 +50,17 @@ def robot_turn(
         return [*new_pcs[:-1], [made[0]]], [*new_ncs[:-1], [made[1]]]
     except KeyboardInterrupt:
         raise
+    except RobotError as error:  # it says what happened; of a robot in another interpreter
+        raise RobotError(f"{error} (on sample {sample!r} at click {len(pcs)})") from error
     except BaseException as error:
         raise RobotError(
             f"robot {name} raised {with_place(error, f'on sample {sample!r} at click {len(pcs)}')}"
         ) from error
+
+
+def unrecorded(robot: Robot, trace: Trace) -> int | None:
+    """How many of a session's clicks so far were made up by a robot that replays recorded ones; None for any other."""
+    if not isinstance(robot, Recorded):
+        return None
+    height, width = trace.size
+    return robot.unrecorded(trace.sample, (height, width), trace.clicks)

@@ -130,8 +130,8 @@ class RemoteFunction:
                 "prev_output": _put(process, z["prev_output"]) if "prev_output" in z else None,
                 "z": {key: [part.id for part in parts] for key, parts in parcels.items()},
                 "again": self._again(process, [part for parts in parcels.values() for part in parts]),
-                "pcs": _plain(pcs),
-                "ncs": _plain(ncs),
+                "pcs": plain_clicks(pcs),
+                "ncs": plain_clicks(ncs),
             }
 
         with self._lock:
@@ -184,7 +184,7 @@ class RemoteFunction:
         return self._process
 
     def _start(self, timeout: float | None) -> dict[str, Any]:
-        process = _started(self.interpreter)
+        process = started(self.interpreter)
         what = {**self._load, "threads": torch.get_num_threads()}
         wanted = {"name": str, "ragged": bool, "report": dict}
         loaded = _loaded(process, "load", what, timeout, self.name, self.interpreter, wanted)
@@ -295,7 +295,7 @@ class RemoteReference:
         return as_model(function, function.name)
 
     def _identify(self, *, fetch: bool) -> dict[str, Any]:
-        process = _started(self.interpreter)
+        process = started(self.interpreter)
         try:
             what = {
                 "model": self.model,
@@ -317,12 +317,13 @@ def report_of(model: Model) -> dict[str, Any] | None:
     return model.function.report if isinstance(model.function, RemoteFunction) else None
 
 
-def _started(interpreter: Interpreter) -> Process:
+def started(interpreter: Interpreter) -> Process:
+    """A new worker there. Raises `BadOption` if the interpreter cannot be used."""
     try:
         return Process(interpreter.python)
     except Died as died:
         raise BadOption(
-            f"--python {interpreter.python} cannot be used; it needs Python >= 3.7 and numpy, but it {died}"
+            f"{interpreter.option} {interpreter.python} cannot be used; it needs Python >= 3.7 and numpy, but it {died}"
         ) from None
 
 
@@ -362,6 +363,6 @@ def _put(process: Process, value: Any) -> Any:
     return [_put(process, one) for one in value]
 
 
-def _plain(clicks: Clicks) -> Any:
+def plain_clicks(clicks: Clicks) -> Any:
     """Clicks as JSON has them; a robot's rows and columns may be numpy's integers."""
     return [[[[int(row), int(col)] for row, col in element] for element in interaction] for interaction in clicks]

@@ -35,21 +35,25 @@ _LINE = 300
 
 @dataclass(frozen=True)
 class Interpreter:
-    """Where models run: `python`, the path or name of a Python >= 3.7 with numpy; `timeout`, the seconds after which an
-    unanswered model call counts as hanging. Raises `BadOption` if there is no such program.
+    """Where models or robots run: `python`, the path or name of a Python >= 3.7 with numpy; `timeout`, the seconds
+    after which an unanswered call counts as hanging; `option`, the flag that names it. Raises `BadOption` if there is
+    no such program.
     """
 
     python: str
     timeout: float = 300.0
+    option: str = "--python"
 
     def __post_init__(self) -> None:
         if os.name != "posix":
-            raise BadOption("a model in another interpreter (--python) needs Linux or macOS")
+            raise BadOption(f"another interpreter ({self.option}) needs Linux or macOS")
         if not self.timeout > 0:
             raise BadOption(f"the timeout of another interpreter's answers must be above 0, not {self.timeout:g}")
         found = shutil.which(self.python)
         if found is None:
-            raise BadOption(f"--python {self.python}: there is no such program; give the path of a Python interpreter")
+            raise BadOption(
+                f"{self.option} {self.python}: there is no such program; give the path of a Python interpreter"
+            )
         object.__setattr__(self, "python", os.path.abspath(found))
 
 
@@ -98,7 +102,7 @@ class Process:
             )
         except OSError as error:
             _close(shared)
-            raise BadOption(f"--python {python} cannot be run: {error.strerror or error}") from error
+            raise BadOption(f"the interpreter {python} cannot be run: {error.strerror or error}") from error
         finally:
             theirs.close()
         self._end = weakref.finalize(self, _kill, self._process, self._owner, shared)

@@ -16,6 +16,8 @@ which are not part of the protocol.
 | `load`: model, checkpoint, options, device, threads | `name`, `ragged`, `report` (interpreter, versions, device) |
 | `init_z`: x                                  | `prev_output`, `z`                                            |
 | `call`: x, z, again, pcs, ncs                | `y`, `prev_output`, `z`                                       |
+| `load_robot`: robot                          | `version`, `report`                                           |
+| `click`: what a robot gets, `seeds` for `generators` | `pcs`, `ncs`, as the robot returns them               |
 
 A request may also `drop` entries of states. If it fails, the reply is `{"error": {"type", "text", "traceback",
 "frames"}}`; `frames` are the traceback's lines, outermost first: `[file, line, function, module]`.
@@ -47,7 +49,7 @@ from typing import Any
 
 import numpy as np
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Version of the protocol; client and worker use this same file, so they differ only if one of two copies is stale."""
 
 LIBRARIES = (
@@ -196,6 +198,49 @@ class Host:
         packed = self._pack_values(y, "y")
         return dict(self._state(after, len(images), given, z, (y, packed)), y=packed)
 
+    def load_robot(self, robot: str) -> dict[str, Any]:
+        """Load a robot; `version` changes with the file that defines a function."""
+        if importlib.util.find_spec("torch") is not None:
+            self.torch = importlib.import_module("torch")
+        if is_function(robot):
+            self.function = _function(robot)
+            version = int(_code_of(robot).split()[1][:12], 16)
+        else:
+            loading = _iiszoo("clicking.loading", robot)
+            self.function, version = loading.load_robot(robot), int(loading.robot_version(robot))
+        return {"version": version, "report": self._report(robot)}
+
+    def click(
+        self,
+        outputs: Any,
+        targets: Any,
+        pcs: Any,
+        ncs: Any,
+        n_points: int,
+        ignore: Any,
+        seeds: Any,
+        threshold: float,
+        samples: Any,
+    ) -> dict[str, Any]:
+        """The robot's turn. Rows and columns of the answer become whole numbers."""
+        generators = (
+            None if seeds is None else [None if seed is None else np.random.default_rng(seed) for seed in seeds]
+        )
+        with self._quiet():
+            answer = self.function(
+                self._values(outputs),
+                self._values(targets),
+                _clicks(pcs),
+                _clicks(ncs),
+                n_points,
+                ignore=None if ignore is None else self._values(ignore),
+                generators=generators,
+                threshold=threshold,
+                samples=samples,
+            )
+        after_pcs, after_ncs = answer
+        return {"pcs": _whole(after_pcs), "ncs": _whole(after_ncs)}
+
     def _quiet(self) -> Any:
         return self.torch.no_grad() if self.torch is not None else contextlib.nullcontext()
 
@@ -292,6 +337,10 @@ def _clicks(clicks: Any) -> Any:
     return [[[tuple(click) for click in element] for element in interaction] for interaction in clicks]
 
 
+def _whole(clicks: Any) -> Any:
+    return [[[[int(row), int(col)] for row, col in element] for element in interaction] for interaction in clicks]
+
+
 def is_function(model: str) -> bool:
     """Whether this is `module:function`, not an id (like `iiszoo.object_path.is_function`)."""
     return re.match(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", model) is not None
@@ -320,8 +369,8 @@ def _iiszoo(part: str, model: str) -> Any:
     """A module of the iiszoo installed here, which may differ from the one that this file belongs to."""
     if importlib.util.find_spec("iiszoo") is None:
         raise ModuleNotFoundError(
-            f"model {model!r} cannot be found by its id: {sys.executable} has no iiszoo; install iiszoo and the "
-            "model's plugin there, or name a function as module:function"
+            f"{model!r} cannot be found by its id: {sys.executable} has no iiszoo; install iiszoo and the "
+            "plugin there, or name a function as module:function"
         )
     return importlib.import_module(f"iiszoo.{part}")
 

@@ -16,6 +16,7 @@ from pycocotools.coco import COCO
 
 from iiszoo import files
 from iiszoo.annotate import masks
+from iiszoo.clicking.recordings import RecordedClick, Recording, read_recordings
 from iiszoo.loading import load_dataset
 
 CLICK = {"row": 3, "col": 4, "positive": True, "label": "cat", "model": "m"}
@@ -244,6 +245,8 @@ def test_a_session_line_tells_how_a_mask_was_made(workplace):
             {"do": "accept", "at": done["at"]},
         ],
     }  # fmt: skip
+    made = Recording(RecordedClick(3, 4, True), (), (40, 56))
+    assert read_recordings(work.out / "sessions.jsonl") == {"a__1": [made], "a": [made]}
 
 
 def test_the_time_of_an_object_is_that_since_the_one_before(workplace):

@@ -270,7 +270,7 @@ def test_a_device_that_is_not_there_is_known_before_anything_runs(bare_python):
         ("array_models:not_callable", "TypeError: array_models:not_callable is not callable"),
         (
             "classic/geocut",
-            "has no iiszoo; install iiszoo and the model's plugin there, or name a function as module:function",
+            "has no iiszoo; install iiszoo and the plugin there, or name a function as module:function",
         ),
     ],
 )
@@ -299,8 +299,8 @@ def test_interpreters_that_cannot_be_used(empty_python, tmp_path):
 
 
 def test_a_worker_of_another_version_of_the_protocol_is_refused(bare_python, monkeypatch):
-    monkeypatch.setattr(worker_file, "PROTOCOL", 3)
-    with pytest.raises(BadOption, match="uses version 2 of the protocol, not 3"):
+    monkeypatch.setattr(worker_file, "PROTOCOL", 4)
+    with pytest.raises(BadOption, match="uses version 3 of the protocol, not 4"):
         resolve("array_models:discs", interpreter=Interpreter(bare_python)).load()
 
 

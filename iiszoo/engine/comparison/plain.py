@@ -8,6 +8,7 @@ from typing import Any
 
 from iiszoo.engine.comparison.pairs import Pair, noc_intervals
 from iiszoo.engine.comparison.rankings import rankings
+from iiszoo.engine.comparison.repeats import repeats
 from iiszoo.engine.metrics import NOC_TARGETS, iou_at, noc, reached
 from iiszoo.engine.metrics.bootstrap import Interval
 from iiszoo.engine.runs.summary import Result
@@ -15,18 +16,26 @@ from iiszoo.engine.runs.trace import Trace
 
 
 def as_values(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """The summary of each run, with `intervals` of its mean NoC, `samples`, one row for each, and `differences` from
-    every other run on the same data.
+    """The summary of each run, with `intervals` of its mean NoC, `samples`, one row for each, `differences` from
+    every other run on the same data, and `repeats`: the robustness over the seeds, or the robots, of its model.
     """
     values = [
         {
             **summary,
             "intervals": {name: _limits(interval) for name, interval in noc_intervals((summary, traces)).items()},
             "differences": [],
+            "repeats": [],
             "samples": [_sample(trace, summary["protocol"]) for trace in traces],
         }
         for summary, traces in results
     ]
+    places = {id(summary): i for i, (summary, _) in enumerate(results)}
+    for group in repeats(results):
+        figures = None if group.robustness is None else asdict(group.robustness)
+        for run in group.runs:
+            values[places[id(run)]]["repeats"].append(
+                {"over": group.over, "n_runs": len(group.runs), "robustness": figures}
+            )
     for ranking in rankings(results):
         for a, b, pair in ranking.pairs:
             values[a]["differences"].append(_difference(results[b][0], pair, 1))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iiszoo import errors
-from iiszoo.clicking.loading import load_robot
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.robots import RobotReference
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, IISZooError, text_of, with_place
 from iiszoo.loading import load_dataset
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
     from iiszoo.engine.runs.provenance import Elsewhere
     from iiszoo.protocol import Model
+    from iiszoo.remote import Interpreter
 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a process needs to run sessions."""
+    """Everything that a process needs to run sessions. `robot_interpreter`: where the robot runs, None: there too."""
 
     model: ModelReference
     device: str
@@ -36,6 +37,7 @@ class Job:
     rules: ResolvedProtocol
     batch_size: int
     keep_going: bool
+    robot_interpreter: Interpreter | None = None
 
     def load_model(self) -> Model:
         """The model on its device, for the threshold of the run. Raises an `IISZooError`."""
@@ -74,7 +76,7 @@ class Job:
 
         pipeline.run(
             model,
-            load_robot(self.rules.robot),
+            RobotReference(self.rules.robot, self.robot_interpreter).load(),
             samples,
             groups,
             self.rules,

@@ -3,6 +3,7 @@
 - `definitions`: one prediction against one target, on arrays: IoU, Dice, Boundary IoU, precision, recall, F-beta, pixel
   accuracy, MAE, MSE.
 - `fast`: IoU and Boundary IoU of many predictions against one target, equal to the definitions.
+- `of_repeats`: of one model's runs with several robots or seeds: NSR, dGR, dSB.
 - `bootstrap`: intervals of means, differences and savings.
 - `of_traces`: over a run's sessions: NoC, NoF, IoU@k, Boundary IoU@k, area under the curve, times.
 """

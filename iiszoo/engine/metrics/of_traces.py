@@ -94,7 +94,9 @@ def metrics_of(traces: Sequence[Trace], max_clicks: int, target_iou: float) -> d
     - `nof85`: the number of samples whose NoC is `max_clicks`, as RITM counts (b9b4460, `compute_noc_metric`),
       including those that reach the target with the last click; `nof85_strict`: those that never reach it;
     - `initial_iou`: the mean IoU before the first click, 0 for a session that starts without a mask;
-    - `iou`: `iou_curve`; `auc`: the area under it; `boundary_iou`: `boundary_iou_curve`.
+    - `iou`: `iou_curve`; `auc`: the area under it; `boundary_iou`: `boundary_iou_curve`;
+    - `unrecorded`: the share of all clicks that a robot which replays recorded ones had to make up; only with such a
+      robot.
 
     NoC and NoF of a target above `target_iou` are None: the sessions end before.
     """
@@ -112,6 +114,10 @@ def metrics_of(traces: Sequence[Trace], max_clicks: int, target_iou: float) -> d
     results["iou"] = iou_curve(ordered, max_clicks)
     results["auc"] = area_under_curve(results["iou"])
     results["boundary_iou"] = boundary_iou_curve(ordered, max_clicks)
+    replayed = [trace for trace in ordered if trace.unrecorded is not None]
+    if replayed:
+        n_clicks = sum(len(made) for trace in replayed for made in trace.clicks)
+        results["unrecorded"] = sum(trace.unrecorded or 0 for trace in replayed) / n_clicks
     return results
 
 

@@ -14,7 +14,7 @@ from iiszoo.names import parse_name
 
 KNOWN = (
     "noc85, noc85_std, nof85, nof85_strict (also 80, 90, 95), initial_iou, iou@K, biou@K (after K clicks), auc, "
-    "model_ms_median, model_ms_p95, robot_ms_median, robot_ms_p95, init_ms_median, spc_seconds"
+    "unrecorded, model_ms_median, model_ms_p95, robot_ms_median, robot_ms_p95, init_ms_median, spc_seconds"
 )
 """Every name that `column` knows, for messages and help."""
 
@@ -49,6 +49,9 @@ def column(name: str) -> Column:
     if name == "auc":
         meaning = "AuC: mean of IoU@1, IoU@2, ... in %"
         found = Column("AuC", lambda summary: _metric(summary, "auc"), _percent, meaning, "higher")
+    if name == "unrecorded":
+        meaning = "made up: clicks of a recorded session where ritm clicked, for want of a recorded click, in %"
+        found = Column("made up", lambda summary: _metric(summary, "unrecorded"), _percent, meaning)
     if name == "initial_iou":
         found = Column("initial IoU", initial_iou, _percent, "initial IoU: of the masks that sessions start from, in %")
     if found is None:

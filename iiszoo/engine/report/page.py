@@ -14,9 +14,10 @@ from iiszoo import files
 from iiszoo.engine.campaign.results import Campaign
 from iiszoo.engine.comparison import data
 from iiszoo.engine.comparison.rankings import FEW, Ranking, rankings
-from iiszoo.engine.comparison.repeats import Repeats, repeats
+from iiszoo.engine.comparison.repeats import repeats
 from iiszoo.engine.metrics import NOC_TARGETS
 from iiszoo.engine.report import campaign_view, charts, table
+from iiszoo.engine.report import repeats as repeats_table
 from iiszoo.engine.report.albums import open_album, place_of_pictures
 from iiszoo.engine.report.charts import Curves, Histogram, Series
 from iiszoo.engine.report.columns import initial_iou
@@ -84,7 +85,7 @@ class DatasetView:
     histogram: Histogram
     runs: list[RunView]
     ranking: Ranking | None
-    repeats: list[Repeats]
+    repeats: list[tuple[list[str], list[list[str]]]]
     differing: list[SideBySide]
     differing_unseen: str | None
 
@@ -111,7 +112,7 @@ def render(
         there = [one for one in series if data.data_of(one.summary) == key]
         runs = [_run_view(one, albums, anchors[id(one)]) for one in there]
         differing, unseen = _differing(there, albums)
-        repeated = repeats([(one.summary, list(one.traces)) for one in there])
+        repeated = repeats_table.tables(repeats([(one.summary, list(one.traces)) for one in there]))
         charted = (charts.curves(there), charts.histogram(there))
         datasets.append(DatasetView(name, *charted, runs, ranked.get(name), repeated, differing, unseen))
     summaries = [one.summary for one in series]
@@ -128,6 +129,7 @@ def render(
         datasets=datasets,
         labels=[one.label for one in series],
         few=FEW,
+        repeats_meaning=repeats_table.MEANINGS,
         campaigns=[campaign_view.view(each, root) for each in campaigns],
         chart=charts,
     )

@@ -22,6 +22,7 @@ LAST_METRICS = ("iou@1", "iou@5", "init_ms_median", "model_ms_median")
 """What every table shows after NoC and NoF, unless other metrics are chosen; `report.columns.KNOWN` names all."""
 BRACKETS = "in brackets: as published"
 STARRED = "* the model was trained on this dataset"
+MADE_UP = "clicks of ritm, where no recorded one was left"
 BLIND = "the first click is on the error of the initial mask, but the model cannot read that mask"
 
 
@@ -113,6 +114,9 @@ def notes(summaries: Sequence[dict[str, Any]], names: Sequence[str] | None = Non
     blind = [label for label, summary in named if _blind_to_masks(summary)]
     if blind:
         lines.append(f"{BLIND}: {', '.join(blind)}")
+    replayed = [f"{label} {_made_up(summary)}" for label, summary in named if _made_up(summary)]
+    if replayed:
+        lines.append(f"{MADE_UP}: {', '.join(replayed)}")
     for meaning, count in (
         ("incomplete, samples left", lambda s: s["n_samples"] - _n_done(s) - len(s["skipped"])),
         ("the model failed, counted as failures", lambda s: s["n_failed"]),
@@ -122,6 +126,12 @@ def notes(summaries: Sequence[dict[str, Any]], names: Sequence[str] | None = Non
         if found:
             lines.append(f"{meaning}: {', '.join(found)}")
     return lines
+
+
+def _made_up(summary: dict[str, Any]) -> str:
+    """The share of clicks that a run of recorded clicks had to make up, "" for another run."""
+    known = summary["metrics"].get("unrecorded") is not None
+    return "" if not known else _cell(summary, "unrecorded") + " %"
 
 
 def published_beside(summary: dict[str, Any], metric: str) -> Published | None:

@@ -18,7 +18,7 @@ _LIBRARIES = (
 
 Elsewhere = dict[str, dict[str, Any]]
 """What reports about itself, with its `device`, if models do not run in this process's environment: `worker`, another
-interpreter; `node`, another machine.
+interpreter; `node`, another machine. `robot_worker` is the interpreter that the robot runs in, if it is another one.
 """
 
 

@@ -28,6 +28,7 @@ class Trace:
     prediction, packed (`pack_mask`). `error` is set if the model failed: the sample then counts as a failure in every
     metric. `traceback` is that of what the model's code raised, if it raised (`iiszoo.tracebacks`). `proposal` is what
     is known, in a campaign, of the proposal that the session started from (`iiszoo.engine.campaign.proposals`).
+    `unrecorded` is how many of the clicks a robot that replays recorded ones had to make up (`recorded`).
     """
 
     sample: str
@@ -46,12 +47,14 @@ class Trace:
     boundary_iou: list[float] = field(default_factory=list)
     traceback: str | None = None
     proposal: dict[str, Any] | None = None
+    unrecorded: int | None = None
 
     def to_line(self) -> str:
-        """One line of JSON, without the newline; `proposal` only where there was one."""
+        """One line of JSON, without the newline; `proposal` and `unrecorded` only where they are known."""
         values = asdict(self)
-        if self.proposal is None:
-            del values["proposal"]
+        for name in ("proposal", "unrecorded"):
+            if values[name] is None:
+                del values[name]
         return json.dumps(values, separators=(",", ":"))
 
     @classmethod
@@ -99,6 +102,7 @@ _CHECKED = json_values.record(
         "initial_boundary_iou": optional(_IOU),
         "boundary_iou": list_of(_IOU),
         "traceback": optional(text),
+        "unrecorded": optional(whole(0, _LARGEST)),
         "proposal": optional(
             json_values.record(
                 {"empty": flag, "confidence": optional(real(0, 1)), "mask": text},

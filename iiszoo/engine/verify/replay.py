@@ -23,6 +23,7 @@ from torch import Tensor
 from iiszoo.data.base import Sample
 from iiszoo.engine import metrics
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.robot_turn import unrecorded
 from iiszoo.engine.runs.trace import Trace, unpack_mask
 from iiszoo.engine.session import Session
 from iiszoo.engine.verify.clicks import GroundTruth, clicks_of
@@ -109,6 +110,10 @@ class _Replaying:
             self._found("unchecked", "error", text)
             return
         self._compare_masks(session.output)
+        if self.robot is not None and trace.clicks:
+            found = unrecorded(self.robot, trace)
+            if found != trace.unrecorded:
+                self._found("differs", "unrecorded", f"it is {other(trace.unrecorded, found)} for these clicks")
         if self.robot is not None and ended_early(trace, self.rules):
             made = self._asked(session, session.output, self.generator)
             if made:

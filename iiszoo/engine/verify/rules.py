@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from iiszoo.clicking.loading import load_robot, robot_version
 from iiszoo.engine.evaluation_protocol import PRESETS, ResolvedProtocol
+from iiszoo.engine.robots import RobotReference
 from iiszoo.engine.verify.findings import Finding, agreed
 from iiszoo.errors import IISZooError
 from iiszoo.protocol import Robot
@@ -31,13 +31,13 @@ def check_rules(rules: ResolvedProtocol, threshold: float | None) -> list[Findin
     return agreed(PROTOCOL, found, f"{name}: the hash {rules.hash} follows from its rules; {rules.sentence()}")
 
 
-def robot_of(rules: ResolvedProtocol) -> tuple[Robot | None, list[Finding]]:
+def robot_of(reference: RobotReference, rules: ResolvedProtocol) -> tuple[Robot | None, list[Finding]]:
     """The robot that clicked, None if there is not the same one here."""
     try:
-        version = robot_version(rules.robot)
+        version, _ = reference.known()
         if version == rules.robot_version:
             text = f"{rules.robot}, version {version}"
-            return load_robot(rules.robot), [Finding(ROBOT, "agrees", text)]
+            return reference.load(), [Finding(ROBOT, "agrees", text)]
     except IISZooError as error:
         return None, [Finding(ROBOT, "unchecked", str(error))]
     newer = "install the iiszoo or the plugin that has it, to check clicks"

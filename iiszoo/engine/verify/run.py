@@ -14,6 +14,7 @@ import torch
 from iiszoo import units
 from iiszoo.device import ON_CUDA, check_device
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
+from iiszoo.engine.robots import RobotReference
 from iiszoo.engine.runs import provenance, store, summary
 from iiszoo.engine.runs.dataset_check import Checked
 from iiszoo.engine.runs.summary import Result
@@ -46,6 +47,7 @@ class AtHand:
     device: str | None = None
     samples: int | None = 5
     seed: int = 0
+    robot_interpreter: Interpreter | None = None
 
 
 def verify(directory: Path, at_hand: AtHand, progress: NamedProgress = lambda name, done, total: None) -> Verification:
@@ -56,7 +58,7 @@ def verify(directory: Path, at_hand: AtHand, progress: NamedProgress = lambda na
     environment = derived["provenance"].get("environment", {})
     title = f"{derived['model']} on {derived['dataset']}"
     model = find_model(identity["model"], "worker" in environment, at_hand.checkpoint, at_hand.interpreter)
-    robot, of_robot = robot_of(rules)
+    robot, of_robot = robot_of(RobotReference(rules.robot, at_hand.robot_interpreter), rules)
     found = [*check_alone(directory, identity, (derived, traces), model.threshold), *of_robot, *model.findings]
     made = Verification(directory, title, at_hand.seed, [], [], found)
     if "campaign" in identity:

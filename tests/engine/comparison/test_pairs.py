@@ -9,6 +9,7 @@ from iiszoo.engine.comparison.pairs import Goal, noc_intervals, pair
 from iiszoo.engine.comparison.plain import as_values, pair_values
 from iiszoo.engine.comparison.rankings import rankings
 from iiszoo.engine.comparison.repeats import repeats
+from iiszoo.engine.report.repeats import tables
 from iiszoo.errors import RunError
 
 RNG = np.random.default_rng(3)
@@ -99,6 +100,36 @@ def test_runs_that_differ_in_the_seed_alone_are_repeats(run):
 def test_runs_that_differ_in_the_robot_are_repeats_too(run):
     (found,) = repeats([run("toy/a", [2, 2]), run("toy/a", [4, 4], robot="random", seed=1)])
     assert (found.over, found.mean) == ("robot", 3)
+    assert (found.robustness.dgr, found.robustness.dsb, found.robustness.user) == (1, 1, None)
+
+
+def test_robustness_is_that_of_the_samples_which_all_runs_have_done(run):
+    base = run("toy/a", [2, 4, 5])
+    drawn = [run("toy/a", {0: 4, 1: n}, robot="recorded:f.csv", seed=n) for n in (4, 8)]
+    (found,) = repeats([base, *drawn])
+    made = found.robustness
+    assert (found.over, made.n) == ("seed", 2)
+    assert made.dgr == pytest.approx((0 + 1) / 2)
+    assert made.dsb == pytest.approx((1 + 0.5) / 2)  # 4 beside 2, 6 beside 4
+    areas = [(0.5 * (n - 1) + 0.92 * (21 - n)) / 20 for n in (4, 8)]
+    assert made.nsr == pytest.approx((0 + np.std(areas) / np.mean(areas)) / 2)
+    assert made.auc == pytest.approx((areas[0] + np.mean(areas)) / 2)
+    assert made.auc_spread == pytest.approx(np.std([areas[0], (areas[0] + areas[1]) / 2], ddof=1))
+    assert (made.user, made.user_spread) == (0.5, 0)
+    (again,) = repeats(drawn)
+    assert again.robustness.dsb is None
+    (apart,) = repeats([run("toy/a", {0: 3}, seed=1), run("toy/a", {1: 3}, seed=2)])
+    assert apart.robustness is None
+
+
+def test_robustness_has_its_table(run):
+    drawn = [run("toy/a", [3, n], robot="recorded:f.csv", seed=n) for n in (4, 8)]
+    ((columns, (row,)),) = tables(repeats(drawn))
+    assert columns == ["model", "dataset", "over", "n", "NoC@90", "least", "most", "AuC", "user@1", "NSR", "dGR", "dSB"]
+    assert row[:7] == ["toy/a", "folder:my", "2 seeds", "2", "4.50 ± 1.41", "3.50", "5.50"]
+    assert row[8:] == ["50.0 ± 0.0", "2.6", "50.0", "–"]
+    values = as_values(drawn)
+    assert [one["repeats"][0]["robustness"]["n"] for one in values] == [2, 2]
 
 
 def test_other_rules_data_or_models_are_no_repeats(run):
