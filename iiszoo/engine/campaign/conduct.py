@@ -105,7 +105,14 @@ def campaign(
     source, images = _source(parts.annotate, n)
     jobs = [
         CampaignJob(
-            reference, device, source.name, root, rules.resolved(reference.threshold), batch_size, keep_going, images
+            reference,
+            device,
+            source.name,
+            root,
+            rules.resolved(reference.threshold),
+            batch_size,
+            keep_going,
+            images=images,
         )
         for reference in fetched
     ]
