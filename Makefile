@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 comma := ,
 space := $(subst ,, )
-EXTRAS := $(subst $(space),$(comma),$(strip dev train annotate $(patsubst plugins/iiszoo_%,%,$(PLUGINS))))
+EXTRAS := $(subst $(space),$(comma),$(strip dev docs train annotate $(patsubst plugins/iiszoo_%,%,$(PLUGINS))))
 INSTALLED := $(VENV)/installed
 
 # one thread per process, and none that spins: tests and benchmarks share the cores between processes
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow lint dist lowest speed clean
+.PHONY: demo test test-slow lint docs dist lowest speed clean
 
 demo: $(INSTALLED)
 	$(BIN)/iiszoo bench
@@ -39,6 +39,10 @@ dist: $(INSTALLED)
 lowest: $(INSTALLED)
 	$(BIN)/python tests/publishing/lowest.py
 
+# the site, from the Markdown pages as they are: docs/_build/html/index.html; warnings are errors, nothing is fetched
+docs: $(INSTALLED)
+	$(BIN)/sphinx-build -q -W --keep-going -c docs . docs/_build/html
+
 speed: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/harness.py
 	$(BIN)/python benchmarks/speed/robots.py
@@ -62,4 +66,4 @@ $(INSTALLED): pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) docs/_build docs/api
