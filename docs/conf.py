@@ -50,7 +50,7 @@ html_theme_options = {
     "navbar_center": [],
     "navbar_persistent": ["search-button-field"],
     "navbar_end": ["theme-switcher"],
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "docs/models": []},  # whose table is as wide as can be
     "footer_start": ["copyright"],
     "footer_end": [],
     "show_toc_level": 2,

@@ -1,7 +1,7 @@
 """A Sphinx extension: links between pages of the repository that a site does not have as they are.
 
-A link to the repository's README, which is the site's first page, leads there. A link to a folder becomes its name. Links
-to files become downloads by themselves, and a link to nothing is an error, as everywhere.
+A link to the repository's README, which is the site's first page, leads there. A link to a folder becomes its name.
+Links to files become downloads by themselves, and a link to nothing is an error, as everywhere.
 """
 
 from __future__ import annotations

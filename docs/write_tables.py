@@ -2,8 +2,8 @@
 
 - `iiszoo/known_plugins/NAME.json`, from the plugins in `plugins/`, which must be installed;
 - `benchmarks/measured.csv`, from the complete runs of the zoo's models in `benchmarks/results`;
-- the tables between `<!-- NAME -->` and `<!-- end of NAME -->` in README.md and docs/models.md, from both and from
-  `benchmarks/published.csv`, and in docs/results.md, from the results repository `benchmarks/results/zoo`.
+- the tables between `<!-- NAME -->` and `<!-- end of NAME -->` in README.md (models) and docs/models.md, from both
+  and from `benchmarks/published.csv`, and in docs/results.md, from the results repository `benchmarks/results/zoo`.
 
 `tests/core/test_generated_tables.py` compares them with what is there.
 """
@@ -90,7 +90,7 @@ def _measured(run: dict, results: Path) -> list[object]:
 
 
 def pages() -> Iterator[tuple[Path, str]]:
-    """README.md, docs/models.md and docs/results.md, with the tables put in."""
+    """README.md, docs/models.md and docs/results.md, with those tables put in for which they have marks."""
     for page in (ROOT / "README.md", ROOT / "docs" / "models.md", ROOT / "docs" / "results.md"):
         text = page.read_text("utf-8")
         for name, lines in (("models", _models()), ("numbers", _numbers()), ("robots", _robots())):

@@ -38,7 +38,7 @@ def test_the_tables_are_where_people_look() -> None:
     for page in ("README.md", "docs/models.md"):
         text = (ROOT / page).read_text("utf-8")
         assert "| `ritm/h18s`\\* | 4.2 M | 17 MB | (1.68) | (2.60) |" in text
-        assert "| `classic/geocut` | berkeley | 100 | 4.16 | 6.34 | 6 |" in text
+    assert "| `classic/geocut` | berkeley | 100 | 4.16 | 6.34 | 6 |" in text
 
 
 def test_a_known_plugin_is_described_by_its_own_cards() -> None:

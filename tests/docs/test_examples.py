@@ -27,6 +27,13 @@ def in_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture
+def short_bench(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = iiszoo.bench
+    short = {"limit": 1, "max_clicks": 4}
+    monkeypatch.setattr(iiszoo, "bench", lambda *args, **given: bench(*args, **{**given, **short}), raising=False)
+
+
 def blocks(page: str | Path, language: str) -> list[str]:
     return [text for named, text in FENCE.findall((ROOT / page).read_text("utf-8")) if named == language]
 
@@ -37,6 +44,7 @@ def run(page: str, example: int = 0) -> dict[str, object]:
     return names
 
 
+@pytest.mark.usefixtures("short_bench")
 @pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
 def test_a_mask_of_ones_own_photograph(page: str) -> None:
     image = Image.open(DEMO / "images" / "astronaut.jpg")
@@ -49,9 +57,8 @@ def test_a_mask_of_ones_own_photograph(page: str) -> None:
     assert names["better"].probabilities.dtype == np.float32  # type: ignore[attr-defined]
 
 
-def test_the_loop_a_session_and_a_bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = iiszoo.bench
-    monkeypatch.setattr(iiszoo, "bench", lambda *args, **given: bench(*args, **given, limit=1), raising=False)
+@pytest.mark.usefixtures("short_bench")
+def test_the_loop_a_session_and_a_bench(capsys: pytest.CaptureFixture[str]) -> None:
     names = run("docs/python.md")
     lines = capsys.readouterr().out.splitlines()
     assert lines
