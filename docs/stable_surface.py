@@ -7,6 +7,7 @@ Markdown, as in the source.
 from __future__ import annotations
 
 import pkgutil
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -77,9 +78,27 @@ class MarkdownDocstring(SphinxDirective):
         return document.children
 
 
+def with_arguments_as_list(lines: list[str]) -> list[str]:
+    """Google's `Args:` sections as lists: `    name: text` becomes an item, deeper lines belong to it."""
+    out, inside = [], False
+    for line in lines:
+        if line.rstrip() in ("Args:", "Attributes:"):
+            inside = True
+            out += ["Arguments:" if line.startswith("Args") else line, ""]
+            continue
+        if inside and line.strip() and not line.startswith("    "):
+            inside = False
+        entry = re.match(r"    (\*{0,2}\w[\w, *]*): (.*)", line) if inside else None
+        if entry:
+            out.append(f"- `{entry[1]}`: {entry[2]}")
+        else:
+            out.append(line[4:].replace("    ", "  ", 1) if inside else line)
+    return out
+
+
 def as_markdown(_app: Sphinx, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
     if any(line.strip() for line in lines):
-        lines[:] = [".. markdown-docstring::", "", *(f"   {line}" for line in lines), ""]
+        lines[:] = [".. markdown-docstring::", "", *(f"   {line}" for line in with_arguments_as_list(lines)), ""]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
