@@ -20,7 +20,7 @@ release = version = iiszoo.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_design", "stable_surface", "repository_links"]
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "plugins/*/README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+include_patterns = ["docs/**.md", "plugins/*/README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
 exclude_patterns = [".*", "docs/_build", "runs", "training", "iiszoo", "tests", "benchmarks", "**/__pycache__"]
 
 myst_heading_anchors = 4
