@@ -13,10 +13,10 @@ import pytest
 
 import iiszoo
 import iiszoo.data.read
-from iiszoo.engine import pipeline
+from iiszoo.engine import pipeline, robots
 from iiszoo.engine.bench import Listener, Settings, bench
 from iiszoo.engine.evaluation_protocol import load_protocol
-from iiszoo.engine.executors import Job, job, processes
+from iiszoo.engine.executors import Job, processes
 from iiszoo.engine.runs import store
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, IISZooError, ModelError, RobotError, RunError
@@ -791,7 +791,7 @@ def test_a_robot_may_click_in_numpy_integers(go, photos, monkeypatch):
         at = tuple(np.unravel_index(int(targets[0, 0].to(int).argmax()), targets.shape[-2:]))
         return [*pcs, [[at]]], [*ncs, [[]]]
 
-    monkeypatch.setattr(job, "load_robot", lambda name: numpy_robot)
+    monkeypatch.setattr(robots, "load_robot", lambda name: numpy_robot)
     (summary,) = go(DISCS, photos(1), max_clicks=1)
     (trace,) = store.read_traces(where(summary))
     assert [len(click) for click in trace.clicks[0]] == [3]
@@ -801,7 +801,7 @@ def test_a_robot_that_raises_is_named_with_the_sample(go, photos, monkeypatch):
     def tired(*_, **__):
         raise ValueError("no more\nclicks")
 
-    monkeypatch.setattr(job, "load_robot", lambda name: tired)
+    monkeypatch.setattr(robots, "load_robot", lambda name: tired)
     with pytest.raises(
         RobotError, match=r"robot ritm raised ValueError: no more clicks \(.*, in tired; on sample 'p0'"
     ):

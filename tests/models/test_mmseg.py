@@ -217,7 +217,7 @@ def test_a_weights_file_needs_no_configuration_file(tmp_path) -> None:
     assert description.std == (1, 1, 0.2)
     assert completed(description) == description
     network = build(description).eval()
-    network_file.save(tmp_path / "w.safetensors", network, description, Sighting(size=(64, 64)), {}, half=False)
+    network_file.save(tmp_path / "w.safetensors", network, description, Sighting(size=(64, 64)), {}, whole=True)
     own.unlink()
     found = network_file.load(tmp_path / "w.safetensors")
     assert found.description == description

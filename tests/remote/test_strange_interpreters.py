@@ -40,7 +40,7 @@ def asked():
     while len(data) < left:
         data += os.read(fd, left - len(data))
     return json.loads(data)
-hello = {{"protocol": 2}}
+hello = {{"protocol": 3}}
 loaded = {{"name": "fake", "ragged": False, "report": {{}}}}
 def forever():
     time.sleep(60)

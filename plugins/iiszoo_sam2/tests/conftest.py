@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # for small_network: pytest's importlib mode adds no test directory
+sys.path.insert(0, str(Path(__file__).parent))  # for small_sam2: pytest's importlib mode adds no test directory
 
 
 @pytest.fixture(scope="session")
 def network() -> Any:
     """The small SAM 2; to be read only."""
-    from small_network import small_network
+    from small_sam2 import small_sam2
 
-    return small_network()
+    return small_sam2()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from small_network import empty
+from small_sam2 import empty
 from transformers import Sam2VideoConfig, Sam2VideoModel
 
 from iiszoo.errors import WeightsError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from small_network import small_network
+from small_sam2 import small_sam2
 
 from iiszoo.models.compute import Compute
 from iiszoo.protocol import Model, as_model
@@ -18,7 +18,7 @@ from iiszoo_sam2.parts import ENCODER, Decoder, Encoder
 
 def synthetic(device: str = "cpu", precision: str = "float32") -> Model:
     """The card of `sam2/tiny` with a narrower encoder, with synthetic weights."""
-    network = small_network().to(device)
+    network = small_sam2().to(device)
     encoder = Compute(device, precision=precision).network(Encoder(network), ENCODER)
     card = registry().models.resolve("sam2/tiny")
     return as_model(Sam2(encoder, Decoder(network)), card=card, device=device)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_network import small_network
+from small_sam2 import small_sam2
 
 from iiszoo import Session, load_dataset, load_model
 from iiszoo.errors import BadOption
@@ -74,7 +74,7 @@ def test_sessions_with_and_without_mask_share_a_call(parts: Any) -> None:
 
 def test_the_encoder_may_compute_in_bfloat16(parts: Any) -> None:
     frame = torch.rand(1, 3, 1024, 1024, generator=torch.Generator().manual_seed(0))
-    rough = Compute("cpu", precision="bfloat16").network(Encoder(small_network()), ENCODER)(frame)
+    rough = Compute("cpu", precision="bfloat16").network(Encoder(small_sam2()), ENCODER)(frame)
     for exact, other in zip(parts[0](frame), rough, strict=True):
         assert other.dtype == torch.float32
         assert 0 < (other - exact).abs().max() < 0.2 * exact.abs().max()
@@ -101,7 +101,7 @@ def test_the_exported_files_give_the_models_mask_by_the_example_in_their_readme(
     pytest.importorskip("onnxruntime", reason="runtime=onnx needs onnxruntime")
     from iiszoo.engine.export import export_onnx
 
-    monkeypatch.setattr(checkpoints, "load_network", lambda model, file: small_network())
+    monkeypatch.setattr(checkpoints, "load_network", lambda model, file: small_sam2())
     checkpoint = tmp_path / "sam2.pt"
     checkpoint.touch()
     folder = tmp_path / "sam2"
@@ -113,7 +113,7 @@ def test_the_exported_files_give_the_models_mask_by_the_example_in_their_readme(
     (code,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, timeout=120)
     mask = np.asarray(Image.open(folder / "mask.png")) > 0
-    network = small_network()
+    network = small_sam2()
     model = as_model(Sam2(Encoder(network), Decoder(network)))
     wanted = Session(model, np.asarray(Image.open(folder / "photo.jpg"))).click(120, 180)
     assert (mask != wanted).sum() <= 20  # pixels at the threshold

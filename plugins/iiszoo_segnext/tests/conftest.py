@@ -3,4 +3,4 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # for small_network: pytest's importlib mode adds no test directory
+sys.path.insert(0, str(Path(__file__).parent))  # for small_segnext: pytest's importlib mode adds no test directory

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from small_network import small_model
+from small_segnext import small_model
 
 from iiszoo.protocol import Model, as_model
 from iiszoo.registry import registry

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_network import SMALL, small_model, small_network
+from small_segnext import SMALL, small_model, small_segnext
 
 pytest.importorskip("onnx", reason="runtime=onnx needs onnx")
 pytest.importorskip("onnxruntime", reason="runtime=onnx needs onnxruntime")
@@ -36,7 +36,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_files_give_the_models_mask_by_the_example_in_their_readme(tmp_path: Path) -> None:
     """What `iiszoo export segnext/vitb-sax1` writes."""
     checkpoint, folder = tmp_path / "small.pth", tmp_path / "segnext"
-    torch.save(small_network().state_dict(), checkpoint)
+    torch.save(small_segnext().state_dict(), checkpoint)
     files = [file.name for file in export_onnx("segnext/vitb-sax1", folder, checkpoint)]
     assert files[:2] == ["encoder.onnx", "decoder.onnx"]
     facts: dict[str, Any] = json.loads((folder / "metadata.json").read_text())

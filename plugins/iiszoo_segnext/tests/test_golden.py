@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from small_network import small_model
+from small_segnext import small_model
 
 from iiszoo.protocol import as_model
 from iiszoo.registry import registry

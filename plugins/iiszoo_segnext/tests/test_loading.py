@@ -63,7 +63,7 @@ def test_an_option_that_cannot_be_is_told_before_anything_is_fetched(
 
 
 def test_the_file_of_another_variant_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from small_network import SMALL
+    from small_segnext import SMALL
 
     small = {"segnext/vitb-sax1": SMALL.fusion, "segnext/vitb-sax2": 2, "segnext/vitb-sax2-hq": 2}
     for model, fusion in small.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_network import small_model
+from small_segnext import small_model
 from torch import Tensor
 
 from iiszoo_segnext.model import SegNext

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_network import SMALL, small_network
+from small_segnext import SMALL, small_segnext
 from torch import Tensor, nn
 
 from iiszoo_segnext.network import CONFIGS, NETWORKS, UNUSED, Decoder, SegNextNetwork
@@ -55,7 +55,7 @@ def test_the_norms_of_backbone_and_fusion_have_upstreams_eps() -> None:
 
 @torch.inference_mode()
 def test_sessions_do_not_depend_on_the_batch() -> None:
-    network = small_network()
+    network = small_segnext()
     decoder = Decoder(network)
     torch.manual_seed(0)
     features, maps = torch.randn(3, SMALL.vit.dim, 64, 64), torch.rand(3, 3, 1024, 1024)

@@ -16,7 +16,7 @@ SMALL = NetworkConfig(
 )
 
 
-def small_network() -> SegNextNetwork:
+def small_segnext() -> SegNextNetwork:
     """Synthetic weights; masks are neither empty nor full, and clicks change them."""
     network: Any = fill(SegNextNetwork(SMALL), own={"pos_embed": normal(0.02)})
     network.visual_prompts_encoder.proj.weight.data *= 20
@@ -26,4 +26,4 @@ def small_network() -> SegNextNetwork:
 
 
 def small_model(device: str = "cpu", **options: Any) -> SegNext:
-    return model_of(small_network(), SMALL, Compute(device, **options))
+    return model_of(small_segnext(), SMALL, Compute(device, **options))

@@ -26,7 +26,7 @@ def empty() -> nn.Module:
     return network
 
 
-def small_network() -> Any:
+def small_sam2() -> Any:
     """Synthetic weights, large enough in the end that clicks change the masks."""
     network: Any = fill(empty(), own=OWN)
     network.prompt_encoder.shared_embedding.positional_embedding = network.shared_image_embedding.positional_embedding
