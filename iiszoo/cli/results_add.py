@@ -28,8 +28,8 @@ def add(directories: tuple[Path, ...], repo: Path, replace: bool, as_json: bool)
     """Copy runs into a results repository.
 
     RUN is a run directory, or one that contains several. Each is checked first; one that is incomplete, damaged or
-    inconsistent is named on stderr and left out, and the exit code is then 2. `iiszoo results check REPO` checks them
-    again.
+    inconsistent is named on stderr and left out, and the exit code is then 2. The page "results" of the documentation
+    has the layout.
     """
     sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
     from iiszoo.engine.results.adding import Added
