@@ -21,7 +21,7 @@ test: $(INSTALLED)
 	IISZOO_STRICT_PLUGINS=1 $(BIN)/pytest -m "not slow" -n 2
 
 test-slow: $(INSTALLED)
-	IISZOO_STRICT_PLUGINS=1 $(BIN)/pytest -m slow
+	IISZOO_STRICT_PLUGINS=1 $(BIN)/pytest -m slow -n 2
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
