@@ -33,7 +33,12 @@ def ray_here(ray_settings: None) -> Iterator[None]:
     """A cluster of this machine alone, with two cores."""
     ray = pytest.importorskip("ray")
     ray.init(
-        num_cpus=2, object_store_memory=80_000_000, include_dashboard=False, log_to_driver=False, logging_level="error"
+        "local",  # another test's cluster may be running
+        num_cpus=2,
+        object_store_memory=80_000_000,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="error",
     )
     yield
     ray.shutdown()
