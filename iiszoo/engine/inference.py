@@ -60,12 +60,11 @@ def start(
 
     Raises `ModelError`, naming `model` and the sample, if `prev_output` is not an output of the image's size.
     """
+    name = f"{model} (z['prev_output'] of its init_z)"
     try:
         output = z["prev_output"][0]
-        name = f"{model} (z['prev_output'] of its init_z)"
         protocol.check_form(output, tuple(x.shape[-2:]), name)
         output = protocol.on_cpu(output)[None]
-        protocol.check_values(output, name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -81,7 +80,9 @@ def start(
         generator_for(trace.sample, rules.robot, rules.seed),
         model,
     )
-    trace.initial_iou, trace.initial_boundary_iou, _ = _score(session, rules)
+    initial = _score(session, rules)
+    _check_sound(session, initial, name, f"on sample {trace.sample!r}")
+    trace.initial_iou, trace.initial_boundary_iou = initial.iou, initial.boundary_iou
     return session
 
 
@@ -117,11 +118,7 @@ def score(session: RunningSession, rules: ResolvedProtocol) -> bool:
     """
     began = time.perf_counter()
     reached = _score(session, rules)
-    if not reached.sound:
-        try:
-            protocol.check_values(session.output, session.model)
-        except ModelError as error:
-            raise failure(error, session.model, f"on {_where(session)}") from error
+    _check_sound(session, reached, session.model, f"on {_where(session)}")
     session.trace.iou.append(reached.iou)
     session.trace.boundary_iou.append(reached.boundary_iou)
     session.trace.robot_seconds[-1] += time.perf_counter() - began
@@ -257,3 +254,13 @@ def _where(session: RunningSession) -> str:
 
 def _score(session: RunningSession, rules: ResolvedProtocol) -> metrics.Score:
     return metrics.score(session.output[0, 0].numpy(), session.prepared, rules.threshold)
+
+
+def _check_sound(session: RunningSession, scored: metrics.Score, name: str, where: str) -> None:
+    """Raise `ModelError`, naming the model by `name`, if the output that was scored is not one of probabilities."""
+    if scored.sound:
+        return
+    try:
+        protocol.check_values(session.output, name)
+    except ModelError as error:
+        raise failure(error, session.model, where) from error

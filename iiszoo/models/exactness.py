@@ -1,4 +1,6 @@
-"""Whether CUDA computes float32 exactly, or with TF32's 10 bits of mantissa."""
+"""How exact an answer is: whether CUDA computes float32 exactly or with TF32's 10 bits of mantissa, and how far the
+answer of a changed network is from that of the original.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
+
+TOLERANCE = 1e-3
+"""For `apart`: what another order of the same operations may change."""
 
 
 @contextmanager
@@ -18,3 +24,8 @@ def tf32(allowed: bool) -> Iterator[None]:
         yield
     finally:
         matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+def apart(wanted: Tensor, found: Tensor) -> float:
+    """The largest difference of two answers, as a share of the greatest value wanted, or of 1 if that is smaller."""
+    return float((wanted - found).abs().max()) / max(1.0, float(wanted.abs().max()))

@@ -16,11 +16,9 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from iiszoo.models.exactness import tf32
+from iiszoo.models.exactness import TOLERANCE, apart, tf32
 
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
-_TOLERANCE = 1e-3
-"""For the largest difference of an answer, as a share of its largest value, or of 1 if that is smaller."""
 
 
 def folded(network: nn.Module, inputs: Sequence[Tensor]) -> nn.Module:
@@ -88,7 +86,4 @@ def _fold(conv: nn.Module, network: nn.Module, name: str) -> None:
 
 def _alike(one: Any, other: Any) -> bool:
     ones, others = ((answer,) if isinstance(answer, Tensor) else tuple(answer) for answer in (one, other))
-    return all(
-        float((a - b).abs().max()) <= _TOLERANCE * max(1.0, float(a.abs().max()))
-        for a, b in zip(ones, others, strict=True)
-    )
+    return all(apart(a, b) <= TOLERANCE for a, b in zip(ones, others, strict=True))

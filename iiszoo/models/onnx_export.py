@@ -24,12 +24,11 @@ from torch import Tensor, nn
 from iiszoo import __version__, files
 from iiszoo.assets import cache_root
 from iiszoo.errors import ModelError, one_line
+from iiszoo.models.exactness import TOLERANCE, apart
 from iiszoo.models.onnx_network import OnnxNetwork
 from iiszoo.models.runtime import RUNTIME, TORCH, Graph, example_inputs
 
 OPSET = 17
-TOLERANCE = 1e-3
-"""For the largest difference of an output, as a share of its largest value, or of 1 if that is smaller."""
 _LARGEST = 2_000_000_000
 """Bytes of weights; an ONNX file is one protobuf message of at most 2 GiB."""
 
@@ -137,7 +136,7 @@ def _compare(network: nn.Module, graph: Graph, content: bytes, instead: str) -> 
     for name, one, other in zip(graph.outputs, wanted, found, strict=True):
         if one.shape != other.shape:
             raise ModelError(f"{type(network).__name__} on onnxruntime answers {name} {tuple(other.shape)}; {instead}")
-        off = float((one - other).abs().max()) / max(1.0, float(one.abs().max()))
+        off = apart(one, other)
         if not off <= TOLERANCE:
             raise ModelError(
                 f"{type(network).__name__} answers differently on onnxruntime: {name} is off by {off:.2g} at the sizes "

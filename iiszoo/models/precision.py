@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 
 from iiszoo.models.exactness import tf32
-from iiszoo.models.fold import folded
 from iiszoo.models.runtime import Graph, example_inputs
 
 SHORT = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -37,6 +36,8 @@ def in_precision(precision: str, network: nn.Module, device: str, graph: Graph |
     network = _padded(copy.deepcopy(network).eval())
     if graph is None:
         return InPrecision(network, precision)
+    from iiszoo.models.fold import folded  # needs timm, whose import takes longer than torch's
+
     exact = frozenset(i for i, values in enumerate(graph.inputs.values()) if values.exact)
     return InPrecision(folded(network, example_inputs(graph, graph.traced, device)), precision, exact)
 
