@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption, PluginError
+from iiszoo.models.candidate_rule import check_rule
 from iiszoo.models.compute import Compute
 from iiszoo.models.runtime import TORCH
-from iiszoo_sam.options import check_rule
 
 if TYPE_CHECKING:
     from torch import nn

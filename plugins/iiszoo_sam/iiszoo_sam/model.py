@@ -18,13 +18,10 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from iiszoo.models.candidate_rule import SINGLE, check_rule, overlaps, takes_best_of_three
 from iiszoo.protocol import Clicks, Images, Outputs, State, empty_output, join
-from iiszoo_sam.options import check_rule
 from iiszoo_sam.preprocess import LOW_RES, from_frame, to_frame
 from iiszoo_sam.prompts import points, prior_logits
-
-SINGLE = 0
-"""The decoder's candidate for unambiguous prompts; the other three are whole, part, and subpart."""
 
 
 class Backend(Protocol):
@@ -65,14 +62,8 @@ class Prompt(NamedTuple):
 class Sam:
     """A pure function of its arguments; it stores only the backend's weights.
 
-    `rule`: which of the decoder's candidates becomes the output.
-
-    - `"default"`: for a single click without mask prompt, which is ambiguous between an object and its parts, the one
-      of three with the highest predicted IoU; otherwise the single mask, as in upstream's notebook. With an initial
-      mask, the one of all four that overlaps it most: a correction must leave the rest of the mask as it is.
-    - `"segnext"`: the one of three with the highest predicted IoU at every click (the evaluation of SegNext, arXiv
-      2404.00741).
-    - `"single"`: always the single mask.
+    `rule`: which of the decoder's candidates becomes the output (`iiszoo.models.candidate_rule`); with `"default"` and
+    an initial mask, the one of all four that overlaps it most: a correction must leave the rest of the mask as it is.
 
     `one_scale`: see `iiszoo_sam.prompts.points`. Raises `BadOption` for an unknown rule.
     """
@@ -133,17 +124,10 @@ class Sam:
 
     def _choose(self, prompt: Prompt, masks: Tensor, quality: Tensor) -> int:
         if self.rule == "default" and prompt.prior and prompt.mask is not None:
-            return int(_overlaps(masks > 0, prompt.mask > 0).argmax())
-        ambiguous = len(prompt.labels) == 1 and prompt.mask is None
-        if self.rule == "segnext" or (self.rule == "default" and ambiguous):
+            return int(overlaps(masks > 0, prompt.mask > 0).argmax())
+        if takes_best_of_three(self.rule, len(prompt.labels), prompt.mask is not None):
             return 1 + int(quality[1:].argmax())
         return SINGLE
-
-
-def _overlaps(masks: Tensor, mask: Tensor) -> Tensor:
-    """IoU of each of `masks` (K, H, W) with `mask` (1, H, W), both bool; (K,)."""
-    both, either = (masks & mask).sum(dim=(1, 2)), (masks | mask).sum(dim=(1, 2))
-    return both / either.clamp(min=1)
 
 
 def _of(values: Tensor, group: list[int]) -> Tensor:

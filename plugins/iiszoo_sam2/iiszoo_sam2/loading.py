@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from iiszoo import assets
 from iiszoo.cards import ModelCard
 from iiszoo.errors import PluginError
+from iiszoo.models.candidate_rule import check_rule
 from iiszoo.models.compute import Compute
-from iiszoo_sam2.options import check_rule
 
 if TYPE_CHECKING:
     from iiszoo_sam2.model import Sam2

@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from iiszoo.models.candidate_rule import SINGLE, check_rule, overlaps, takes_best_of_three
 from iiszoo.protocol import Clicks, Images, Outputs, State, empty_output, join
 from iiszoo_sam2.frame import CLAMP, LOW_RES, from_low_res, points, prior_logits, to_frame
-from iiszoo_sam2.options import check_rule
 from iiszoo_sam2.parts import SHAPES, Features
 
 STABILITY_DELTA, LEAST_STABILITY = 0.05, 0.98
@@ -45,14 +45,8 @@ class Sam2:
 
     `encoder`: a frame (1, 3, 1024, 1024) -> its `Features`; `decoder`: as `iiszoo_sam2.parts.Decoder`.
 
-    `rule`: which of the decoder's four candidates becomes the output.
-
-    - `"default"`: for a single click without mask prompt, which is ambiguous between an object and its parts, the one
-      of three with the highest predicted IoU; otherwise the single mask, as in upstream's notebook. With an initial
-      mask, the one of all four that overlaps it most: a correction must leave the rest of the mask as it is.
-    - `"segnext"`: the one of three with the highest predicted IoU at every click (the evaluation of SegNext, arXiv
-      2404.00741).
-    - `"single"`: always the single mask (the evaluation of RClicks).
+    `rule`: which of the decoder's candidates becomes the output (`iiszoo.models.candidate_rule`); with `"default"` and
+    an initial mask, the one of all four that overlaps it most: a correction must leave the rest of the mask as it is.
 
     Where the single mask is to be it but is not stable, the best of three replaces it: its pixels above
     STABILITY_DELTA are then less than LEAST_STABILITY of those above -STABILITY_DELTA.
@@ -113,17 +107,14 @@ class Sam2:
         candidates, quality = self.decoder(
             *features, torch.stack([prompt.points for prompt in prompts]), masks, has_mask
         )
-        several = has_mask.new_tensor([self._takes_best_of_three(prompt) for prompt in prompts]) > 0
+        several = [takes_best_of_three(self.rule, len(prompt.points), prompt.has_mask) for prompt in prompts]
         best = 1 + quality[:, 1:].argmax(dim=1)
-        index = torch.where(several | (stability(candidates[:, 0]) < LEAST_STABILITY), best, 0)
+        unstable = stability(candidates[:, SINGLE]) < LEAST_STABILITY
+        index = torch.where(torch.tensor(several, device=best.device) | unstable, best, SINGLE)
         if self.rule == "default" and any(prompt.initial for prompt in prompts):
             initial = has_mask.new_tensor([prompt.initial for prompt in prompts]) > 0
-            index = torch.where(initial, _overlaps(candidates > 0, masks > 0).argmax(dim=1), index)
+            index = torch.where(initial, overlaps(candidates > 0, masks > 0).argmax(dim=1), index)
         return candidates[torch.arange(len(group), device=index.device), index][:, None]
-
-    def _takes_best_of_three(self, prompt: Prompt) -> bool:
-        ambiguous = len(prompt.points) == 1 and not prompt.has_mask
-        return self.rule == "segnext" or (self.rule == "default" and ambiguous)
 
 
 def stability(logits: Tensor) -> Tensor:
@@ -132,12 +123,6 @@ def stability(logits: Tensor) -> Tensor:
     """
     surely, possibly = ((logits > delta).sum(dim=(1, 2)) for delta in (STABILITY_DELTA, -STABILITY_DELTA))
     return torch.where(possibly > 0, surely / possibly, 1.0)
-
-
-def _overlaps(masks: Tensor, mask: Tensor) -> Tensor:
-    """IoU of each of `masks` (n, 4, 256, 256) with `mask` (n, 1, 256, 256), both bool; (n, 4)."""
-    both, either = (masks & mask).sum(dim=(2, 3)), (masks | mask).sum(dim=(2, 3))
-    return both / either.clamp(min=1)
 
 
 def _by_number_of_points(prompts: list[Prompt]) -> list[list[int]]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from iiszoo import assets
 from iiszoo.cards import ModelCard
+from iiszoo.models.candidate_rule import check_rule
 from iiszoo.models.compute import Compute
 from iiszoo_sam.loading import model_of, require
-from iiszoo_sam.options import check_rule
 
 if TYPE_CHECKING:
     from iiszoo_sam.model import Sam
