@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,18 +26,19 @@ OWN = {"scale": about(1), "pos_embed": normal(0.02)}
 
 
 class Stopwatch:
-    """A function whose calls are timed: `seconds` of those since the last `taken`, the number of all `calls`, and
-    `size`, the shape of the first argument.
+    """A function whose calls are timed by `clock`: `seconds` of those since the last `taken`, the number of all
+    `calls`, and `size`, the shape of the first argument.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function, self.seconds, self.calls, self.size = function, 0.0, 0, torch.Size()
+    def __init__(self, function: Callable[..., Any], clock: Callable[[], float] = time.perf_counter) -> None:
+        self.function, self.clock = function, clock
+        self.seconds, self.calls, self.size = 0.0, 0, torch.Size()
 
     def __call__(self, *arguments: Any) -> Any:
         self.size = arguments[0].shape
-        began = time.perf_counter()
+        began = self.clock()
         answer = self.function(*arguments)
-        self.seconds += time.perf_counter() - began
+        self.seconds += self.clock() - began
         self.calls += 1
         return answer
 
@@ -81,21 +82,34 @@ def main(
     `empty` builds the untrained network of a model id; `attach` puts stopwatches around a model's parts;
     `first_clicks`: see `measure`.
     """
+    arguments, model = asked(description, default, empty, OWN)
+    watch = Watch()
+    attach(model, watch)
+    measure(model, watch, arguments.sessions, arguments.clicks, arguments.size, first_clicks)
+
+
+def asked(
+    description: str | None,
+    default: str,
+    empty: Callable[[str], nn.Module],
+    own: Mapping[str, Any],
+    n_sessions: int = 6,
+) -> tuple[argparse.Namespace, Model]:
+    """The options of a script's command line, and the model that they name, on one thread.
+
+    `empty`: see `main`; `own`: how entries with the family's own names are drawn.
+    """
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--model", default=default, help="default: %(default)s")
     parser.add_argument("--clicks", type=int, default=6, help="of each session; default: %(default)s")
-    parser.add_argument("--sessions", type=int, default=6, help="default: %(default)s")
+    parser.add_argument("--sessions", type=int, default=n_sessions, help="default: %(default)s")
     parser.add_argument("--size", type=int, nargs=2, default=[281, 400], help="images are cut to H W; default: 281 400")
     parser.add_argument("--checkpoint", type=Path, help="default: synthetic weights, which are as fast")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.checkpoint:
-        model = iiszoo.load_model(arguments.model, checkpoint=arguments.checkpoint)
-    else:
-        model = load_synthetic(arguments.model, empty(arguments.model.partition("?")[0]), own=OWN)
-    watch = Watch()
-    attach(model, watch)
-    measure(model, watch, arguments.sessions, arguments.clicks, arguments.size, first_clicks)
+        return arguments, iiszoo.load_model(arguments.model, checkpoint=arguments.checkpoint)
+    return arguments, load_synthetic(arguments.model, empty(arguments.model.partition("?")[0]), own=own)
 
 
 def measure(

@@ -8,10 +8,8 @@ session's first.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +19,10 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins" / "iiszoo_sam2")]  # measure this checkout, installed or not
 
-import iiszoo  # noqa: E402
+from click_split import Stopwatch, asked  # noqa: E402
+
 from iiszoo.models.synthetic_weights import normal  # noqa: E402
 from iiszoo.protocol import Model, to_tensor  # noqa: E402
-from iiszoo.testing import load_synthetic  # noqa: E402
 from iiszoo_sam2.networks import NETWORKS  # noqa: E402
 
 OWN = {
@@ -35,55 +33,32 @@ OWN = {
 }
 
 
-class Stopwatch:
-    """A function whose calls are timed: `seconds` of the last."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function, self.seconds = function, 0.0
-
-    def __call__(self, *arguments: Any) -> Any:
-        began = time.process_time()
-        answer = self.function(*arguments)
-        self.seconds = time.process_time() - began
-        return answer
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--model", default="sam2/tiny", help="default: %(default)s")
-    parser.add_argument("--clicks", type=int, default=6, help="of each session; default: %(default)s")
-    parser.add_argument("--sessions", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--size", type=int, nargs=2, default=[281, 400], help="of the image; default: 281 400")
-    parser.add_argument("--checkpoint", type=Path, help="default: synthetic weights, which are as fast")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    if arguments.checkpoint:
-        model = iiszoo.load_model(arguments.model, checkpoint=arguments.checkpoint)
-    else:
-        model = load_synthetic(arguments.model, NETWORKS[arguments.model.partition("?")[0]](), own=OWN)
+    arguments, model = asked(__doc__, "sam2/tiny", lambda id: NETWORKS[id](), OWN, n_sessions=3)
     measure(model, arguments.sessions, arguments.clicks, arguments.size)
 
 
 def measure(model: Model, n_sessions: int, n_clicks: int, size: list[int]) -> None:
     """Sessions of random clicks on noise: what is drawn costs nothing, what is clicked changes nothing."""
     random = np.random.default_rng(0)
-    call = Stopwatch(model)
-    encoder = model.function.encoder = Stopwatch(model.function.encoder)
-    decoder = model.function.decoder = Stopwatch(model.function.decoder)
+    call = Stopwatch(model, time.process_time)
+    encoder = model.function.encoder = Stopwatch(model.function.encoder, time.process_time)
+    decoder = model.function.decoder = Stopwatch(model.function.decoder, time.process_time)
     encoding, rows = [], []
     with torch.no_grad():
         for _ in range(n_sessions):
             x = to_tensor(random.integers(0, 256, (*size, 3), dtype=np.uint8))[None]
             z = model.init_z(x)
-            encoding.append(encoder.seconds)
+            encoding.append(encoder.taken())
             pcs: list[Any] = []
             ncs: list[Any] = []
             for k in range(n_clicks):
                 click = [[(int(random.integers(size[0])), int(random.integers(size[1])))]]
                 pcs, ncs = [*pcs, click if k % 2 == 0 else [[]]], [*ncs, click if k % 2 else [[]]]
                 _, z = call(x, z, pcs, ncs)
+                row = call.taken(), decoder.taken()
                 if k:
-                    rows.append((call.seconds, decoder.seconds))
+                    rows.append(row)
     total, network = 1e3 * np.array(rows).T
     print(f"{model.name}, {size[0]} x {size[1]}: {n_sessions} sessions of {n_clicks} clicks, CPU time on one thread")
     print(f"  encoder              {np.median(encoding):8.2f} s per image")

@@ -7,21 +7,18 @@ One thread. `--model sam/vit-b` and SAM's other torch models are measured in the
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's core; the plugins as installed
 
-from click_split import Stopwatch, Watch, measure
+from click_split import Stopwatch, Watch, asked, measure
 
 import iiszoo
 from iiszoo.models.synthetic_weights import normal
-from iiszoo.testing import load_synthetic
 from iiszoo_sam import checkpoints
 from iiszoo_samhq import network
 
@@ -36,19 +33,8 @@ OWN = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--model", default="samhq/vit-b", help="default: %(default)s")
-    parser.add_argument("--clicks", type=int, default=6, help="of each session; default: %(default)s")
-    parser.add_argument("--sessions", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--size", type=int, nargs=2, default=[281, 400], help="images are cut to H W; default: 281 400")
-    parser.add_argument("--checkpoint", type=Path, help="default: synthetic weights, which are as fast")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    if arguments.checkpoint:
-        model = iiszoo.load_model(arguments.model, checkpoint=arguments.checkpoint)
-    else:
-        networks = {**checkpoints.NETWORKS, **network.NETWORKS}
-        model = load_synthetic(arguments.model, networks[arguments.model.partition("?")[0]](), own=OWN)
+    networks = {**checkpoints.NETWORKS, **network.NETWORKS}
+    arguments, model = asked(__doc__, "samhq/vit-b", lambda id: networks[id](), OWN, n_sessions=3)
     backend: Any = model.function.backend
     watch = Watch()
     plain = backend.decode
@@ -59,8 +45,8 @@ def main() -> None:
     whole, inside = [], []
     for sample in iiszoo.load_dataset("demo")[: arguments.sessions]:
         model.init_z(iiszoo.to_tensor(sample.read_image())[None])
-        whole.append(init_z.seconds)
-        inside.append(encode.seconds)
+        whole.append(init_z.taken())
+        inside.append(encode.taken())
     print(f"per image {np.median(whole):.2f} s, of which the encoder {np.median(inside):.2f} s")
     measure(model, watch, arguments.sessions, arguments.clicks, arguments.size)
 
