@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,16 +23,11 @@ def painted_photos(monkeypatch):
 
 
 @pytest.fixture
-def bench_command(tmp_path, monkeypatch, capsys):
-    """`bench_command(...)`: run `iiszoo bench ...` in this process; returns its exit code, stdout and stderr.
-
-    The models of `painting_models` can be named in it.
-    """
-    monkeypatch.syspath_prepend(ENGINE_TESTS)
-    monkeypatch.chdir(tmp_path)
+def own_command(monkeypatch, capsys):
+    """`own_command(...)`: run `iiszoo ...` in this process; returns its exit code, stdout and stderr."""
 
     def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["iiszoo", "bench", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["iiszoo", *map(str, arguments)])
         code = 0
         try:
             main()
@@ -41,6 +37,17 @@ def bench_command(tmp_path, monkeypatch, capsys):
         return code, out, err
 
     return command
+
+
+@pytest.fixture
+def bench_command(tmp_path, monkeypatch, own_command):
+    """`bench_command(...)`: run `iiszoo bench ...` in this process; returns its exit code, stdout and stderr.
+
+    The models of `painting_models` can be named in it.
+    """
+    monkeypatch.syspath_prepend(ENGINE_TESTS)
+    monkeypatch.chdir(tmp_path)
+    return partial(own_command, "bench")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from iiszoo.testing import _checks  # noqa: F401  registers the checks
 from iiszoo.testing.check import CHECKS, ROBOT_CHECKS
 
 Run = Callable[..., "CompletedProcess[str]"]

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
+from functools import partial
 
 import pytest
 
-from iiszoo.cli.main import main
-
 
 @pytest.fixture
-def results(bench_command, painted_photos, tmp_path, monkeypatch, capsys):
+def results(bench_command, own_command, painted_photos, tmp_path):
     """`results(...)`: `iiszoo results ...` beside runs of one model, in `runs`; exit code, stdout and stderr."""
     painted_photos.write(tmp_path / "photos")
     run = ("-m", "painting_models:discs", "-d", "folder:photos", "--max-clicks", 3)
     code, _, err = bench_command(*run, "--out", "runs")
     assert code == 0, err
-
-    def results(*arguments):
-        monkeypatch.setattr(sys, "argv", ["iiszoo", "results", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return results
+    return partial(own_command, "results")
 
 
 def test_from_a_run_to_a_page(results, tmp_path):

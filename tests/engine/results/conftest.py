@@ -44,24 +44,6 @@ def repo(made, tmp_path) -> Path:
 
 
 @pytest.fixture
-def stated() -> Callable[..., None]:
-    """`stated(run, change)`: change the identity of a run, in run.json, every line and the summary."""
-
-    def stated(run: Path, change: Callable[[dict], object]) -> None:
-        identity = json.loads((run / "run.json").read_text())
-        change(identity)
-        store.write_json(run / "run.json", identity)
-        own = store.run_hash(identity)
-        lines = [{**json.loads(line), "run": own} for line in (run / "samples.jsonl").read_text().splitlines()]
-        (run / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        summary = json.loads((run / "summary.json").read_text())
-        summary["provenance"].update(identity)
-        store.write_json(run / "summary.json", summary)
-
-    return stated
-
-
-@pytest.fixture
 def edited() -> Callable[[Path], None]:
     """`edited(run)`: the first IoU is another, and the summary is left as it was."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from restated_run import stated
 
 from iiszoo.cards import ModelCard, from_json
 from iiszoo.engine.bench import bench
@@ -39,7 +40,7 @@ def test_models_on_the_same_data_and_protocol_have_folders_of_one_name(repo):
     assert len(names[0]) == 2  # two robots
 
 
-def test_other_data_of_the_same_name_have_another_folder(run, stated):
+def test_other_data_of_the_same_name_have_another_folder(run):
     before = layout.folder_of(store.read_identity(run()))
     changed = run()
     stated(changed, lambda identity: identity["dataset"].update(fingerprint="0" * 64))
@@ -103,14 +104,14 @@ def _edit(run, field, value):
     (run / "samples.jsonl").write_text("".join([json.dumps({**json.loads(first), field: value}) + "\n", *others]))
 
 
-def test_other_weights_under_the_name_of_a_card_are_refused(run, stated, tmp_path):
+def test_other_weights_under_the_name_of_a_card_are_refused(run, tmp_path):
     changed = run()
     stated(changed, lambda identity: identity["model"].update(weights=[f"checkpoint sha256 {'0' * 64}"]))
     with pytest.raises(RunError, match="one of checkpoint, which the card of classic/geocut does not have"):
         add(changed, tmp_path / "repo")
 
 
-def test_an_arm_of_a_campaign_is_refused(run, stated, tmp_path):
+def test_an_arm_of_a_campaign_is_refused(run, tmp_path):
     changed = run()
     stated(changed, lambda identity: identity.update(campaign={"arm": "continual"}))
     with pytest.raises(RunError, match="an arm of a campaign"):

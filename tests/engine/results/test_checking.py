@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+from restated_run import stated
 
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.results import changes, layout, replays
@@ -96,7 +97,7 @@ def test_a_card_that_is_absent_damaged_or_of_another_model_is_named(repo):
     assert faults(repo) == [(model.name, "card")]
 
 
-def test_a_threshold_that_is_not_the_cards_is_named(repo, stated):
+def test_a_threshold_that_is_not_the_cards_is_named(repo):
     run = first(repo)
     stated(run, lambda identity: identity.update(protocol=ResolvedProtocol("standard", threshold=0.5).as_json()))
     assert "protocol" not in {kind for _, kind in faults(repo)}

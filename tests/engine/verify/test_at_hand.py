@@ -10,6 +10,7 @@ from pathlib import Path
 import painted_photos
 import pytest
 import torch
+from restated_run import stated
 
 from iiszoo import files
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
@@ -18,19 +19,6 @@ from iiszoo.engine.verify.run import AtHand, draw, verify
 from iiszoo.errors import BadOption
 from iiszoo.registry import resolve_model
 from iiszoo.remote import Interpreter
-
-
-def stated(run: Path, change) -> None:
-    """Change the run's identity, in run.json, in every line and in the summary."""
-    identity = json.loads((run / "run.json").read_text())
-    change(identity)
-    store.write_json(run / "run.json", identity)
-    own = store.run_hash(identity)
-    lines = [{**json.loads(line), "run": own} for line in (run / "samples.jsonl").read_text().splitlines()]
-    (run / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    summary = json.loads((run / "summary.json").read_text())
-    summary["provenance"].update(identity)
-    store.write_json(run / "summary.json", summary)
 
 
 def found(run, check, **at_hand):
