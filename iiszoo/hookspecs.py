@@ -34,8 +34,8 @@ FIRST_API_VERSION = 1
 ENTRY_POINT_GROUP = "iiszoo"
 
 COMMANDS = (
-    "annotate", "bench", "campaign", "check", "data", "export", "list", "new", "plugins", "report", "results",
-    "segment", "show", "train", "upstream", "weights",
+    "annotate", "average", "bench", "campaign", "check", "data", "export", "list", "new", "plugins", "report",
+    "results", "segment", "show", "train", "upstream", "weights",
 )  # fmt: skip
 """iiszoo's own commands, each in `iiszoo.cli.NAME`; a plugin cannot take one of these names."""
 

@@ -56,16 +56,14 @@ class Start(NamedTuple):
 
 def find(start: str) -> Start:
     """The start named `start`. Raises `BadOption` for a model that cannot be trained, `UnknownId`, `WeightsError`."""
-    file = named_file(start)
-    if file is not None:
-        return _of_file(file)
     if Path(start).suffix in _TORCH:
         if not Path(start).expanduser().is_file():
             raise WeightsError(_NO_FILE.format(start))
         return Start(start, None, assets.load_checkpoint(Path(start).expanduser()))
+    file = safetensors_file(start)
+    if file is not None:
+        return _of_file(file)
     card, _ = resolve_model(start)
-    if load_object(card.loader) is trained.load:
-        return _of_file(assets.fetch(card))
     if not card.network:
         raise BadOption(f"model {card.id} cannot be trained: its card names no `network`")
     model: Any = resolve(start).load()
@@ -73,6 +71,18 @@ def find(start: str) -> Start:
     if not isinstance(network, nn.Module):
         raise BadOption(f"model {card.id} cannot be trained: it is not a ClickModel with a network")
     return Start(start, description_of_family(card.id), network.state_dict())
+
+
+def safetensors_file(start: str) -> Path | None:
+    """The file that `start` names by its path, its run, or a model that `iiszoo train` has trained; None for others.
+
+    Raises `UnknownId`; `WeightsError` if a model's file cannot be fetched.
+    """
+    file = named_file(start)
+    if file is not None:
+        return file
+    card, _ = resolve_model(start)
+    return assets.fetch(card) if load_object(card.loader) is trained.load else None
 
 
 def description_of_family(model: str) -> NetworkDescription:

@@ -7,7 +7,6 @@ and further facts (`training`: datasets, steps, NoC).
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,9 +14,11 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
+from iiszoo import files
 from iiszoo.errors import BadOption, WeightsError, one_line
 from iiszoo.models.click_model import ClickModel, disk_graph
 from iiszoo.models.runtime import Graph, image_and_maps
@@ -80,12 +81,7 @@ def save(
         if whole or not name.endswith("num_batches_tracked")
     }
     metadata = {"network": as_json(description), "sighting": asdict(sighting), **facts}
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save_file(state, fresh, metadata={ENTRY: json.dumps(metadata)})
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    files.replace_bytes(path, serialised(state, metadata={ENTRY: json.dumps(metadata)}))
 
 
 def load(path: str | Path) -> TrainedNetwork:
