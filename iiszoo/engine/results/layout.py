@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ CARD = "card.json"
 REPLAYS = "replays.json"
 LARGEST_FILE = 50_000_000
 """Bytes: above that, hosts of git repositories warn, or refuse."""
-_OF_RUN = re.compile(rf"{re.escape(store.IDENTITY)}|{re.escape(store.SUMMARY)}|samples(-\d+of\d+)?\.jsonl")
 
 
 def folder_of(identity: dict[str, Any]) -> Path:
@@ -54,7 +52,7 @@ def runs(repo: Path) -> list[Path]:
 
 def own_files(run: Path) -> list[Path]:
     """The files of a run that a repository keeps, apart from `replays.json`."""
-    return sorted(path for path in run.iterdir() if _OF_RUN.fullmatch(path.name) and path.is_file())
+    return sorted(path for path in run.iterdir() if store.is_own_file(path.name) and path.is_file())
 
 
 def strangers(repo: Path) -> list[Path]:
@@ -71,7 +69,7 @@ def strangers(repo: Path) -> list[Path]:
 
 
 def _belongs(path: Path) -> bool:
-    named = path.name == REPLAYS or _OF_RUN.fullmatch(path.name) is not None
+    named = path.name == REPLAYS or store.is_own_file(path.name)
     return named and path.is_file() and not path.is_symlink()
 
 

@@ -97,8 +97,7 @@ def make(tmp_path, samples, fingerprint):
             "protocol": EvaluationProtocol(threshold=threshold, **rules).as_json(),
             "dataset": {"id": dataset, "n_samples": n_samples, "fingerprint": fingerprint(dataset)},
         }
-        store.create(directory, identity)
-        with store.Writer(directory) as writer:
+        with store.begin(directory, identity) as writer:
             for trace in traces:
                 writer.append(trace)
         told = summary.summarise(identity, traces, {})
