@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from iiszoo.protocol import Clicks, clicks_of
+from iiszoo.models import point_prompts
+from iiszoo.protocol import Clicks
 from iiszoo_sam.preprocess import FRAME, LOW_RES, frame_size
 
 PRIOR_LOGIT = 15.0
@@ -16,25 +17,16 @@ the 25 even samples of GrabCut; above it nothing changes.
 """
 
 
-def points(
-    pcs: Clicks, ncs: Clicks, b: int, size: tuple[int, int], *, one_scale: bool = False
-) -> tuple[Tensor, Tensor]:
-    """All clicks of element `b` as points float32 (N, 2), (x, y) in the frame, and labels float32 (N,), 1 positive, 0
-    negative; in the order of the interactions, positive before negative within each.
+def points(pcs: Clicks, ncs: Clicks, b: int, size: tuple[int, int], *, one_scale: bool = False) -> Tensor:
+    """All clicks of element `b` in the frame: `iiszoo.models.point_prompts.points`.
 
-    A click at (row, col) is the point (col, row) scaled like the image; SAM's prompt encoder adds the half pixel
-    (dca509f, `ResizeLongestSide.apply_coords`, `PromptEncoder._embed_points`). With `one_scale` both axes are scaled by
-    1024 / longer side, although the shorter one was rounded to whole pixels, as in minisam 0.2.0 (`modelData.ts`).
+    Clicks are scaled like the image (segment-anything dca509f, `ResizeLongestSide.apply_coords`). With `one_scale` both
+    axes are scaled by 1024 / longer side, although the shorter one was rounded to whole pixels, as in minisam 0.2.0
+    (`modelData.ts`).
     """
-    height, width = size
     rows, columns = frame_size(size)
-    down, across = (FRAME / max(size), FRAME / max(size)) if one_scale else (rows / height, columns / width)
-    found: list[tuple[float, float, float]] = []
-    for positive, negative in zip(pcs, ncs, strict=True):
-        for clicks, label in ((clicks_of([positive], b), 1.0), (clicks_of([negative], b), 0.0)):
-            found += [(col * across, row * down, label) for row, col in clicks]
-    prompt = torch.tensor(found, dtype=torch.float32).reshape(-1, 3)
-    return prompt[:, :2], prompt[:, 2]
+    down, across = (FRAME / max(size), FRAME / max(size)) if one_scale else (rows / size[0], columns / size[1])
+    return point_prompts.points(pcs, ncs, b, down, across)
 
 
 def prior_logits(mask: Tensor) -> Tensor:

@@ -47,13 +47,13 @@ def test_the_thinnest_images_keep_a_row(size: tuple[int, int]) -> None:
 def test_clicks_become_points_as_upstream_scales_them(height: int, width: int, data: st.DataObject) -> None:
     pixels = st.tuples(st.integers(0, height - 1), st.integers(0, width - 1))
     positive, negative = data.draw(st.lists(pixels, max_size=4)), data.draw(st.lists(pixels, max_size=4))
-    coords, labels = points([[[], positive]], [[[], negative]], 1, (height, width))
+    prompt = points([[[], positive]], [[[], negative]], 1, (height, width))
     xy = np.array([(c, r) for r, c in [*positive, *negative]], float).reshape(-1, 2)
     wanted = ResizeLongestSide(FRAME).apply_coords(xy, (height, width))
-    assert np.allclose(coords.numpy(), wanted, atol=1e-3)
-    assert labels.tolist() == [1] * len(positive) + [0] * len(negative)
-    scaled, _ = points([[[], positive]], [[[], negative]], 1, (height, width), one_scale=True)
-    assert np.allclose(scaled.numpy(), xy * (FRAME / max(height, width)), atol=1e-3)
+    assert np.allclose(prompt[:, :2].numpy(), wanted, atol=1e-3)
+    assert prompt[:, 2].tolist() == [1] * len(positive) + [0] * len(negative)
+    scaled = points([[[], positive]], [[[], negative]], 1, (height, width), one_scale=True)
+    assert np.allclose(scaled[:, :2].numpy(), xy * (FRAME / max(height, width)), atol=1e-3)
 
 
 @pytest.mark.parametrize("size", SIZES)

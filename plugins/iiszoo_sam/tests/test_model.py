@@ -11,7 +11,6 @@ import torch
 from iiszoo import protocol
 from iiszoo.errors import BadOption
 from iiszoo_sam.model import Sam
-from iiszoo_sam.preprocess import from_frame
 from iiszoo_sam.prompts import prior_logits
 
 Tensor = torch.Tensor
@@ -214,8 +213,3 @@ def test_a_mask_to_start_from_picks_the_candidate_that_keeps_it(rule: str, wante
 def test_an_unknown_rule_is_named(backend: Any) -> None:
     with pytest.raises(BadOption, match=r"option rule=best is unknown; rules: default, segnext, single"):
         Sam(backend, "best")
-
-
-def test_zero_logits_are_half() -> None:
-    """SAM's masks are logits above 0: probabilities above 0.5."""
-    assert torch.sigmoid(from_frame(torch.zeros(1, 256, 256), (30, 20))).eq(0.5).all()

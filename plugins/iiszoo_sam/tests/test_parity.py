@@ -81,9 +81,11 @@ def test_the_frame_and_the_embedding(backend: TorchBackend, x: torch.Tensor, sta
 def test_the_prompts(backend: TorchBackend, x: torch.Tensor, start: Any, stored: Any) -> None:
     """All five clicks, with the logits of the first as mask."""
     _, z = next(session(Sam(backend), x, start, stored))
-    coords, labels = points(*clicks(stored, 5), 0, (x.shape[2], x.shape[3]))
+    prompt = points(*clicks(stored, 5), 0, (x.shape[2], x.shape[3]))
     with torch.no_grad():
-        sparse, dense = backend.decoder.prompt_encoder((coords[None], labels[None]), None, z["low_res_logits"])
+        sparse, dense = backend.decoder.prompt_encoder(
+            (prompt[None, :, :2], prompt[None, :, 2]), None, z["low_res_logits"]
+        )
     assert np.abs(sparse.numpy() - stored["prompt_sparse"]).max() < 1e-4
     assert np.abs(dense[0][::8, ::4, ::4].numpy() - stored["prompt_dense_sub"]).max() < 1e-3
 
@@ -97,8 +99,8 @@ def test_mode_a_is_the_default_rule(backend: TorchBackend, x: torch.Tensor, star
         assert np.abs(logits[stored["A_sample_idx"]] - stored["A_logits_sample_f32"][k]).max() < NOISE
         assert np.abs(torch.logit(y.double())[0, 0].numpy() - stored["A_logits_f16"][k]).max() < 2e-3  # half precision
     with torch.no_grad():
-        coords, labels = points(*clicks(stored, 1), 0, (x.shape[2], x.shape[3]))
-        _, quality = backend.decode(start, coords[None], labels[None], None)
+        prompt = points(*clicks(stored, 1), 0, (x.shape[2], x.shape[3]))
+        _, quality = backend.decode(start, prompt[None, :, :2], prompt[None, :, 2], None)
     assert np.abs(quality[0, 1:].numpy() - stored["A_iou_first"]).max() < 1e-4
     assert int(quality[0, 1:].argmax()) == int(stored["A_best_first"])
 
@@ -114,9 +116,9 @@ def test_mode_c_has_all_three_candidates(backend: TorchBackend, x: torch.Tensor,
     """All clicks so far, no mask prompt: the three masks and their predicted IoUs."""
     size, where = (x.shape[2], x.shape[3]), stored["A_sample_idx"][::8]
     for k in range(5):
-        coords, labels = points(*clicks(stored, k + 1), 0, size)
+        prompt = points(*clicks(stored, k + 1), 0, size)
         with torch.no_grad():
-            masks, quality = backend.decode(start, coords[None], labels[None], None)
+            masks, quality = backend.decode(start, prompt[None, :, :2], prompt[None, :, 2], None)
         found = np.stack([from_frame(masks[0, c : c + 1], size).flatten().numpy()[where] for c in (1, 2, 3)])
         assert np.abs(found - stored["C_logits_sample_f32"][k]).max() < NOISE
         assert np.abs(quality[0, 1:].numpy() - stored["C_iou"][k]).max() < 1e-4

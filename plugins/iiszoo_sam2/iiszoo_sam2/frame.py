@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from iiszoo.models import point_prompts
 from iiszoo.protocol import Clicks
 
 FRAME = 1024
@@ -32,17 +33,8 @@ def from_low_res(logits: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def points(pcs: Clicks, ncs: Clicks, b: int, size: tuple[int, int]) -> Tensor:
-    """All clicks of element `b`, float32 (N, 3): x and y in the frame, and 1 for a positive, 0 for a negative click.
-
-    In the order of the interactions, positive before negative within each. A click at (row, col) is the point (col,
-    row) scaled to the frame; transformers' prompt encoder adds the half pixel.
-    """
-    across, down = FRAME / size[1], FRAME / size[0]
-    found: list[tuple[float, float, float]] = []
-    for positive, negative in zip(pcs, ncs, strict=True):
-        for clicks, label in ((positive[b], 1.0), (negative[b], 0.0)):
-            found += [(col * across, row * down, label) for row, col in clicks]
-    return torch.tensor(found, dtype=torch.float32).reshape(-1, 3)
+    """All clicks of element `b` in the frame: `iiszoo.models.point_prompts.points`."""
+    return point_prompts.points(pcs, ncs, b, FRAME / size[0], FRAME / size[1])
 
 
 def prior_logits(mask: Tensor) -> Tensor:
