@@ -25,8 +25,10 @@ import iiszoo
 from iiszoo.clicking.first_clicks import deep_and_near
 from iiszoo.clicking.next_click import next_clicks
 from iiszoo.data.region_selector import random_single
-from iiszoo.data.training_samples import Regions, Source, TrainingSamples
-from iiszoo.data.views import object_view
+from iiszoo.data.training.full_masks import Regions
+from iiszoo.data.training.samples import TrainingSamples
+from iiszoo.data.training.source import Source
+from iiszoo.data.training.views import object_view
 
 PLACE = Path(__file__).parent / "training"
 SIZE = 160

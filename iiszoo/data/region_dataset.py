@@ -43,7 +43,7 @@ class RegionDataset(Dataset[dict[str, Any]]):
 
     Sample n shows image n % len(dataset), and everything in it is a function of (`seed`, n), whatever the number of
     workers and the order. The first epoch is samples 0 to len - 1, the next continues from there: give the DataLoader
-    `sampler=Numbers(start, stop, block=len(dataset))` (`iiszoo.data.training_samples`); without it every epoch is the
+    `sampler=Numbers(start, stop, block=len(dataset))` (`iiszoo.data.training.loader`); without it every epoch is the
     first. During the transform torch's default generator is seeded from the sample, and restored afterwards.
     """
 

@@ -69,7 +69,8 @@ class SightingTable:
 @dataclass(frozen=True)
 class DataTable:
     """`dataset`: an id of `iiszoo list datasets`, folder:DIR, labelme:DIR, labels:DIR, coco:FILE; `root`: its place.
-    `image_scores`: a file from which images are drawn by (1 - score)^`scores_gamma` (`iiszoo.data.image_scores`).
+    `image_scores`: a file from which images are drawn by (1 - score)^`scores_gamma`
+    (`iiszoo.data.training.image_scores`).
     """
 
     dataset: str

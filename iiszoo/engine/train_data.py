@@ -14,24 +14,17 @@ from iiszoo.clicking.first_clicks import FIRST_CLICKS
 from iiszoo.clicking.scene_clicks import SCENE_CLICKS, without_scene
 from iiszoo.data.all_regions import AllRegions
 from iiszoo.data.base import EvaluationDataset
-from iiszoo.data.image_scores import chances
-from iiszoo.data.scene_views import SCENE_VIEWS
 from iiszoo.data.seg_dataset import SegDataset
-from iiszoo.data.training_samples import (
-    Batch,
-    HeldOut,
-    InMemory,
-    Numbers,
-    Regions,
-    SceneSamples,
-    Source,
-    TrainingSamples,
-    collate,
-    one_thread,
-    split,
-)
-from iiszoo.data.training_selectors import SELECTORS
-from iiszoo.data.views import VIEWS
+from iiszoo.data.training.batch import Batch, collate
+from iiszoo.data.training.full_masks import InMemory, Regions
+from iiszoo.data.training.held_out import HeldOut
+from iiszoo.data.training.image_scores import chances
+from iiszoo.data.training.loader import Numbers, one_thread
+from iiszoo.data.training.samples import SceneSamples, TrainingSamples
+from iiszoo.data.training.scene_views import SCENE_VIEWS
+from iiszoo.data.training.selectors import SELECTORS
+from iiszoo.data.training.source import Source, split
+from iiszoo.data.training.views import VIEWS
 from iiszoo.engine.train_config import DataTable, Named, TrainConfig, choose
 from iiszoo.errors import BadOption
 from iiszoo.loading import load_dataset

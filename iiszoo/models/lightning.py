@@ -100,7 +100,7 @@ class Clock:
 
 
 class ClickTraining(pl.LightningModule):
-    """Trains `network(image, maps)` on batches of `iiszoo.data.training_samples`.
+    """Trains `network(image, maps)` on batches of `iiszoo.data.training.batch`.
 
     All random numbers of a step are a function of (`seed`, step), so that a resumed run equals an uninterrupted one.
     `average` is the network with averaged weights, in eval mode.

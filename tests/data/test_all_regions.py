@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from seg_samples import Listed
 
 from iiszoo.data.all_regions import AllRegions
 from iiszoo.data.base import Target
 from iiszoo.data.inspection import inspect
 from iiszoo.engine.grouping import by_image
 from iiszoo.errors import DatasetError
-
-sys.path.insert(0, str(Path(__file__).parent))  # for seg_samples: pytest's importlib mode adds no test directory
-from seg_samples import Listed
 
 IMAGES = [np.full((4, 5, 3), value, np.uint8) for value in (10, 20, 30)]
 

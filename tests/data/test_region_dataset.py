@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from seg_samples import Listed, discs, grey_level, painted, speckles
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision import tv_tensors
@@ -24,12 +23,9 @@ from iiszoo.data.region_dataset import (
     selector_name,
 )
 from iiszoo.data.region_selector import first, random_class, random_merge, random_single
-from iiszoo.data.training_samples import Numbers
+from iiszoo.data.training.loader import Numbers
 from iiszoo.data.transforms import training_transform
 from iiszoo.errors import DatasetError
-
-sys.path.insert(0, str(Path(__file__).parent))  # for seg_samples: pytest's importlib mode adds no test directory
-from seg_samples import Listed, discs, grey_level, painted, speckles
 
 EMPTY = (np.zeros((32, 40, 3), np.uint8), np.zeros((32, 40, 1), np.int32), {"number": "empty"})
 
@@ -268,15 +264,6 @@ def test_workers_change_nothing(start: str, workers: int) -> None:
     here = contents(DataLoader(dataset, **plan))
     assert contents(DataLoader(dataset, **plan, num_workers=workers, multiprocessing_context=start)) == here
     assert len({row.tobytes() for batch in DataLoader(dataset, **plan) for row in batch["mask"].numpy()}) == 16
-
-
-def test_numbers_are_shuffled_in_blocks_and_go_on_where_they_are_asked_to() -> None:
-    whole = list(Numbers(0, 30, block=10, seed=1))
-    assert [sorted(whole[k : k + 10]) for k in (0, 10, 20)] == [list(range(k, k + 10)) for k in (0, 10, 20)]
-    assert [n % 10 for n in whole[:10]] != [n % 10 for n in whole[10:20]]
-    assert list(Numbers(13, 30, block=10, seed=1)) == whole[13:]
-    assert list(Numbers(0, 30, block=10, seed=2)) != whole
-    assert list(Numbers(3, 6)) == [3, 4, 5]
 
 
 # All together

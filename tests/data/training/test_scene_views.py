@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from iiszoo.data import scene_views
-from iiszoo.data.scene_views import Scene, random_crop
+from iiszoo.data.training import scene_views
+from iiszoo.data.training.scene_views import Scene, random_crop
 
 SBD = {"all_flips": True, "quarter_turns": True, "shift": 0.03, "rotation": 3.0}
 

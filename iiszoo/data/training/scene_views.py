@@ -4,7 +4,8 @@
 
 `image` uint8 (H, W, 3), RGB; `masks` integers (H, W, L), as in `iiszoo.data.seg_dataset.Sample`. This is the order of
 RITM and of all code bases that descend from it (`ISDataset.__getitem__` in `isegm/data/base.py` of
-SamsungLabs/ritm_interactive_segmentation at b9b4460); the views of `iiszoo.data.views` are crops of one chosen object.
+SamsungLabs/ritm_interactive_segmentation at b9b4460); the views of `iiszoo.data.training.views` are crops of one
+chosen object.
 """
 
 from __future__ import annotations

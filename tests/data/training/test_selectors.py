@@ -7,10 +7,10 @@ import pickle
 import numpy as np
 import pytest
 
-from iiszoo.data.image_scores import chances
 from iiszoo.data.seg_dataset import Region, SegDataset
-from iiszoo.data.training_samples import Source
-from iiszoo.data.training_selectors import Chosen, random_roots
+from iiszoo.data.training.image_scores import chances
+from iiszoo.data.training.selectors import Chosen, random_roots
+from iiszoo.data.training.source import Source
 from iiszoo.errors import DatasetError
 
 
