@@ -123,8 +123,8 @@ def train_by_recipe(tmp_path: Path) -> Callable[..., tuple[Path, dict[str, Any]]
     import torch
 
     from iiszoo import files
-    from iiszoo.engine import train_config
-    from iiszoo.engine.train import train
+    from iiszoo.engine.training.config_file import from_data
+    from iiszoo.engine.training.run import train
 
     def run(name: str, dataset: str, min_area: int, start: str = "", **changes: Any) -> tuple[Path, dict[str, Any]]:
         data = files.read_toml(REPOSITORY / "benchmarks" / "training" / f"{name}.toml", "configuration")
@@ -133,7 +133,7 @@ def train_by_recipe(tmp_path: Path) -> Callable[..., tuple[Path, dict[str, Any]]
         data |= {table: {**data[table], **values} for table, values in changes.items()}
         data |= {"data": [{"dataset": dataset, "selector": selector}], "start": start}
         out = tmp_path / f"run{next(_numbers)}"
-        train(train_config.from_data(data, name), out, say=lambda _: None)
+        train(from_data(data, name), out, say=lambda _: None)
         state = torch.load(out / "last.ckpt", weights_only=True)["state_dict"]
         own = "network."
         return out, {name.removeprefix(own): value for name, value in state.items() if name.startswith(own)}

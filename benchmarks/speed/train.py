@@ -19,8 +19,8 @@ import torch
 from iiszoo.clicking.batch_distance import _gpu_kernel
 from iiszoo.clicking.encode import add_disks
 from iiszoo.clicking.next_click import next_clicks
-from iiszoo.engine import train_config, train_data
-from iiszoo.engine.train import describe, new_network
+from iiszoo.engine.training import config_file, data
+from iiszoo.engine.training.networks import describe, new_network
 from iiszoo.models.click_training import Interactions, answer
 from iiszoo.models.losses import weighted_sum
 
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--no-channels-last", action="store_true")
     parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
-    config = train_config.read(options.config)
+    config = config_file.read(options.config)
     given = {"batch_size": options.batch_size, "workers": options.workers}
     run = dataclasses.replace(config.run, **{key: value for key, value in given.items() if value is not None})
     config = dataclasses.replace(config, run=run)
@@ -44,16 +44,16 @@ def main() -> None:
     print(f"{name}, {os.cpu_count()} cores, torch {torch.__version__}, batches of {run.batch_size} at {config.size}")
 
     began = time.perf_counter()
-    train, _ = train_data.sources(config)
+    train, _ = data.sources(config)
     print(f"images read: {time.perf_counter() - began:.1f} s")
-    samples = train_data.samples(config, train)
+    samples = data.samples(config, train)
     samples[0]
     began, n = time.perf_counter(), 0
     while time.perf_counter() - began < min(3, options.seconds):
         samples[n]
         n += 1
     print(f"data, in this process: {n / (time.perf_counter() - began):.0f} samples/s")
-    loader = train_data.loader(config, samples, 0)
+    loader = data.loader(config, samples, 0)
     batches = iter(loader)
     kept = [next(batches)]
     began, n = time.perf_counter(), 0

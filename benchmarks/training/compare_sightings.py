@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from iiszoo.engine import train_config, train_data
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
-from iiszoo.engine.validation import validate
+from iiszoo.engine.training import config_file, data
+from iiszoo.engine.training.validation import validate
 from iiszoo.models import network_file
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -35,8 +35,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--limit", type=int, default=100)
     options = parser.parse_args()
-    config = train_config.read(options.config)
-    dataset = train_data.validation_set(config, train_data.sources(config)[1])
+    config = config_file.read(options.config)
+    dataset = data.validation_set(config, data.sources(config)[1])
     assert dataset is not None
     rules = ResolvedProtocol("validation", max_clicks=20)
     for path in options.networks:

@@ -31,7 +31,7 @@ def command(networks: tuple[str, ...], out: Path, shares: tuple[float, ...]) -> 
     The average often keeps what the start could do elsewhere. All must be of one network and share a start. The first
     is a run of `iiszoo train`, its safetensors file, or such a model (smp); the others may also be bare weights.
     """
-    from iiszoo.engine.average_weights import average
+    from iiszoo.engine.training.average_weights import average
 
     used = average(networks, out, shares or None)
     for network, share in zip(networks, used, strict=True):

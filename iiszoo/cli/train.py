@@ -52,32 +52,32 @@ def command(
     """
     import dataclasses
 
-    from iiszoo.engine import train_config
-
     if new:
-        from iiszoo.engine.train_template import write
+        from iiszoo.engine.training.template import write
 
         write(config)
         echo(f"wrote {config}; train with `iiszoo train {config}`")
         return
-    from iiszoo.engine.train import train
+    from iiszoo.engine.training.config import DataTable
+    from iiszoo.engine.training.config_file import read
+    from iiszoo.engine.training.run import train
 
-    read = train_config.read(config)
+    wanted = read(config)
     given = {key: value for key, value in changes.items() if value is not None}
     if "steps" in given and "minutes" not in given:
         given["minutes"] = 0.0
     if "minutes" in given and "steps" not in given:
         given["steps"] = 0
     if start is not None:
-        read = dataclasses.replace(read, start=start)
+        wanted = dataclasses.replace(wanted, start=start)
     if datasets:
-        tables = tuple(train_config.DataTable(dataset, selector=read.data[0].selector) for dataset in datasets)
-        read = dataclasses.replace(read, data=tables)
-    read = dataclasses.replace(read, run=dataclasses.replace(read.run, **given))
+        tables = tuple(DataTable(dataset, selector=wanted.data[0].selector) for dataset in datasets)
+        wanted = dataclasses.replace(wanted, data=tables)
+    wanted = dataclasses.replace(wanted, run=dataclasses.replace(wanted.run, **given))
     directory = out or Path("runs/train") / config.stem
     began = time.monotonic()
     try:
-        facts = train(read, directory, resume=resume, say=echo)
+        facts = train(wanted, directory, resume=resume, say=echo)
     except KeyboardInterrupt:
         took = units.time(time.monotonic() - began)
         echo(f"stopped after {took}; continue with `iiszoo train {config} --out {directory} --resume`", err=True)

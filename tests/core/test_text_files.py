@@ -9,8 +9,8 @@ import pytest
 
 from iiszoo import files
 from iiszoo.data import file_checks, roots
-from iiszoo.engine import train_config
 from iiszoo.engine.evaluation_protocol import load_protocol
+from iiszoo.engine.training import config_file
 from iiszoo.errors import BadOption, DatasetError
 from iiszoo.registry import registry
 
@@ -35,7 +35,7 @@ def test_lists_json_and_toml(encoding: str, tmp_path: Path, monkeypatch: pytest.
     assert file_checks.json_in(write(tmp_path / "a.json", '{"größe": 1}', encoding)) == {"größe": 1}
     protocol = load_protocol(str(write(tmp_path / "short.toml", "max_clicks = 5\r\n", encoding)))
     assert protocol.max_clicks == 5
-    config = train_config.read(write(tmp_path / "mine.toml", '[[data]]\r\ndataset = "sbd"\r\n', encoding))
+    config = config_file.read(write(tmp_path / "mine.toml", '[[data]]\r\ndataset = "sbd"\r\n', encoding))
     assert config.data[0].dataset == "sbd"
     monkeypatch.setenv("IISZOO_CONFIG", str(tmp_path))
     write(tmp_path / "datasets.json", json.dumps({"grabcut": str(tmp_path)}), encoding)

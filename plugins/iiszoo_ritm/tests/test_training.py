@@ -11,8 +11,9 @@ import pytest
 import torch
 
 import iiszoo
-from iiszoo.engine import train_config, train_start
-from iiszoo.engine.train import train
+from iiszoo.engine.training import config_file
+from iiszoo.engine.training.run import train
+from iiszoo.engine.training.start import find
 from iiszoo.errors import WeightsError
 from iiszoo.models.lightning import Optimisation
 from iiszoo_ritm.cards import CARDS
@@ -30,11 +31,11 @@ def test_a_network_of_the_family_trains_and_is_a_model(drawn_photographs: Path, 
         "validation": {"held_out": 0.0, "times": 0},
         "run": {"steps": 1, "batch_size": 2, "workers": 0, "device": "cpu"},
     }
-    train(train_config.from_data(data, "test"), tmp_path / "run", say=lambda _: None)
+    train(config_file.from_data(data, "test"), tmp_path / "run", say=lambda _: None)
     model = iiszoo.load_model(str(tmp_path / "run"))
     session = iiszoo.Session(model, np.random.default_rng(0).integers(0, 255, (50, 70, 3), dtype=np.uint8))
     assert session.click(20, 30).shape == (50, 70)
-    more = train_config.from_data(
+    more = config_file.from_data(
         {**{k: v for k, v in data.items() if k != "network"}, "start": str(tmp_path / "run")}, "test"
     )
     train(more, tmp_path / "more", say=lambda _: None)
@@ -101,7 +102,7 @@ def test_learning_rates_are_those_of_upstreams_layout() -> None:
     """`LRMult` of `isegm/model/is_hrnet_model.py`: 0.1 for all of HRNet with both heads, but for OCR."""
     place = Path(__file__).parents[3] / "benchmarks" / "training"
     for name in ("ritm_coco_lvis", "ritm_sbd"):
-        table = train_config.read(place / f"{name}.toml").optimiser
+        table = config_file.read(place / f"{name}.toml").optimiser
         assert (table.name, table.lr, table.weight_decay, table.options) == ("Adam", 5e-4, 0.0, {})
         rates = Optimisation(lr=table.lr, factors=table.factors)
         for parameter, _ in untrained(CARD).named_parameters():
@@ -123,14 +124,14 @@ def test_hrnets_imagenet_weights_are_a_start(tmp_path: Path) -> None:
     torch.save({**backbone, **more}, file)
     network = untrained(CARD)
     heads = {name: value.clone() for name, value in network.state_dict().items() if name.startswith(HEADS)}
-    train_start.find(str(file)).put_into(network)
+    find(str(file)).put_into(network)
     state = network.state_dict()
     assert all(torch.equal(state[f"feature_extractor.{name}"], value) for name, value in backbone.items())
     assert all(torch.equal(state[name], value) for name, value in heads.items())
     del backbone["stage4.0.branches.0.0.conv1.weight"]
     torch.save(backbone, file)
     with pytest.raises(WeightsError, match=r"hrnet\.pth fits neither the network nor the backbone .*stage4"):
-        train_start.find(str(file)).put_into(network)
+        find(str(file)).put_into(network)
 
 
 def test_an_official_checkpoint_is_a_start(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_an_official_checkpoint_is_a_start(tmp_path: Path) -> None:
     file = tmp_path / "coco_lvis_h18s_itermask.pth"
     torch.save({"state_dict": state, "config": {}}, file)
     network = untrained(CARD)
-    train_start.find(str(file)).put_into(network)
+    find(str(file)).put_into(network)
     assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
 
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 import iiszoo
-from iiszoo.engine import train_start
+from iiszoo.engine.training.start import find
 from iiszoo.errors import WeightsError
 from iiszoo_simpleclick.cards import CARDS
 from iiszoo_simpleclick.network import NETWORKS, untrained
@@ -74,7 +74,7 @@ def test_maes_weights_are_a_start(tmp_path: Path) -> None:
     file = tmp_path / "mae.pth"
     torch.save({"model": {**backbone, "cls_token": torch.zeros(1, 1, dim), "norm.weight": torch.ones(dim)}}, file)
     network = untrained(XTINY)
-    train_start.find(str(file)).put_into(network)
+    find(str(file)).put_into(network)
     state = network.state_dict()
     for name, value in backbone.items():
         if name != "pos_embed":
@@ -86,7 +86,7 @@ def test_maes_weights_are_a_start(tmp_path: Path) -> None:
     del backbone["blocks.0.attn.qkv.weight"]
     torch.save({"model": backbone}, file)
     with pytest.raises(WeightsError, match=r"fits neither the network nor the backbone .*blocks\.0\.attn\.qkv\.weight"):
-        train_start.find(str(file)).put_into(network)
+        find(str(file)).put_into(network)
 
 
 def test_initial_weights_are_upstreams() -> None:

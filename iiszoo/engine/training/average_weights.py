@@ -13,7 +13,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from iiszoo.engine import train_start
+from iiszoo.engine.training.start import find, safetensors_file
 from iiszoo.errors import BadOption
 from iiszoo.models import network_file
 
@@ -22,7 +22,7 @@ def average(sources: Sequence[str], out: Path, shares: Sequence[float] | None = 
     """Write the average of trained networks to `out`, as `iiszoo train` writes a network; return the shares.
 
     Args:
-        sources: two or more starts (`iiszoo.engine.train_start.find`). The first is a network of `iiszoo train`: it
+        sources: two or more starts (`iiszoo.engine.training.start.find`). The first is a network of `iiszoo train`: it
             says what network all are of, and how a session shows it the image.
         out: a `.safetensors` file, which is replaced.
         shares: one positive number per source, in any unit; equal ones if None.
@@ -42,13 +42,13 @@ def average(sources: Sequence[str], out: Path, shares: Sequence[float] | None = 
     if out.suffix != ".safetensors":
         raise BadOption(f"{out} does not end in .safetensors; the average is such a file")
     shares = [share / math.fsum(shares) for share in shares]
-    file = train_start.safetensors_file(sources[0])
+    file = safetensors_file(sources[0])
     if file is None:
         raise BadOption(f"{sources[0]} was not trained by `iiszoo train`; put a network first that was")
     network, description, sighting, facts = network_file.load(file)
     total: dict[str, Tensor] = {}
     for source, share in zip(sources, shares, strict=True):
-        train_start.find(source).put_into(network)
+        find(source).put_into(network)
         for name, value in network.state_dict().items():
             total[name] = total.get(name, 0) + share * value.double()
     network.load_state_dict({name: value.to(network.state_dict()[name].dtype) for name, value in total.items()})

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from iiszoo.engine import train_config, train_start
-from iiszoo.engine.train import new_network, train
+from iiszoo.engine.training import config_file
+from iiszoo.engine.training.config import NetworkTable, OptimiserTable
+from iiszoo.engine.training.networks import new_network
+from iiszoo.engine.training.run import train
+from iiszoo.engine.training.start import find, network_table
 from iiszoo.errors import BadOption, UnknownId, WeightsError
 from iiszoo.models import network_file
 
 
 def _config(data, **changes):
-    return train_config.from_data({**data, **changes}, "test")
+    return config_file.from_data({**data, **changes}, "test")
 
 
 @pytest.fixture
@@ -72,9 +76,7 @@ def test_a_resumed_run_does_not_start_again(tiny, parent, tmp_path):
     for name, cuts in (("whole", [6]), ("parts", [2, 6])):
         for n in cuts:
             config = _config({**tiny, "run": {**tiny["run"], "steps": n}}, start=str(parent[0]))
-            config = train_config.dataclasses.replace(
-                config, optimiser=train_config.OptimiserTable(schedule="constant", warm_up=0)
-            )
+            config = dataclasses.replace(config, optimiser=OptimiserTable(schedule="constant", warm_up=0))
             train(config, tmp_path / name, resume=n > cuts[0], say=lambda _: None)
     one, other = (
         torch.load(tmp_path / name / "last.ckpt", weights_only=True)["state_dict"] for name in ("whole", "parts")
@@ -108,8 +110,8 @@ def test_weights_of_another_network_are_named(tiny, parent, tmp_path):
 
 
 def test_the_model_that_ships_can_be_started_from():
-    start = train_start.find("smp")
+    start = find("smp")
     assert start.description is not None
     assert start.description.encoder == "tu-tf_efficientnet_lite0"
-    table = train_start.network_table(start, train_config.NetworkTable())
+    table = network_table(start, NetworkTable())
     assert table.options == {"decoder_channels": [160, 96, 64, 32, 16]}

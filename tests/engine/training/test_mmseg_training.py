@@ -8,8 +8,8 @@ import json
 import pytest
 import torch
 
-from iiszoo.engine.train import train
-from iiszoo.engine.train_config import from_data
+from iiszoo.engine.training.config_file import from_data
+from iiszoo.engine.training.run import train
 from iiszoo.errors import BadOption
 from iiszoo.model_reference import resolve
 

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from iiszoo.engine import train_config, train_data
-from iiszoo.engine.train import train
+from iiszoo.engine.training import config_file, data
+from iiszoo.engine.training.config import DataTable
+from iiszoo.engine.training.run import train
 from iiszoo.errors import BadOption, WeightsError
 from iiszoo.models.lightning import Clock, Optimisation
 
-PLACE = Path(__file__).parents[2] / "benchmarks/training"
+PLACE = Path(__file__).parents[3] / "benchmarks/training"
 EPOCHS = {
     "ritm_coco_lvis": (30_000, 32, 230, (200, 220)),
     "ritm_sbd": (8498, 28, 220, (200, 215)),
@@ -27,16 +28,16 @@ EPOCHS = {
 
 
 def _recipe(name):
-    return train_config.read(PLACE / f"{name}.toml")
+    return config_file.read(PLACE / f"{name}.toml")
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(PLACE.glob("*.toml"))])
 def test_every_configuration_that_ships_parses(name):
     config = _recipe(name)
-    assert train_config.from_data(train_config.as_data(config), name) == config
+    assert config_file.from_data(config_file.as_data(config), name) == config
     for table in config.data:
         for selector in table.selector:
-            train_data.configured(train_data.SELECTORS, selector, "selector")
+            data.configured(data.SELECTORS, selector, "selector")
 
 
 @pytest.mark.parametrize("name", EPOCHS)
@@ -69,9 +70,9 @@ def test_samples_are_drawn_on_label_maps(name, tmp_path):
         cv2.imwrite(str(tmp_path / f"p{n}.png"), rng.integers(0, 255, (400, 520, 3), dtype=np.uint8))
         cv2.imwrite(str(tmp_path / f"p{n}_0.png"), labels)
     config = _recipe(name)
-    table = train_config.DataTable(f"labels:{tmp_path}", selector=config.data[0].selector)
+    table = DataTable(f"labels:{tmp_path}", selector=config.data[0].selector)
     config = dataclasses.replace(config, data=(table,))
-    samples = train_data.samples(config, train_data.sources(config)[0])
+    samples = data.samples(config, data.sources(config)[0])
     size = {"ritm": (320, 480), "simpleclick": (448, 448)}[name.partition("_")[0]]
     merged = 0
     for n in range(12):
@@ -94,7 +95,7 @@ def test_any_first_clicks_go_with_a_random_crop(tiny, tmp_path):
     tiny["validation"]["times"] = 0
     for first in ("deep-and-near", "multi-point"):
         tiny["clicks"] = {"first": first, "further": [0, 1], "every_loss": [1, 2]}
-        config = train_config.from_data({**tiny, "run": {**tiny["run"], "steps": 1}}, "test")
+        config = config_file.from_data({**tiny, "run": {**tiny["run"], "steps": 1}}, "test")
         train(config, tmp_path / first, say=lambda _: None)
 
 
@@ -117,19 +118,19 @@ def test_any_first_clicks_go_with_a_random_crop(tiny, tmp_path):
 def test_a_wrong_line_is_named(tiny, tmp_path, table, key, value, said):
     tiny[table][key] = value
     with pytest.raises(BadOption, match=said.replace(".", r"\.")):
-        train(train_config.from_data(tiny, "test"), tmp_path / "run", say=lambda _: None)
+        train(config_file.from_data(tiny, "test"), tmp_path / "run", say=lambda _: None)
 
 
 def test_a_network_without_auxiliary_output_is_named(tiny, tmp_path):
     tiny["auxiliary_loss"] = [{"name": "bce"}]
     with pytest.raises(BadOption, match="has no auxiliary output"):
-        train(train_config.from_data(tiny, "test"), tmp_path / "run", say=lambda _: None)
+        train(config_file.from_data(tiny, "test"), tmp_path / "run", say=lambda _: None)
 
 
 @pytest.mark.parametrize("start", ["pretrained/absent.pth", "absent.safetensors"])
 def test_a_start_that_is_not_there_says_how_to_begin_without(tiny, tmp_path, start):
     with pytest.raises(WeightsError, match=f"there is no file {start} to start from; fetch it, or begin"):
-        train(train_config.from_data({**tiny, "start": start}, "test"), tmp_path / "run", say=lambda _: None)
+        train(config_file.from_data({**tiny, "start": start}, "test"), tmp_path / "run", say=lambda _: None)
 
 
 def test_factors_multiply_the_rate_by_the_longest_prefix():
@@ -142,13 +143,13 @@ def test_a_torch_file_is_a_start_too(tiny, tmp_path):
     tiny["validation"]["times"] = 0
     tiny["run"]["steps"] = 1
     tiny["optimiser"] |= {"lr": 1e-30, "ema": 0.0, "weight_decay": 0.0}
-    train(train_config.from_data(tiny, "test"), tmp_path / "parent", say=lambda _: None)
+    train(config_file.from_data(tiny, "test"), tmp_path / "parent", say=lambda _: None)
     state = torch.load(tmp_path / "parent/last.ckpt", weights_only=True)["state_dict"]
     state = {name.removeprefix("network."): value for name, value in state.items() if name.startswith("network.")}
     torch.save({"state_dict": {f"module.{name}": value for name, value in state.items()}}, tmp_path / "start.pth")
     tiny["run"]["seed"] = 3
     tiny["start"] = str(tmp_path / "start.pth")
-    train(train_config.from_data(tiny, "test"), tmp_path / "child", say=lambda _: None)
+    train(config_file.from_data(tiny, "test"), tmp_path / "child", say=lambda _: None)
     child = torch.load(tmp_path / "child/last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(child[f"network.{name}"], value) for name, value in state.items() if "conv.weight" in name)
     assert any("conv.weight" in name for name in state)

@@ -25,7 +25,7 @@ from iiszoo.data.training.scene_views import SCENE_VIEWS
 from iiszoo.data.training.selectors import SELECTORS
 from iiszoo.data.training.source import Source, split
 from iiszoo.data.training.views import VIEWS
-from iiszoo.engine.train_config import DataTable, Named, TrainConfig, choose
+from iiszoo.engine.training.config import DataTable, Named, TrainConfig, choose
 from iiszoo.errors import BadOption
 from iiszoo.loading import load_dataset
 

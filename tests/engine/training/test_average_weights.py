@@ -8,9 +8,10 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from iiszoo.cli.average import command
-from iiszoo.engine import train_config
-from iiszoo.engine.average_weights import average
-from iiszoo.engine.train import new_network, train
+from iiszoo.engine.training.average_weights import average
+from iiszoo.engine.training.config_file import from_data
+from iiszoo.engine.training.networks import new_network
+from iiszoo.engine.training.run import train
 from iiszoo.errors import BadOption, UnknownId, WeightsError
 from iiszoo.models import network_file
 
@@ -20,7 +21,7 @@ def run(tiny, tmp_path):
     """A run of one step."""
     tiny["validation"]["times"] = 0
     tiny["run"]["steps"] = 1
-    config = train_config.from_data(tiny, "test")
+    config = from_data(tiny, "test")
     train(config, tmp_path / "run", say=lambda _: None)
     return tmp_path / "run"
 
@@ -29,7 +30,7 @@ def run(tiny, tmp_path):
 def start(tiny, tmp_path):
     """Bare weights of the same network, named as in the library itself."""
     tiny["run"]["seed"] = 5
-    state = new_network(train_config.from_data(tiny, "test")).state_dict()
+    state = new_network(from_data(tiny, "test")).state_dict()
     save_file({k.removeprefix("whole."): v.contiguous() for k, v in state.items()}, tmp_path / "start.safetensors")
     return tmp_path / "start.safetensors", state
 

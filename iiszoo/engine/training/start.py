@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from iiszoo import assets
-from iiszoo.engine.train_config import Named, NetworkTable
+from iiszoo.engine.training.config import Named, NetworkTable
 from iiszoo.errors import BadOption, WeightsError, one_line
 from iiszoo.model_reference import resolve
 from iiszoo.models import network_file, trained

@@ -11,14 +11,14 @@ import sys
 import pytest
 import torch
 
-from iiszoo.engine import train_config
-from iiszoo.engine.train import train
+from iiszoo.engine.training import config_file
+from iiszoo.engine.training.run import train
 from iiszoo.errors import BadOption, RunError, UnknownId
 from iiszoo.models import network_file
 
 
 def _config(data, **run):
-    return train_config.from_data({**data, "run": {**data["run"], **run}}, "test")
+    return config_file.from_data({**data, "run": {**data["run"], **run}}, "test")
 
 
 def test_a_run_leaves_networks_that_answer(tiny, tmp_path):
@@ -88,14 +88,14 @@ def test_any_robot_makes_the_further_clicks_and_any_transform_the_view(tiny, tmp
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from iiszoo.engine import train_config
-from iiszoo.engine.train import train
+from iiszoo.engine.training import config_file
+from iiszoo.engine.training.run import train
 
 def kill(line):
     if line.startswith("step 5"):
         os.kill(os.getpid(), signal.SIGKILL)
 
-train(train_config.from_data(json.loads(sys.argv[1]), "test"), Path(sys.argv[2]), say=kill)
+train(config_file.from_data(json.loads(sys.argv[1]), "test"), Path(sys.argv[2]), say=kill)
 """
 
 

@@ -16,7 +16,7 @@ from iiszoo.clicking.first_clicks import deep_in
 from iiszoo.clicking.next_click import candidates
 from iiszoo.models.losses import normalised_focal
 
-FILE = Path(os.environ.get("IISZOO_SHARED", Path(__file__).parents[3] / "shared")) / "parity/training_ritm.npz"
+FILE = Path(os.environ.get("IISZOO_SHARED", Path(__file__).parents[4] / "shared")) / "parity/training_ritm.npz"
 
 pytestmark = pytest.mark.skipif(not FILE.is_file(), reason="no ../shared/parity here")
 

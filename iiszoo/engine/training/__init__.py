@@ -1,0 +1,1 @@
+"""`iiszoo train`: from a configuration to a run directory with a network to benchmark."""
