@@ -23,7 +23,8 @@ from iiszoo.errors import BadOption, WeightsError, one_line
 from iiszoo.models.click_model import ClickModel, disk_graph
 from iiszoo.models.runtime import Graph, image_and_maps
 from iiszoo.models.second_look import LookTwice
-from iiszoo.models.wrappers.description import Encoded, NetworkDescription, Sighting, as_json, build
+from iiszoo.models.wrappers.building import build
+from iiszoo.models.wrappers.description import Encoded, NetworkDescription, Sighting, as_json
 from iiszoo.models.zoom import only_size
 from iiszoo.trained_file import ENTRY, facts_of
 

@@ -19,7 +19,8 @@ from iiszoo import files
 from iiszoo.errors import BadOption, ModelError, WeightsError
 from iiszoo.models import network_file
 from iiszoo.models.wrappers import mmseg_weights
-from iiszoo.models.wrappers.description import NetworkDescription, Sighting, build, completed
+from iiszoo.models.wrappers.building import build, completed
+from iiszoo.models.wrappers.description import NetworkDescription, Sighting
 from iiszoo.models.wrappers.mmseg import TwoBackbones
 from iiszoo.models.wrappers.mmseg_configuration import MODEL, configurations, need_mmseg
 

@@ -7,7 +7,8 @@ import segmentation_models_pytorch as smp
 import torch
 
 from iiszoo.errors import BadOption
-from iiszoo.models.wrappers.description import NetworkDescription, build
+from iiszoo.models.wrappers.building import build
+from iiszoo.models.wrappers.description import NetworkDescription
 from iiszoo.models.wrappers.smp import IntermediateFusion, load_encoder
 
 ARCHITECTURES = sorted(smp.MODEL_ARCHITECTURES_MAPPING)

@@ -35,6 +35,7 @@ from iiszoo.engine.runs.dataset_identity import identity_of
 from iiszoo.errors import BadOption, RunError
 from iiszoo.model_reference import CardReference, LoadedReference, ModelReference, ModelSpec, resolve
 from iiszoo.models.merge_rule import MERGE
+from iiszoo.names import Name
 from iiszoo.progress import Progress
 from iiszoo.protocol import Model
 from iiszoo.registry import resolve_dataset
@@ -80,26 +81,16 @@ def campaign(
     changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
     rules = load_protocol(protocol, **changes)
     rules = replace(rules, robot_version=robot_version(rules.robot))
-    merge = {} if progressive_merge is None else {MERGE: progressive_merge}
-    references = [resolve(model, None, merge) for model in models]
+    references = _references(models, progressive_merge)
     names = [reference.name for reference in references]
-    if not names or len(set(names)) < len(names):
-        raise BadOption("a campaign needs models, each given once; give --model ID, which can be repeated")
-    name = resolve_dataset(dataset)[1]
-    if INITIAL in name.options:
-        if plan.initial is not None:
-            raise BadOption(f"initial masks are given twice, by {dataset} and by {plan.initial}; give one of them")
-        plan, name = replace(plan, initial=str(name.options[INITIAL])), name.without(INITIAL)
+    name, plan = _without_initial(resolve_dataset(dataset)[1], dataset, plan)
     parts = split(str(name), root, test, test_share)
     start = training.check(plan.recipe)
     listener = listener or Listener()
     n = len(parts.annotate) if limit is None else min(limit, len(parts.annotate))
     annotate = FromNothing(Part(parts.annotate, range(n)))
     data = _survey(annotate, plan, skip_broken, listener)
-    test_data = None
-    if parts.test is not None:
-        check_one_concept(parts.test)
-        test_data = survey_for_run(parts.test, None, skip_broken, _checking(listener, "the test split"))
+    test_data = None if parts.test is None else _survey_test(parts.test, skip_broken, listener)
     fetched = [reference.fetch(listener.fetching) for reference in references]
     executor = executor or InProcess()
     source, images = _source(parts.annotate, n)
@@ -140,6 +131,23 @@ def campaign(
     return place
 
 
+def _references(models: Sequence[ModelSpec], progressive_merge: str | None) -> list[ModelReference]:
+    merge = {} if progressive_merge is None else {MERGE: progressive_merge}
+    references = [resolve(model, None, merge) for model in models]
+    if not references or len({reference.name for reference in references}) < len(references):
+        raise BadOption("a campaign needs models, each given once; give --model ID, which can be repeated")
+    return references
+
+
+def _without_initial(name: Name, dataset: str, plan: Plan) -> tuple[Name, Plan]:
+    """The dataset's name, and the plan with the initial masks that the name states (`grabcut?initial=perturb:...`)."""
+    if INITIAL not in name.options:
+        return name, plan
+    if plan.initial is not None:
+        raise BadOption(f"initial masks are given twice, by {dataset} and by {plan.initial}; give one of them")
+    return name.without(INITIAL), replace(plan, initial=str(name.options[INITIAL]))
+
+
 def _source(annotate: EvaluationDataset, n: int) -> tuple[EvaluationDataset, tuple[int, ...]]:
     """The dataset that can be loaded by its name, and the places in it of the first `n` images to annotate."""
     if isinstance(annotate, Part):
@@ -154,6 +162,12 @@ def _survey(dataset: EvaluationDataset, plan: Plan, skip_broken: bool, listener:
         raise BadOption(f"a campaign of {units.number_of(len(dataset), 'image')} is too short for {plan.folds} folds")
     given = dataset if plan.initial is None else start_from(dataset, plan.initial)
     return survey_for_run(given, None, skip_broken, _checking(listener, dataset.name))
+
+
+def _survey_test(dataset: EvaluationDataset, skip_broken: bool, listener: Listener) -> Checked:
+    """The images of the test split, checked."""
+    check_one_concept(dataset)
+    return survey_for_run(dataset, None, skip_broken, _checking(listener, "the test split"))
 
 
 def _checking(listener: Listener, what: str) -> Progress:

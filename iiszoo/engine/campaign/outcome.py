@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from iiszoo.engine.campaign.cost import CostModel
+from iiszoo.engine.campaign.cost_model import CostModel
 from iiszoo.engine.campaign.plan import CONTINUAL, SCRATCH, trainings
 from iiszoo.engine.metrics import iou_at, reached
 from iiszoo.engine.runs.trace import Trace

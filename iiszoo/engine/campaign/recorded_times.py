@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from iiszoo import files, units
-from iiszoo.engine.campaign.cost import CostModel
+from iiszoo.engine.campaign.cost_model import CostModel
 from iiszoo.engine.runs import json_values
 from iiszoo.engine.runs.json_values import list_of, optional, real, record, text
 from iiszoo.errors import BadOption

@@ -12,7 +12,8 @@ import numpy as np
 from iiszoo import units
 from iiszoo.engine.campaign.arms import arm_directory
 from iiszoo.engine.campaign.conduct import CAMPAIGN, FORMAT
-from iiszoo.engine.campaign.cost import DEFAULT, CostModel, load_cost
+from iiszoo.engine.campaign.cost import DEFAULT, load_cost
+from iiszoo.engine.campaign.cost_model import CostModel
 from iiszoo.engine.campaign.outcome import ALONE, Arm, Outcome, outcome
 from iiszoo.engine.campaign.plan import CONTINUAL, CROSS_FITTED, GIVEN, SCRATCH, order
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol

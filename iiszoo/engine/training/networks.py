@@ -12,7 +12,8 @@ from iiszoo.engine.training.config import TrainConfig
 from iiszoo.engine.training.start import description_of_family
 from iiszoo.errors import BadOption
 from iiszoo.models.wrappers import mmseg_weights, smp
-from iiszoo.models.wrappers.description import NetworkDescription, Sighting, build, completed
+from iiszoo.models.wrappers.building import build, completed
+from iiszoo.models.wrappers.description import NetworkDescription, Sighting
 
 
 def describe(config: TrainConfig) -> tuple[NetworkDescription, Sighting]:

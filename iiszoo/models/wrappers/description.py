@@ -8,13 +8,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from iiszoo.clicking import encode
 from iiszoo.errors import BadOption
 from iiszoo.models.zoom import Point, Zoom
-from iiszoo.object_path import load_object
-from iiszoo.registry import resolve_model
 
 ENCODINGS: dict[str, Callable[..., Tensor]] = {
     "disk": encode.disk,
@@ -100,30 +98,6 @@ class Sighting:
 def as_json(description: NetworkDescription) -> dict[str, Any]:
     """Plain data from which `NetworkDescription(**data)` restores the description."""
     return asdict(description)
-
-
-def build(description: NetworkDescription) -> nn.Module:
-    """The network of a description, with random weights. Raises `BadOption` naming the part that cannot be built."""
-    if description.library == "iiszoo":
-        card, _ = resolve_model(description.architecture)
-        if not card.network:
-            raise BadOption(f"model {card.id} cannot be trained: its card names no `network`")
-        network: nn.Module = load_object(card.network)(card)
-        return network
-    from iiszoo.models.wrappers import mmseg, smp
-
-    return mmseg.build(description) if description.library == "mmseg" else smp.build(description)
-
-
-def completed(description: NetworkDescription) -> NetworkDescription:
-    """The description with all that its network is built from, so that no configuration file is needed to build it
-    again. Raises `BadOption` naming what is wrong with the configuration.
-    """
-    if description.library != "mmseg":
-        return description
-    from iiszoo.models.wrappers import mmseg_configuration
-
-    return mmseg_configuration.completed(description)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from iiszoo.engine.campaign.cost import CostModel
+from iiszoo.engine.campaign.cost_model import CostModel
 from iiszoo.engine.campaign.outcome import ALONE, CHOICE, ORACLE, outcome
 from iiszoo.engine.campaign.plan import CONTINUAL, SCRATCH
 from iiszoo.engine.campaign.results import answer, savings
