@@ -1,4 +1,5 @@
-# Everything from a fresh machine with Python >= 3.10 and pip. A second call does not install again.
+# Everything from a fresh machine with Python >= 3.11 (constraints.txt, SAM 2) and pip. A second call does not install
+# again.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -60,6 +61,8 @@ speed: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/runtimes.py
 
 $(INSTALLED): pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make needs Python 3.11 or later, for which \
+	constraints.txt pins versions; name it, such as make demo PYTHON=python3.11")'
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
 		-e ".[$(EXTRAS)]" $(foreach plugin,$(PLUGINS),-e $(plugin))
