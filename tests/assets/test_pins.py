@@ -85,7 +85,7 @@ def toy_loader(card, *, device, checkpoint=None):
 
 @pytest.mark.parametrize(("end", "error"), [(b"page", WeightsError), (b"half", ModelError)])
 def test_load_model_pins_what_it_could_load(server, content, cache, monkeypatch, make_card, end, error):
-    monkeypatch.setattr("iiszoo.model_reference.load_object", lambda name: toy_loader)
+    monkeypatch.setattr("iiszoo.model_reference._card.load_object", lambda name: toy_loader)
     card = make_card(server.serve("/w", content[:-4] + end), sha256=None)
     shelf: registry.Shelf[ModelCard] = registry.Shelf("model", (Plugin("toy", "toy", "toy", "1", cards=[card]),))
     monkeypatch.setattr(registry, "registry", lambda: registry.Registry(shelf, shelf, shelf))  # type: ignore[arg-type]

@@ -54,7 +54,7 @@ def as_third_parties_write_it(card, device="cpu", checkpoint=None, rule="a", fas
 
 
 def test_options_of_a_loader_may_be_positional_and_are_of_their_defaults_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iiszoo.model_reference.load_object", lambda path: as_third_parties_write_it)
+    monkeypatch.setattr("iiszoo.model_reference._card.load_object", lambda path: as_third_parties_write_it)
     assert load_model("classic?rule=b&fast=true").options == {"rule": "b", "fast": True}
     with pytest.raises(BadOption, match="option 'fast' must be true or false, not 'False'"):
         load_model("classic?fast=False")

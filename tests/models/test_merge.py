@@ -315,7 +315,7 @@ def test_a_loader_with_the_option_gets_it(monkeypatch: pytest.MonkeyPatch) -> No
         made.rule = progressive_merge  # type: ignore[attr-defined]
         return made
 
-    monkeypatch.setattr("iiszoo.model_reference.load_object", lambda path: loader)
+    monkeypatch.setattr("iiszoo.model_reference._card.load_object", lambda path: loader)
     model = load_model("classic?progressive_merge=fixed")
     assert model.function.rule == "fixed"  # type: ignore[attr-defined]
     assert model.name == "classic/geocut?progressive_merge=fixed"

@@ -215,10 +215,10 @@ def test_the_default_model_gives_the_same_masks_and_another_identity() -> None:
 
 
 def test_nobody_who_has_chosen_a_runtime_gets_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iiszoo.model_reference.is_there", lambda: True)
+    monkeypatch.setattr("iiszoo.model_reference._compute.is_there", lambda: True)
     assert on_fastest_runtime(resolve("smp"), "cpu").name == "smp/unet-lite0?runtime=onnx"
     assert on_fastest_runtime(resolve("smp?runtime=torch"), "cpu").name == "smp/unet-lite0?runtime=torch"
     assert on_fastest_runtime(resolve("smp"), "cuda").name == "smp/unet-lite0"
     assert on_fastest_runtime(resolve("classic"), "cpu").name == "classic/geocut"
-    monkeypatch.setattr("iiszoo.model_reference.is_there", lambda: False)
+    monkeypatch.setattr("iiszoo.model_reference._compute.is_there", lambda: False)
     assert on_fastest_runtime(resolve("smp"), "cpu").name == "smp/unet-lite0"

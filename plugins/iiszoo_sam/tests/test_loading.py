@@ -73,7 +73,7 @@ def test_without_npm_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch)
 def test_what_cannot_be_is_one_sentence(
     id: str, how: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iiszoo.model_reference.check_device", lambda device: None)
+    monkeypatch.setattr("iiszoo.model_reference._card.check_device", lambda device: None)
     monkeypatch.setenv("IISZOO_OFFLINE", "1")
     with pytest.raises(BadOption, match=message):
         load_model(id, **how)
