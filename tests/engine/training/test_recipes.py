@@ -96,7 +96,9 @@ def test_any_first_clicks_go_with_a_random_crop(tiny, tmp_path):
     for first in ("deep-and-near", "multi-point"):
         tiny["clicks"] = {"first": first, "further": [0, 1], "every_loss": [1, 2]}
         config = config_file.from_data({**tiny, "run": {**tiny["run"], "steps": 1}}, "test")
-        train(config, tmp_path / first, say=lambda _: None)
+        facts = train(config, tmp_path / first, say=lambda _: None)
+        assert facts["state"] == "finished"
+        assert (tmp_path / first / "last.safetensors").is_file()
 
 
 @pytest.mark.parametrize(
