@@ -313,6 +313,7 @@ def _prepare(
             checked[run.dataset] = survey_for_run(
                 dataset, how.limit, how.skip_broken, partial(listener.checking, run.dataset)
             )
+            robot.check_samples(checked[run.dataset].ids, run.dataset)
     ready: dict[Run, Ready] = {}
     for run in runs:
         fetched = run.model.fetch(listener.fetching)

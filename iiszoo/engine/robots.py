@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iiszoo.clicking.loading import load_robot, robot_version
 from iiszoo.clicking.recorded import Recorded
+from iiszoo.errors import BadOption, few
 from iiszoo.remote import Interpreter, RemoteRobot
 
 if TYPE_CHECKING:
@@ -41,6 +43,15 @@ class RobotReference:
         if isinstance(loaded, RemoteRobot):
             return loaded.version, {"robot_worker": loaded.report}
         return robot_version(self.name, loaded), {}
+
+    def check_samples(self, ids: Sequence[str], dataset: str) -> None:
+        """Raise `BadOption` if the robot replays clicks, none of them on a sample of the dataset."""
+        robot = self.load()
+        if isinstance(robot, Recorded) and not any(id in robot.recordings for id in ids):
+            raise BadOption(
+                f"robot {self.name} has no click on any sample of dataset {dataset}: its clicks are on "
+                f"{few(list(robot.recordings))}, and the samples are {few(ids)}; give the clicks of this dataset"
+            )
 
     def release(self) -> None:
         """End its process in another interpreter; `load` starts it again."""

@@ -6,7 +6,7 @@ pixels, on which the clicks of RClicks were made: both bilinearly, each object f
 the one with the larger number above (emb-ai/rclicks e20bf76, isegm/data/datasets/tetris.py). As there, a mask takes the
 image's size, whatever its own. No pixel is ignored.
 
-Sample id = `NAME` if the scaled mask has one object, else `NAME__NUMBER`, as `iiszoo.clicking.recordings` names the
+Sample id = `NAME` if the scaled mask has one object, else `NAME__NUMBER`, as `iiszoo.clicking.click_table` names the
 samples of RClicks' `datasets/clicks.csv`. That repository's lists `datasets/TETRIS_train.txt` and `TETRIS_val.txt` part
 the images for models of clicks; segmentation is evaluated on all.
 """

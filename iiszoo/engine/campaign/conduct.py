@@ -101,6 +101,7 @@ def campaign(
     n = len(parts.annotate) if limit is None else min(limit, len(parts.annotate))
     annotate = FromNothing(Part(parts.annotate, range(n)))
     data = _survey(annotate, plan, skip_broken, listener)
+    robot_of_rules.check_samples(data.ids, str(name))
     test_data = None
     if parts.test is not None:
         check_one_concept(parts.test)
