@@ -145,7 +145,12 @@ def resolve_dataset(dataset: str) -> tuple[DatasetCard, Name]:
 
 def resolve_robot(robot: str) -> tuple[RobotCard, Name]:
     """The card of a robot's name, `id[:ARGUMENT]`, and the name. Raises as `resolve_model`."""
-    card, name = _resolve(registry().robots, robot)
+    try:
+        card, name = _resolve(registry().robots, robot)
+    except UnknownId as error:
+        if ":" not in robot:
+            raise
+        raise UnknownId(f"{error}; a robot that is MODULE:FUNCTION needs --robot-python PATH") from None
     if name.options:
         raise BadOption(f"robot {card.id!r} takes no options; write it without '?{robot.partition('?')[2]}'")
     return card, name

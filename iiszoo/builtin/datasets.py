@@ -152,6 +152,19 @@ DATASETS = (
         paper="Sofiiuk et al., f-BRS, CVPR 2020 (arXiv 2001.10331)",
         n_samples=800,
     ),
+    DatasetCard(
+        id="tetris",
+        loader="iiszoo.data.datasets.tetris:load",
+        summary="TETRIS: 2531 objects on 2000 large photographs, scaled to at most 2048 pixels as by RClicks",
+        licence="none stated for photographs and masks; RClicks' code is MIT",
+        layout=(
+            "images/NAME.*, masks/NAME.png (each colour one object, black none): unpack TETRIS.zip, give the directory "
+            "with these two"
+        ),
+        homepage="https://github.com/emb-ai/rclicks (README: TETRIS.zip, 6.3 GB, on Google Drive)",
+        paper="Moskalenko et al., TETRIS, AAAI 2024 (arXiv 2402.06132)",
+        n_samples=2531,
+    ),
     _sbd("sbd", "load", "inst", "val", "6671 objects on its 2857 validation images", 6671),
     _sbd("sbd-train", "load_train", "inst", "train", "20172 objects on its 8498 training images", 20172),
     _sbd("sbd-per-class", "load_per_class", "cls", "val", "each class of a validation image as one target", None),

@@ -15,6 +15,7 @@ from iiszoo import units
 from iiszoo.cli.executor_options import executor_of, executor_options
 from iiszoo.cli.foreign_output import foreign_output
 from iiszoo.cli.groups import Group
+from iiszoo.cli.interpreter import python_timeout_option, robot_python_option
 from iiszoo.cli.output import echo, echo_wrapped, json_option, print_json, print_table
 
 _directory = click.Path(path_type=Path, file_okay=False)
@@ -126,6 +127,8 @@ _GIVEN_BEFORE = "`iiszoo campaign baseline` takes its options after `baseline`"
 )
 @click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Sessions per model call.")
 @executor_options
+@robot_python_option
+@python_timeout_option
 @click.option("--keep-going", is_flag=True, help="If a model fails, count the image as a failure and continue.")
 @click.option("--out", type=_directory, help="Output directory.  [default: runs/campaign/DATASET]")
 @click.pass_context

@@ -19,6 +19,6 @@ python_timeout_option = click.option(
 robot_python_option = click.option(
     "--robot-python",
     metavar="PATH",
-    help="Run the robot in this interpreter, with its own torch, as --python does models; it may be module:function "
-    "there.",
+    help="Run the robot in this interpreter, with its own torch: the path of a Python >= 3.7 with numpy. It may be "
+    "module:function there.",
 )

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iiszoo import units
+from iiszoo.cli.executor_options import executor_of, executor_options
 from iiszoo.cli.foreign_output import foreign_output
+from iiszoo.cli.interpreter import python_timeout_option, robot_python_option
 from iiszoo.cli.output import (
     echo,
     echo_wrapped,
@@ -30,7 +32,6 @@ from iiszoo.cli.run_options import (
     limit_option,
     resume_option,
     skip_broken_option,
-    workers_option,
 )
 from iiszoo.errors import BadOption, RunError
 
@@ -89,7 +90,9 @@ def _tolerance(ctx: click.Context, param: click.Parameter, value: str) -> Decima
 )
 @device_option
 @batch_size_option
-@workers_option
+@executor_options
+@robot_python_option
+@python_timeout_option
 @limit_option
 @resume_option
 @skip_broken_option
@@ -131,7 +134,14 @@ def reproduce(
     if fetch and assets.is_offline():
         raise BadOption("--fetch makes connections, and IISZOO_OFFLINE forbids them; leave out one of them")
     table = chosen.table(against)
-    attempts = plan(chosen.choose(table, models, datasets, metrics), table, out, root, overwrite=not resume)
+    attempts = plan(
+        chosen.choose(table, models, datasets, metrics),
+        table,
+        out,
+        root,
+        overwrite=not resume,
+        robots_elsewhere=settings["robot_python"] is not None,
+    )
     if plan_only and as_json:
         print_json([attempt.as_json() for attempt in attempts])
     if not as_json:
@@ -139,9 +149,12 @@ def reproduce(
     if plan_only:
         warn_of_broken_plugins()
         return
-    check_device(settings["device"])
     began = time.monotonic()
-    outcomes, was_stopped = _carried_out(attempts, fetch, {**settings, "overwrite": not resume})
+    with executor_of(settings) as executor:
+        if executor.here:
+            check_device(settings["device"])
+        settings |= {"executor": executor, "overwrite": not resume}
+        outcomes, was_stopped = _carried_out(attempts, fetch, settings)
     found = Reproduction(outcomes, against, tolerance)
     page = html or out / "reproduction.html"
     if as_json:

@@ -97,6 +97,7 @@ def verify(
     """
     sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
     from iiszoo.cli.bench_progress import listener
+    from iiszoo.engine.robots import robot_interpreter
     from iiszoo.engine.runs import store
     from iiszoo.engine.verify.run import AtHand, verify
     from iiszoo.remote import Interpreter
@@ -109,7 +110,7 @@ def verify(
     named = seed is not None
     seed = secrets.randbelow(_SEEDS) if seed is None else seed
     interpreter = None if python is None else Interpreter(python, python_timeout)
-    of_robot = None if robot_python is None else Interpreter(robot_python, python_timeout, "--robot-python")
+    of_robot = robot_interpreter(robot_python, python_timeout)
     at_hand = AtHand(root, checkpoint, interpreter, device, samples, seed, of_robot)
     done, faults = [], []
     for directory in runs:

@@ -14,14 +14,6 @@ device_option = click.option(
 batch_size_option = click.option(
     "--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Sessions per model call."
 )
-workers_option = click.option(
-    "--workers",
-    "n_workers",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Processes, each with its own model and one torch thread.",
-)
 limit_option = click.option(
     "--limit", type=click.IntRange(1), help="Run only this many samples of each dataset, from its first."
 )

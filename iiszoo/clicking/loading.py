@@ -26,14 +26,15 @@ def load_robot(robot: str) -> Robot:
     return loaded
 
 
-def robot_version(robot: str) -> int:
-    """The version of a robot's clicks: its card's, or the loaded robot's if it combines others (`mix`).
+def robot_version(robot: str, loaded: Robot | None = None) -> int:
+    """The version of a robot's clicks: its card's, or the loaded robot's if it combines others (`mix`). `loaded` is the
+    robot, if it is loaded already.
 
     Raises as `load_robot`.
     """
     card, name = resolve_robot(robot)
     if not card.takes_argument and not name.argument:
         return card.version
-    loaded = load_robot(robot)
+    loaded = load_robot(robot) if loaded is None else loaded
     with raised_as(RobotError, f"robot {card.id} has no usable version"):
         return int(getattr(loaded, "version", card.version))

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from iiszoo import files
 from iiszoo.cards import RobotCard
-from iiszoo.clicking.recordings import RecordedClick, Recording, Recordings, read_recordings
+from iiszoo.clicking.recorded_files import read_recordings
+from iiszoo.clicking.recordings import RecordedClick, Recording, Recordings
 from iiszoo.clicking.robots import Rng, errors, ritm_point
 from iiszoo.clicking.single_sample import Mask, copied, generator, single_sample
 from iiszoo.errors import BadOption

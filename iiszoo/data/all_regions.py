@@ -16,24 +16,30 @@ class AllRegions(EvaluationDataset):
     """One sample per (image, layer, value) of `source`, in that order, as RITM (b9b4460) evaluates SBD.
 
     Ids are `IMAGE__VALUE`, or `IMAGE__LAYER.VALUE` above layer 0. Pixels below 0 in the region's layer are ignored.
-    Regions of fewer than `min_area` pixels are left out. Regions are counted on first use; for most datasets this reads
-    every mask file. An image whose masks cannot be read is one sample, `IMAGE`, which an inspection reports.
+    Regions of fewer than `min_area` pixels are left out. With `number_one=False` an image's only region is `IMAGE`.
+    Regions are counted on first use; for most datasets this reads every mask file. An image whose masks cannot be read
+    is one sample, `IMAGE`, which an inspection reports.
     """
 
-    def __init__(self, name: str, source: SegDataset, *, min_area: int = 1) -> None:
+    def __init__(self, name: str, source: SegDataset, *, min_area: int = 1, number_one: bool = True) -> None:
         self.name = name
         self.source = source
         self.min_area = min_area
+        self.number_one = number_one
         self.place: Path = source.place
 
     @cached_property
-    def _samples(self) -> list[tuple[int, Region | None]]:
-        samples: list[tuple[int, Region | None]] = []
+    def _samples(self) -> list[tuple[int, Region | None, str]]:
+        """(image, region, what its id has after the image's)."""
+        samples: list[tuple[int, Region | None, str]] = []
         for i in range(len(self.source)):
             try:
-                samples += [(i, region) for region in self._regions(i)]
+                regions = self._regions(i)
             except DatasetError:
-                samples.append((i, None))
+                samples.append((i, None, ""))
+                continue
+            numbered = self.number_one or len(regions) > 1
+            samples += [(i, region, _number(region) if numbered else "") for region in regions]
         return samples
 
     def _regions(self, i: int) -> list[Region]:
@@ -47,11 +53,10 @@ class AllRegions(EvaluationDataset):
         return len(self._samples)
 
     def sample(self, i: int) -> Sample:
-        image, region = self._samples[i]
+        image, region, number = self._samples[i]
         source, id = self.source, self.source.image_id(image)
-        layer = f"{region.layer}." if region and region.layer else ""
         return Sample(
-            f"{id}__{layer}{region.value}" if region else id,
+            id + number,
             id,
             source.files_of(image),
             partial(source.read_image, image),
@@ -74,3 +79,7 @@ class AllRegions(EvaluationDataset):
     def stamp(self) -> str:
         stamp = self.source.stamp()
         return f"{stamp} min_area={self.min_area}" if stamp and self.min_area > 1 else stamp
+
+
+def _number(region: Region) -> str:
+    return f"__{region.layer}.{region.value}" if region.layer else f"__{region.value}"

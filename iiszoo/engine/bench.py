@@ -20,7 +20,7 @@ from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtoc
 from iiszoo.engine.executors import Executor, InProcess, Job, Processes
 from iiszoo.engine.executors.processes import refuse_unguarded
 from iiszoo.engine.first_turn import compile_beside
-from iiszoo.engine.robots import RobotReference
+from iiszoo.engine.robots import RobotReference, robot_interpreter
 from iiszoo.engine.runs import provenance, run_name, store
 from iiszoo.engine.runs.dataset_check import Checked, survey_for_run
 from iiszoo.engine.runs.dataset_identity import identity_of
@@ -179,10 +179,8 @@ def bench(
     listener = listener or Listener()
     changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
     rules = load_protocol(protocol, **changes)
-    robot_interpreter = (
-        None if robot_python is None else Interpreter(str(robot_python), python_timeout, "--robot-python")
-    )
-    version, robot_worker = RobotReference(rules.robot, robot_interpreter).known()
+    robot_of_rules = RobotReference(rules.robot, robot_interpreter(robot_python, python_timeout))
+    version, robot_elsewhere = robot_of_rules.known()
     rules = replace(rules, robot_version=version)
     place = Path(out) if out is not None else Path("runs") / _folder(rules)
     dataset_list = [
@@ -209,10 +207,10 @@ def bench(
     left = [run for run in runs if run not in finished]
     if left and interpreter is None and executor.here:
         check_device(device)
-    ready = _prepare(left, robot_interpreter, how, listener)
+    ready = _prepare(left, robot_of_rules, robot_elsewhere, how, listener)
     for run in runs:
         if run not in finished:
-            finished[run] = _execute(ready[run], robot_worker, how, listener)
+            finished[run] = _execute(ready[run], how, listener)
         listener.ended(run, finished[run])
     for run in runs:
         if not store.is_there(run.directory):
@@ -303,7 +301,7 @@ class Ready:
 
 
 def _prepare(
-    runs: Sequence[Run], robot_interpreter: Interpreter | None, how: Settings, listener: Listener
+    runs: Sequence[Run], robot: RobotReference, robot_elsewhere: provenance.Elsewhere, how: Settings, listener: Listener
 ) -> dict[Run, Ready]:
     """Check everything that the runs need: data, weights, models, directories. No run directory is written to."""
     checked: dict[str, Checked] = {}
@@ -315,6 +313,7 @@ def _prepare(
             checked[run.dataset] = survey_for_run(
                 dataset, how.limit, how.skip_broken, partial(listener.checking, run.dataset)
             )
+            robot.check_samples(checked[run.dataset].ids, run.dataset)
     ready: dict[Run, Ready] = {}
     for run in runs:
         fetched = run.model.fetch(listener.fetching)
@@ -327,18 +326,16 @@ def _prepare(
         run_known = replace(run, model=fetched, identity=identity)
         if not how.overwrite:
             store.check_identity(run.directory, identity)
-        job = Job(
-            fetched, how.device, run.dataset, how.root, run.rules, how.batch_size, how.keep_going, robot_interpreter
-        )
-        ready[run] = Ready(run_known, data, job, how.executor.prepare(job, data.dataset))
+        job = Job(fetched, how.device, run.dataset, how.root, run.rules, how.batch_size, how.keep_going, robot)
+        elsewhere = {**how.executor.prepare(job, data.dataset), **robot_elsewhere}
+        ready[run] = Ready(run_known, data, job, elsewhere)
     return ready
 
 
-def _execute(ready: Ready, robot_worker: dict[str, Any] | None, how: Settings, listener: Listener) -> dict[str, Any]:
+def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
     run, checked = ready.run, ready.checked
     began = now()
-    elsewhere = ready.elsewhere if robot_worker is None else {**ready.elsewhere, "robot_worker": robot_worker}
-    environment = provenance.environment(how.device, how.executor.threads, elsewhere)
+    environment = provenance.environment(how.device, how.executor.threads, ready.elsewhere)
     with store.begin(run.directory, run.statement(), how.shard, overwrite=how.overwrite) as writer:
         done = store.read_traces(run.directory)
         groups = _left(checked, {trace.sample for trace in done}, how)

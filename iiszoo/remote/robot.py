@@ -57,6 +57,8 @@ class RemoteRobot:
         """The click lists that the robot there returns."""
         drawn = [] if generators is None else [None if one is None else int(one.integers(2**62)) for one in generators]
         with self._lock:
+            if not self._process.usable:
+                raise RobotError(f"the worker of robot {self.name} ({self.interpreter.python}) has ended")
 
             def put(tensor: Tensor) -> dict[str, Any]:
                 return self._process.put(tensor.detach().cpu().numpy())
@@ -79,6 +81,10 @@ class RemoteRobot:
         except (KeyError, TypeError, ValueError) as error:
             raise RobotError(f"robot {self.name} returned something other than lists of clicks") from error
         return after_pcs, after_ncs
+
+    def end(self) -> None:
+        """End the worker; the robot cannot be called any more."""
+        self._process.end()
 
     def _ask(self, do: str, what: dict[str, Any], timeout: float | None) -> dict[str, Any]:
         where = f"in {self.interpreter.python}"

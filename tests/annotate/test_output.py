@@ -16,7 +16,8 @@ from pycocotools.coco import COCO
 
 from iiszoo import files
 from iiszoo.annotate import masks
-from iiszoo.clicking.recordings import RecordedClick, Recording, read_recordings
+from iiszoo.clicking.recorded_files import read_recordings
+from iiszoo.clicking.recordings import RecordedClick, Recording
 from iiszoo.loading import load_dataset
 
 CLICK = {"row": 3, "col": 4, "positive": True, "label": "cat", "model": "m"}

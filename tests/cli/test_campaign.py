@@ -123,3 +123,24 @@ def test_help_shows_both(typed) -> None:
         code, out, _ = typed(*arguments)
         assert code == 0
         assert all(word in out for word in words)
+
+
+def test_a_robot_of_another_interpreter_clicks(typed, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "people.py").write_text(
+        "def clicks(outputs, targets, pcs, ncs, n_points=1, **named):\n    return [*pcs, [[(3, 4)]]], [*ncs, [[]]]\n"
+    )
+    data = ("-d", f"folder:{photos}", "-m", "painting_models:discs", "--max-clicks", 2, "--out", "c")
+    quick = ("--segmenter", TINY, "--steps", 3, "--schedule", "3", "--seeds", 1, "--folds", 0)
+    robot = ("--robot", "people:clicks", "--robot-python", sys.executable)
+    code, _, err = typed(*data, *quick, *robot)
+    assert code == 0, err
+    (directory,) = (tmp_path / "c").glob("*--*")
+    for arm in ("scratch", "continual-0"):
+        lines = (directory / arm / "samples.jsonl").read_text().splitlines()
+        assert [json.loads(line)["clicks"] for line in lines] == [[[[3, 4, 1]], [[3, 4, 1]]]] * 6
+    environment = json.loads((directory / "scratch" / "summary.json").read_text())["provenance"]["environment"]
+    assert environment["robot_worker"]["interpreter"] == sys.executable
+    code, _, err = typed(*data, *quick, *robot[:2])
+    assert code == 2
+    assert "no robot is called 'people'" in err
+    assert "a robot that is MODULE:FUNCTION needs --robot-python PATH" in err

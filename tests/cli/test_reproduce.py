@@ -356,3 +356,26 @@ def test_every_published_figure_has_a_plan(reproduce: Command) -> None:
     assert len(planned) == len(published())
     assert {attempt["protocol"]["target_iou"] for attempt in json.loads(out)} == {0.9, 0.95}
     assert {attempt["protocol"]["robot"] for attempt in json.loads(out)} == {"ritm", "gto99"}
+
+
+def test_a_robot_of_another_interpreter_clicks_in_several_processes(reproduce: Command, tmp_path: Path) -> None:
+    (tmp_path / "people.py").write_text(
+        "def clicks(outputs, targets, pcs, ncs, n_points=1, **named):\n    return [*pcs, [[(3, 4)]]], [*ncs, [[]]]\n"
+    )
+    row = f"painting_models:discs,folder:{tmp_path / 'made' / 'tiny'},noc90,20,a paper,people:clicks"
+    (tmp_path / "rows.csv").write_text(f"model,dataset,metric,value,source,robot\n{row}\n")
+    code, out, _ = reproduce()
+    assert code == 2
+    assert "lacks robot people:clicks" in " ".join(out.split())
+    code, out, err = reproduce("--robot-python", sys.executable, "--workers", 2)
+    assert code == 0, err
+    assert "1 of 1 figure agrees" in out
+    (traces,) = (tmp_path / "runs" / "reproduce").glob("people*/*/samples.jsonl")
+    assert [json.loads(line)["clicks"] for line in traces.read_text().splitlines()] == [[[[3, 4, 1]]] * 20] * 4
+
+
+def test_an_executor_is_named_as_of_a_bench(reproduce: Command, rows: Callable[..., None]) -> None:
+    rows(("toy/good", "tiny", "noc90", 1))
+    code, _, err = reproduce("--fetch", "--ray-address", "auto")
+    assert code == 2
+    assert "--ray-address is for --executor ray alone" in err

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from iiszoo.clicking.loading import load_robot, robot_version
 from iiszoo.clicking.recorded import Recorded
-from iiszoo.clicking.recordings import RecordedClick, Recording, read_recordings
+from iiszoo.clicking.recorded_files import read_recordings
+from iiszoo.clicking.recordings import RecordedClick, Recording
 from iiszoo.clicking.robots import ritm
 from iiszoo.errors import BadOption
 
@@ -119,6 +120,9 @@ def test_nothing_is_clicked_where_nothing_is_wrong_and_ids_are_needed(target: An
 def test_clicks_follow_the_image_to_another_size(target: Any) -> None:
     robot = Recorded({"s": [Recording(click(11, 15), (), (12, 16))]})
     assert turn(robot, target, np.zeros(SIZE)) == [click(5, 7)]
+    unmeasured = Recorded({"s": [Recording(click(5, 7), (click(2, 8),), None)]})
+    with pytest.raises(ValueError, match="sample 's' do not fit it: one is in row 2, column 8, but the image has 6 x"):
+        turn(unmeasured, target, np.zeros(SIZE))
     askew = Recorded({"s": [Recording(click(1, 1), (), (16, 12))]})
     with pytest.raises(ValueError, match="sample 's' do not fit it: they were made on an image of 16 x 12"):
         turn(askew, target, np.zeros(SIZE))
@@ -213,16 +217,29 @@ def test_a_table_in_the_layout_of_rclicks(tmp_path: Path) -> None:
         "21077": [Recording(click(2, 3), later, SIZE), Recording(click(0, 7), later, SIZE)]
     }
     assert read_recordings(path, "TETRIS") == {"photo__65792": [Recording(click(0, 1), (), SIZE)]}
-    path.write_text("y,x,click_type,full_stem,image_stem,dataset\n2,3,fn,a,a,D\n")
+    path.write_text("y, x, click_type, full_stem, image_stem, dataset\n2,3,fn,a,a,D\n", encoding="utf-8-sig")
     assert read_recordings(path) == {"a": [Recording(None, (click(2, 3),), None)]}
+
+
+def of_clicks(*places: tuple[object, object], size: str = "8,6") -> str:
+    """A table of first clicks at (x, y)."""
+    lines = [f"D,a{k},a{k},first,{size},{x},{y}" for k, (x, y) in enumerate(places)]
+    return "\n".join(["dataset,image_stem,full_stem,click_type,w,h,x,y", *lines])
 
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
         ("a.csv", TABLE, "it has clicks of several datasets; choose one, as in .*a.csv,dataset=GrabCut .*TETRIS"),
-        ("a.csv", "x,y\n1,2\n", "there is no column 'dataset'; a CSV file of clicks has dataset, image_stem"),
+        ("a.csv", "x,y\n1,2\n", "there is no column 'dataset'; a CSV file of clicks has dataset,image_stem"),
         ("a.csv", TABLE.splitlines()[0], "there is no click in it"),
+        ("a.csv", " \n", "it is empty; a CSV file of clicks has dataset,image_stem"),
+        ("a.csv", TABLE.replace(",", ";"), "its columns are separated by semicolons, not by commas"),
+        ("a.csv", TABLE.replace(",", "\t"), "its columns are separated by tabs, not by commas"),
+        ("a.csv", TABLE.replace("device", "x"), "there are 2 columns 'x'; keep one"),
+        ("a.csv", of_clicks((5, 7), (3, 6), (2, 2)), "2 of 3 clicks lie .*, and inside if x and y are exchanged"),
+        ("a.csv", of_clicks((50, 70), (60, 1), (5, 5)), "2 of 3 clicks lie outside .* of w x h; x must be the column"),
+        ("a.csv", of_clicks((0.5, 0.25), (0, 0.1)), "x and y are fractions of the image; give pixels"),
         ("a.csv", TABLE.splitlines()[0] + "\nGrabCut,a\n", "line 2 has not as many values as columns"),
         ("a.csv", TABLE.replace("first,,pc,8,6,3,2", "second,,pc,8,6,3,2"), "line 2 .*click_type is 'second', not"),
         ("a.csv", TABLE.replace("8,6,3,2", "8,6,here,2"), "line 2 .*x is 'here', not a number"),

@@ -13,6 +13,7 @@ import pytest
 
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.executors import Job, processes
+from iiszoo.engine.robots import RobotReference
 from iiszoo.errors import BadOption
 from iiszoo.model_reference import FunctionReference
 
@@ -96,7 +97,7 @@ def test_whatever_needs_the_main_program_is_found(monkeypatch: pytest.MonkeyPatc
     main.Held = Held  # type: ignore[attr-defined]
     monkeypatch.setattr(Held, "__module__", "__main__")
     monkeypatch.setitem(sys.modules, "__main__", main)
-    job = Job(FunctionReference(wrap(Held)), "cpu", "demo", None, ResolvedProtocol(), 1, False)
+    job = Job(FunctionReference(wrap(Held)), "cpu", "demo", None, ResolvedProtocol(), 1, False, RobotReference("ritm"))
     with pytest.raises(BadOption, match="Held is defined in an interactive session"):
         processes.check_portable(job)
     main.__file__ = __file__
@@ -113,7 +114,8 @@ class Unsendable:
 
 @pytest.mark.parametrize("error", [SystemExit("no"), TypeError("x" * 100_000), GeneratorExit(), RecursionError()])
 def test_an_object_that_cannot_be_pickled(error: BaseException) -> None:
-    job = Job(FunctionReference(Unsendable(error)), "cpu", "demo", None, ResolvedProtocol(), 1, False)  # type: ignore[arg-type]
+    unsendable = FunctionReference(Unsendable(error))  # type: ignore[arg-type]
+    job = Job(unsendable, "cpu", "demo", None, ResolvedProtocol(), 1, False, RobotReference("ritm"))
     with pytest.raises(BadOption, match=f"cannot be sent to workers .{type(error).__name__}") as raised:
         processes.check_portable(job)
     assert len(str(raised.value)) < 1000

@@ -11,7 +11,7 @@ import pytest
 from iiszoo.engine.bench import bench
 from iiszoo.engine.report import table
 from iiszoo.engine.runs.summary import read
-from iiszoo.errors import RobotError, RunError
+from iiszoo.errors import BadOption, RobotError, RunError
 
 MODEL = "painting_models:ragged_discs"
 
@@ -75,6 +75,16 @@ def test_clicks_on_another_image_are_refused(photos: Any, tmp_path: Path, how: d
     robot = write(tmp_path / "sessions.jsonl", {"p0": (3, 4)}, (56, 40))
     with pytest.raises(RobotError, match=r"recorded clicks of sample 'p0' do not fit it.*40 x 56.* on sample 'p0'"):
         bench(MODEL, photos(1), robot=robot, **how)
+
+
+def test_clicks_on_another_dataset_are_refused_before_anything_is_written(
+    photos: Any, tmp_path: Path, how: dict[str, Any]
+) -> None:
+    robot = write(tmp_path / "sessions.jsonl", {"q0": (3, 4)})
+    sentence = "has no click on any sample of dataset folder:.*: its clicks are on q0__1, q0, and the samples are p0"
+    with pytest.raises(BadOption, match=sentence):
+        bench(MODEL, photos(1), robot=robot, **how)
+    assert not how["out"].exists()
 
 
 @pytest.mark.slow

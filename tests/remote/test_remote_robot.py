@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ import pytest
 import torch
 
 from iiszoo.engine.bench import bench
-from iiszoo.engine.runs import store
+from iiszoo.engine.robots import RobotReference
+from iiszoo.engine.runs import provenance, store
 from iiszoo.errors import BadOption, RobotError
 from iiszoo.remote import Interpreter, RemoteRobot
+from iiszoo.remote import robot as robot_module
+from iiszoo.remote.model import started
 
 MODEL = "painting_models:discs"
 FEW = {"max_clicks": 3, "target_iou": 0.95}
@@ -48,6 +52,35 @@ def test_its_draws_follow_the_sample_and_the_seed_alone(clicks: Any) -> None:
     alone = clicks("drawn")
     assert clicks("drawn", "2", batch_size=3) == alone
     assert clicks("drawn", "3", seed=1) != alone
+
+
+def test_it_is_started_once_for_all_runs_of_a_command(
+    photos: Any, bare_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = []
+    monkeypatch.setattr(robot_module, "started", lambda where: processes.append(started(where)) or processes[-1])
+    robot = {"robot": "array_robots:drawn", "robot_python": bare_python}
+    models = [MODEL, "painting_models:ragged_discs"]
+    assert len(bench(models, photos(2), out=tmp_path / "run", **robot, **FEW)) == 2
+    assert len(processes) == 1
+
+
+def test_a_reference_is_loaded_once_and_starts_its_own_where_it_arrives(bare_python: str) -> None:
+    reference = RobotReference("array_robots:drawn", Interpreter(bare_python))
+    robot = reference.load()
+    assert reference.load() is robot
+    assert isinstance(robot, RemoteRobot)
+    assert pickle.loads(pickle.dumps(reference)).load() is not robot
+    reference.release()
+    with pytest.raises(RobotError, match="the worker of robot array_robots:drawn"):
+        robot(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2), [], [])
+    assert reference.known()[0] == robot.version
+
+
+def test_the_device_of_a_run_is_its_models(clicks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "_device_name", lambda device: f"{device} (the model's)")
+    clicks("drawn")
+    assert clicks.summary["provenance"]["environment"]["device"] == "cpu (the model's)"
 
 
 @pytest.mark.slow

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from iiszoo import units
-from iiszoo.clicking.loading import robot_version
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.initial_masks import INITIAL, start_from
 from iiszoo.device import check_device
@@ -29,6 +28,7 @@ from iiszoo.engine.campaign.proposals import FromNothing
 from iiszoo.engine.campaign.splits import Part, check_one_concept, split
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, load_protocol
 from iiszoo.engine.executors import Executor, InProcess
+from iiszoo.engine.robots import RobotReference, robot_interpreter
 from iiszoo.engine.runs import run_name, store
 from iiszoo.engine.runs.dataset_check import Checked, survey_for_run
 from iiszoo.engine.runs.dataset_identity import identity_of
@@ -61,6 +61,8 @@ def campaign(
     threshold: float | None = None,
     seed: int | None = None,
     progressive_merge: str | None = None,
+    robot_python: str | Path | None = None,
+    python_timeout: float = 300,
     device: str = "cpu",
     batch_size: int = 1,
     skip_broken: bool = False,
@@ -72,7 +74,8 @@ def campaign(
 ) -> Path:
     """Run what is missing of a campaign; returns its directory, by default `runs/campaign/DATASET`.
 
-    `limit` is the number of images, from the dataset's first; `protocol` and the rules after it are those of the bench.
+    `limit` is the number of images, from the dataset's first; `protocol` and the rules after it are those of the bench,
+    as are `robot_python` and `python_timeout`.
     Sessions are computed by `executor` (None: in this process); segmenters are trained in this process.
     Everything that can be checked is checked before anything is computed. Raises the matching kind of `IISZooError` for
     everything that a user can fix; what was computed is kept.
@@ -80,7 +83,9 @@ def campaign(
     check_device(device)
     changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
     rules = load_protocol(protocol, **changes)
-    rules = replace(rules, robot_version=robot_version(rules.robot))
+    robot_of_rules = RobotReference(rules.robot, robot_interpreter(robot_python, python_timeout))
+    version, robot_elsewhere = robot_of_rules.known()
+    rules = replace(rules, robot_version=version)
     references = _references(models, progressive_merge)
     names = [reference.name for reference in references]
     name, plan = _without_initial(resolve_dataset(dataset)[1], dataset, plan)
@@ -90,6 +95,7 @@ def campaign(
     n = len(parts.annotate) if limit is None else min(limit, len(parts.annotate))
     annotate = FromNothing(Part(parts.annotate, range(n)))
     data = _survey(annotate, plan, skip_broken, listener)
+    robot_of_rules.check_samples(data.ids, str(name))
     test_data = None if parts.test is None else _survey_test(parts.test, skip_broken, listener)
     fetched = [reference.fetch(listener.fetching) for reference in references]
     executor = executor or InProcess()
@@ -103,6 +109,7 @@ def campaign(
             rules.resolved(reference.threshold),
             batch_size,
             keep_going,
+            robot_of_rules,
             images=images,
         )
         for reference in fetched
@@ -110,7 +117,7 @@ def campaign(
     reports = []
     for job in jobs:
         _check_takes_masks(job.model)
-        reports.append(executor.prepare(job, source))
+        reports.append({**executor.prepare(job, source), **robot_elsewhere})
     place = out or Path("runs/campaign") / run_name.plain_name(str(name))
     statement = {
         "format": FORMAT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,11 @@ if TYPE_CHECKING:
     from iiszoo.data.base import EvaluationDataset
     from iiszoo.engine.runs.provenance import Elsewhere
     from iiszoo.protocol import Model
-    from iiszoo.remote import Interpreter
 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a process needs to run sessions. `robot_interpreter`: where the robot runs, None: there too."""
+    """Everything that a process needs to run sessions. `robot` is that of the `rules`."""
 
     model: ModelReference
     device: str
@@ -37,7 +36,7 @@ class Job:
     rules: ResolvedProtocol
     batch_size: int
     keep_going: bool
-    robot_interpreter: Interpreter | None = None
+    robot: RobotReference
 
     def load_model(self) -> Model:
         """The model on its device, for the threshold of the run. Raises an `IISZooError`."""
@@ -76,7 +75,7 @@ class Job:
 
         pipeline.run(
             model,
-            RobotReference(self.rules.robot, self.robot_interpreter).load(),
+            self.robot.load(),
             samples,
             groups,
             self.rules,
@@ -94,10 +93,28 @@ def interpreter_of(model: Model) -> Elsewhere:
 
 @dataclass
 class Held:
-    """The model and the datasets of the jobs before in this process: a job that has the same loads neither again."""
+    """The model, the datasets and the robot of the jobs before in this process: a job that has the same loads none of
+    them again.
+    """
 
     _model: tuple[Any, Model] | None = field(default=None, repr=False)
     _datasets: dict[Any, EvaluationDataset] = field(default_factory=dict, repr=False)
+    _robot: tuple[Any, RobotReference] | None = field(default=None, repr=False)
+
+    def with_robot(self, job: Job) -> Job:
+        """The job with its robot, loaded if it is not the last one's. Raises as `RobotReference.load`, and `BadOption`
+        if it clicks otherwise here than where the job comes from.
+        """
+        key = (job.robot.name, job.robot.interpreter, job.rules.robot_version)
+        if self._robot is None or self._robot[0] != key:
+            version, _ = job.robot.known()
+            if version != job.rules.robot_version:
+                raise BadOption(
+                    f"robot {job.robot.name} has version {version} there, and {job.rules.robot_version} where the run "
+                    "was started; install the same iiszoo, plugins and files on every machine"
+                )
+            self._robot = key, job.robot
+        return replace(job, robot=self._robot[1])
 
     def model(self, job: Job) -> Model:
         """The job's model, loaded if it is not the last one's. Raises as `Job.load_model`."""

@@ -53,6 +53,7 @@ class Processes:
 
     def run(self, job: Job, groups: Sequence[list[int]], emit: Emit) -> None:
         self._held = Held()  # the workers need its memory
+        job.robot.release()
         run(job, groups, emit, self.n_workers)
 
 

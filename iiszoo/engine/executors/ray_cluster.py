@@ -94,6 +94,7 @@ class OnRay:
         """Load the job on one node; returns that node's environment. Raises what fails there, with the node's name."""
         self._check_device(job.device)
         self._held.keep(job, dataset)
+        job.robot.release()
         self._connect()
         self._check_room(job)
         return self._run(job, [], lambda trace: None).first_environment()

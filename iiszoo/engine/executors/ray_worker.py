@@ -104,6 +104,7 @@ class RayWorker:
             found = [(file, place) for file, place in zip(task.files, places, strict=True) if place is not None]
             job = sent_files.with_files(job, found)
             self._check_identity(job, task.identity)
+            job = self._held.with_robot(job)
             samples = job.samples_of(self._held.dataset(job))
             if hash_of_ids(samples) != task.ids:
                 raise DatasetError(

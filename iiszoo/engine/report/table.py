@@ -82,6 +82,7 @@ _NAMINGS: tuple[Callable[[dict[str, Any]], str], ...] = (
     lambda summary: f"{summary['model']} ({summary['protocol']['name']})",
     lambda summary: f"{summary['model']} ({summary['protocol']['robot']})",
     lambda summary: f"{summary['model']} (seed {summary['protocol']['seed']})",
+    lambda summary: f"{summary['model']} ({summary['protocol']['robot']}, seed {summary['protocol']['seed']})",
     lambda summary: f"{summary['model']} ({summary.get('directory', '')})",
 )
 
@@ -215,4 +216,5 @@ def card_of(model: str) -> ModelCard | None:
 
 def _rules(summary: dict[str, Any]) -> str:
     rules = ResolvedProtocol.from_json(summary["protocol"])
-    return f"evaluation protocol {rules.name} ({summary['protocol']['hash']}): {rules.sentence()}"
+    seed = f", seed {rules.seed}" if rules.seed else ""
+    return f"evaluation protocol {rules.name} ({summary['protocol']['hash']}): {rules.sentence()}{seed}"

@@ -99,11 +99,13 @@ def plan(
     root: Path | None = None,
     *,
     overwrite: bool = False,
+    robots_elsewhere: bool = False,
 ) -> list[Attempt]:
     """The runs that answer the figures `chosen` from a `table`, in its order.
 
     The protocol is that of all figures in the table, so that choosing others later goes on with the same runs. A
-    dataset is looked for under `root`, then where every command finds it. With `overwrite` no earlier run counts.
+    dataset is looked for under `root`, then where every command finds it. With `overwrite` no earlier run counts. With
+    `robots_elsewhere` robots run in another interpreter, so that it is not known here whether they are there.
     """
     by_run: dict[tuple[str, str, str], list[Published]] = {}
     for row in table:
@@ -120,7 +122,7 @@ def plan(
         rules = rules_of(rows)
         shelf = out / f"{run_name.plain_name(robot)}-{round(100 * rules.target_iou)}"
         name, lacks = _lacks_of_model(model)
-        lacks += [*_lacks_of_robot(robot), *([no_data] if no_data else [])]
+        lacks += [*([] if robots_elsewhere else _lacks_of_robot(robot)), *([no_data] if no_data else [])]
         done = not overwrite and _is_done(shelf / run_name.slug(name, dataset))
         attempts.append(Attempt(name, dataset, rules, wanted, tuple(lacks), place, shelf, done))
     return attempts

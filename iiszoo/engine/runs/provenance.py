@@ -27,9 +27,10 @@ def environment(device: str, threads: int, elsewhere: Elsewhere | None = None) -
 
     `threads`: of torch, on the CPU, in each process.
     """
+    of_model = next((report for name, report in (elsewhere or {}).items() if name != "robot_worker"), None)
     here = {
         "argv": [printable(argument) for argument in sys.argv],
-        "device": _device_name(device) if not elsewhere else next(iter(elsewhere.values()))["device"],
+        "device": _device_name(device) if of_model is None else of_model["device"],
         "threads": threads,
         "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
         "machine": {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},

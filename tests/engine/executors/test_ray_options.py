@@ -16,6 +16,7 @@ from iiszoo.engine.bench import bench
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.executors import InProcess, Job, Processes, ray_run
 from iiszoo.engine.executors.ray_cluster import OnRay
+from iiszoo.engine.robots import RobotReference
 from iiszoo.errors import BadOption
 from iiszoo.model_reference import FunctionReference
 
@@ -73,7 +74,7 @@ def test_a_function_of_the_main_program_is_refused(monkeypatch):
     model.__module__, model.__qualname__ = "__main__", "model"
     held.model = model
     monkeypatch.setitem(sys.modules, "__main__", held)
-    job = Job(FunctionReference(model), "cpu", "demo", None, ResolvedProtocol(), 1, False)
+    job = Job(FunctionReference(model), "cpu", "demo", None, ResolvedProtocol(), 1, False, RobotReference("ritm"))
     with pytest.raises(BadOption, match=r"model is defined in the main program.*'module:function'"):
         ray_run._sendable(job)
 

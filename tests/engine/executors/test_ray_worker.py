@@ -13,14 +13,18 @@ import pytest
 from iiszoo.engine.evaluation_protocol import load_protocol
 from iiszoo.engine.executors import Job, ray_worker, sent_files
 from iiszoo.engine.executors.ray_worker import AHEAD, RayWorker, Task, hash_of_ids
+from iiszoo.engine.robots import RobotReference
+from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, IISZooError, ModelError, WeightsError
 from iiszoo.model_reference import resolve
 
 RULES = load_protocol("standard", max_clicks=2).resolved(0.5)
 
 
-def job_of(model: str, folder: str, kind: type[Job] = Job, **more) -> Job:
-    return kind(resolve(model), "cpu", folder, None, RULES, 1, False, **more)
+def job_of(model: str, folder: str, kind: type[Job] = Job, robot: str = "ritm", **more) -> Job:
+    reference = RobotReference(robot)
+    rules = replace(RULES, robot=robot, robot_version=reference.known()[0])
+    return kind(resolve(model), "cpu", folder, None, rules, 1, False, reference, **more)
 
 
 def task_of(job: Job) -> Task:
@@ -38,14 +42,14 @@ def worker(monkeypatch):
     torch.set_num_threads(threads)
 
 
-def run(worker: RayWorker, groups: list[list[int]]) -> list[str]:
-    """Give the groups as the driver does; the samples whose traces have come."""
+def run(worker: RayWorker, groups: list[list[int]]) -> list[Trace]:
+    """Give the groups as the driver does; the traces that have come."""
     left, done, report = list(groups), [], None
     while report is None or not report.ended:
         n = AHEAD if report is None else report.wanted
         given, left = left[:n], left[n:]
         report = worker.step(given, bool(left))
-        done += [trace.sample for trace in report.traces]
+        done += report.traces
         if report.fault:
             raise report.fault[0]
     return done
@@ -57,8 +61,8 @@ def test_groups_go_in_and_traces_come_out_and_it_can_be_asked_again(worker, phot
         .environment["node"]["name"]
         .endswith("(10.0.0.7)")
     )
-    assert run(worker, [[n] for n in range(5)]) == [f"p{n}" for n in range(5)]
-    assert run(worker, [[5]]) == ["p5"]
+    assert [trace.sample for trace in run(worker, [[n] for n in range(5)])] == [f"p{n}" for n in range(5)]
+    assert [trace.sample for trace in run(worker, [[5]])] == ["p5"]
 
 
 def test_a_fault_of_the_model_comes_back_with_the_sample(worker, photos):
@@ -105,3 +109,35 @@ def test_a_file_that_a_node_lacks_is_asked_for_verified_and_kept(worker, photos,
         raise worker.begin(task, (0,), content).fault[0]
     assert worker.begin(task, (0,), np.frombuffer(b"a note", np.uint8)).environment
     assert worker.begin(task).environment, "it is kept"
+
+
+def test_recorded_clicks_come_with_the_job_to_a_node_that_lacks_their_file(worker, photos, tmp_path):
+    file = tmp_path / "clicks.csv"
+    file.write_text("dataset,image_stem,full_stem,click_type,x,y\nD,p0,p0,first,7,5\n")
+    task = task_of(job_of("painting_models:discs", photos(2), robot=f"recorded:{file}"))
+    file.unlink()
+    assert worker.begin(task).environment
+    recorded, unknown = run(worker, [[0], [1]])
+    assert recorded.clicks[0] == [[5, 7, 1]]
+    assert recorded.unrecorded == len(recorded.clicks) - 1
+    assert unknown.unrecorded == len(unknown.clicks)
+
+
+def test_a_robot_that_a_node_lacks_or_has_in_another_version_is_named(worker, photos, tmp_path):
+    file = tmp_path / "clicks.csv"
+    file.write_text("dataset,image_stem,full_stem,click_type,x,y\nD,p0,p0,first,7,5\n")
+    job = job_of("painting_models:discs", photos(2), robot=f"mix:recorded:{file}=0.5,ritm=0.5")
+    task = task_of(job)
+    file.write_text(file.read_text().replace("7,5", "7,6"))
+    with pytest.raises(BadOption, match=r"^on node .*mix:recorded.* has version \d+ there, and \d+ where the run"):
+        raise worker.begin(task).fault[0]
+    file.unlink()
+    with pytest.raises(BadOption, match=r"^on node .*recorded clicks .*clicks\.csv cannot be read: No such file"):
+        raise worker.begin(task).fault[0]
+
+
+def test_the_robot_of_the_job_before_is_kept(worker, photos, monkeypatch):
+    task = task_of(job_of("painting_models:discs", photos(2)))
+    assert worker.begin(task).environment
+    monkeypatch.setattr(RobotReference, "load", lambda self: pytest.fail("it is loaded again"))
+    assert worker.begin(task).environment

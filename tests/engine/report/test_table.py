@@ -120,6 +120,17 @@ def test_two_runs_of_one_model_under_two_protocols_can_be_told_apart(summary):
         f"{PUBLISHED} (ritm)",
         f"{PUBLISHED} (noisy-ritm:sigma=0.3)",
     ]
+    drawn = copy.deepcopy(third)
+    drawn["protocol"]["seed"] = 3
+    assert [row[0] for row in table.rows([other, third, drawn])] == [
+        f"{PUBLISHED} (ritm)",
+        f"{PUBLISHED} (noisy-ritm:sigma=0.3, seed 0)",
+        f"{PUBLISHED} (seed 3)",
+    ]
+    assert [note.endswith(", seed 3") for note in table.notes([third, drawn]) if note.startswith("evaluation")] == [
+        False,
+        True,
+    ]
     same = copy.deepcopy(summary)
     same["directory"] = "runs/b"
     assert len({row[0] for row in table.rows([summary, same])}) == 2
