@@ -18,7 +18,7 @@ from iiszoo.device import check_device
 from iiszoo.engine.comparison.samples import limited
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtocol, load_protocol
 from iiszoo.engine.executors import Executor, InProcess, Job, Processes
-from iiszoo.engine.executors.processes import refuse_unguarded
+from iiszoo.engine.executors.main_program import refuse_unguarded
 from iiszoo.engine.first_turn import compile_beside
 from iiszoo.engine.robots import RobotReference
 from iiszoo.engine.runs import provenance, run_name, store
