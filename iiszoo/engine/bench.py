@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from iiszoo.builtin.datasets import DEFAULT as DEFAULT_DATASET
 from iiszoo.builtin.models import CUDA_GRAPHS_OPTION, PRECISION_OPTION
@@ -172,47 +172,88 @@ def bench(
     Raises the matching kind of `IISZooError` for everything that a user can fix.
     """
     refuse_unguarded()
-    executor = _executor(executor, n_workers)
     how = Settings(
-        Path(root) if root else None, device, batch_size, executor, shard, limit, overwrite, skip_broken, keep_going
+        Path(root) if root else None,
+        device,
+        batch_size,
+        _executor(executor, n_workers),
+        shard,
+        limit,
+        overwrite,
+        skip_broken,
+        keep_going,
     )
-    listener = listener or Listener()
     changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
-    rules = load_protocol(protocol, **changes)
-    robot_interpreter = (
-        None if robot_python is None else Interpreter(str(robot_python), python_timeout, "--robot-python")
+    rules, player = _played(
+        load_protocol(protocol, **changes),
+        None if robot_python is None else Interpreter(str(robot_python), python_timeout, "--robot-python"),
     )
-    version, robot_worker = RobotReference(rules.robot, robot_interpreter).known()
-    rules = replace(rules, robot_version=version)
-    place = Path(out) if out is not None else Path("runs") / _folder(rules)
-    dataset_list = [
-        with_initial(dataset, initial) for dataset in ([datasets] if isinstance(datasets, str) else datasets)
-    ]
-    for dataset in dataset_list:
-        resolve_dataset(dataset)
-    model_list = [models] if isinstance(models, str) or callable(models) else list(models)
-    if checkpoint is not None and len(model_list) != 1:
-        raise BadOption("a checkpoint needs exactly one model; give one model with it")
-    interpreter = None if python is None else Interpreter(str(python), python_timeout)
     flags = {
         MERGE: progressive_merge,
         RUNTIME: runtime,
         PRECISION_OPTION.name: precision,
         CUDA_GRAPHS_OPTION.name: cuda_graphs,
     }
-    references = [
-        resolve(model, checkpoint, {**(options or {}), **with_flags(model, flags)}, interpreter) for model in model_list
-    ]
-    runs = [_plan(model, dataset, rules, place) for model in references for dataset in dataset_list]
+    names = _dataset_names(datasets, initial)
+    interpreter = None if python is None else Interpreter(str(python), python_timeout)
+    references = _references(models, checkpoint, options or {}, flags, interpreter)
+    place = Path(out) if out is not None else Path("runs") / _folder(rules)
+    runs = [_plan(model, dataset, rules, place) for model in references for dataset in names]
     _refuse_rivals(runs)
+    summaries = _carried_out(runs, player, how, listener or Listener(), models_here=interpreter is None)
+    return [_of_first(summary, limit) for summary in summaries]
+
+
+class _Player(NamedTuple):
+    """Where the robot runs, None: in this interpreter; and what that other interpreter reports of itself."""
+
+    interpreter: Interpreter | None
+    report: dict[str, Any] | None
+
+
+def _played(rules: EvaluationProtocol, interpreter: Interpreter | None) -> tuple[EvaluationProtocol, _Player]:
+    """The rules with the version of their robot, which is loaded. Raises as `RobotReference.load`."""
+    version, report = RobotReference(rules.robot, interpreter).known()
+    return replace(rules, robot_version=version), _Player(interpreter, report)
+
+
+def _dataset_names(datasets: str | Sequence[str], initial: str | None) -> list[str]:
+    """The datasets with their initial masks. Raises `BadOption` for one that is not known."""
+    names = [with_initial(dataset, initial) for dataset in ([datasets] if isinstance(datasets, str) else datasets)]
+    for name in names:
+        resolve_dataset(name)
+    return names
+
+
+def _references(
+    models: ModelSpec | Sequence[ModelSpec],
+    checkpoint: str | Path | None,
+    options: Mapping[str, Any],
+    flags: Mapping[str, Any],
+    interpreter: Interpreter | None,
+) -> list[ModelReference]:
+    """The models with their options; `flags` are those that are None where they were not given. Raises `BadOption`."""
+    chosen = [models] if isinstance(models, str) or callable(models) else list(models)
+    if checkpoint is not None and len(chosen) != 1:
+        raise BadOption("a checkpoint needs exactly one model; give one model with it")
+    return [resolve(model, checkpoint, {**options, **with_flags(model, flags)}, interpreter) for model in chosen]
+
+
+def _carried_out(
+    runs: Sequence[Run], player: _Player, how: Settings, listener: Listener, *, models_here: bool
+) -> list[dict[str, Any]]:
+    """The summary of each run; those that are not finished yet are checked, all of them, and then run.
+
+    `models_here`: the models run in this interpreter. Raises as `bench`.
+    """
     finished = {} if how.overwrite else {run: summary for run in runs if (summary := _finished(run, how)) is not None}
     left = [run for run in runs if run not in finished]
-    if left and interpreter is None and executor.here:
-        check_device(device)
-    ready = _prepare(left, robot_interpreter, how, listener)
+    if left and models_here and how.executor.here:
+        check_device(how.device)
+    ready = _prepare(left, player, how, listener)
     for run in runs:
         if run not in finished:
-            finished[run] = _execute(ready[run], robot_worker, how, listener)
+            finished[run] = _execute(ready[run], how, listener)
         listener.ended(run, finished[run])
     for run in runs:
         if not store.is_there(run.directory):
@@ -220,7 +261,7 @@ def bench(
                 f"{run.directory} was deleted while other runs were in progress; run the same command again to repeat "
                 "its run"
             )
-    return [_of_first(finished[run], how.limit) for run in runs]
+    return [finished[run] for run in runs]
 
 
 def _executor(executor: Executor | None, n_workers: int) -> Executor:
@@ -302,9 +343,7 @@ class Ready:
     elsewhere: provenance.Elsewhere
 
 
-def _prepare(
-    runs: Sequence[Run], robot_interpreter: Interpreter | None, how: Settings, listener: Listener
-) -> dict[Run, Ready]:
+def _prepare(runs: Sequence[Run], player: _Player, how: Settings, listener: Listener) -> dict[Run, Ready]:
     """Check everything that the runs need: data, weights, models, directories. No run directory is written to."""
     checked: dict[str, Checked] = {}
     for run in runs:
@@ -328,17 +367,19 @@ def _prepare(
         if not how.overwrite:
             store.check_identity(run.directory, identity)
         job = Job(
-            fetched, how.device, run.dataset, how.root, run.rules, how.batch_size, how.keep_going, robot_interpreter
+            fetched, how.device, run.dataset, how.root, run.rules, how.batch_size, how.keep_going, player.interpreter
         )
-        ready[run] = Ready(run_known, data, job, how.executor.prepare(job, data.dataset))
+        elsewhere = how.executor.prepare(job, data.dataset)
+        if player.report is not None:
+            elsewhere = {**elsewhere, "robot_worker": player.report}
+        ready[run] = Ready(run_known, data, job, elsewhere)
     return ready
 
 
-def _execute(ready: Ready, robot_worker: dict[str, Any] | None, how: Settings, listener: Listener) -> dict[str, Any]:
+def _execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
     run, checked = ready.run, ready.checked
     began = now()
-    elsewhere = ready.elsewhere if robot_worker is None else {**ready.elsewhere, "robot_worker": robot_worker}
-    environment = provenance.environment(how.device, how.executor.threads, elsewhere)
+    environment = provenance.environment(how.device, how.executor.threads, ready.elsewhere)
     with store.begin(run.directory, run.statement(), how.shard, overwrite=how.overwrite) as writer:
         done = store.read_traces(run.directory)
         groups = _left(checked, {trace.sample for trace in done}, how)
