@@ -46,6 +46,7 @@ docs: $(INSTALLED)
 
 speed: $(INSTALLED)
 	$(BIN)/python benchmarks/speed/harness.py
+	$(BIN)/python benchmarks/speed/interpreter.py
 	$(BIN)/python benchmarks/speed/robots.py
 	$(BIN)/python benchmarks/speed/encodings.py
 	$(BIN)/python benchmarks/speed/sam.py

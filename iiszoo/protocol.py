@@ -221,12 +221,21 @@ def batch_size(x: Images) -> int:
 
 def join(elements: Sequence[Any]) -> Any:
     """One batched value from its elements: a tensor if all are dense, of one shape, type and device, else a list."""
-    first = elements[0]
-    if is_dense(first) and all(
-        is_dense(e) and e.shape == first.shape and e.dtype == first.dtype and e.device == first.device for e in elements
-    ):
-        return first[None] if len(elements) == 1 else torch.stack(list(elements))
-    return list(elements)
+    if not _alike(elements):
+        return list(elements)
+    return elements[0][None] if len(elements) == 1 else torch.stack(list(elements))
+
+
+def _alike(values: Sequence[Any], axis: int = 0) -> bool:
+    """Whether all are dense tensors of one type, on one device, and of one shape from `axis` on."""
+    first = values[0]
+    return is_dense(first) and all(
+        is_dense(value)
+        and value.shape[axis:] == first.shape[axis:]
+        and value.dtype == first.dtype
+        and value.device == first.device
+        for value in values
+    )
 
 
 def stack(zs: Sequence[State]) -> State:
@@ -238,7 +247,12 @@ def stack(zs: Sequence[State]) -> State:
     keys = zs[0].keys()
     if any(z.keys() != keys for z in zs):
         raise ModelError(f"states with different entries cannot be joined: {sorted({key for z in zs for key in z})}")
-    return {key: join([element for z in zs for element in z[key]]) for key in keys}
+    return {key: _joined([z[key] for z in zs]) for key in keys}
+
+
+def _joined(values: Sequence[Any]) -> Any:
+    """`join` of the elements of several values."""
+    return torch.cat(list(values)) if _alike(values, 1) else join([element for value in values for element in value])
 
 
 def split(z: State) -> list[State]:
@@ -251,28 +265,40 @@ def split(z: State) -> list[State]:
         raise ModelError("an empty state cannot be split: it has no prev_output")
     n = len(first) if isinstance(first, list) or (isinstance(first, Tensor) and first.dim()) else 1
     check_state(z, n)
-    return [{key: join([value[b]]) for key, value in z.items()} for b in range(n)]
+    columns = [_singles(value, n) for value in z.values()]
+    return [dict(zip(z, elements, strict=True)) for elements in zip(*columns, strict=True)]
+
+
+def _singles(value: Any, n: int) -> Sequence[Any]:
+    """The n elements of a value, each joined alone; a dense tensor's are views of it, made by one call."""
+    return value.split(1) if is_dense(value) else [join([value[b]]) for b in range(n)]
 
 
 def stack_clicks(clicks: Sequence[Clicks]) -> Clicks:
-    """Join the clicks of several batches. Shorter histories get empty interactions in front: the newest come last."""
-    if len(clicks) == 1:
-        return clicks[0]
-    depth = max(len(c) for c in clicks)
-    width = [len(c[0]) if c else 1 for c in clicks]
-    joined: Clicks = []
-    for k in range(depth):
-        interaction: list[list[Click]] = []
-        for c, n in zip(clicks, width, strict=True):
-            past = k - (depth - len(c))
-            interaction.extend(c[past] if past >= 0 else [[] for _ in range(n)])
-        joined.append(interaction)
-    return joined
+    """Join the clicks of several batches, in new lists down to each element's. Shorter histories get empty interactions
+    in front: the newest come last.
+    """
+    depth = max(map(len, clicks))
+    histories: list[list[list[Click]]] = []  # by element: its clicks of each interaction
+    for c in clicks:
+        earlier = depth - len(c)
+        for b in range(len(c[0]) if c else 1):
+            histories.append([[] for _ in range(earlier)] + [list(interaction[b]) for interaction in c])
+    return [list(interaction) for interaction in zip(*histories, strict=True)]
 
 
 def clicks_of(clicks: Clicks, b: int) -> list[Click]:
     """All clicks of batch element `b`, oldest first."""
     return [click for interaction in clicks for click in interaction[b]]
+
+
+def clicks_by_element(clicks: Clicks, n: int) -> list[list[Click]]:
+    """`clicks_of` each of the n batch elements."""
+    found: list[list[Click]] = [[] for _ in range(n)]
+    for interaction in clicks:
+        for own, element in zip(found, interaction, strict=True):
+            own += element
+    return found
 
 
 def check_arguments(x: Images, z: State, pcs: Clicks, ncs: Clicks) -> None:
@@ -323,8 +349,10 @@ def check_output(y: Any, x: Images, name: str) -> None:
 def check_forms(y: Any, x: Images, name: str) -> None:
     """Raise `ModelError`, naming the model, unless y has the standard format for x but for its values."""
     check_batch(y, x, name)
-    for b, image in enumerate(x):
-        check_form(y[b], tuple(image.shape[-2:]), name)
+    if isinstance(x, Tensor):
+        x, y = x[:1], y[:1]  # the elements of a tensor are alike
+    for image, element in zip(x, y, strict=True):
+        check_form(element, tuple(image.shape[-2:]), name)
 
 
 def check_values(y: Outputs, name: str) -> None:

@@ -80,11 +80,11 @@ def disk(
     height, width = size
     maps = _maps_before(pcs, ncs, size, 2, 0, onto, batch_size, device, dtype)
     by_plane = _by_plane(pcs, ncs, len(maps))
-    points = [click for clicks in by_plane for click in clicks]
-    if not points or not maps.numel():
+    clicks = [(plane, row, col) for plane, points in enumerate(by_plane) for row, col in points]
+    if not clicks or not maps.numel():
         return maps
 
-    at = torch.tensor(points, dtype=torch.float32, device=maps.device)
+    planes, at = torch.tensor(clicks, dtype=torch.float32, device=maps.device).tensor_split((1,), dim=1)
     # Every row and column within `radius` of a click, which may be half a pixel off the centre of the square.
     reach = math.ceil(radius) + 1
     offsets = torch.arange(-reach, reach + 1, device=maps.device)
@@ -94,9 +94,7 @@ def disk(
     inside = squares[:, 0, :, None] + squares[:, 1, None, :] <= radius**2  # (N, S, S)
     rows, columns = pixels[:, 0, :, None], pixels[:, 1, None, :]
     inside &= ((rows >= 0) & (rows < height)) & ((columns >= 0) & (columns < width))
-    planes = [plane for plane, clicks in enumerate(by_plane) for _ in clicks]
-    plane = torch.tensor(planes, device=maps.device)[:, None, None]
-    at_pixels = (plane * height + rows.clamp(0, height - 1)) * width + columns.clamp(0, width - 1)
+    at_pixels = (planes.long()[:, :, None] * height + rows.clamp(0, height - 1)) * width + columns.clamp(0, width - 1)
     # the greatest value wins: unlike choosing the pixels inside, this does not wait for a GPU
     maps.view(-1).scatter_reduce_(0, at_pixels.view(-1), inside.view(-1).to(maps.dtype), "amax")
     return maps
@@ -251,7 +249,7 @@ def _by_plane(pcs: MapClicks, ncs: MapClicks, n_elements: int) -> list[list[MapC
     for kind, clicks in enumerate((pcs, ncs)):
         for interaction in clicks:
             for b, element in enumerate(interaction):
-                by_plane[2 * b + kind].extend((row, col) for row, col in element if row >= 0 or col >= 0)
+                by_plane[2 * b + kind] += [(row, col) for row, col in element if row >= 0 or col >= 0]
     return by_plane
 
 

@@ -18,7 +18,7 @@ from iiszoo.device import check_device
 from iiszoo.engine.comparison.samples import limited
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtocol, load_protocol
 from iiszoo.engine.executors import Executor, InProcess, Job, Processes
-from iiszoo.engine.executors.processes import refuse_unguarded
+from iiszoo.engine.executors.main_program import refuse_unguarded
 from iiszoo.engine.first_turn import compile_beside
 from iiszoo.engine.robots import RobotReference, robot_interpreter
 from iiszoo.engine.runs import provenance, run_name, store
@@ -172,42 +172,80 @@ def bench(
     Raises the matching kind of `IISZooError` for everything that a user can fix.
     """
     refuse_unguarded()
-    executor = _executor(executor, n_workers)
     how = Settings(
-        Path(root) if root else None, device, batch_size, executor, shard, limit, overwrite, skip_broken, keep_going
+        Path(root) if root else None,
+        device,
+        batch_size,
+        _executor(executor, n_workers),
+        shard,
+        limit,
+        overwrite,
+        skip_broken,
+        keep_going,
     )
-    listener = listener or Listener()
     changes = {"robot": robot, "max_clicks": max_clicks, "target_iou": target_iou, "threshold": threshold, "seed": seed}
     rules = load_protocol(protocol, **changes)
     robot_of_rules = RobotReference(rules.robot, robot_interpreter(robot_python, python_timeout))
     version, robot_elsewhere = robot_of_rules.known()
     rules = replace(rules, robot_version=version)
-    place = Path(out) if out is not None else Path("runs") / _folder(rules)
-    dataset_list = [
-        with_initial(dataset, initial) for dataset in ([datasets] if isinstance(datasets, str) else datasets)
-    ]
-    for dataset in dataset_list:
-        resolve_dataset(dataset)
-    model_list = [models] if isinstance(models, str) or callable(models) else list(models)
-    if checkpoint is not None and len(model_list) != 1:
-        raise BadOption("a checkpoint needs exactly one model; give one model with it")
-    interpreter = None if python is None else Interpreter(str(python), python_timeout)
     flags = {
         MERGE: progressive_merge,
         RUNTIME: runtime,
         PRECISION_OPTION.name: precision,
         CUDA_GRAPHS_OPTION.name: cuda_graphs,
     }
-    references = [
-        resolve(model, checkpoint, {**(options or {}), **with_flags(model, flags)}, interpreter) for model in model_list
-    ]
-    runs = [_plan(model, dataset, rules, place) for model in references for dataset in dataset_list]
+    names = _dataset_names(datasets, initial)
+    interpreter = None if python is None else Interpreter(str(python), python_timeout)
+    references = _references(models, checkpoint, options or {}, flags, interpreter)
+    place = Path(out) if out is not None else Path("runs") / _folder(rules)
+    runs = [_plan(model, dataset, rules, place) for model in references for dataset in names]
     _refuse_rivals(runs)
+    summaries = _carried_out(
+        runs, robot_of_rules, robot_elsewhere, how, listener or Listener(), models_here=interpreter is None
+    )
+    return [_of_first(summary, limit) for summary in summaries]
+
+
+def _dataset_names(datasets: str | Sequence[str], initial: str | None) -> list[str]:
+    """The datasets with their initial masks. Raises `BadOption` for one that is not known."""
+    names = [with_initial(dataset, initial) for dataset in ([datasets] if isinstance(datasets, str) else datasets)]
+    for name in names:
+        resolve_dataset(name)
+    return names
+
+
+def _references(
+    models: ModelSpec | Sequence[ModelSpec],
+    checkpoint: str | Path | None,
+    options: Mapping[str, Any],
+    flags: Mapping[str, Any],
+    interpreter: Interpreter | None,
+) -> list[ModelReference]:
+    """The models with their options; `flags` are those that are None where they were not given. Raises `BadOption`."""
+    chosen = [models] if isinstance(models, str) or callable(models) else list(models)
+    if checkpoint is not None and len(chosen) != 1:
+        raise BadOption("a checkpoint needs exactly one model; give one model with it")
+    return [resolve(model, checkpoint, {**options, **with_flags(model, flags)}, interpreter) for model in chosen]
+
+
+def _carried_out(
+    runs: Sequence[Run],
+    robot: RobotReference,
+    robot_elsewhere: provenance.Elsewhere,
+    how: Settings,
+    listener: Listener,
+    *,
+    models_here: bool,
+) -> list[dict[str, Any]]:
+    """The summary of each run; those that are not finished yet are checked, all of them, and then run.
+
+    `models_here`: the models run in this interpreter. Raises as `bench`.
+    """
     finished = {} if how.overwrite else {run: summary for run in runs if (summary := _finished(run, how)) is not None}
     left = [run for run in runs if run not in finished]
-    if left and interpreter is None and executor.here:
-        check_device(device)
-    ready = _prepare(left, robot_of_rules, robot_elsewhere, how, listener)
+    if left and models_here and how.executor.here:
+        check_device(how.device)
+    ready = _prepare(left, robot, robot_elsewhere, how, listener)
     for run in runs:
         if run not in finished:
             finished[run] = _execute(ready[run], how, listener)
@@ -218,7 +256,7 @@ def bench(
                 f"{run.directory} was deleted while other runs were in progress; run the same command again to repeat "
                 "its run"
             )
-    return [_of_first(finished[run], how.limit) for run in runs]
+    return [finished[run] for run in runs]
 
 
 def _executor(executor: Executor | None, n_workers: int) -> Executor:

@@ -127,7 +127,7 @@ def score(session: RunningSession, rules: ResolvedProtocol) -> bool:
 
 def finish(session: RunningSession, rules: ResolvedProtocol) -> Trace:
     """The trace of an ended session, with its last mask."""
-    session.trace.final_mask = pack_mask((session.output[0, 0] > rules.threshold).numpy())
+    session.trace.final_mask = pack_mask(session.output[0, 0].numpy() > np.float32(rules.threshold))
     return session.trace
 
 
@@ -189,16 +189,16 @@ def answer(model: protocol.Model, together: Batch) -> dict[int, ModelError]:
 
 
 def _ask(model: protocol.Model, together: Batch, *, values: bool) -> None:
-    """One call. Raises whatever is wrong with it, and then changes no session. `values`: check y's values too, which is
-    otherwise left to `score`.
+    """One call. Raises whatever is wrong with it, and then changes no session: lists are given as copies, which a model
+    may change. `values`: check y's values too, which is otherwise left to `score`.
     """
     sessions = together.sessions
     began = time.perf_counter()
     y, z = model(
         list(together.x) if isinstance(together.x, list) else together.x,
         {key: list(value) if isinstance(value, list) else value for key, value in together.z.items()},
-        _own(protocol.stack_clicks([s.pcs for s in sessions])),
-        _own(protocol.stack_clicks([s.ncs for s in sessions])),
+        protocol.stack_clicks([s.pcs for s in sessions]),
+        protocol.stack_clicks([s.ncs for s in sessions]),
     )
     protocol.check_forms(y, together.x, model.name)
     if values:
@@ -221,11 +221,6 @@ def _fetched(y: protocol.Outputs) -> list[Tensor]:
     """The outputs (1, 1, H, W) on the CPU."""
     outputs = protocol.on_cpu(y) if isinstance(y, Tensor) else protocol.together_on_cpu(y)
     return [output[None] for output in outputs]
-
-
-def _own(clicks: protocol.Clicks) -> protocol.Clicks:
-    """Copies that a model may change without affecting the session."""
-    return [[list(element) for element in interaction] for interaction in clicks]
 
 
 def failure(error: BaseException, model: str, where: str) -> ModelError:

@@ -7,14 +7,14 @@ uses unchanged. Its BRS variants, which tune the network at each click, are not 
 | entry of z    | meaning                                                                                          |
 |---------------|--------------------------------------------------------------------------------------------------|
 | `prev_output` | the previous output, or an initial mask: a channel of the network's input, never binarised       |
-| `roi`         | int64 (B, 4): the region zoomed in on; see `iiszoo.models.zoom.read_box`                         |
+| `roi`         | int64 (B, 4): the region zoomed in on; see `iiszoo.models.zoom.read_boxes`                       |
 | `answered`    | bool (B,): whether `prev_output` follows a click, so that it determines the zoom                 |
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from iiszoo.models.runtime import Graph, image_and_maps
 from iiszoo.models.zoom import (
     Box,
     Point,
+    Points,
     Zoom,
     bounding_boxes,
     crop,
@@ -35,18 +36,18 @@ from iiszoo.models.zoom import (
     no_boxes,
     only_size,
     paste,
-    read_box,
+    read_boxes,
     to_crop,
-    write_box,
+    write_boxes,
 )
-from iiszoo.protocol import Clicks, Images, Outputs, State, clicks_of, empty_output, join
+from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_by_element, empty_output, join
 
-Network = Callable[[Tensor, list[list[Point]], list[list[Point]]], Tensor]
+Network = Callable[[Tensor, Sequence[Points], Sequence[Points]], Tensor]
 """(pictures, positive clicks, negative clicks) -> logits (N, 1, h, w). Pictures: float32 (N, 3 or 4, h, w), RGB in
 [0, 1] and, for a network that reads them, the previous probabilities; clicks: per picture, in its pixels."""
 
 
-def draw_disks(pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]], radius: float) -> Tensor:
+def draw_disks(pictures: Tensor, positives: Sequence[Points], negatives: Sequence[Points], radius: float) -> Tensor:
     """The clicks on N pictures (N, C, h, w) as disks (N, 2, h, w), positive and negative; see `disk`."""
     size = (int(pictures.shape[-2]), int(pictures.shape[-1]))
     return disk([positives], [negatives], size, radius, device=pictures.device, dtype=pictures.dtype)
@@ -61,7 +62,7 @@ class OnDisks:
     network: Callable[[Tensor, Tensor], Tensor]
     radius: float = 5
 
-    def __call__(self, pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]]) -> Tensor:
+    def __call__(self, pictures: Tensor, positives: Sequence[Points], negatives: Sequence[Points]) -> Tensor:
         disks = draw_disks(pictures, positives, negatives, self.radius)
         return self.network(pictures[:, :3], torch.cat((pictures[:, 3:], disks), dim=1))
 
@@ -93,8 +94,8 @@ class Sight(NamedTuple):
     """The network's input for one session: image (3, h, w), perhaps previous probabilities (1, h, w), and clicks."""
 
     layers: tuple[Tensor, ...]
-    positives: list[Point]
-    negatives: list[Point]
+    positives: Points
+    negatives: Points
 
 
 class ClickModel:
@@ -135,46 +136,45 @@ class ClickModel:
 
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
         """One interaction. Sessions whose network inputs have the same size share a call of the network."""
-        outputs, rois, answered = list(z["prev_output"]), z["roi"].clone(), z["answered"].clone()
-        clicked = [b for b in range(len(x)) if any(interaction[b] for clicks in (pcs, ncs) for interaction in clicks)]
-        objects = self._objects(z, clicked)
+        images, outputs = list(x), list(z["prev_output"])
+        rois, answered = read_boxes(z["roi"]), z["answered"].tolist()
+        positives, negatives = (clicks_by_element(clicks, len(x)) for clicks in (pcs, ncs))
+        clicked = [b for b in range(len(x)) if positives[b] or negatives[b]]
+        objects = self._objects(outputs, [b for b in clicked if answered[b]])
         sights: dict[int, Sight] = {}
         for b in clicked:
-            roi, sights[b] = self._look(x[b], z, pcs, ncs, b, objects.get(b))
-            write_box(rois, b, roi)
+            size, zoomed = _size(images[b]), False
+            if self.zoom is not None:
+                n_clicks = len(positives[b]) + len(negatives[b])
+                rois[b], zoomed = next_roi(self.zoom, rois[b], objects.get(b), positives[b], n_clicks, size)
+            seen: tuple[Points, Points] = (positives[b], negatives[b])
+            if self.click_limit is not None:
+                seen = _first_clicks(pcs, ncs, b, self.click_limit)
+            layers = (images[b], outputs[b]) if self.with_prev_mask else (images[b],)
+            sights[b] = self._zoomed(layers, seen, rois[b] if zoomed else None)
             answered[b] = True
         for group in _alike(sights):
             for b, probabilities in zip(group, self._probabilities([sights[b] for b in group]), strict=True):
-                roi = read_box(rois, b)
-                size = (int(x[b].shape[-2]), int(x[b].shape[-1]))
-                outputs[b] = probabilities if roi is None else paste(probabilities, roi, size)
+                roi = rois[b]
+                outputs[b] = probabilities if roi is None else paste(probabilities, roi, _size(images[b]))
         y = join(outputs) if isinstance(x, Tensor) else outputs
-        return y, {**z, "prev_output": y, "roi": rois, "answered": answered}
+        return y, {**z, "prev_output": y, "roi": write_boxes(rois), "answered": torch.tensor(answered)}
 
-    def _objects(self, z: State, clicked: list[int]) -> dict[int, Box | None]:
+    def _objects(self, outputs: list[Tensor], asked: list[int]) -> dict[int, Box | None]:
         """The bounding box of the object in each previous answer that determines a zoom."""
         if self.zoom is None:
             return {}
-        asked = [b for b in clicked if z["answered"][b]]
-        found = bounding_boxes([z["prev_output"][b][0] for b in asked], self.zoom.threshold)
+        found = bounding_boxes([outputs[b][0] for b in asked], self.zoom.threshold)
         return dict(zip(asked, found, strict=True))
 
-    def _look(
-        self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int, object_box: Box | None
-    ) -> tuple[Box | None, Sight]:
-        layers: tuple[Tensor, ...] = (image, z["prev_output"][b]) if self.with_prev_mask else (image,)
-        positives, negatives = clicks_of(pcs, b), clicks_of(ncs, b)
-        roi, zoomed = None, False
-        if self.zoom is not None:
-            size = (int(image.shape[-2]), int(image.shape[-1]))
-            n_clicks = len(positives) + len(negatives)
-            roi, zoomed = next_roi(self.zoom, read_box(z["roi"], b), object_box, positives, n_clicks, size)
-        seen = _first_clicks(pcs, ncs, b, self.click_limit)
-        if self.zoom is None or roi is None or not zoomed:
-            return roi, Sight(layers, *seen)
+    def _zoomed(self, layers: tuple[Tensor, ...], clicks: tuple[Points, Points], roi: Box | None) -> Sight:
+        """What the network sees in the ROI, or, without one, in the whole image."""
+        if self.zoom is None or roi is None:
+            return Sight(layers, *clicks)
         target = crop_size(roi, self.zoom.target)
-        layers = tuple(crop(layer, roi, target) for layer in layers)
-        return roi, Sight(layers, *(to_crop(points, roi, target) for points in seen))
+        return Sight(
+            tuple(crop(layer, roi, target) for layer in layers), *(to_crop(points, roi, target) for points in clicks)
+        )
 
     def _probabilities(self, sights: list[Sight]) -> Tensor:
         """(N, 1, h, w) for N sights of the same size."""
@@ -194,23 +194,32 @@ class ClickModel:
 
 
 def _alike(sights: dict[int, Sight]) -> list[list[int]]:
-    """The elements that share a call of the network: of the same size, and on a CPU at most `CPU_BATCH`."""
+    """The elements that share a call of the network: of the same size, and as many as its device takes."""
     by_size: dict[torch.Size, list[int]] = defaultdict(list)
     for b, sight in sights.items():
         by_size[sight.layers[0].shape].append(b)
-    most = CPU_BATCH if all(sight.layers[0].device.type == "cpu" for sight in sights.values()) else len(sights)
-    return [group[i : i + most] for group in by_size.values() for i in range(0, len(group), most)]
+    return [part for group in by_size.values() for part in shared_calls(group, sights[group[0]].layers[0].device)]
 
 
-def _first_clicks(pcs: Clicks, ncs: Clicks, b: int, limit: int | None) -> tuple[list[Point], list[Point]]:
+def shared_calls(elements: list[int], device: torch.device) -> list[list[int]]:
+    """The elements, parted into calls of a network on `device`: one, but on a CPU of at most `CPU_BATCH`."""
+    most = CPU_BATCH if device.type == "cpu" else max(1, len(elements))
+    return [elements[first : first + most] for first in range(0, len(elements), most)]
+
+
+def _size(image: Tensor) -> tuple[int, int]:
+    height, width = image.shape[-2:]
+    return height, width
+
+
+def _first_clicks(pcs: Clicks, ncs: Clicks, b: int, limit: int) -> tuple[list[Click], list[Click]]:
     """The first `limit` clicks of element `b`, (positive, negative); within an interaction positive ones come first."""
-    kinds: tuple[list[Point], list[Point]] = ([], [])
+    kinds: tuple[list[Click], list[Click]] = ([], [])
     for positives, negatives in zip(pcs, ncs, strict=True):
         for clicks, kind in ((positives[b], kinds[0]), (negatives[b], kinds[1])):
-            left = len(clicks) if limit is None else limit - len(kinds[0]) - len(kinds[1])
-            kind.extend(clicks[: max(0, left)])
+            kind.extend(clicks[: max(0, limit - len(kinds[0]) - len(kinds[1]))])
     return kinds
 
 
-def _mirrored(points: list[Point], width: int) -> list[Point]:
+def _mirrored(points: Points, width: int) -> list[Point]:
     return [(row, width - col - 1) for row, col in points]

@@ -26,11 +26,11 @@ from iiszoo.models.zoom import (
     from_inclusive,
     masks_on_cpu,
     paste,
-    read_box,
+    read_boxes,
     to_crop,
     whole_image,
 )
-from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_of, join
+from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_by_element, join
 
 
 @dataclass(frozen=True)
@@ -97,19 +97,20 @@ class LookTwice(ClickModel):
         boxes: dict[int, Box] = {}
         sights: dict[int, Sight] = {}
         assert self.zoom is not None
-        asked = [b for b in range(len(x)) if _newest(pcs, ncs, b) and len(clicks_of(pcs, b) + clicks_of(ncs, b)) >= 2]
+        clicks = [clicks_by_element(kind, len(x)) for kind in (pcs, ncs)]
+        asked = [b for b in range(len(x)) if _newest(pcs, ncs, b) and sum(len(kind[b]) for kind in clicks) >= 2]
         after, before = (
             masks_on_cpu([values[b][0] for b in asked], self.zoom.threshold) for values in (outputs, z["prev_output"])
         )
+        rois = read_boxes(state["roi"])
         for b, now, then in zip(asked, after, before, strict=True):
-            size = (int(x[b].shape[-2]), int(x[b].shape[-1]))
-            seen = read_box(state["roi"], b) or whole_image(size)
+            seen = rois[b] or whole_image(x[b].shape[-2:])
             box = look_again(now != then, _newest(pcs, ncs, b)[-1], seen, self.rule)
             if box is None:
                 continue
             target = crop_size(box, self.zoom.target)
             layers = tuple(crop(layer, box, target) for layer in (x[b], outputs[b]))
-            sights[b] = Sight(layers, *(to_crop(clicks_of(kind, b), box, target) for kind in (pcs, ncs)))
+            sights[b] = Sight(layers, *(to_crop(kind[b], box, target) for kind in clicks))
             boxes[b] = box
         for group in _alike(sights):
             for b, probabilities in zip(group, self._probabilities([sights[b] for b in group]), strict=True):

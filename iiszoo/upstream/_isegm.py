@@ -7,7 +7,7 @@ isegm is the code base of RITM (SamsungLabs/ritm_interactive_segmentation, b9b44
 |---------------|--------------------------------------------------------------------------------------------------|
 | `prev_output` | the last output, or a mask to start from, given to the predictor as its previous mask            |
 | `memory`      | list of B: what the predictor remembers (`iiszoo.upstream._memory`), None before the first click |
-| `roi`         | int64 (B, 4): the region that is zoomed in on; see `iiszoo.models.zoom.read_box`                 |
+| `roi`         | int64 (B, 4): the region that is zoomed in on; see `iiszoo.models.zoom.read_boxes`               |
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from iiszoo.cards import Source
 from iiszoo.errors import BadOption, UpstreamError, raised_as, with_place
-from iiszoo.models.zoom import Box, from_inclusive, no_boxes, write_box
+from iiszoo.models.zoom import Box, from_inclusive, no_boxes, read_boxes, write_boxes
 from iiszoo.protocol import Clicks, Images, Outputs, State, empty_output, join
 from iiszoo.upstream._memory import Memory, recall, remember
 from iiszoo.upstream._namespace import Namespace, load
@@ -94,15 +94,14 @@ class IsegmModel:
 
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
         """One interaction. Raises what the clone's code raises."""
-        outputs, memories, rois = list(z["prev_output"]), list(z["memory"]), z["roi"].clone()
+        outputs, memories, rois = list(z["prev_output"]), list(z["memory"]), read_boxes(z["roi"])
         for b, image in enumerate(x):
             clicks = _in_order(pcs, ncs, b)
             if clicks:
                 with quiet():
-                    outputs[b], memories[b], roi = self._answer(image, outputs[b], memories[b], clicks)
-                write_box(rois, b, roi)
+                    outputs[b], memories[b], rois[b] = self._answer(image, outputs[b], memories[b], clicks)
         y = join(outputs) if isinstance(x, Tensor) else outputs
-        return y, {**z, "prev_output": y, "memory": memories, "roi": rois}
+        return y, {**z, "prev_output": y, "memory": memories, "roi": write_boxes(rois)}
 
     @torch.no_grad()
     def _answer(

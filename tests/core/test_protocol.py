@@ -13,7 +13,17 @@ from torch import Tensor
 from iiszoo import protocol
 from iiszoo.cards import ModelCard
 from iiszoo.errors import BadOption, ModelError
-from iiszoo.protocol import as_model, check_form, check_output, clicks_of, split, stack, stack_clicks, together_on_cpu
+from iiszoo.protocol import (
+    as_model,
+    check_form,
+    check_output,
+    clicks_by_element,
+    clicks_of,
+    split,
+    stack,
+    stack_clicks,
+    together_on_cpu,
+)
 
 quick = settings(max_examples=60, deadline=None)
 click = st.tuples(st.integers(0, 99), st.integers(0, 99))
@@ -148,7 +158,7 @@ def test_joined_clicks_keep_every_click_and_align_the_newest(batches: list[proto
         ]
         assert joined[-back] == expected
     elements = [clicks_of(clicks, b) for clicks in batches for b in range(len(clicks[0]))]
-    assert [clicks_of(joined, b) for b in range(width)] == elements
+    assert [clicks_of(joined, b) for b in range(width)] == clicks_by_element(joined, width) == elements
 
 
 def test_a_session_that_has_not_begun_joins_one_that_has() -> None:

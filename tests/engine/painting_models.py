@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from typing import Any
 
@@ -234,6 +235,16 @@ class NotInWorkers:
     def __init__(self) -> None:
         if multiprocessing.parent_process() is not None:
             raise EOFError("no second one")
+
+    __call__ = staticmethod(discs)
+
+
+class KilledInWorkers:
+    """Its process is killed where it is made, if that is not the first."""
+
+    def __init__(self) -> None:
+        if multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     __call__ = staticmethod(discs)
 

@@ -16,7 +16,7 @@ import iiszoo.data.read
 from iiszoo.engine import pipeline, robots
 from iiszoo.engine.bench import Listener, Settings, bench
 from iiszoo.engine.evaluation_protocol import load_protocol
-from iiszoo.engine.executors import Job, processes
+from iiszoo.engine.executors import Job, Processes
 from iiszoo.engine.runs import store
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, DatasetError, IISZooError, ModelError, RobotError, RunError
@@ -431,9 +431,7 @@ def test_overwriting_a_model_that_does_not_answer_loses_nothing_of_another(go, p
     assert {path: kept.get(path) for path in before} == before
 
 
-@pytest.mark.parametrize(
-    ("make", "name"), [(Settings, "batch_size"), (Settings, "limit"), (processes.Processes, "n_workers")]
-)
+@pytest.mark.parametrize(("make", "name"), [(Settings, "batch_size"), (Settings, "limit"), (Processes, "n_workers")])
 def test_counts_must_be_at_least_one(make, name):
     with pytest.raises(BadOption, match="must be at least 1, not 0"):
         make(**{name: 0})
@@ -618,60 +616,6 @@ def test_what_ends_a_worker_is_said_and_is_not_memory(go, photos, model, said):
     assert "memory" not in str(error.value)
 
 
-def test_a_worker_that_dies_is_named_what_was_done_is_kept_and_a_resume_completes(
-    go, photos, tmp_path, monkeypatch, results, lasting
-):
-    folder = photos(6, marked=[5])
-    monkeypatch.setenv("PAINTING_DIES", "1")
-    with pytest.raises(RunError, match=r"iiszoo-worker-\d died \(exit code 7; .*kept: run the same command again"):
-        go("painting_models:mortal_discs", folder, n_workers=2)
-    (run,) = store.find_runs(tmp_path / "out")
-    kept = store.read_traces(run)
-    assert "p5" not in [trace.sample for trace in kept]
-    assert len(kept) > 0
-    assert json.loads((run / "summary.json").read_text())["n_done"] == len(kept)
-    monkeypatch.delenv("PAINTING_DIES")
-    listener = Counting()
-    (resumed,) = go("painting_models:mortal_discs", folder, listener=listener)
-    assert ("started", "painting_models:mortal_discs", folder, len(kept), 6) in listener.told
-    (whole,) = go("painting_models:mortal_discs", folder, out="whole")
-    assert results(where(resumed)) == results(where(whole))
-    assert lasting(resumed) == lasting(whole)
-
-
-def test_the_parent_survives_a_worker_that_dies_while_it_is_spoken_to():
-    """The kernel may kill a worker (out of memory) between its question and the answer."""
-    from multiprocessing import Pipe
-
-    class Dead:
-        name, exitcode = "iiszoo-worker-1", -9
-
-        def join(self):
-            pass
-
-    ours, theirs = Pipe()
-    theirs.send(("next", None))
-    theirs.close()
-    with pytest.raises(RunError, match=r"iiszoo-worker-1 died \(exit code -9"):
-        processes._serve({ours: Dead()}, iter([[0]]), 1, lambda trace: None)
-
-
-def test_the_parent_survives_a_worker_that_dies_before_it_listens():
-    from multiprocessing import Pipe
-
-    class Dead:
-        name, exitcode = "iiszoo-worker-1", -9
-
-        def join(self):
-            pass
-
-    ours, theirs = Pipe()
-    ours.send("unread")
-    theirs.close()  # what was sent stays unread: the parent's next read is a reset, no end of file
-    with pytest.raises(RunError, match=r"iiszoo-worker-1 died \(exit code -9"):
-        processes._serve({ours: Dead()}, iter([[0]]), 1, lambda trace: None)
-
-
 def test_a_directory_that_is_being_written_is_refused(go, photos, tmp_path):
     folder = photos(2)
     (summary,) = go(DISCS, folder, limit=1)
@@ -806,30 +750,3 @@ def test_a_robot_that_raises_is_named_with_the_sample(go, photos, monkeypatch):
         RobotError, match=r"robot ritm raised ValueError: no more clicks \(.*, in tired; on sample 'p0'"
     ):
         go(DISCS, photos(1))
-
-
-def test_no_worker_takes_more_than_its_share(photos):
-    taken = {}
-
-    class Pipe:
-        def __init__(self, name):
-            self.name = name
-
-        def recv(self):
-            return ("next", None) if taken.get(self.name, [0])[-1] is not None else ("done", None)
-
-        def send(self, group):
-            taken.setdefault(self.name, []).append(group)
-
-    class Process:
-        def join(self):
-            pass
-
-    crew = {Pipe("a"): Process(), Pipe("b"): Process()}
-    original, processes.wait = processes.wait, lambda pipes: pipes[:1]
-    processes.Connection, connection = Pipe, processes.Connection
-    try:
-        processes._serve(crew, iter([[i] for i in range(5)]), 3, lambda trace: None)
-    finally:
-        processes.wait, processes.Connection = original, connection
-    assert taken == {"a": [[0], [1], [2], None], "b": [[3], [4], None]}

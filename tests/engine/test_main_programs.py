@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
-from iiszoo.engine.executors import Job, processes
+from iiszoo.engine.executors import Job
+from iiszoo.engine.executors.main_program import check_portable
 from iiszoo.engine.robots import RobotReference
 from iiszoo.errors import BadOption
 from iiszoo.model_reference import FunctionReference
@@ -99,9 +100,9 @@ def test_whatever_needs_the_main_program_is_found(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "__main__", main)
     job = Job(FunctionReference(wrap(Held)), "cpu", "demo", None, ResolvedProtocol(), 1, False, RobotReference("ritm"))
     with pytest.raises(BadOption, match="Held is defined in an interactive session"):
-        processes.check_portable(job)
+        check_portable(job)
     main.__file__ = __file__
-    assert processes.check_portable(job)
+    assert check_portable(job)
 
 
 class Unsendable:
@@ -117,14 +118,5 @@ def test_an_object_that_cannot_be_pickled(error: BaseException) -> None:
     unsendable = FunctionReference(Unsendable(error))  # type: ignore[arg-type]
     job = Job(unsendable, "cpu", "demo", None, ResolvedProtocol(), 1, False, RobotReference("ritm"))
     with pytest.raises(BadOption, match=f"cannot be sent to workers .{type(error).__name__}") as raised:
-        processes.check_portable(job)
+        check_portable(job)
     assert len(str(raised.value)) < 1000
-
-
-def test_what_a_dead_workers_exit_code_says() -> None:
-    assert "memory" in str(processes._death("w", -9, at_work=True))
-    for code in (-11, -6, 0, 1, 3):
-        for at_work in (False, True):
-            assert "memory" not in str(processes._death("w", code, at_work=at_work))
-    assert "crashed" in str(processes._death("w", -11, at_work=True))
-    assert "ended the process" in str(processes._death("w", 3, at_work=True))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from iiszoo.models.click_model import ClickModel, OnDisks
-from iiszoo.models.zoom import Box, Zoom, from_inclusive, read_box
+from iiszoo.models.zoom import Box, Zoom, from_inclusive, read_boxes
 from iiszoo.protocol import Clicks, as_model, split, stack, to_tensor
 
 
@@ -65,7 +65,7 @@ def one_click_each(clicks: list[list[int]]) -> tuple[Clicks, Clicks]:
 
 
 def rois_of(z: dict[str, Any]) -> list[Box | None]:
-    return [read_box(z["roi"], b) for b in range(len(z["roi"]))]
+    return read_boxes(z["roi"])
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from iiszoo.models.zoom import (
     Box,
     Zoom,
+    _by_sides,
     bounding_box,
     bounding_boxes,
     crop,
@@ -23,11 +24,11 @@ from iiszoo.models.zoom import (
     no_boxes,
     object_roi,
     paste,
-    read_box,
+    read_boxes,
     roi_iou,
     to_crop,
     whole_image,
-    write_box,
+    write_boxes,
 )
 
 SIZE = (300, 400)
@@ -132,13 +133,14 @@ def test_the_region_lies_in_the_image_and_holds_object_and_clicks(
 def test_a_bounding_box_is_that_of_what_was_painted(case: tuple[tuple[int, int], Box]) -> None:
     size, box = case
     mask = painted(box, size) > 0
-    assert bounding_box(mask) == box
+    assert bounding_box(mask.numpy()) == box
     assert int(mask.sum()) == box.height * box.width
     assert bool(cut(mask, box).all())
-    assert bounding_box(mask & False) is None
-    other = painted((1, 2, 0, 2), (2, 3)) > 0
-    assert bounding_boxes([mask, other, mask & False], 0) == [box, (1, 2, 0, 2), None]
-    assert bounding_boxes([0.5 * mask], 0.5) == [None]
+    assert bounding_box((mask & False).numpy()) is None
+    values = [0.6 * mask, 0.6 * painted((1, 2, 0, 2), (2, 3)), 0.5 * mask]
+    for boxes in (bounding_boxes, _by_sides):  # as on a CPU, as on a GPU
+        assert boxes(values, 0.5) == [box, (1, 2, 0, 2), None]
+    assert bounding_boxes([], 0.5) == []
 
 
 @given(_image_and_box(), _image_and_box())
@@ -150,16 +152,13 @@ def test_a_clipped_box_holds_what_both_hold(
     both = painted(one[1], size).bool() & painted(other[1], size).bool()
     clipped = one[1].clip(other[1])
     assert clipped.empty == (not both.any())
-    assert clipped.empty or clipped == bounding_box(both)
+    assert clipped.empty or clipped == bounding_box(both.numpy())
 
 
 @pytest.mark.parametrize("box", [None, Box(0, 1, 0, 1), Box(3, 3, 7, 5), Box(-1, 4, -1, 4)])
 def test_a_state_keeps_the_box_of_each_element(box: Box | None) -> None:
-    boxes = no_boxes(3)
+    boxes = write_boxes([Box(1, 2, 3, 4), box, None])
     assert boxes.dtype == torch.int64
     assert boxes.shape == (3, 4)
-    write_box(boxes, 0, Box(1, 2, 3, 4))
-    write_box(boxes, 1, box)
-    assert [read_box(boxes, b) for b in range(3)] == [(1, 2, 3, 4), box, None]
-    write_box(boxes, 0, None)
-    assert read_box(boxes, 0) is None
+    assert read_boxes(boxes) == [(1, 2, 3, 4), box, None]
+    assert read_boxes(no_boxes(2)) == [None, None]

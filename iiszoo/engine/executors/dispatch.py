@@ -10,9 +10,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from iiszoo.engine.runs.trace import Trace
+
+if TYPE_CHECKING:
+    from iiszoo.data.base import EvaluationDataset
 
 Worker = TypeVar("Worker", bound=Hashable)
+
+DEATHS_IN_A_ROW = 5
+"""So many workers that died in a row before any had finished a sample end a run: another would not help."""
 
 
 class Given(NamedTuple):
@@ -24,14 +32,20 @@ class Given(NamedTuple):
 
 @dataclass
 class _Share:
-    """What a worker has: its groups' samples that are not done yet; `alone`: one that must not get company."""
+    """What a worker has: its groups' samples that are not done yet; `alone`: one that must not get company;
+    `delivered`: it has done a sample.
+    """
 
     groups: list[set[int]] = field(default_factory=list)
     alone: bool = False
+    delivered: bool = False
 
 
 class Dispatch(Generic[Worker]):
-    """The groups of one run, given out to workers that come and go; each runs `n_sessions` at a time, if it can."""
+    """The groups of one run, given out to workers that come and go; each runs `n_sessions` at a time, if it can.
+
+    `deaths_in_a_row`: workers that were lost before they had done a sample, since any worker has done one.
+    """
 
     def __init__(self, groups: Sequence[list[int]], n_sessions: int = 2) -> None:
         self._n_sessions = n_sessions
@@ -39,6 +53,7 @@ class Dispatch(Generic[Worker]):
         self._again: deque[int] = deque()
         self._lost_once: set[int] = set()
         self._shares: dict[Worker, _Share] = {}
+        self.deaths_in_a_row = 0
 
     @property
     def finished(self) -> bool:
@@ -92,20 +107,26 @@ class Dispatch(Generic[Worker]):
             if sample in group:
                 group.remove(sample)
                 share.groups = [group for group in share.groups if group]
+                share.delivered, self.deaths_in_a_row = True, 0
                 return
         raise KeyError(sample)
 
     def lost(self, worker: Worker) -> list[int]:
-        """The worker is gone, with what it had. Returns the samples that were lost for the second time: they count as
-        failed; the others are given out again.
+        """The worker is gone, with what it had, perhaps before it joined. Returns the samples that were lost for the
+        second time: they count as failed; the others are given out again.
         """
-        had = sorted(sample for group in self._shares.pop(worker).groups for sample in group)
+        share = self._shares.pop(worker, _Share())
+        self.deaths_in_a_row += not share.delivered
+        had = sorted(sample for group in share.groups for sample in group)
         failed = [sample for sample in had if sample in self._lost_once]
         self._again += [sample for sample in had if sample not in self._lost_once]
         self._lost_once.update(had)
         return failed
 
-    def leave(self, worker: Worker) -> None:
-        """The worker is gone and had nothing."""
-        assert not self._shares[worker].groups
-        del self._shares[worker]
+
+def lost_twice(samples: EvaluationDataset, i: int, cause: str) -> Trace:
+    """The trace of a sample whose worker died twice, the second time of `cause`."""
+    sample = samples[i]
+    height, width = sample.read_image().shape[:2]
+    error = f"its worker died twice, the second time with this sample alone ({cause})"
+    return Trace(sample.id, i, [height, width], error=error)

@@ -120,9 +120,13 @@ class Held:
         """The job's model, loaded if it is not the last one's. Raises as `Job.load_model`."""
         key = (job.model, job.device, job.rules.threshold)
         if self._model is None or self._model[0] != key:
-            self._model = None  # its memory is needed
+            self.drop_model()  # its memory is needed
             self._model = key, job.load_model()
         return self._model[1]
+
+    def drop_model(self) -> None:
+        """Hold the model no longer."""
+        self._model = None
 
     def dataset(self, job: Job) -> EvaluationDataset:
         """The job's dataset; one that is not held is loaded, and replaces those that are. Raises as

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from iiszoo.engine.executors import sent_files
-from iiszoo.engine.executors.dispatch import Dispatch
+from iiszoo.engine.executors.dispatch import DEATHS_IN_A_ROW, Dispatch, lost_twice
 from iiszoo.engine.executors.executor import Emit
 from iiszoo.engine.executors.job import Job, pickled
 from iiszoo.engine.executors.ray_worker import AHEAD, Ready, Report, Task, hash_of_ids
-from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import BadOption, RunError, text_of
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("iiszoo.engine")
 
-DEATHS_IN_A_ROW = 5
-"""So many actors that died in a row before any had returned a trace end a run: another would not help."""
 _GLANCE_SECONDS = 1.0
 """How often the driver looks for room for further actors while nothing arrives."""
 _DRAIN_SECONDS = 10.0
@@ -42,7 +39,6 @@ class Member:
     pending: Any = None
     begun: bool = False
     idle: bool = True
-    delivered: bool = False
 
     def kill(self) -> None:
         """End the actor, in whatever state it is."""
@@ -66,7 +62,7 @@ class RayRun:
         self._task = ray.put(task)
         self._contents: dict[int, Any] = {}
         self._dispatch: Dispatch[Member] = Dispatch(groups, 2 * job.batch_size)
-        self._deaths = self._refused = 0
+        self._refused = 0
         self._answered = False
         self._environment: Elsewhere | None = None
         for member in cluster.crew:
@@ -170,8 +166,7 @@ class RayRun:
     def _report(self, member: Member, report: Report) -> None:
         for trace in report.traces:
             self._dispatch.done(member, trace.index)
-            self._answered = member.delivered = True
-            self._deaths = 0
+            self._answered = True
             self._emit(trace)
         if report.fault is not None:
             error, there = report.fault
@@ -189,23 +184,15 @@ class RayRun:
         """The actor, or its node, is gone: what it had is run again, or has failed."""
         self._remove(member)
         cause = _cause(error)
-        self._deaths += not member.delivered
-        failed = self._dispatch.lost(member) if member.begun else []
+        failed = self._dispatch.lost(member)
         _log.warning("a worker died (%s); what it had is run again", cause)
         for i in failed:
-            self._emit(self._failure(i, cause))
-        if self._deaths >= DEATHS_IN_A_ROW:
+            self._emit(lost_twice(self._samples, i, cause))
+        if self._dispatch.deaths_in_a_row >= DEATHS_IN_A_ROW:
             raise RunError(
                 f"{DEATHS_IN_A_ROW} workers in a row died before they had finished a sample, the last: {cause}; "
                 "finished samples are kept: run the same command again (without --overwrite), with other workers"
             )
-
-    def _failure(self, i: int, cause: str) -> Trace:
-        """The trace of a sample whose worker died twice."""
-        sample = self._samples[i]
-        height, width = sample.read_image().shape[:2]
-        error = f"its worker died twice, the second time with this sample alone ({cause})"
-        return Trace(sample.id, i, [height, width], error=error)
 
     def _remove(self, member: Member) -> None:
         self._cluster.crew.remove(member)

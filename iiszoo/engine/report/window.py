@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from iiszoo.models.zoom import Box, bounding_box, whole_image
 
@@ -25,8 +24,8 @@ def zoomed(target: NDArray[np.bool_], masks: Sequence[NDArray[np.bool_]]) -> Box
     mask that has run over the whole image must not hide the object again. None if it is hardly smaller than the image.
     """
     image = whole_image(target.shape)
-    near = bounding_box(torch.from_numpy(target))
-    far = bounding_box(torch.from_numpy(np.logical_or.reduce([target, *masks])))
+    near = bounding_box(target)
+    far = bounding_box(np.logical_or.reduce([target, *masks]))
     if near is None or far is None:
         return None
     side = max(near.height, near.width)

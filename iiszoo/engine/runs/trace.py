@@ -51,11 +51,10 @@ class Trace:
 
     def to_line(self) -> str:
         """One line of JSON, without the newline; `proposal` and `unrecorded` only where they are known."""
-        values = asdict(self)
-        for name in ("proposal", "unrecorded"):
-            if values[name] is None:
-                del values[name]
-        return json.dumps(values, separators=(",", ":"))
+        known = {
+            name: value for name, value in vars(self).items() if value is not None or name not in _LEFT_OUT_IF_UNKNOWN
+        }
+        return json.dumps(known, separators=(",", ":"))
 
     @classmethod
     def from_line(cls, line: str) -> Trace:
@@ -75,6 +74,9 @@ class Trace:
     def results(self) -> dict[str, Any]:
         """The trace without times and traceback: what must not depend on machine, batch, workers or interruptions."""
         return {key: value for key, value in _timeless(asdict(self)).items() if key != "traceback"}
+
+
+_LEFT_OUT_IF_UNKNOWN = ("proposal", "unrecorded")
 
 
 def _timeless(values: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from iiszoo.clicking import encode
 from iiszoo.errors import BadOption
-from iiszoo.models.zoom import Point, Zoom
+from iiszoo.models.zoom import Points, Zoom
 
 ENCODINGS: dict[str, Callable[..., Tensor]] = {
     "disk": encode.disk,
@@ -107,7 +107,7 @@ class Encoded:
     network: Callable[[Tensor, Tensor], Tensor]
     encoding: Callable[..., Tensor]
 
-    def __call__(self, pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]]) -> Tensor:
+    def __call__(self, pictures: Tensor, positives: Sequence[Points], negatives: Sequence[Points]) -> Tensor:
         size = (int(pictures.shape[-2]), int(pictures.shape[-1]))
         maps = self.encoding([positives], [negatives], size, device=pictures.device, dtype=pictures.dtype)
         return self.network(pictures[:, :3], torch.cat((pictures[:, 3:], maps), dim=1))

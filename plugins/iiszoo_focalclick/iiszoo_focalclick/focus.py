@@ -7,7 +7,6 @@ From FocalClick (arXiv 2204.02574), section 3.2: `get_focus_cropv1`, `get_bbox_f
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from iiszoo.models.merge import changed_under
@@ -48,7 +47,7 @@ def _extent(mask: Mask) -> tuple[Extent, Extent]:
     """First and last row, first and last column of a mask; 0 and the image's height, 0 and its width, if the mask is
     too small for an object.
     """
-    box = bounding_box(torch.from_numpy(mask)) if np.count_nonzero(mask) >= _FEWEST_PIXELS else None
+    box = bounding_box(mask) if np.count_nonzero(mask) >= _FEWEST_PIXELS else None
     if box is None:
         return (0, mask.shape[0]), (0, mask.shape[1])
     return (box.top, box.bottom - 1), (box.left, box.right - 1)

@@ -7,7 +7,7 @@ evaluation does between clicks (`isegm/inference/evaluation.py`); arXiv 2204.025
 |-----------------|----------------------------------------------------------------------------------------------|
 | `prev_output`   | the previous output, merged if the session merges; or an initial mask                        |
 | `probabilities` | the previous output before merging: input of the network and reference of the focus crop     |
-| `roi`           | int64 (B, 4): the target crop; see `iiszoo.models.zoom.read_box`                             |
+| `roi`           | int64 (B, 4): the target crop; see `iiszoo.models.zoom.read_boxes`                           |
 | `focus`         | int64 (B, 4): the last focus crop, likewise                                                  |
 | `answered`      | bool (B,): whether there was a click                                                         |
 | `merging`       | bool (B,): whether the session started from a mask, so that outputs are merged with it       |
@@ -16,31 +16,32 @@ evaluation does between clicks (`isegm/inference/evaluation.py`); arXiv 2204.025
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from iiszoo.models.click_model import CPU_BATCH, draw_disks
+from iiszoo.models.click_model import draw_disks, shared_calls
 from iiszoo.models.merge import merged_output
 from iiszoo.models.zoom import (
     Box,
     Point,
+    Points,
     Zoom,
     bounding_boxes,
     crop,
     cut,
     masks_on_cpu,
     next_roi,
-    no_boxes,
     paste,
-    read_box,
+    read_boxes,
     resize,
     whole_image,
-    write_box,
+    write_boxes,
 )
-from iiszoo.protocol import Clicks, Images, Outputs, State, clicks_of, empty_output, join
+from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_by_element, empty_output, join
 from iiszoo_focalclick.focus import focus_box
 from iiszoo_focalclick.networks import REFINER_DISK_RADIUS
 from iiszoo_focalclick.parts import Parts
@@ -59,7 +60,7 @@ class Networks(Protocol):
     """The two networks: pictures and clicks of N sessions in, logits out. Clicks are in pixels of each picture."""
 
     def coarse(
-        self, pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]]
+        self, pictures: Tensor, positives: Sequence[Points], negatives: Sequence[Points]
     ) -> tuple[Tensor, Tensor]:
         """Target crops with previous probabilities (N, 4, s, s) -> logits (N, 1, s, s) and features for `refine`."""
         ...
@@ -67,8 +68,8 @@ class Networks(Protocol):
     def refine(
         self,
         crops: Tensor,
-        positives: list[list[Point]],
-        negatives: list[list[Point]],
+        positives: Sequence[Points],
+        negatives: Sequence[Points],
         features: Tensor,
         logits: Tensor,
         boxes: Tensor,
@@ -84,7 +85,7 @@ class DiskNetworks:
         self.network = network
 
     def coarse(
-        self, pictures: Tensor, positives: list[list[Point]], negatives: list[list[Point]]
+        self, pictures: Tensor, positives: Sequence[Points], negatives: Sequence[Points]
     ) -> tuple[Tensor, Tensor]:
         disks = draw_disks(pictures, positives, negatives, self.network.disk_radius)
         return self.network.coarse(pictures[:, :3], torch.cat((pictures[:, 3:], disks), dim=1))
@@ -92,14 +93,44 @@ class DiskNetworks:
     def refine(
         self,
         crops: Tensor,
-        positives: list[list[Point]],
-        negatives: list[list[Point]],
+        positives: Sequence[Points],
+        negatives: Sequence[Points],
         features: Tensor,
         logits: Tensor,
         boxes: Tensor,
     ) -> Tensor:
         disks = draw_disks(crops, positives, negatives, REFINER_DISK_RADIUS)
         return self.network.refine(crops, disks, features, logits, boxes)
+
+
+class Memory(NamedTuple):
+    """What is known of one session before an interaction: its entries of z, see above."""
+
+    output: Tensor
+    """(1, H, W)."""
+    probabilities: Tensor
+    roi: Box | None = None
+    focus: Box | None = None
+    answered: bool = False
+    merging: bool = False
+
+
+def _memories(z: State) -> list[Memory]:
+    boxes = (read_boxes(z[name]) for name in ("roi", "focus"))
+    flags = (z[name].tolist() for name in ("answered", "merging"))
+    return [Memory(*entries) for entries in zip(z["prev_output"], z["probabilities"], *boxes, *flags, strict=True)]
+
+
+def _state(outputs: Outputs, probabilities: Outputs, memories: list[Memory]) -> State:
+    """z of these sessions, with the entries of images joined already."""
+    return {
+        "prev_output": outputs,
+        "probabilities": probabilities,
+        "roi": write_boxes([memory.roi for memory in memories]),
+        "focus": write_boxes([memory.focus for memory in memories]),
+        "answered": torch.tensor([memory.answered for memory in memories]),
+        "merging": torch.tensor([memory.merging for memory in memories]),
+    }
 
 
 class Sight(NamedTuple):
@@ -109,8 +140,8 @@ class Sight(NamedTuple):
     """(3, H, W)."""
     previous: Tensor
     """(1, H, W): the probabilities before the click."""
-    positives: list[Point]
-    negatives: list[Point]
+    positives: Points
+    negatives: Points
     last: tuple[int, int]
     """The newest click."""
     roi: Box | None
@@ -125,6 +156,21 @@ class Sight(NamedTuple):
     def region(self) -> Box:
         """The ROI, or the whole image."""
         return whole_image(self.size) if self.roi is None else self.roi
+
+
+def _look(
+    image: Tensor,
+    memory: Memory,
+    object_box: Box | None,
+    positives: list[Click],
+    negatives: list[Click],
+    last: tuple[int, int],
+) -> Sight:
+    size = (int(image.shape[-2]), int(image.shape[-1]))
+    previous = memory.probabilities if memory.answered else memory.output
+    roi, zoomed = next_roi(ZOOM, memory.roi, object_box, positives, len(positives) + len(negatives), size)
+    seen = roi if roi is not None and zoomed else whole_image(size)
+    return Sight(image, previous, positives, negatives, last, roi, seen)
 
 
 @dataclass(frozen=True)
@@ -155,66 +201,46 @@ class FocalClickModel:
     def init_z(self, x: Images) -> State:
         """Empty outputs and no crops; nothing depends on the image's content."""
         nothing = empty_output(x)
-        return {
-            "prev_output": nothing,
-            "probabilities": nothing,
-            "roi": no_boxes(len(x)),
-            "focus": no_boxes(len(x)),
-            "answered": torch.zeros(len(x), dtype=torch.bool),
-            "merging": torch.zeros(len(x), dtype=torch.bool),
-        }
+        return _state(nothing, nothing, [Memory(output, output) for output in nothing])
 
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
         """One interaction. All sessions share calls of the networks, on a CPU four per call."""
-        outputs, probabilities = list(z["prev_output"]), list(z["probabilities"])
-        state = {name: z[name].clone() for name in ("roi", "focus", "answered", "merging")}
-        clicked = [b for b in range(len(x)) if clicks_of(pcs, b) or clicks_of(ncs, b)]
-        most = CPU_BATCH if all(x[b].device.type == "cpu" for b in clicked) else len(clicked)
-        for begin in range(0, len(clicked), most or 1):
-            group = clicked[begin : begin + most]
-            objects = self._objects(z, group)
-            sights = [self._look(x[b], z, pcs, ncs, b, objects.get(b)) for b in group]
-            for b, sight, (answer, focus) in zip(group, sights, self._answers(sights), strict=True):
-                if not state["answered"][b]:
-                    state["merging"][b] = self.merge != "none" and bool((outputs[b] > self.threshold).any())
-                write_box(state["roi"], b, sight.roi)
-                write_box(state["focus"], b, focus)
-                state["answered"][b] = True
-                probabilities[b] = answer
-                if state["merging"][b]:
+        images, memories = list(x), _memories(z)
+        positives, negatives = (clicks_by_element(clicks, len(x)) for clicks in (pcs, ncs))
+        clicked = [b for b in range(len(x)) if positives[b] or negatives[b]]
+        for group in shared_calls(clicked, images[0].device):
+            before = self._started([memories[b] for b in group])
+            sights = [
+                _look(images[b], memory, box, positives[b], negatives[b], _newest(pcs, ncs, b))
+                for b, memory, box in zip(group, before, self._objects(before), strict=True)
+            ]
+            for b, memory, sight, (answer, focus) in zip(group, before, sights, self._answers(sights), strict=True):
+                output = answer
+                if memory.merging:
                     clicks = [*pcs[-1][b], *ncs[-1][b]]
-                    answer = merged_output(answer, outputs[b], clicks, self.threshold, fixed=self.merge == "fixed")
-                outputs[b] = answer
+                    output = merged_output(answer, memory.output, clicks, self.threshold, fixed=self.merge == "fixed")
+                memories[b] = Memory(output, answer, sight.roi, focus, True, memory.merging)
+        outputs, probabilities = [memory.output for memory in memories], [memory.probabilities for memory in memories]
         y, unmerged = (join(values) if isinstance(x, Tensor) else values for values in (outputs, probabilities))
-        return y, {**z, **state, "prev_output": y, "probabilities": unmerged}
+        return y, {**z, **_state(y, unmerged, memories)}
 
-    def _objects(self, z: State, group: list[int]) -> dict[int, Box | None]:
-        """The bounding box of each output that determines a target crop."""
-        asked = [b for b in group if z["answered"][b]]
-        found = bounding_boxes([self._object(z, b) for b in asked], ZOOM.threshold)
-        return dict(zip(asked, found, strict=True))
+    def _started(self, memories: list[Memory]) -> list[Memory]:
+        """With the choice, at a session's first click, whether it merges."""
+        new = [memory.output[0] for memory in memories if not memory.answered]
+        if not new or self.merge == "none":
+            return memories
+        objects = iter(bounding_boxes(new, self.threshold))
+        return [m if m.answered else m._replace(merging=next(objects) is not None) for m in memories]
 
-    def _look(self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int, object_box: Box | None) -> Sight:
-        size = (int(image.shape[-2]), int(image.shape[-1]))
-        positives, negatives = clicks_of(pcs, b), clicks_of(ncs, b)
-        previous = z["probabilities" if z["answered"][b] else "prev_output"][b]
-        roi, zoomed = next_roi(
-            ZOOM,
-            read_box(z["roi"], b),
-            object_box,
-            positives,
-            len(positives) + len(negatives),
-            size,
-        )
-        seen = roi if roi is not None and zoomed else whole_image(size)
-        return Sight(image, previous, list(positives), list(negatives), _newest(pcs, ncs, b), roi, seen)
-
-    def _object(self, z: State, b: int) -> Tensor:
-        """(H, W): the output that determines the target crop: the merged mask if the session merges."""
-        found: Tensor = z["probabilities"][b][0]
-        if z["merging"][b]:
-            found = (z["prev_output"][b][0] > self.threshold).float()
-        return found
+    def _objects(self, memories: list[Memory]) -> list[Box | None]:
+        """The bounding box of the object that determines each target crop: after a click, that of the last output; of
+        the merged mask if the session merges.
+        """
+        last = [
+            (m.output[0] > self.threshold).float() if m.merging else m.probabilities[0] for m in memories if m.answered
+        ]
+        found = iter(bounding_boxes(last, ZOOM.threshold))
+        return [next(found) if memory.answered else None for memory in memories]
 
     def _answers(self, sights: list[Sight]) -> list[tuple[Tensor, Box]]:
         """The probabilities (1, H, W) and the focus crop of each session."""
@@ -265,7 +291,7 @@ def _newest(pcs: Clicks, ncs: Clicks, b: int) -> tuple[int, int]:
     return int(row), int(col)
 
 
-def _mapped(points: list[Point], box: Box, side: int) -> list[Point]:
+def _mapped(points: Points, box: Box, side: int) -> list[Point]:
     """Points of the image, also those outside the box, in the square of `side` that the box is resized to.
 
     Like `iiszoo.models.zoom.to_crop`, but dividing before multiplying, as upstream does: the last bits differ.

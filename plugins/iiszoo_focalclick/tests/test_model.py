@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from iiszoo.models.zoom import read_box, whole_image
+from iiszoo.models.zoom import read_boxes, whole_image
 from iiszoo.protocol import Clicks, as_model, split, stack, to_tensor
 from iiszoo_focalclick.model import FocalClickModel
 
@@ -60,7 +60,7 @@ def one_click_each(clicks: Any) -> tuple[Clicks, Clicks]:
 
 
 def target_box(z: dict[str, Any], size: Any) -> list[int]:
-    return list(read_box(z["roi"], 0) or whole_image(size))
+    return list(read_boxes(z["roi"])[0] or whole_image(size))
 
 
 @pytest.fixture(scope="module")

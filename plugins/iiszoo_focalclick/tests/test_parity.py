@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from iiszoo import Session, load_model
-from iiszoo.models.zoom import read_box, whole_image
+from iiszoo.models.zoom import read_boxes, whole_image
 from iiszoo.protocol import Model
 
 NOISE = 2e-3
@@ -46,7 +46,7 @@ def session(model: Model, image: Any, clicks: Any, infos: Any, mask: Any = None)
     for click, info in zip(clicks.tolist(), infos, strict=True):
         masks.append(clicked.click(*click))
         z = clicked.state
-        assert list(read_box(z["roi"], 0) or whole_image(image.shape[:2])) == info["global_roi"]
+        assert list(read_boxes(z["roi"])[0] or whole_image(image.shape[:2])) == info["global_roi"]
         assert z["focus"].tolist() == [info["focus_roi"]]
         probabilities.append(z["probabilities"][0, 0].numpy())
     return probabilities, masks

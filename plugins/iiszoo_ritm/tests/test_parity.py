@@ -16,7 +16,7 @@ import torch
 
 from iiszoo import Session, load_model, load_robot
 from iiszoo.engine.metrics.definitions import iou
-from iiszoo.models.zoom import from_inclusive, read_box
+from iiszoo.models.zoom import from_inclusive, read_boxes
 from iiszoo.protocol import Clicks, Model, to_tensor
 
 NOISE = 2e-3
@@ -79,7 +79,7 @@ def session(model: Model, stored: Any, rois: list[Any], shapes: list[Any], initi
     session, outputs = Session(model, stored["image"], initial_mask=start), []
     for click, roi in zip(stored["clicks"].tolist(), rois, strict=True):
         session.click(*click)
-        assert read_box(session.state["roi"], 0) == (None if roi is None else from_inclusive(roi))
+        assert read_boxes(session.state["roi"])[0] == (None if roi is None else from_inclusive(roi))
         outputs.append(session.output[0, 0])
     assert seen == [tuple(shape) for shape in shapes]
     return outputs

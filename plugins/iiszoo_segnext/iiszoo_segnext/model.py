@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from iiszoo.models.click_model import CPU_BATCH
+from iiszoo.models.click_model import shared_calls
 from iiszoo.protocol import Clicks, Images, Outputs, State, clicks_of, empty_output, join
 from iiszoo_segnext.frame import click_maps, from_frame, to_frame
 
@@ -43,9 +43,7 @@ class SegNext:
         """One interaction. Sessions on images of any size share a call of the decoder."""
         outputs = list(z["prev_output"])
         clicked = [b for b in range(len(x)) if clicks_of(pcs, b) or clicks_of(ncs, b)]
-        most = CPU_BATCH if z["image_features"][0].device.type == "cpu" else max(1, len(clicked))
-        for first in range(0, len(clicked), most):
-            group = clicked[first : first + most]
+        for group in shared_calls(clicked, z["image_features"][0].device):
             for b, logits in zip(group, self._decode(z, pcs, ncs, group), strict=True):
                 size = (int(x[b].shape[-2]), int(x[b].shape[-1]))
                 outputs[b] = torch.sigmoid(from_frame(logits, size))

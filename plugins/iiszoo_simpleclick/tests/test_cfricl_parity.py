@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from iiszoo import Session, load_model
-from iiszoo.models.zoom import from_inclusive, read_box
+from iiszoo.models.zoom import from_inclusive, read_boxes
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ def test_every_setting_is_upstreams(upstream: Any) -> None:
         for k, roi in enumerate(theirs["rois"]):
             session.click(*stored["clicks"][k].tolist())
             n_calls.append(len(network.calls) - sum(n_calls))
-            assert read_box(session.state["roi"], 0) == from_inclusive(roi)
+            assert read_boxes(session.state["roi"])[0] == from_inclusive(roi)
             found, expected = session.probabilities.flatten()[positions], stored[f"{setting}_probs_sample_f32"][k]
             np.testing.assert_allclose(found, expected, rtol=0, atol=NOISE)
             masks = np.unpackbits(

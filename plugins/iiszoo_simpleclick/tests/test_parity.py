@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from iiszoo import Session, load_model
-from iiszoo.models.zoom import from_inclusive, read_box
+from iiszoo.models.zoom import from_inclusive, read_boxes
 
 NOISE = 2e-3
 """For a probability; other CPU kernels change up to 3e-4 (measured by the fixtures)."""
@@ -41,5 +41,5 @@ def test_a_session_is_upstreams(recorded: Any, runtime: str, name: str, variant:
     session = Session(model, stored["image"])
     for k, roi in enumerate(rois):
         session.click(*stored["clicks"][k].tolist())
-        assert read_box(session.state["roi"], 0) == from_inclusive(roi)
+        assert read_boxes(session.state["roi"])[0] == from_inclusive(roi)
         np.testing.assert_allclose(session.probabilities.flatten()[positions], expected[k], rtol=0, atol=NOISE)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ENGINE_TESTS = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parent))  # for after_some
 
 
 @pytest.fixture(scope="session")

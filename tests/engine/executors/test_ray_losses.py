@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from after_some import AfterSome
 
-from iiszoo.engine.bench import Listener, bench
+from iiszoo.engine.bench import bench
 from iiszoo.engine.executors.ray_cluster import OnRay
 from iiszoo.engine.runs import store
 from iiszoo.errors import BadOption, DatasetError
@@ -26,18 +27,6 @@ def where(summary) -> Path:
 def samples_of(directory: Path) -> list[str]:
     """The sample of every line, doubled ones included."""
     return sorted(trace.sample for trace in store.read_lines(directory))
-
-
-class AfterSome(Listener):
-    """Does something once, when `n` sessions have ended."""
-
-    def __init__(self, n, act):
-        self.n, self.act = n, act
-
-    def ended_sample(self, run, trace):
-        self.n -= 1
-        if self.n == 0:
-            self.act()
 
 
 @pytest.mark.slow
@@ -64,7 +53,7 @@ def test_a_node_is_lost_and_another_joins(ray_settings, photos, tmp_path, monkey
                 "painting_models:sleeping_discs", folder, out=tmp_path / "cluster", executor=on_ray,
                 listener=AfterSome(4, lose_one_and_add_one), **FEW,
             )  # fmt: skip
-            assert sum(member.delivered for member in on_ray.crew) == 2
+            assert sum(member.begun for member in on_ray.crew) == 2
     finally:
         ray.shutdown()
         cluster.shutdown()
