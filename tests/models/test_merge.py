@@ -17,6 +17,7 @@ from scipy import ndimage
 from iiszoo import as_model, load_model
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.executors.job import Job
+from iiszoo.engine.robots import RobotReference
 from iiszoo.errors import BadOption, ModelError
 from iiszoo.model_reference import resolve
 from iiszoo.models import ProgressiveMerge, progressive_merge
@@ -280,7 +281,9 @@ def test_any_model_merges_when_its_name_says_so() -> None:
 
 def test_a_run_tells_its_threshold() -> None:
     rules = ResolvedProtocol(threshold=0.3)
-    job = Job(resolve("classic?progressive_merge=published"), "cpu", "demo", None, rules, 1, False)
+    job = Job(
+        resolve("classic?progressive_merge=published"), "cpu", "demo", None, rules, 1, False, RobotReference("ritm")
+    )
     assert job.load_model().function.threshold == 0.3  # type: ignore[attr-defined]
     model = load_model("classic?progressive_merge=published")
     told = model.at_threshold(0.3)

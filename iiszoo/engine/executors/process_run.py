@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -85,11 +85,13 @@ class ProcessRun:
     def _hear(self, pipe: Connection) -> None:
         """What a worker says, or that it is gone."""
         worker = self._workers[pipe]
-        try:
-            kind, value = pipe.recv()
-        except (EOFError, OSError):
+        said = None
+        with suppress(EOFError, OSError):
+            said = pipe.recv()
+        if said is None:
             self._lost(pipe)
             return
+        kind, value = said
         worker.begun = True
         if kind == "trace":
             self._dispatch.done(pipe, value.index)
@@ -115,10 +117,10 @@ class ProcessRun:
                 self._workers.pop(pipe).process.join()
 
     def _send(self, pipe: Connection, group: list[int] | None) -> None:
-        try:
+        with suppress(OSError):
             pipe.send(group)
-        except OSError:
-            self._lost(pipe)
+            return
+        self._lost(pipe)
 
     def _lost(self, pipe: Connection) -> None:
         """The worker is gone: what it had is run again, or has failed. Raises what another worker would not survive."""

@@ -15,6 +15,7 @@ from iiszoo.engine.bench import bench
 from iiszoo.engine.evaluation_protocol import ResolvedProtocol
 from iiszoo.engine.executors import Job, process_run
 from iiszoo.engine.executors.process_run import ProcessRun, _Worker, cause_of
+from iiszoo.engine.robots import RobotReference
 from iiszoo.engine.runs import store
 from iiszoo.errors import RunError
 from iiszoo.model_reference import resolve
@@ -87,7 +88,9 @@ def test_the_parent_survives_a_worker_that_dies_while_it_is_spoken_to(left):
     """The kernel may kill a worker (out of memory) between its question and the answer. What was sent and stays unread
     makes the parent's next read a reset, no end of file.
     """
-    job = Job(resolve("painting_models:discs"), "cpu", "demo", None, ResolvedProtocol(), 1, False)
+    job = Job(
+        resolve("painting_models:discs"), "cpu", "demo", None, ResolvedProtocol(), 1, False, RobotReference("ritm")
+    )
     run = ProcessRun(job, list, [[0]], lambda trace: None, 1)
     ours, theirs = Pipe()
     run._workers[ours] = _Worker(Dead(), begun=True)
