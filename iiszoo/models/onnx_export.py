@@ -97,13 +97,15 @@ def export(network: nn.Module, graph: Graph) -> bytes:
         name: {axis: size for axis, size in enumerate(values.shape) if isinstance(size, str)}
         for name, values in {**graph.inputs, **graph.outputs}.items()
     }
+    inputs = example_inputs(graph, graph.traced)
+    arrays = {name: value.numpy() for name, value in zip(graph.inputs, inputs, strict=True)}
     try:
         with TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
             file = Path(folder) / "network.onnx"
             warnings.simplefilter("ignore")  # the exporter's age, and every size that tracing fixes
             torch.onnx.export(
                 network,
-                example_inputs(graph, graph.traced),
+                inputs,
                 file,
                 input_names=[*graph.inputs],
                 output_names=[*graph.outputs],
@@ -111,7 +113,7 @@ def export(network: nn.Module, graph: Graph) -> bytes:
                 opset_version=OPSET,
                 dynamo=False,
             )
-            content = in_fast_forms(file.read_bytes())
+            content = in_fast_forms(file, arrays if graph.sized_but_for_batch else None)
     except Exception as error:  # whatever tracing meets in the network
         raise ModelError(
             f"{type(network).__name__} cannot be exported to ONNX: {one_line(error)}; {instead}"
