@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from iiszoo.models.bilinear import convolve_resized
 from iiszoo.models.ocr import ObjectContext, conv_bn, gather_objects
 
 STEM_CHANNELS = 64
@@ -61,7 +62,7 @@ class Scale(nn.Module):
         self.scale = nn.Parameter(torch.full((1,), start))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.scale.abs()
+        return x * self.scale.abs().squeeze()  # a number without axes: onnxruntime puts it into the convolution before
 
 
 class Bottleneck(nn.Module):
@@ -177,16 +178,16 @@ class HRNet(nn.Module):
         self.transition3 = Transition(channels[:3], channels)
         self.stage4 = stage(4, 2 if small else 3)
 
-    def features(self, image: Tensor, click_features: Tensor) -> Tensor:
-        """Image (N, 3, h, w), normalised, and `click_branch`'s output -> (N, 15 width, ceil(h/4), ceil(w/4))."""
+    def branches(self, image: Tensor, click_features: Tensor) -> list[Tensor]:
+        """Image (N, 3, h, w), normalised, and `click_branch`'s output -> the maps of the branches at 1/4 (ceil(h/4),
+        ceil(w/4)), 1/8, 1/16 and 1/32."""
         x = F.relu(self.bn1(self.conv1(image)), inplace=True)
         x = x + click_features
         x = F.relu(self.bn2(self.conv2(x)), inplace=True)
         branches = self.stage2(self.transition1([self.layer1(x)]))
         branches = self.stage3(self.transition2(branches))
-        branches = self.stage4(self.transition3(branches))
-        first, *others = branches
-        return torch.cat([first, *(resize(branch, first.shape[2:]) for branch in others)], dim=1)
+        found: list[Tensor] = self.stage4(self.transition3(branches))
+        return found
 
 
 class Segmentation(NamedTuple):
@@ -198,6 +199,14 @@ class Segmentation(NamedTuple):
     """(N, 1, h/4, w/4): the backbone's own coarse segmentation, OCR's soft object region."""
     features: Tensor
     """(N, 2 ocr_width, h/4, w/4): the input of the last layer, which gives `logits`."""
+
+
+def _convolved(layers: nn.Sequential, branches: Sequence[Tensor]) -> Tensor:
+    """The first two layers, convolution and norm, of all branches together; those at 1/16 and 1/32 are small."""
+    convolution, norm = layers[:2]
+    assert isinstance(convolution, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    return convolve_resized(convolution, norm, branches, direct=2)
 
 
 class HRNetOCR(HRNet):
@@ -228,9 +237,14 @@ class HRNetOCR(HRNet):
 
     def forward(self, image: Tensor, click_features: Tensor) -> Segmentation:
         """Image (N, 3, h, w), normalised; click features (N, 64, ceil(h/2), ceil(w/2)), from `click_branch`."""
-        backbone = self.features(image, click_features)
-        region = self.aux_head(backbone)
-        pixels = self.conv3x3_ocr(backbone)
+        branches = self.branches(image, click_features)
+        if torch.onnx.is_in_onnx_export():
+            region = self.aux_head[2:](_convolved(self.aux_head, branches))
+            pixels = self.conv3x3_ocr[2:](_convolved(self.conv3x3_ocr, branches))
+        else:
+            first, *others = branches
+            backbone = torch.cat([first, *(resize(branch, first.shape[2:]) for branch in others)], dim=1)
+            region, pixels = self.aux_head(backbone), self.conv3x3_ocr(backbone)
         features = self.ocr_distri_head(pixels, gather_objects(pixels, region))
         return Segmentation(self.cls_head(features), region, features)
 

@@ -84,6 +84,8 @@ def export(network: nn.Module, graph: Graph) -> bytes:
 
     Raises `ModelError` if the network is too large, cannot be traced, or answers differently on onnxruntime.
     """
+    from iiszoo.models.onnx_forms import in_fast_forms  # imports onnx, which running a file does not need
+
     instead = f"use {RUNTIME}={TORCH}"
     size = sum(value.numel() * value.element_size() for value in network.parameters())
     if size > _LARGEST:
@@ -95,13 +97,15 @@ def export(network: nn.Module, graph: Graph) -> bytes:
         name: {axis: size for axis, size in enumerate(values.shape) if isinstance(size, str)}
         for name, values in {**graph.inputs, **graph.outputs}.items()
     }
+    inputs = example_inputs(graph, graph.traced)
+    arrays = {name: value.numpy() for name, value in zip(graph.inputs, inputs, strict=True)}
     try:
         with TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
             file = Path(folder) / "network.onnx"
             warnings.simplefilter("ignore")  # the exporter's age, and every size that tracing fixes
             torch.onnx.export(
                 network,
-                example_inputs(graph, graph.traced),
+                inputs,
                 file,
                 input_names=[*graph.inputs],
                 output_names=[*graph.outputs],
@@ -109,7 +113,7 @@ def export(network: nn.Module, graph: Graph) -> bytes:
                 opset_version=OPSET,
                 dynamo=False,
             )
-            content = file.read_bytes()
+            content = in_fast_forms(file, arrays if graph.sized_but_for_batch else None)
     except Exception as error:  # whatever tracing meets in the network
         raise ModelError(
             f"{type(network).__name__} cannot be exported to ONNX: {one_line(error)}; {instead}"
@@ -125,34 +129,40 @@ def _compare(network: nn.Module, graph: Graph, content: bytes, instead: str) -> 
     with torch.no_grad():
         wanted = network(*inputs)
     wanted = (wanted,) if isinstance(wanted, Tensor) else wanted
-    running = OnnxNetwork(content, tuple(graph.inputs))
-    try:
-        found = running(*inputs)
-    except Exception as error:  # onnxruntime has classes of its own
-        raise ModelError(
-            f"{type(network).__name__} does not run on onnxruntime at the sizes {sizes}: {one_line(error)}; {instead}"
-        ) from error
-    found = (found,) if isinstance(found, Tensor) else found
-    for name, one, other in zip(graph.outputs, wanted, found, strict=True):
-        if one.shape != other.shape:
-            raise ModelError(f"{type(network).__name__} on onnxruntime answers {name} {tuple(other.shape)}; {instead}")
-        off = apart(one, other)
-        if not off <= TOLERANCE:
+    for one_by_one in {False, graph.sized_but_for_batch}:
+        try:
+            found = OnnxNetwork(content, tuple(graph.inputs), one_by_one)(*inputs)
+        except Exception as error:  # onnxruntime has classes of its own
             raise ModelError(
-                f"{type(network).__name__} answers differently on onnxruntime: {name} is off by {off:.2g} at the sizes "
-                f"{sizes}; {instead}"
-            )
+                f"{type(network).__name__} does not run on onnxruntime at the sizes {sizes}: {one_line(error)}; "
+                f"{instead}"
+            ) from error
+        found = (found,) if isinstance(found, Tensor) else found
+        for name, one, other in zip(graph.outputs, wanted, found, strict=True):
+            fault = _difference(one, other)
+            if fault:
+                raise ModelError(
+                    f"{type(network).__name__} on onnxruntime: {name} {fault} at the sizes {sizes}; {instead}"
+                )
+
+
+def _difference(wanted: Tensor, found: Tensor) -> str:
+    """How an answer differs, in words; empty if it does not."""
+    if wanted.shape != found.shape:
+        return f"has the shape {tuple(found.shape)}, not {tuple(wanted.shape)},"
+    off = apart(wanted, found)
+    return "" if off <= TOLERANCE else f"is off by {off:.2g}"
 
 
 def fingerprint(network: nn.Module, graph: Graph) -> str:
     """WEIGHTS-CODE, hexadecimal: all that determines the exported file, as far as the network itself tells.
 
     WEIGHTS covers weights, buffers and settings of every module of the network, and the graph; CODE the files that
-    define the modules' classes, and the versions of iiszoo and torch.
+    define the modules' classes, those beside this one, and the versions of iiszoo and torch.
     """
     digest = hashlib.sha256(repr(_form(graph)).encode())
     code = hashlib.sha256(repr((__version__, torch.__version__, OPSET)).encode())
-    sources: set[str] = set()
+    sources = {str(file) for file in Path(__file__).parent.glob("*.py")}
     for name, part in network.named_modules():
         kind = type(part)
         settings = sorted((key, value) for key, value in vars(part).items() if key != "training" and _plain(value))

@@ -24,6 +24,8 @@ RUNTIME = RUNTIME_OPTION.name
 TORCH, ONNX = "torch", "onnx"
 RUNTIMES = (TORCH, ONNX)
 _PACKAGES = ("onnx", "onnxruntime")
+BATCH = "batch"
+"""The name of the axis along which elements are independent of each other."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,12 @@ class Graph:
     traced: Mapping[str, int]
     usage: Mapping[str, Any] = field(default_factory=dict)
     example: Path | None = None
+
+    @property
+    def sized_but_for_batch(self) -> bool:
+        """Whether `BATCH` is the first axis of each input and output, and all others have one size."""
+        shapes = [values.shape for values in (*self.inputs.values(), *self.outputs.values())]
+        return all(first == BATCH and not any(isinstance(n, str) for n in rest) for first, *rest in shapes)
 
 
 def example_inputs(graph: Graph, sizes: Mapping[str, int], device: str = "cpu") -> tuple[Tensor, ...]:
@@ -104,7 +112,7 @@ def run_on(runtime: str, network: nn.Module, graph: Graph) -> Callable[..., Any]
     found = _recording.get()
     if found is not None:
         found.append((graph, file))
-    return OnnxNetwork(file, tuple(graph.inputs))
+    return OnnxNetwork(file, tuple(graph.inputs), graph.sized_but_for_batch)
 
 
 @contextmanager

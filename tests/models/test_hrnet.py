@@ -23,9 +23,10 @@ def test_everything_is_at_a_quarter(width: int, ocr_width: int, small: bool, siz
     with torch.no_grad():
         image, click_features = torch.rand(1, 3, *size), clicks(torch.rand(1, 3, *size))
         found = network(image, click_features)
-        backbone = network.features(image, click_features)
+        branches = network.branches(image, click_features)
     assert click_features.shape == (1, 64, *(-(-n // 2) for n in size))
-    assert backbone.shape == (1, 15 * width, *quarter)
+    assert [branch.shape[1] for branch in branches] == [width, 2 * width, 4 * width, 8 * width]
+    assert branches[0].shape[2:] == quarter
     assert found.logits.shape == found.aux_logits.shape == (1, 1, *quarter)
     assert found.features.shape == (1, 2 * ocr_width, *quarter)
 

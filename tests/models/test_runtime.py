@@ -70,6 +70,17 @@ def test_it_is_called_like_the_network_and_answers_the_same(batch: int, height: 
 
 
 @needs_onnx
+def test_where_only_the_batch_varies_an_element_does_not_depend_on_its_neighbours() -> None:
+    network = small()
+    exported = run_on("onnx", network, image_and_maps(2, "two maps", size=(24, 40)))
+    image, maps = torch.rand(3, 3, 24, 40), torch.rand(3, 2, 24, 40)
+    together = exported(image, maps)
+    torch.testing.assert_close(together, network(image, maps), rtol=1e-5, atol=1e-5)
+    apart = torch.cat([exported(image[b : b + 1], maps[b : b + 1]) for b in range(3)])
+    torch.testing.assert_close(together, apart, rtol=0, atol=0)
+
+
+@needs_onnx
 def test_a_network_is_exported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with recording() as first:
         run_on("onnx", small(), GRAPH)

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
+from iiszoo.models.bilinear import bilinear_weights
+
 WIDTH = 32
 
 
@@ -96,5 +98,23 @@ class Refiner(nn.Module):
 
 def _sampled(maps: Tensor, rois: Tensor, size: Sequence[int], scale: float = 1.0) -> Tensor:
     """`roi_align`, in the type of the boxes: rounded like maps of a short type they would be pixels off."""
+    if torch.onnx.is_in_onnx_export():
+        return _product(maps, rois[:, 1:] * scale, size)
     found: Tensor = roi_align(maps.to(rois.dtype), rois, size, spatial_scale=scale, aligned=True)
     return found.to(maps.dtype)
+
+
+def _product(maps: Tensor, boxes: Tensor, size: Sequence[int]) -> Tensor:
+    """`roi_align` of a box (B, 4) in each of the maps (B, C, h, w), no larger than `size`: then it takes one sample per
+    pixel, bilinearly; an empty box gives 0. As products of matrices, which onnxruntime computes in half the time.
+    """
+    left, top, right, bottom = boxes[:, :, None].unbind(1)
+    down = _samples(top, bottom, maps.shape[2], size[0])
+    across = _samples(left, right, maps.shape[3], size[1])
+    return down[:, None] @ maps @ across[:, None].transpose(2, 3)
+
+
+def _samples(first: Tensor, last: Tensor, n: int, size: int) -> Tensor:
+    """(B, size, n): `size` samples between `first` and `last` (B, 1), edges of pixels, along a side of n pixels."""
+    centres = first + (torch.arange(size) + 0.5) * ((last - first) / size) - 0.5
+    return bilinear_weights(centres.clamp(min=0).clamp(max=n - 1), n) * (last > first)[..., None]

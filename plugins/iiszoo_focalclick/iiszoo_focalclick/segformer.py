@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -93,7 +94,11 @@ class MixFFN(nn.Module):
         self.fc2 = nn.Linear(hidden, channels)
 
     def forward(self, tokens: Tensor, size: Sequence[int]) -> Tensor:
-        hidden = to_tokens(self.dwconv(to_maps(self.fc1(tokens), size)))
+        if torch.onnx.is_in_onnx_export():  # onnxruntime turns maps of a quarter of the channels into its own order
+            maps = F.conv2d(to_maps(tokens, size), self.fc1.weight[:, :, None, None], self.fc1.bias)
+        else:
+            maps = to_maps(self.fc1(tokens), size)
+        hidden = to_tokens(self.dwconv(maps))
         answer: Tensor = self.fc2(F.gelu(hidden))
         return answer
 
