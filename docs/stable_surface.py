@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 import re
-import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,6 @@ from myst_parser.mdit_to_docutils.sphinx_ import SphinxRenderer
 from myst_parser.parsers.mdit import create_md_parser
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 DOCS = Path(__file__).parent
 PAGES = DOCS / "api"

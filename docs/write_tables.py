@@ -14,7 +14,7 @@ import csv
 import io
 import json
 import re
-import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,11 +26,6 @@ from iiszoo.engine.runs import summary
 from iiszoo.engine.site.gathering import gather
 from iiszoo.figures import Measured
 from iiszoo.registry import registry
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
 

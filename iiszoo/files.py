@@ -57,10 +57,8 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
 
     Raises `BadOption`: it cannot be read, or is invalid TOML, in another encoding, or nested too deeply to read.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    import tomllib
+
     try:
         return tomllib.loads(read_text(path))
     except OSError as error:

@@ -10,15 +10,11 @@ import re
 import resource
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 CUDA = ("nvidia-", "triton", "cuda-")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,7 +75,7 @@ def pin_of(stored: Stored) -> Pin | None:
 
 def pin(stored: Stored, found: Found, url: str | None) -> None:
     """Pin the hash of a first file. Raises OSError."""
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     _put(pins_file(stored.shelf), stored.key, asdict(Pin(found.sha256, found.size, url, now)))
 
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import iiszoo
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 REPOSITORY = Path(iiszoo.__file__).parents[1]
 PLUGINS = sorted(file for file in REPOSITORY.glob("plugins/*/iiszoo_*/**/*.py"))

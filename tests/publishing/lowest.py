@@ -10,12 +10,8 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXTRAS = ("drive", "onnx", "train", "annotate")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
-import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,11 +14,6 @@ import pytest
 
 import iiszoo
 from iiszoo import documentation
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 REPOSITORY = Path(__file__).parents[2]
 PLUGINS = sorted(REPOSITORY.glob("plugins/*/pyproject.toml"))

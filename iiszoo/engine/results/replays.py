@@ -71,7 +71,7 @@ def record(found: Verification, n_samples: int, by: str) -> Replay:
     told = [one.sentence for one in found.findings if one.status == "differs" or one.check == "replay"]
     replay = Replay(
         by=by,
-        date=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         iiszoo=iiszoo.__version__,
         agrees=found.agrees,
         seed=found.seed,
