@@ -21,6 +21,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from iiszoo.models.onnx_nodes import reads, settings
+
 Shapes = Callable[[Iterable[str]], Mapping[str, Sequence[int]]]
 """The shapes of a graph's values by name, which are the same in each call but for the batch."""
 _TAPS = (((0,), (1, 2)), ((0, 1), (2,)))
@@ -53,16 +55,18 @@ def convolve_before_enlarging(graph: onnx.GraphProto, shapes: Shapes) -> None:
 def _find(graph: onnx.GraphProto) -> Iterator[_Found]:
     makers = {name: node for node in graph.node for name in node.output}
     kernels = {value.name: value for value in graph.initializer}
+    answers = {value.name for value in graph.output}
     for node in graph.node:
         if node.op_type != "Conv" or node.input[1] not in kernels or not _keeps_size(node):
             continue
         resize, beside = makers.get(node.input[0]), []
-        if resize is not None and resize.op_type == "Concat" and _settings(resize)["axis"] == 1:
+        if resize is not None and resize.op_type == "Concat" and settings(resize)["axis"] == 1:
             first, *beside = resize.input
             resize = makers.get(first)
         if resize is not None and _repeats(resize):
-            users = [each for each in graph.node if node.output[0] in each.input]
-            relu = users[0] if [each.op_type for each in users] == ["Relu"] else None
+            users = [each for each in graph.node if node.output[0] in reads(each)]
+            alone = node.output[0] not in answers and [each.op_type for each in users] == ["Relu"]
+            relu = users[0] if alone else None
             yield _Found(node, numpy_helper.to_array(kernels[node.input[1]]), resize, beside, relu)
 
 
@@ -138,23 +142,19 @@ def _of_corners(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     return corners.reshape(-1, kernel.shape[1], 2, 2)
 
 
-def _settings(node: onnx.NodeProto) -> dict[str, Any]:
-    return {each.name: helper.get_attribute_value(each) for each in node.attribute}
-
-
 def _repeats(node: onnx.NodeProto) -> bool:
     """Whether a node enlarges by repeating pixels, if it does by a whole number."""
-    settings = _settings(node)
+    its = settings(node)
     return (
         node.op_type == "Resize"
-        and settings["mode"] == b"nearest"
-        and settings["coordinate_transformation_mode"] == b"asymmetric"
-        and settings["nearest_mode"] == b"floor"
+        and its["mode"] == b"nearest"
+        and its["coordinate_transformation_mode"] == b"asymmetric"
+        and its["nearest_mode"] == b"floor"
     )
 
 
 def _keeps_size(node: onnx.NodeProto) -> bool:
     """Whether a convolution has a kernel of 3 x 3 and an output of the input's size."""
     wanted = {"kernel_shape": [3, 3], "pads": [1] * 4, "strides": [1, 1], "dilations": [1, 1], "group": 1}
-    settings = _settings(node)
-    return all(settings[name] == value for name, value in wanted.items())
+    its = settings(node)
+    return all(its[name] == value for name, value in wanted.items())

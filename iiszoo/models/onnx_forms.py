@@ -14,6 +14,7 @@ from onnx import helper, numpy_helper
 
 from iiszoo.models.onnx_enlarged import convolve_before_enlarging
 from iiszoo.models.onnx_network import session
+from iiszoo.models.onnx_nodes import reads, settings
 
 _FEW = 4
 """Channels. onnxruntime convolves to a multiple of 16 of them, and for one throws 15 away."""
@@ -39,7 +40,7 @@ def transpose_narrow_convolutions(graph: onnx.GraphProto) -> None:
     nothing is strided and the output has the input's size.
     """
     kernels = {value.name: value for value in graph.initializer}
-    uses = Counter(name for node in graph.node for name in node.input)
+    uses = Counter(name for node in graph.node for name in reads(node))
     for node in graph.node:
         kernel = kernels.get(node.input[1]) if node.op_type == "Conv" else None
         if kernel is None or uses[kernel.name] > 1 or not _is_narrow(node, kernel):
@@ -52,14 +53,14 @@ def transpose_narrow_convolutions(graph: onnx.GraphProto) -> None:
 
 def _is_narrow(node: onnx.NodeProto, kernel: onnx.TensorProto) -> bool:
     """Whether a convolution has few channels, nothing strided, and an output of the input's size."""
-    settings = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+    its = settings(node)
     channels, _, *sides = kernel.dims
     once = [1] * len(sides)
     return (
         channels <= _FEW
-        and settings["group"] == 1
-        and settings["strides"] == settings["dilations"] == once
-        and settings["pads"] == [side // 2 for side in sides] * 2
+        and its["group"] == 1
+        and its["strides"] == its["dilations"] == once
+        and its["pads"] == [side // 2 for side in sides] * 2
         and all(side % 2 for side in sides)
     )
 
@@ -80,7 +81,7 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
     for node in reversed(graph.node):
         if wanted.intersection(node.output):
             kept.append(node)
-            wanted.update(node.input)
+            wanted.update(reads(node))
     constants = [value for value in graph.initializer if value.name in wanted]
     del graph.node[:], graph.initializer[:]
     graph.node.extend(reversed(kept))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -38,12 +39,14 @@ def enlarged(x: Tensor, size: tuple[int, int] = LARGE, mode: str = "nearest") ->
     return F.interpolate(x, size, mode=mode)
 
 
-def operators(network: Decoder) -> set[str]:
+def operators(network: nn.Module) -> set[str]:
     """Those of the exported network, which answers like the network."""
     network = network.eval().requires_grad_(False)
     small, large = torch.rand(3, 4, *SMALL), torch.rand(3, 3, *LARGE)
     wanted = network(small, large)
-    graph = Graph("decoder", IMAGES, {"answer": Values(("batch", *wanted.shape[1:]), "maps")}, {"batch": 2})
+    answers = wanted if isinstance(wanted, tuple) else (wanted,)
+    outputs = {f"answer {n}": Values(("batch", *maps.shape[1:]), "maps") for n, maps in enumerate(answers)}
+    graph = Graph("decoder", IMAGES, outputs, {"batch": 2})
     with recording() as files:
         found = run_on("onnx", network, graph)(small, large)
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
@@ -107,3 +110,12 @@ def test_another_convolution_remains() -> None:
     network = Decoder(4, alone)
     network.convolution = nn.Conv2d(4, 6, 5, padding=2)
     assert "Resize" in operators(network)
+
+
+def test_a_convolution_that_is_an_answer_itself_is_computed_at_the_small_size() -> None:
+    class Both(Decoder):
+        def forward(self, small: Tensor, large: Tensor) -> Any:
+            maps = super().forward(small, large)
+            return maps, maps.relu()
+
+    assert "Resize" not in operators(Both(4, lambda convolution, small, large: convolution(enlarged(small))))

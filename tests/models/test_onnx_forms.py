@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,6 +14,10 @@ from iiszoo.models.runtime import Graph, Values, image_and_maps, is_there, recor
 if not is_there():
     pytest.skip("needs onnx and onnxruntime", allow_module_level=True)
 import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from iiszoo.models.onnx_forms import in_fast_forms
+from iiszoo.models.onnx_network import OnnxNetwork
 
 GRAPH = image_and_maps(2, "two maps")
 SAME = {"kernel_size": 3, "padding": 1}
@@ -62,3 +69,37 @@ def test_a_convolution_to_few_channels_is_transposed(settings: dict[str, int | t
 )
 def test_others_remain(settings: dict[str, int | tuple[int, ...]]) -> None:
     assert "ConvTranspose" not in operators(settings)
+
+
+def test_what_only_a_branch_reads_remains(tmp_path: Path) -> None:
+    """A branch of an If (transformers' SAM 2 has one) reads values of the graph around it that no node names as input:
+    here a value, and the kernel of a narrow convolution, which is then not turned.
+    """
+    kernel = numpy_helper.from_array(np.random.default_rng(0).random((1, 1, 3, 3), np.float32), "kernel")
+    reading = [helper.make_node("Concat", ["doubled", "kernel"], ["read"], axis=3)]
+    other = [helper.make_node("Identity", ["kernel"], ["other"])]
+    answers = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("read", "other")]
+    same = {"kernel_shape": [3, 3], "pads": [1] * 4, "strides": [1, 1], "dilations": [1, 1], "group": 1}
+    nodes = [
+        helper.make_node("Add", ["x", "x"], ["doubled"]),
+        helper.make_node("Conv", ["x", "kernel"], ["convolved"], **same),
+        helper.make_node(
+            "If",
+            ["condition"],
+            ["branch"],
+            then_branch=helper.make_graph(reading, "then", [], answers[:1]),
+            else_branch=helper.make_graph(other, "else", [], answers[1:]),
+        ),
+    ]
+    given = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 3, 3]),
+        helper.make_tensor_value_info("condition", TensorProto.BOOL, []),
+    ]
+    taken = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("convolved", "branch")]
+    graph = helper.make_graph(nodes, "graph", given, taken, [kernel])
+    file = tmp_path / "network.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), file)
+    inputs = torch.rand(1, 1, 3, 3), torch.tensor(True)
+    before, after = (OnnxNetwork(f, ("x", "condition"))(*inputs) for f in (file, in_fast_forms(file)))
+    for one, other_one in zip(before, after, strict=True):
+        torch.testing.assert_close(one, other_one)
