@@ -7,15 +7,20 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core.dispatcher import Dispatcher
 
 from iiszoo import __version__
 from iiszoo.assets import cache_root
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_COMPILED: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True}
+_PART: dict[str, Any] = {**_COMPILED, "no_cpython_wrapper": True}
+"""Without what calls a function from Python, a quarter of the compiler's work."""
 _settings: Any = numba.config  # its attributes are made at run time
 
 
@@ -27,10 +32,29 @@ def compiled(function: Function) -> Function:
     """
     with _place_for(Path(function.__code__.co_filename).parent):
         try:
-            made = numba.njit(cache=True, nogil=True)(function)
+            made = numba.njit(cache=True, **_COMPILED)(function)
         except RuntimeError:  # no place can be written
-            made = numba.njit(nogil=True)(function)
+            made = numba.njit(**_COMPILED)(function)
     return cast(Function, made)
+
+
+def compiled_part(function: Function) -> Function:
+    """Decorator for a function that only compiled functions call: its machine code is part of theirs."""
+    return cast(Function, numba.njit(**_PART)(function))
+
+
+def is_kept(module: ModuleType) -> bool:
+    """Whether there is nothing to be compiled and kept: each compiled function of a module has machine code on disk
+    that is no older than the source file, or has no place where it could be kept.
+    """
+    written = Path(str(module.__file__)).stat().st_mtime
+    for function in vars(module).values():
+        place = function.stats.cache_path if isinstance(function, Dispatcher) else None
+        if place is not None:
+            indices = Path(place).glob(f"*.{function.__qualname__}-*.nbi")
+            if not any(index.stat().st_mtime >= written for index in indices):
+                return False
+    return True
 
 
 @contextmanager

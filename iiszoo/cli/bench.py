@@ -122,6 +122,9 @@ def command(resume: bool, as_json: bool, metrics: Sequence[str] | None, **settin
     a finished run is not repeated.
     """
     sys.path.append(os.getcwd())  # so that module:function finds a module of the working directory
+    from iiszoo.engine.first_turn import compile_beside
+
+    compile_beside(settings["datasets"][0], settings["root"])  # torch's import, below, takes as long
     from iiszoo.cli.bench_progress import listener as listener_of
     from iiszoo.engine.bench import bench
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import sys
@@ -126,6 +127,7 @@ def main() -> None:
             else:
                 raise
             output.abandon()
+    gc.freeze()  # else the end of Python searches torch's modules for garbage for a second
     sys.exit(code)
 
 

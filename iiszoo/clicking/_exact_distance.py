@@ -22,10 +22,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from iiszoo.compiled import compiled
+from iiszoo.compiled import compiled, compiled_part
 
 Array = NDArray[Any]
 
@@ -97,7 +96,7 @@ def give_back(memory: NDArray[np.uint8]) -> None:
 # assigned a tuple (numba then compiles the message of a shape error, which takes as long as half of the robot).
 
 
-@njit(nogil=True)
+@compiled_part
 def _count(target: Array, prediction: Array, ignore: Array | None, counts: Array) -> None:
     """Fill `counts` (2, W + H), initially zeros: each error's pixels in each column, then 1 for each row with any."""
     height, width = target.shape
@@ -126,7 +125,7 @@ def _count(target: Array, prediction: Array, ignore: Array | None, counts: Array
         counts[_FALSE_POSITIVE, width + r] = fp_row
 
 
-@njit(nogil=True)
+@compiled_part
 def _extent(counts: Array) -> tuple[int, int, int]:
     """(first, last, total): the indices of the first and the last value above 0 (-1 if there is none), and the sum."""
     first, last, total = -1, -1, 0
@@ -139,7 +138,7 @@ def _extent(counts: Array) -> tuple[int, int, int]:
     return first, last, total
 
 
-@njit(nogil=True)
+@compiled_part
 def _upper_bound(height: int, width: int, count: int) -> int:
     """An upper bound on the squared distances of an error of `count` pixels in a box of that size; 0 for no error."""
     if count == 0:
@@ -151,7 +150,7 @@ def _upper_bound(height: int, width: int, count: int) -> int:
     return min(half * half, int(radius * radius) + 1)
 
 
-@njit(nogil=True)
+@compiled_part
 def _box(counts: Array, width: int) -> tuple[int, int, int, int, int]:
     """(top, left, height, width, `_upper_bound`) of an error's box, from its row of `_count`'s counts."""
     left, right, count = _extent(counts[:width])
@@ -160,7 +159,7 @@ def _box(counts: Array, width: int) -> tuple[int, int, int, int, int]:
     return top, left, h, w, _upper_bound(h, w, count)
 
 
-@njit(nogil=True)
+@compiled_part
 def _column_distances(
     target: Array,
     prediction: Array,
@@ -211,7 +210,7 @@ def _column_distances(
         row_max[i] = most
 
 
-@njit(nogil=True)
+@compiled_part
 def _is_clicked(clicked: Array, r: int, c: int) -> bool:
     for i in range(clicked.shape[0]):  # noqa: SIM110 (numba has no any() of a generator)
         if clicked[i, 0] == r and clicked[i, 1] == c:
@@ -219,20 +218,20 @@ def _is_clicked(clicked: Array, r: int, c: int) -> bool:
     return False
 
 
-@njit(nogil=True)
+@compiled_part
 def _root(square: int) -> int:
     """The greatest integer whose square is at most `square`."""
     return int(math.sqrt(float(square)))  # exact below 2^52
 
 
-@njit(nogil=True)
+@compiled_part
 def _root_up(square: int) -> int:
     """The least integer whose square is at least `square`."""
     root = _root(square)
     return root if root * root == square else root + 1
 
 
-@njit(nogil=True)
+@compiled_part
 def _square_at(row: Array, c: int, enough: int) -> int:
     """The squared distance at column c of a row of `g`; if below `enough`, any value below `enough`."""
     width = row.shape[0]
@@ -247,7 +246,7 @@ def _square_at(row: Array, c: int, enough: int) -> int:
     return square
 
 
-@njit(nogil=True)
+@compiled_part
 def _lower_bound(g: Array, row_max: Array, most: int, needed: int, clicked: Array, top: int, left: int) -> int:
     """The greater of `needed` and the greatest squared distance on a coarse grid; `most` is the maximum of `g`."""
     height, width = g.shape
@@ -264,7 +263,7 @@ def _lower_bound(g: Array, row_max: Array, most: int, needed: int, clicked: Arra
     return needed
 
 
-@njit(nogil=True)
+@compiled_part
 def _sift_row(row: Array, needed: int, span: int, maybe: Array) -> bool:
     """Whether any column of a row of `g` survives a test against five of the columns that could rule it out.
 
@@ -292,7 +291,7 @@ def _sift_row(row: Array, needed: int, span: int, maybe: Array) -> bool:
     return bool(some != 0)
 
 
-@njit(nogil=True)
+@compiled_part
 def _search_row(row: Array, needed: int, clicked: Array, r: int, left: int, maybe: Array) -> tuple[int, int]:
     """(square, column) of the first unclicked maximum of a row of `g`; (0, -1) if it is below `needed` (>= 1).
 
@@ -338,7 +337,7 @@ def _search_row(row: Array, needed: int, clicked: Array, r: int, left: int, mayb
     return best, best_c
 
 
-@njit(nogil=True)
+@compiled_part
 def _search(
     g: Array, row_max: Array, needed: int, clicked: Array, top: int, left: int, maybe: Array
 ) -> tuple[int, int, int]:

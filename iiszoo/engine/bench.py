@@ -19,7 +19,7 @@ from iiszoo.engine.comparison.samples import limited
 from iiszoo.engine.evaluation_protocol import EvaluationProtocol, ResolvedProtocol, load_protocol
 from iiszoo.engine.executors import Executor, InProcess, Job, Processes
 from iiszoo.engine.executors.main_program import refuse_unguarded
-from iiszoo.engine.first_turn import compile_beside
+from iiszoo.engine.first_turn import compile_beside, wait_for_compilers
 from iiszoo.engine.robots import RobotReference, robot_interpreter
 from iiszoo.engine.runs import provenance, run_name, store
 from iiszoo.engine.runs.dataset_check import Checked, survey_for_run
@@ -347,7 +347,7 @@ def _prepare(
         if run.dataset not in checked:
             dataset = load_dataset(run.dataset, how.root)
             if not checked:
-                compile_beside(dataset)
+                compile_beside(run.dataset, how.root)
             checked[run.dataset] = survey_for_run(
                 dataset, how.limit, how.skip_broken, partial(listener.checking, run.dataset)
             )
@@ -367,6 +367,7 @@ def _prepare(
         job = Job(fetched, how.device, run.dataset, how.root, run.rules, how.batch_size, how.keep_going, robot)
         elsewhere = {**how.executor.prepare(job, data.dataset), **robot_elsewhere}
         ready[run] = Ready(run_known, data, job, elsewhere)
+    wait_for_compilers()
     return ready
 
 

@@ -1,40 +1,71 @@
-"""A robot's first turn, taken once beside the loading of a model: what is compiled for it is then ready.
+"""What a first turn of a robot needs compiled, compiled by processes of its own while a model is loaded.
 
-On a new machine the compiler works for several seconds, much of them without Python's lock. The machine code is kept
-(`iiszoo.compiled`), so later this takes milliseconds.
+On a new machine the compiler works for several seconds, half of them with Python's lock, which loading needs too. The
+machine code is kept on disk (`iiszoo.compiled`), so the process that waits for it, and all later ones, only read it.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import suppress
-from threading import Thread
-from typing import TYPE_CHECKING
+from pathlib import Path
+from subprocess import DEVNULL
 
 import numpy as np
 
-from iiszoo import protocol
-from iiszoo.clicking.robots import ritm
+from iiszoo.clicking import _exact_distance
+from iiszoo.compiled import is_kept
 from iiszoo.engine import metrics
+from iiszoo.engine.metrics import packed_masks
+from iiszoo.loading import load_dataset
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from iiszoo.data.base import Sample
+_compilers: list[subprocess.Popen[bytes]] = []
 
 
-def compile_beside(dataset: Sequence[Sample]) -> Thread:
-    """Compile scores and `ritm`, on whose search most robots rest, for the dataset's first sample, in a thread that has
-    been started. Nothing is raised: what is wrong with the dataset its check tells.
+def compile_beside(dataset: str, root: str | Path | None = None) -> None:
+    """Start to compile scores and the search of `ritm`, on which most robots rest, for masks like those of a dataset's
+    first sample, if that has not been done yet and can be kept. A second call does nothing.
+
+    Nothing is raised: what is wrong with the dataset its check tells, and what is not compiled here is at its first
+    call.
     """
-    thread = Thread(target=_first_turn, args=(dataset,), name="compile")  # not a daemon: the compiler must end first
-    thread.start()
-    return thread
-
-
-def _first_turn(dataset: Sequence[Sample]) -> None:
+    if _compilers:
+        return
     with suppress(Exception):
-        object, ignore = dataset[0].read_target()
-        output = np.zeros(object.shape, np.float32)
-        metrics.score(output, metrics.prepare(object, ignore))
-        ignored = None if ignore is None else protocol.to_targets(ignore)
-        ritm(protocol.to_output(output), protocol.to_targets(object), [], [], ignore=ignored)
+        left = [name for name, (_, module) in _TURNS.items() if not is_kept(module)]
+        if left:
+            object, ignore = load_dataset(dataset, root)[0].read_target()
+            masks = [*map(str, object.shape), "" if ignore is None else "ignore"]
+            for name in left:
+                command = [sys.executable, "-P", "-m", __name__, name, *masks]
+                _compilers.append(subprocess.Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL))
+
+
+def wait_for_compilers() -> None:
+    """Wait until what was started has ended; whoever does not wait compiles the same once more."""
+    for process in _compilers:
+        process.wait()
+
+
+def _score(height: int, width: int, ignore: bool) -> None:
+    nothing = np.zeros((height, width), bool)
+    metrics.score(nothing.astype(np.float32), metrics.prepare(nothing, nothing if ignore else None))
+
+
+def _search(height: int, width: int, ignore: bool) -> None:
+    nothing = np.zeros((height, width), np.uint8)
+    _exact_distance.farthest_error(nothing, nothing, nothing if ignore else None, np.zeros((0, 2), np.int64))
+
+
+_TURNS = {"score": (_score, packed_masks), "search": (_search, _exact_distance)}
+"""By name: a call for masks (H, W), with ignored pixels or without, and the module whose functions it compiles."""
+
+
+def _main(name: str, height: str, width: str, ignore: str) -> None:
+    turn, _ = _TURNS[name]
+    turn(int(height), int(width), bool(ignore))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -17,6 +17,7 @@ from iiszoo.compiled import compiled
 def double(n):
     return 2 * n
 """
+KEPT = "from iiszoo.compiled import is_kept; from source import doubling; print(is_kept(doubling))"
 USE = "from source.doubling import double; print(double(21), sum(double.stats.cache_hits.values()))"
 
 
@@ -31,8 +32,8 @@ def use(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
 
-    def run() -> list[str]:
-        done = subprocess.run([sys.executable, "-c", USE], capture_output=True, text=True, check=True, cwd=tmp_path)
+    def run(code: str = USE) -> list[str]:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
         return done.stdout.split()
 
     return run
@@ -68,3 +69,12 @@ def test_functions_are_compiled_anew_where_nothing_can_be_written(use, tmp_path,
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / "cache"))
     assert use() == use() == ["42", "0"]
+
+
+def test_a_module_is_kept_when_there_is_machine_code_of_this_source(use, tmp_path):
+    assert use(KEPT) == ["False"]
+    use()
+    assert use(KEPT) == ["True"]
+    for index in tmp_path.rglob("doubling.double*.nbi"):  # as if the source had come later, with a new version
+        os.utime(index, (0, 0))
+    assert use(KEPT) == ["False"]

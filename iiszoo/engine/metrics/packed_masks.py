@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from iiszoo.compiled import compiled
+from iiszoo.compiled import compiled, compiled_part
 
 Packed = NDArray[np.uint64]
 """A mask, one-dimensional, ceil(H / 8) * ceil(W / 8) words."""
@@ -79,7 +78,7 @@ def _compare(
     return sound, both, either, both_boundaries, either_boundary
 
 
-@numba.njit(nogil=True)
+@compiled_part
 def _pack(values: Any, limit: Any, packed: Any, outside: Any) -> Any:
     """Whether all values lie in [0, 1]; `packed` gets `values > limit`. It is zeros, as is `outside`, scratch."""
     height, width = values.shape
@@ -97,7 +96,7 @@ def _pack(values: Any, limit: Any, packed: Any, outside: Any) -> Any:
     return any_outside == 0
 
 
-@numba.njit(nogil=True)
+@compiled_part
 def _erode(words: Any, other_words: Any, one: Any, other: Any, n_rows: int, width: int, radius: int) -> Any:
     """The mask in `words`, eroded: `words` or `other_words`, which is scratch. `one` and `other` are their bytes.
 
@@ -129,14 +128,14 @@ def _erode(words: Any, other_words: Any, one: Any, other: Any, n_rows: int, widt
     return words
 
 
-@numba.njit(nogil=True)
+@compiled_part
 def _both(a: Any, b: Any, out: Any) -> None:
     """`a & b` as far as `b` and `out` reach."""
     for i in range(min(len(b), len(out))):
         out[i] = a[i] & b[i]
 
 
-@numba.njit(nogil=True)
+@compiled_part
 def _both_below(words: Any, n: Any, n_words: int, out: Any) -> None:
     """Each pixel & the pixel n rows below it; `n_words` per row of bytes. Below the last row is background."""
     bits = np.uint64(n % 8)
@@ -152,7 +151,7 @@ def _both_below(words: Any, n: Any, n_words: int, out: Any) -> None:
     out[len(near) :] = 0
 
 
-@numba.njit(nogil=True)
+@compiled_part
 def _lower(words: Any, n: int, n_words: int, out: Any) -> None:
     """Each pixel moved n rows down; background enters from above."""
     bits = np.uint64(n % 8)
@@ -169,7 +168,7 @@ def _lower(words: Any, n: int, n_words: int, out: Any) -> None:
         rest[i] = moved
 
 
-@numba.njit(nogil=True)
+@compiled_part
 def _overlap(a: Any, b: Any) -> Any:
     """Pixels in both masks, and in either."""
     both = either = np.uint64(0)
@@ -179,7 +178,7 @@ def _overlap(a: Any, b: Any) -> Any:
     return np.int64(both), np.int64(either)
 
 
-@numba.njit(nogil=True)
+@compiled_part
 def _n_ones(word: Any) -> Any:
     """The number of bits set, by sums of neighbours: compilers recognise the form and emit one instruction."""
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
