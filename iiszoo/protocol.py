@@ -174,9 +174,7 @@ def as_model(
 def to_tensor(image: NDArray[np.uint8], device: str = "cpu") -> Tensor:
     """An image uint8 (H, W, 3), RGB, as the x of one element: float32 (3, H, W) in [0, 1]."""
     planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-    if device.startswith("cuda"):  # from page-locked memory nobody waits for the copy
-        planes = planes.pin_memory().to(device, non_blocking=True)
-    return planes.to(device).to(torch.float32).div_(255)
+    return on_device(planes, device).to(torch.float32).div_(255)
 
 
 def to_output(mask: NDArray[np.bool_] | NDArray[np.float32], device: str = "cpu") -> Tensor:
@@ -189,6 +187,13 @@ def to_targets(mask: NDArray[np.bool_]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(mask))[None, None]
 
 
+def on_device(values: Tensor, device: torch.device | str) -> Tensor:
+    """A tensor of the CPU on a device. A GPU's queue of work is not waited for, as `values.to(device)` would."""
+    if torch.device(device).type == "cuda":  # from page-locked memory, which torch keeps until it has been copied
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
+
+
 def on_cpu(y: Tensor) -> Tensor:
     """A plain tensor of y's values on the CPU, free of graph and subclass; it shares y's memory if that is there."""
     if y.is_cuda:  # into page-locked memory, which torch keeps for the next copy: several times as fast
@@ -196,13 +201,13 @@ def on_cpu(y: Tensor) -> Tensor:
     return torch.from_numpy(y.numpy(force=True))
 
 
-def together_on_cpu(values: Sequence[Tensor], then: Callable[[Tensor], Tensor] = lambda values: values) -> list[Tensor]:
-    """`on_cpu` of `then(value)` for each; `then` works element by element. Values on a GPU, of one type and of any
-    shapes, are joined for it and for the copy, so that the GPU is waited for once.
+def together_on_cpu(values: Sequence[Tensor]) -> list[Tensor]:
+    """`on_cpu` for each. Values on a GPU, of one type and of any shapes, are joined for the copy, so that the GPU is
+    waited for once.
     """
     if not values or not values[0].is_cuda:
-        return [on_cpu(then(value)) for value in values]
-    joined = on_cpu(then(torch.cat([value.reshape(-1) for value in values])))
+        return [on_cpu(value) for value in values]
+    joined = on_cpu(torch.cat([value.reshape(-1) for value in values]))
     parts = torch.split(joined, [value.numel() for value in values])
     return [part.view(value.shape) for part, value in zip(parts, values, strict=True)]
 

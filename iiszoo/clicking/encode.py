@@ -29,6 +29,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from iiszoo.protocol import on_device
+
 MapClick = tuple[float, float]
 """(row, col) in pixels of the map. Pixel centres are whole numbers; clicks need not be, for example in a zoom."""
 MapClicks = Sequence[Sequence[Sequence[MapClick]]]
@@ -84,7 +86,7 @@ def disk(
     if not clicks or not maps.numel():
         return maps
 
-    planes, at = torch.tensor(clicks, dtype=torch.float32, device=maps.device).tensor_split((1,), dim=1)
+    planes, at = on_device(torch.tensor(clicks, dtype=torch.float32), maps.device).tensor_split((1,), dim=1)
     # Every row and column within `radius` of a click, which may be half a pixel off the centre of the square.
     reach = math.ceil(radius) + 1
     offsets = torch.arange(-reach, reach + 1, device=maps.device)
@@ -278,7 +280,7 @@ def _add_nearest(
     # in memory: float32 functions may differ there between vectors and their scalar remainder.
     exact = squares if squares.device.type == "mps" else squares.double()
     layers = maps.view(len(by_plane), len(curves), *maps.shape[2:])
-    index = torch.tensor(planes, device=maps.device)
+    index = on_device(torch.tensor(planes), maps.device)
     for i, curve in enumerate(curves):
         values = curve(exact).float().to(maps.dtype)
         layers[index, i] = nearer(layers[index, i], values)
@@ -295,9 +297,9 @@ def _squares(
     """
     numbers = range(len(by_plane[0]))
     rounds = [[clicks[k] for clicks in by_plane if len(clicks) > k] for k in numbers]  # the k-th click of each plane
-    at = torch.tensor([click for clicks in rounds for click in clicks], dtype=torch.float32, device=device)
+    at = on_device(torch.tensor([click for clicks in rounds for click in clicks], dtype=torch.float32), device)
     # A tensor, because CUDA multiplies by the reciprocal of a Python number instead of dividing.
-    divisor = torch.tensor(unit, dtype=torch.float32, device=device)
+    divisor = torch.full((), unit, dtype=torch.float32, device=device)
     rows, columns = (
         (torch.arange(n, dtype=torch.float32, device=device) - at[:, axis, None]).div_(divisor).square_()
         for axis, n in enumerate(size)

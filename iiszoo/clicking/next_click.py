@@ -55,6 +55,6 @@ def next_clicks(
     count = order[:, -1]
     nth = (draws.to(order.device).double() * count).int().clamp(max=(count - 1).clamp(min=0)) + 1
     pixel = torch.searchsorted(order, nth[:, None]).squeeze(1)
-    click = torch.stack((pixel // width, pixel % width, positive.long()), 1)
-    nothing = click.new_tensor([-1, -1, 0])
-    return torch.where((count > 0)[:, None], click, nothing)
+    some = count > 0
+    at = (torch.where(some, values, -1) for values in (pixel // width, pixel % width))
+    return torch.stack((*at, (positive & some).long()), 1)

@@ -42,8 +42,12 @@ def chosen(
         quality: their predicted IoU (n, 4).
         unsure: bool (n,), where the best of three replaces the single mask.
     """
+    import torch  # here, since `RULES` is read by those that run no model
+
+    from iiszoo.protocol import on_device
+
     best = 1 + quality[:, 1:].argmax(dim=1)
-    several = quality.new_tensor([_takes_best_of_three(rule, prompt) for prompt in prompts]) > 0
+    several = on_device(torch.tensor([_takes_best_of_three(rule, prompt) for prompt in prompts]), quality.device)
     number = best.where(several if unsure is None else several | unsure, SINGLE)
     for k, prompt in enumerate(prompts):
         if rule == "default" and prompt.initial and prompt.mask is not None:

@@ -22,7 +22,7 @@ from iiszoo.clicking.next_click import next_clicks
 from iiszoo.models.losses import Loss
 from iiszoo.models.second_look import LookRule, training_looks
 from iiszoo.models.zoom import Box, to_crop
-from iiszoo.protocol import Robot
+from iiszoo.protocol import Robot, on_device
 
 Points = list[tuple[float, float]]
 Encoding = Callable[..., Tensor]
@@ -169,14 +169,14 @@ class _Play:
         if last and k >= 1 and self.rules.second_look > 0:
             looks = self._looks()
         ignore = None if self.valid is None else ~self.valid
-        drawn = self.draws[:, k].to(self.image.device, non_blocking=True)
+        drawn = on_device(self.draws[:, k], self.image.device)
         if self.rules.robot is None:
             rules = self.rules
             found = next_clicks(self.previous, self.target, drawn, rules.threshold, rules.depth, ignore)
         else:
             found = self._of_robot(self.rules.robot, k, ignore)
         if looks:
-            found[list(looks), 0] = -1
+            found[on_device(torch.tensor([*looks]), found.device), 0] = -1
         self.unread.append(found)
         radius = _disk_radius(self.encoding)
         if radius is not None:
@@ -217,7 +217,7 @@ class _Play:
         for positives, negatives in zip(pcs[-1], ncs[-1], strict=True):
             made = [(*point, 1) for point in positives] + [(*point, 0) for point in negatives]
             clicks.append(made[0] if made else (-1, -1, 0))
-        return torch.tensor(clicks, device=self.image.device)
+        return on_device(torch.tensor(clicks), self.image.device)
 
     def _looks(self) -> dict[int, Box]:
         """The boxes, of random width, for elements that train the second look."""
@@ -228,9 +228,9 @@ class _Play:
         return training_looks(self.before, self.previous, newest, rules, self.rules.threshold)
 
     def _look_again(self, looks: dict[int, Box]) -> None:
-        """Replace elements by their crops."""
+        """Replace elements by their crops. Their clicks have been read: in this interaction they made none."""
         which = list(looks)
-        at = torch.tensor(which, device=self.image.device)
+        at = on_device(torch.tensor(which), self.image.device)
         grid = _grid(list(looks.values()), self.size, self.image.device)
         layers = [self.image[at], self.previous[at], self.target[at]]
         if self.valid is not None:
@@ -241,7 +241,6 @@ class _Play:
         self.target = self.target.index_copy(0, at, (seen[:, 4:5] >= 0.5).float())
         if self.valid is not None:
             self.valid = self.valid.index_copy(0, at, seen[:, 5:6] >= 0.5)
-        self._read()
         for kind in (self.positives, self.negatives):
             for b in which:
                 kind[b] = to_crop(kind[b], looks[b], self.size)
@@ -262,8 +261,8 @@ def _grid(boxes: Sequence[Box], size: tuple[int, int], device: torch.device) -> 
     """(n, h, w, 2) for `grid_sample` with aligned corners: each box resized as by `iiszoo.models.zoom.crop`."""
     lines = []
     for axis in (0, 1):
-        ends = torch.tensor([box[2 * axis : 2 * axis + 2] for box in boxes], dtype=torch.float32, device=device)
-        ends -= ends.new_tensor([0, 1])  # the centres of the first and last pixel
+        centres = [(box[2 * axis], box[2 * axis + 1] - 1) for box in boxes]  # of the first and last pixel
+        ends = on_device(torch.tensor(centres, dtype=torch.float32), device)
         steps = torch.linspace(0, 1, size[axis], device=device)
         at = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * steps
         lines.append(2 * at / (size[axis] - 1) - 1)

@@ -4,7 +4,7 @@ Chen et al., FocalClick, CVPR 2022; `Progressive_Merge` of alibaba/ClickSEG d61a
 (isegm/inference/evaluation.py). It protects an existing mask: a model that answers one click with a new prediction of
 the whole image cannot undo what the person did not touch.
 
-- `progressive_merge` is the rule on masks, `merged_output` on probabilities.
+- `progressive_merge` is the rule on masks, `merged_outputs` on probabilities.
 - `ProgressiveMerge` adds it to any model of the standard format; `merging` also adds it to the model's name, as
   `iiszoo.load_model("ID?progressive_merge=published")` and `iiszoo bench --progressive-merge` do.
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +25,9 @@ from torch import Tensor
 from iiszoo.clicking.regions import clicked_components
 from iiszoo.errors import BadOption
 from iiszoo.models.merge_rule import MERGE, check_merge_rule
+from iiszoo.models.zoom import masks_on_cpu
 from iiszoo.names import parse_name
-from iiszoo.protocol import Click, Clicks, Images, Model, Outputs, State, check_batch, check_form
+from iiszoo.protocol import Click, Clicks, Images, Model, Outputs, State, check_batch, check_form, on_device
 
 Mask = NDArray[np.bool_]
 _UNKNOWN, _FROM_NOTHING, _FROM_MASK = -1, 0, 1
@@ -75,19 +75,29 @@ def changed_under(changed: Mask, click: Click) -> Mask:
     return clicked_components(changed, [click], 8)
 
 
-def merged_output(
-    y: Tensor, before: Tensor, clicks: Sequence[Click], threshold: float, *, fixed: bool = False
-) -> Tensor:
-    """The output whose mask is the merge of the masks of `y` and `before`; all float32 (1, H, W), a new tensor.
+def merged_outputs(
+    outputs: Sequence[Tensor],
+    before: Sequence[Tensor],
+    clicks: Sequence[Sequence[Click]],
+    threshold: float,
+    *,
+    fixed: bool = False,
+) -> list[Tensor]:
+    """For each of `outputs`, the output whose mask is the merge of its mask and that of `before`; all float32
+    (1, H, W), new tensors. A GPU is waited for once.
 
-    A pixel is y if `y > threshold` agrees with the merged mask, else the previous output `before` if that agrees, else
-    1 on the object and 0 on the background; so `output > threshold` is exactly the merged mask. (The last case occurs
-    only through the published fault: otherwise the merged mask agrees with one of the two.)
+    A pixel is that of the output if its mask agrees with the merged mask there, else that of `before` if that agrees,
+    else 1 on the object and 0 on the background; so `merged > threshold` is exactly the merged mask. (The last case
+    occurs only through the published fault: otherwise the merged mask agrees with one of the two.)
     """
-    prediction, previous = y > threshold, before > threshold
-    mask = progressive_merge(prediction[0].cpu().numpy(), previous[0].cpu().numpy(), *clicks, fixed=fixed)
-    wanted = torch.from_numpy(mask)[None].to(y.device)
-    return torch.where(wanted == prediction, y, torch.where(wanted == previous, before, wanted.to(y.dtype)))
+    predicted, previous = masks_on_cpu(*(([value[0] for value in each], threshold) for each in (outputs, before)))
+    merged = []
+    for y, old, now, then, newest in zip(outputs, before, predicted, previous, clicks, strict=True):
+        mask = progressive_merge(now, then, *newest, fixed=fixed)
+        choices = torch.from_numpy(np.stack((mask, mask == now, mask == then)))
+        wanted, of_y, of_old = on_device(choices, y.device)[:, None]
+        merged.append(torch.where(of_y, y, torch.where(of_old, old, wanted.to(y.dtype))))
+    return merged
 
 
 @dataclass(frozen=True)
@@ -126,23 +136,27 @@ class ProgressiveMerge:
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
         """One interaction. Raises `ModelError` if the model returns outputs of another form."""
         before = z["prev_output"]
-        started = torch.tensor([self._started(z["merge"][b], before[b]) for b in range(len(x))], dtype=torch.int8)
+        started = self._started([int(value) for value in z["merge"]], before)
         own = {key: value for key, value in z.items() if key != "merge"}
         y, own = self.model(x, own, pcs, ncs)
         check_batch(y, x, self.model.name)
         outputs = list(y)
         for b in range(len(x)):
             check_form(outputs[b], tuple(x[b].shape[-2:]), self.model.name)
-            if started[b] == _FROM_MASK:
-                clicks = [click for kind in (pcs, ncs) if kind for click in kind[-1][b]]
-                outputs[b] = merged_output(outputs[b], before[b], clicks, self.threshold, fixed=self.fixed)
+        which = [b for b in range(len(x)) if started[b] == _FROM_MASK]
+        clicks = [[click for kind in (pcs, ncs) if kind for click in kind[-1][b]] for b in which]
+        now, then = ([values[b] for b in which] for values in (outputs, before))
+        for b, output in zip(which, merged_outputs(now, then, clicks, self.threshold, fixed=self.fixed), strict=True):
+            outputs[b] = output
         merged: Outputs = torch.stack(outputs) if isinstance(x, Tensor) else outputs
-        return merged, {**own, "prev_output": merged, "merge": started}
+        return merged, {**own, "prev_output": merged, "merge": torch.tensor(started, dtype=torch.int8)}
 
-    def _started(self, known: Any, output: Tensor) -> int:
-        if known != _UNKNOWN:
-            return int(known)
-        return _FROM_MASK if bool((output > self.threshold).any()) else _FROM_NOTHING
+    def _started(self, known: list[int], outputs: Outputs) -> list[int]:
+        """What each session started from, as in z; of those before their first call the output tells."""
+        new = [b for b, value in enumerate(known) if value == _UNKNOWN]
+        (masks,) = masks_on_cpu(([outputs[b] for b in new], self.threshold))
+        start = {b: _FROM_MASK if mask.any() else _FROM_NOTHING for b, mask in zip(new, masks, strict=True)}
+        return [start.get(b, value) for b, value in enumerate(known)]
 
 
 def merging(model: Model, rule: str) -> Model:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from iiszoo.protocol import Clicks, Images, State, clicks_of, empty_output
+from iiszoo.protocol import Clicks, Images, State, clicks_of, empty_output, on_device, together_on_cpu
 
 
 class Prompt(NamedTuple):
@@ -57,12 +57,26 @@ def points(pcs: Clicks, ncs: Clicks, b: int, down: float, across: float) -> Tens
     return torch.tensor(found, dtype=torch.float32).reshape(-1, 3)
 
 
-def prompt_of(z: State, b: int, points: Tensor, prior_logits: Callable[[Tensor], Tensor]) -> Prompt:
-    """The prompt of element `b`. `prior_logits`: an initial mask, probabilities (1, H, W), as a mask prompt."""
-    previous = z["prev_output"][b]
-    if not torch.equal(previous, z["own_output"][b]):
-        return Prompt(points, prior_logits(previous), initial=True)
-    return Prompt(points, z["low_res_logits"][b] if z["answered"][b] else None, initial=False)
+def prompts_of(z: State, points: Sequence[Tensor], prior_logits: Callable[[Tensor], Tensor]) -> list[Prompt]:
+    """The prompt of each element; `points` on the CPU. A GPU is waited for once.
+
+    `prior_logits`: an initial mask, probabilities (1, H, W), as a mask prompt.
+    """
+    prompts = []
+    for b, initial in enumerate(_from_outside(z)):
+        previous = z["prev_output"][b]
+        clicks = on_device(points[b], previous.device)
+        own = z["low_res_logits"][b] if z["answered"][b] else None
+        prompts.append(Prompt(clicks, prior_logits(previous) if initial else own, initial))
+    return prompts
+
+
+def _from_outside(z: State) -> list[bool]:
+    """Whether each element's previous output is not the model's own."""
+    pairs = list(zip(z["prev_output"], z["own_output"], strict=True))
+    if pairs and pairs[0][0].is_cuda:
+        return [bool(value) for value in together_on_cpu([(one != other).any() for one, other in pairs])]
+    return [not torch.equal(one, other) for one, other in pairs]
 
 
 def clicked_alike(prompts: Sequence[Prompt], key: Callable[[Prompt], Hashable]) -> list[list[int]]:

@@ -68,15 +68,20 @@ def look_again(changed: NDArray[np.bool_], click: Click, seen: Box, rule: LookRu
     return box
 
 
-def soft_border(size: tuple[int, int], inner: tuple[bool, bool, bool, bool], share: float = 0.1) -> Tensor:
+def soft_border(
+    size: tuple[int, int],
+    inner: tuple[bool, bool, bool, bool],
+    share: float = 0.1,
+    device: torch.device | str = "cpu",
+) -> Tensor:
     """Weights (h, w) that fall towards the borders marked `inner` (top, bottom, left, right), over `share` of a side;
     1 elsewhere.
     """
     lines = []
     for side, (first, last) in zip(size, (inner[:2], inner[2:]), strict=True):
         ramp = max(1.0, share * side)
-        at = torch.arange(side, dtype=torch.float32) + 0.5
-        line = torch.ones(side)
+        at = torch.arange(side, dtype=torch.float32, device=device) + 0.5
+        line = torch.ones(side, device=device)
         if first:
             line = torch.minimum(line, at / ramp)
         if last:
@@ -99,8 +104,8 @@ class LookTwice(ClickModel):
         assert self.zoom is not None
         clicks = [clicks_by_element(kind, len(x)) for kind in (pcs, ncs)]
         asked = [b for b in range(len(x)) if _newest(pcs, ncs, b) and sum(len(kind[b]) for kind in clicks) >= 2]
-        after, before = (
-            masks_on_cpu([values[b][0] for b in asked], self.zoom.threshold) for values in (outputs, z["prev_output"])
+        after, before = masks_on_cpu(
+            *(([values[b][0] for b in asked], self.zoom.threshold) for values in (outputs, z["prev_output"]))
         )
         rois = read_boxes(state["roi"])
         for b, now, then in zip(asked, after, before, strict=True):
@@ -128,7 +133,7 @@ def _pasted(answer: Tensor, part: Tensor, box: Box) -> Tensor:
     size = (int(answer.shape[-2]), int(answer.shape[-1]))
     inner = (box.top > 0, box.bottom < size[0], box.left > 0, box.right < size[1])
     over = answer.new_zeros(answer.shape)
-    cut(over, box).copy_(soft_border((box.height, box.width), inner))
+    cut(over, box).copy_(soft_border((box.height, box.width), inner, device=answer.device))
     return torch.lerp(answer, paste(part, box, size), over)
 
 

@@ -80,7 +80,8 @@ def bounding_boxes(values: Sequence[Tensor], threshold: float) -> list[Box | Non
     """
     if values and values[0].is_cuda:
         return _by_sides(values, threshold)
-    return [bounding_box(mask) for mask in masks_on_cpu(values, threshold)]
+    (masks,) = masks_on_cpu((values, threshold))
+    return [bounding_box(mask) for mask in masks]
 
 
 def _by_sides(values: Sequence[Tensor], threshold: float) -> list[Box | None]:
@@ -102,12 +103,21 @@ def _by_sides(values: Sequence[Tensor], threshold: float) -> list[Box | None]:
     return [found[i] for i in range(len(values))]
 
 
-def masks_on_cpu(values: Sequence[Tensor], threshold: float) -> list[NDArray[np.bool_]]:
-    """Where each of `values`, float32, is above the threshold, as an array of its shape. A GPU is waited for once."""
-    if values and values[0].is_cuda:
-        return [mask.numpy() for mask in together_on_cpu(values, lambda joined: joined > threshold)]
-    # on one thread numpy compares ten times as fast as torch
-    return [on_cpu(value).numpy() > np.float32(threshold) for value in values]
+def masks_on_cpu(*asked: tuple[Sequence[Tensor], float]) -> list[list[NDArray[np.bool_]]]:
+    """For each (values, threshold), all values float32 and on one device: where each value is above the threshold, as
+    an array of its shape. A GPU is waited for once.
+    """
+    if not any(values and values[0].is_cuda for values, _ in asked):
+        # on one thread numpy compares ten times as fast as torch
+        return [[on_cpu(value).numpy() > np.float32(threshold) for value in values] for values, threshold in asked]
+    masks: list[Tensor] = []
+    for values, threshold in asked:
+        if values:
+            joined = torch.cat([value.reshape(-1) for value in values]) > threshold
+            parts = torch.split(joined, [value.numel() for value in values])
+            masks += [part.view(value.shape) for part, value in zip(parts, values, strict=True)]
+    there = iter(together_on_cpu(masks))
+    return [[next(there).numpy() for _ in values] for values, _ in asked]
 
 
 def expand(first: float, last: float, factor: float, least: float = 0) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from iiszoo.models.candidate_rule import chosen
-from iiszoo.models.point_prompts import Prompt, before_any_answer, clicked_alike, of_group, points, prompt_of
+from iiszoo.models.point_prompts import Prompt, before_any_answer, clicked_alike, of_group, points, prompts_of
 
 
 def test_points_are_in_the_order_of_the_clicks_and_scaled_by_axis() -> None:
@@ -23,18 +23,18 @@ def test_a_mask_from_outside_is_told_from_the_models_own_answer() -> None:
 
     x = torch.rand(2, 3, 8, 9)
     z = before_any_answer(x, 4)
-    clicks = torch.zeros(1, 3)
-    assert prompt_of(z, 0, clicks, prior_logits) == Prompt(clicks, None, initial=False)
+    clicks = torch.zeros(1, 3), torch.ones(2, 3)
+    assert prompts_of(z, clicks, prior_logits) == [Prompt(points, None, initial=False) for points in clicks]
     y = torch.rand(2, 1, 8, 9)
     answered = {"answered": torch.tensor([True, False]), "low_res_logits": torch.rand(2, 1, 4, 4)}
     z = {**z, **answered, "own_output": y, "prev_output": y}
-    own = prompt_of(z, 0, clicks, prior_logits)
+    own, new = prompts_of(z, clicks, prior_logits)
     assert not own.initial
     assert torch.equal(own.mask, z["low_res_logits"][0])
-    assert prompt_of(z, 1, clicks, prior_logits).mask is None
+    assert new.mask is None
     z["prev_output"] = torch.stack([y[0], torch.ones(1, 8, 9)])
-    assert not prompt_of(z, 0, clicks, prior_logits).initial
-    given = prompt_of(z, 1, clicks, prior_logits)
+    own, given = prompts_of(z, clicks, prior_logits)
+    assert not own.initial
     assert given.initial
     assert given.mask.eq(6).all()
 

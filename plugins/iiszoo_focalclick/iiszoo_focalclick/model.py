@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from iiszoo.models.click_model import draw_disks, shared_calls
-from iiszoo.models.merge import merged_output
+from iiszoo.models.merge import merged_outputs
 from iiszoo.models.zoom import (
     Box,
     Point,
@@ -41,7 +41,7 @@ from iiszoo.models.zoom import (
     whole_image,
     write_boxes,
 )
-from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_by_element, empty_output, join
+from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_by_element, empty_output, join, on_device
 from iiszoo_focalclick.focus import focus_box
 from iiszoo_focalclick.networks import REFINER_DISK_RADIUS
 from iiszoo_focalclick.parts import Parts
@@ -214,15 +214,22 @@ class FocalClickModel:
                 _look(images[b], memory, box, positives[b], negatives[b], _newest(pcs, ncs, b))
                 for b, memory, box in zip(group, before, self._objects(before), strict=True)
             ]
-            for b, memory, sight, (answer, focus) in zip(group, before, sights, self._answers(sights), strict=True):
-                output = answer
-                if memory.merging:
-                    clicks = [*pcs[-1][b], *ncs[-1][b]]
-                    output = merged_output(answer, memory.output, clicks, self.threshold, fixed=self.merge == "fixed")
+            answers = self._answers(sights)
+            newest = [[*pcs[-1][b], *ncs[-1][b]] for b in group]
+            outputs = self._merged([answer for answer, _ in answers], before, newest)
+            for b, memory, sight, (answer, focus), output in zip(group, before, sights, answers, outputs, strict=True):
                 memories[b] = Memory(output, answer, sight.roi, focus, True, memory.merging)
         outputs, probabilities = [memory.output for memory in memories], [memory.probabilities for memory in memories]
         y, unmerged = (join(values) if isinstance(x, Tensor) else values for values in (outputs, probabilities))
         return y, {**z, **_state(y, unmerged, memories)}
+
+    def _merged(self, answers: list[Tensor], memories: list[Memory], clicks: list[list[Click]]) -> list[Tensor]:
+        """The outputs: the answers, merged with the last output in sessions that merge."""
+        which = [n for n, memory in enumerate(memories) if memory.merging]
+        now, then = [answers[n] for n in which], [memories[n].output for n in which]
+        newest, fixed = [clicks[n] for n in which], self.merge == "fixed"
+        merged = dict(zip(which, merged_outputs(now, then, newest, self.threshold, fixed=fixed), strict=True))
+        return [merged.get(n, answer) for n, answer in enumerate(answers)]
 
     def _started(self, memories: list[Memory]) -> list[Memory]:
         """With the choice, at a session's first click, whether it merges."""
@@ -270,14 +277,15 @@ class FocalClickModel:
         if not there:
             return {}
         if len(there) < len(boxes):
-            logits, features = logits[there], features[there]
+            which = on_device(torch.tensor(there), logits.device)
+            logits, features = logits[which], features[which]
         found = self.networks.refine(
             torch.stack([crop(sights[n].image, boxes[n], (self.side, self.side)) for n in there]),
             [_mapped(sights[n].positives, boxes[n], self.side) for n in there],
             [_mapped(sights[n].negatives, boxes[n], self.side) for n in there],
             features,
             logits,
-            torch.tensor([_inside(boxes[n], sights[n].region, self.side) for n in there], device=logits.device),
+            on_device(torch.tensor([_inside(boxes[n], sights[n].region, self.side) for n in there]), logits.device),
         )
         sizes = [(boxes[n].height, boxes[n].width) for n in there]
         return {n: torch.sigmoid(resize(logit, size)) for n, logit, size in zip(there, found, sizes, strict=True)}
@@ -312,8 +320,10 @@ def _back(answer: Tensor, sight: Sight) -> Tensor:
 
 def _focus(answers: list[Tensor], sights: list[Sight]) -> list[Box]:
     """The focus crop of each session."""
-    coarse = masks_on_cpu([answer[0] for answer in answers], _COARSE_OBJECT)
-    previous = masks_on_cpu([sight.previous[0] for sight in sights], _PREVIOUS_OBJECT)
+    coarse, previous = masks_on_cpu(
+        ([answer[0] for answer in answers], _COARSE_OBJECT),
+        ([sight.previous[0] for sight in sights], _PREVIOUS_OBJECT),
+    )
     return [
         focus_box(after, before, sight.region, sight.last)
         for after, before, sight in zip(coarse, previous, sights, strict=True)

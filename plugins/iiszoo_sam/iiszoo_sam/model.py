@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from iiszoo.models.candidate_rule import check_rule, chosen
-from iiszoo.models.point_prompts import Prompt, before_any_answer, clicked_alike, of_group, prompt_of
+from iiszoo.models.point_prompts import Prompt, before_any_answer, clicked_alike, of_group, prompts_of
 from iiszoo.protocol import Clicks, Images, Outputs, State, join
 from iiszoo_sam.preprocess import LOW_RES, from_frame, to_frame
 from iiszoo_sam.prompts import points, prior_logits
@@ -71,7 +71,8 @@ class Sam:
 
     def __call__(self, x: Images, z: State, pcs: Clicks, ncs: Clicks) -> tuple[Outputs, State]:
         """One interaction. An element without any click keeps its previous output."""
-        prompts = [self._prompt(x[b], z, pcs, ncs, b) for b in range(len(x))]
+        clicks = [points(pcs, ncs, b, _size(x[b]), one_scale=self.one_scale) for b in range(len(x))]
+        prompts = prompts_of(z, clicks, prior_logits)
         outputs = list(z["prev_output"])
         logits = list(z["low_res_logits"])
         answered = z["answered"].clone()
@@ -83,10 +84,6 @@ class Sam:
         y: Any = join(outputs) if isinstance(x, Tensor) else outputs
         state = {"low_res_logits": torch.stack(logits), "answered": answered, "own_output": y, "prev_output": y}
         return y, {**z, **state}
-
-    def _prompt(self, image: Tensor, z: State, pcs: Clicks, ncs: Clicks, b: int) -> Prompt:
-        clicks = points(pcs, ncs, b, _size(image), one_scale=self.one_scale)
-        return prompt_of(z, b, clicks.to(image.device), prior_logits)
 
     def _answer(self, z: State, group: list[int], prompts: list[Prompt]) -> Tensor:
         """The chosen candidates of some sessions, logits (n, 1, 256, 256)."""

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from iiszoo.models.candidate_rule import SINGLE, check_rule, chosen
-from iiszoo.models.point_prompts import Prompt, before_any_answer, clicked_alike, of_group, prompt_of
-from iiszoo.protocol import Clicks, Images, Outputs, State, join
+from iiszoo.models.point_prompts import Prompt, before_any_answer, clicked_alike, of_group, prompts_of
+from iiszoo.protocol import Clicks, Images, Outputs, State, join, on_device
 from iiszoo_sam2.frame import CLAMP, LOW_RES, from_low_res, points, prior_logits, to_frame
 from iiszoo_sam2.parts import SHAPES, Features
 
@@ -62,22 +62,23 @@ class Sam2:
         """One interaction; sessions with equally many clicks share a call. An element without any click keeps its
         previous output."""
         sizes = [(int(image.shape[-2]), int(image.shape[-1])) for image in x]
-        clicks = [points(pcs, ncs, b, sizes[b]).to(x[b].device) for b in range(len(x))]
-        prompts = [prompt_of(z, b, clicks[b], prior_logits) for b in range(len(x))]
-        outputs, logits, answered = list(z["prev_output"]), z["low_res_logits"].clone(), z["answered"].clone()
+        prompts = prompts_of(z, [points(pcs, ncs, b, size) for b, size in enumerate(sizes)], prior_logits)
+        outputs, logits, answered = list(z["prev_output"]), list(z["low_res_logits"]), z["answered"].clone()
         for group in clicked_alike(prompts, lambda prompt: len(prompt.points)):
             answers = self._answer(z, group, [prompts[b] for b in group])
-            for b, answer in zip(group, answers, strict=True):
+            for b, answer, clamped in zip(group, answers, answers.clamp(-CLAMP, CLAMP), strict=True):
                 outputs[b] = torch.sigmoid(from_low_res(answer, sizes[b]))
-            logits[group], answered[group] = answers.clamp(-CLAMP, CLAMP), True
+                logits[b] = clamped
+            answered[group] = True
         y: Any = join(outputs) if isinstance(x, Tensor) else outputs
-        return y, {**z, "low_res_logits": logits, "answered": answered, "own_output": y, "prev_output": y}
+        state = {"low_res_logits": torch.stack(logits), "answered": answered, "own_output": y, "prev_output": y}
+        return y, {**z, **state}
 
     def _answer(self, z: State, group: list[int], prompts: list[Prompt]) -> Tensor:
         """The chosen candidates of some sessions, logits (n, 1, 256, 256)."""
         no_mask = z["low_res_logits"].new_zeros(1, LOW_RES, LOW_RES)
         masks = torch.stack([no_mask if prompt.mask is None else prompt.mask for prompt in prompts])
-        has_mask = masks.new_tensor([prompt.mask is not None for prompt in prompts])
+        has_mask = on_device(torch.tensor([float(prompt.mask is not None) for prompt in prompts]), masks.device)
         features = (of_group(z[name], group) for name in SHAPES)
         clicks = torch.stack([prompt.points for prompt in prompts])
         candidates, quality = self.decoder(*features, clicks, masks, has_mask)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from iiszoo.models.click_model import ClickModel
-from iiszoo.protocol import Clicks, Images, Outputs, State, clicks_of, join, split, stack
+from iiszoo.protocol import Clicks, Images, Outputs, State, clicks_of, join, split, stack, together_on_cpu
 
 FEW_PIXELS = 20
 """An adaptive cascade ends after a step that changes at most so many pixels of the mask."""
@@ -44,10 +45,11 @@ class Cascade:
         outputs, states = list(y), split(z)
         for _ in range(self.steps):
             answers, after = self._again(x, states, pcs, ncs, refined)
-            going_on = []
+            going_on = refined
+            if self.adaptive:
+                changed = _changed([outputs[b] for b in refined], list(answers))
+                going_on = [b for b, pixels in zip(refined, changed, strict=True) if pixels > FEW_PIXELS]
             for b, answer, state in zip(refined, answers, after, strict=True):
-                if not (self.adaptive and _changed(outputs[b], answer) <= FEW_PIXELS):
-                    going_on.append(b)
                 outputs[b], states[b] = answer, state
             refined = going_on
             if not refined:
@@ -65,6 +67,8 @@ class Cascade:
         return y, split(z)
 
 
-def _changed(before: Tensor, after: Tensor) -> int:
-    """In how many pixels the masks of two outputs (1, H, W) differ."""
-    return int(((before > _THRESHOLD) != (after > _THRESHOLD)).sum())
+def _changed(before: Sequence[Tensor], after: Sequence[Tensor]) -> list[int]:
+    """In how many pixels the masks of each two outputs (1, H, W) differ. A GPU is waited for once."""
+    pairs = zip(before, after, strict=True)
+    counts = together_on_cpu([((one > _THRESHOLD) != (other > _THRESHOLD)).sum() for one, other in pairs])
+    return [int(count) for count in counts]
