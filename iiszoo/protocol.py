@@ -179,7 +179,7 @@ def to_tensor(image: NDArray[np.uint8], device: str = "cpu") -> Tensor:
 
 def to_output(mask: NDArray[np.bool_] | NDArray[np.float32], device: str = "cpu") -> Tensor:
     """A mask, bool or probabilities (H, W), as the output for one element: float32 (1, 1, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(mask))[None, None].to(device, torch.float32)
+    return on_device(torch.from_numpy(np.ascontiguousarray(mask))[None, None], device).to(torch.float32)
 
 
 def to_targets(mask: NDArray[np.bool_]) -> Tensor:

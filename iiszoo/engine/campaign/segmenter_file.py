@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
+from iiszoo import files
 from iiszoo.errors import RunError, WeightsError
 from iiszoo.models.network_file import fill
 from iiszoo.models.supervised import SegmenterDescription, untrained
@@ -42,15 +43,11 @@ def save(path: Path, network: nn.Module, description: SegmenterDescription, fact
     """
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     metadata = {_ENTRY: json.dumps({"description": asdict(description), "facts": facts})}
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(state, fresh, metadata=metadata)
-        fresh.replace(path)
-    except (OSError, SafetensorError) as error:
+        files.replace_bytes(path, serialised(state, metadata=metadata))
+    except OSError as error:
         raise RunError(f"the segmenter cannot be saved as {path}: {error}; make room and run it again") from error
-    finally:
-        fresh.unlink(missing_ok=True)
     return load(path)
 
 
