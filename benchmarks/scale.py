@@ -179,7 +179,8 @@ def measure() -> None:
     import numpy as np
     import ray
 
-    from iiszoo.engine.bench import Listener, bench
+    from iiszoo.engine.bench import bench
+    from iiszoo.engine.bench_run import Listener
     from iiszoo.engine.executors.ray_cluster import OnRay
 
     class Clock(Listener):

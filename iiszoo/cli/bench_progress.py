@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from iiszoo import units
 from iiszoo.cli.output import echo
 from iiszoo.cli.terminal import shown
-from iiszoo.engine.bench import Listener, Run
+from iiszoo.engine.bench_run import Listener, Run
 from iiszoo.engine.metrics import noc
 from iiszoo.engine.runs.trace import Trace
 

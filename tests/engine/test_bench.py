@@ -14,7 +14,8 @@ import pytest
 import iiszoo
 import iiszoo.data.read
 from iiszoo.engine import pipeline, robots
-from iiszoo.engine.bench import Listener, Settings, bench
+from iiszoo.engine.bench import bench
+from iiszoo.engine.bench_run import Listener, Settings
 from iiszoo.engine.evaluation_protocol import load_protocol
 from iiszoo.engine.executors import Job, Processes
 from iiszoo.engine.runs import store

@@ -17,7 +17,7 @@ from torch import nn
 from iiszoo import units
 from iiszoo.data.base import EvaluationDataset, Target, WrappedDataset
 from iiszoo.engine import metrics
-from iiszoo.engine.bench import Listener, Run, now, write_summary
+from iiszoo.engine.bench_run import Listener, Run, now, write_summary
 from iiszoo.engine.campaign import training
 from iiszoo.engine.campaign.campaign_job import CampaignJob
 from iiszoo.engine.campaign.pictures import Picture, with_own_targets

@@ -19,7 +19,7 @@ from iiszoo import units
 from iiszoo.data.base import EvaluationDataset
 from iiszoo.data.initial_masks import INITIAL, start_from
 from iiszoo.device import check_device
-from iiszoo.engine.bench import Listener
+from iiszoo.engine.bench_run import Listener
 from iiszoo.engine.campaign import training
 from iiszoo.engine.campaign.arms import Work
 from iiszoo.engine.campaign.campaign_job import CampaignJob

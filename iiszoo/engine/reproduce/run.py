@@ -12,7 +12,8 @@ from iiszoo import assets
 from iiszoo.cards import DatasetCard, ModelCard
 from iiszoo.data import download
 from iiszoo.data.base import EvaluationDataset
-from iiszoo.engine.bench import Listener, bench
+from iiszoo.engine.bench import bench
+from iiszoo.engine.bench_run import Listener
 from iiszoo.engine.reproduce.plan import Attempt, Lack
 from iiszoo.engine.runs import dataset_check
 from iiszoo.errors import IISZooError, UpstreamError, WeightsError

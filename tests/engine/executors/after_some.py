@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from iiszoo.engine.bench import Listener, Run
+from iiszoo.engine.bench_run import Listener, Run
 from iiszoo.engine.runs.trace import Trace
 
 

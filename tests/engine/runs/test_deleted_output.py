@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from iiszoo.engine.bench import Listener, bench
+from iiszoo.engine.bench import bench
+from iiszoo.engine.bench_run import Listener
 from iiszoo.engine.runs import summary
 from iiszoo.engine.runs.trace import Trace
 from iiszoo.errors import RunError
