@@ -20,7 +20,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _COMPILED: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True}
 _PART: dict[str, Any] = {**_COMPILED, "no_cpython_wrapper": True}
-"""Without what calls a function from Python, a quarter of the compiler's work."""
+"""Without what calls a function from Python, a fifth of the compiler's work."""
 _settings: Any = numba.config  # its attributes are made at run time
 
 

@@ -133,6 +133,7 @@ def prepare(
 
 
 def execute(ready: Ready, how: Settings, listener: Listener) -> dict[str, Any]:
+    """Run the sessions that are left, and return the summary of all. Raises an `IISZooError`; what was done is kept."""
     run, checked = ready.run, ready.checked
     began = now()
     environment = provenance.environment(how.device, how.executor.threads, ready.elsewhere)
@@ -187,4 +188,5 @@ def write_summary(
 
 
 def now() -> str:
+    """The time, UTC, in ISO 8601 to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
