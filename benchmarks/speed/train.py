@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -68,7 +67,8 @@ def main() -> None:
     network = new_network(config).to(options.device)
     if not options.no_channels_last:
         network = network.to(memory_format=torch.channels_last)
-    forward: Callable[..., Any] = torch.compile(network) if options.compile else network
+    if options.compile:
+        network.compile()
     if cuda:
         torch.backends.cudnn.benchmark = True
         print(f"distances on the GPU: {_gpu_kernel() is not None}")
@@ -82,7 +82,7 @@ def main() -> None:
     def step(n_further: int | None = None) -> None:
         further = rules.number(0, next(numbers)) if n_further is None else n_further
         with torch.autocast("cuda", torch.bfloat16, enabled=cuda):
-            found = answer(forward, next(cycle), description.encode(), loss, rules, further, network)
+            found = answer(network, next(cycle), description.encode(), loss, rules, further)
             total = found.loss.mean()
         total.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -98,7 +98,7 @@ def main() -> None:
     def look() -> None:
         network.eval()
         with torch.no_grad(), torch.autocast("cuda", torch.bfloat16, enabled=cuda):
-            forward(image, maps)
+            network(image, maps)
 
     def click() -> None:
         add_disks(maps[:, -2:], next_clicks(blurred, batch.target.float(), batch.draws[:, 0]), 5)

@@ -90,27 +90,25 @@ class Answer(NamedTuple):
 
 
 def answer(
-    network: Callable[[Tensor, Tensor], Tensor],
+    network: nn.Module,
     batch: Samples,
     encoding: Encoding,
     loss: Loss,
     rules: Interactions,
     n_further: int,
-    mode: nn.Module | None = None,
     auxiliary: Auxiliary | None = None,
 ) -> Answer:
     """Play `n_further` interactions with a batch, and return the answer after them, with its loss.
 
-    `mode` is the module set to eval mode meanwhile, by default the network; it is in training mode afterwards.
+    `network(image, maps) -> logits` is in eval mode meanwhile, and in training mode afterwards.
     """
-    module = mode if mode is not None else network
-    assert isinstance(module, nn.Module)
     play = _Play(batch, encoding, rules)
     losses: list[Tensor] = []
 
     def learn() -> Tensor:
         """An answer with gradient; its loss is the next of `losses`."""
         coarse = None
+        logits: Tensor
         if auxiliary is None:
             logits = network(play.image, play.maps())
         else:
@@ -126,7 +124,7 @@ def answer(
         if rules.every_loss:
             logits = learn().detach()
         else:
-            module.eval()
+            network.eval()
             with torch.no_grad():
                 logits = network(play.image, play.maps())
         with torch.no_grad():
@@ -134,7 +132,7 @@ def answer(
     if n_further and not rules.every_loss:
         # weights that autocast cast without gradient must not be reused by the pass with gradient
         torch.clear_autocast_cache()
-    module.train()
+    network.train()
     logits = learn()
     return Answer(torch.stack(losses).sum(0), logits, play.target)
 

@@ -129,7 +129,8 @@ class ClickTraining(pl.LightningModule):
         self.latest: dict[str, float] = {}
         self._averaged: tuple[list[Tensor], list[Tensor]] | tuple[()] = ()
         self._copied: tuple[list[Tensor], list[Tensor]] = ([], [])
-        self._forward: Callable[[Tensor, Tensor], Tensor] = torch.compile(network) if compiled else network
+        if compiled:
+            network.compile()  # in place: what `torch.compile` returns would be a second module in every checkpoint
         self._auxiliary = None if auxiliary is None else Auxiliary(_with_aux(network, compiled), auxiliary)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
@@ -141,9 +142,7 @@ class ClickTraining(pl.LightningModule):
         torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)
         n_further = self.rules.number(self.seed, step)
         try:
-            found = answer(
-                self._forward, batch, self.encoding, self.loss, self.rules, n_further, self.network, self._auxiliary
-            )
+            found = answer(self.network, batch, self.encoding, self.loss, self.rules, n_further, self._auxiliary)
         except torch.cuda.OutOfMemoryError as error:
             raise BadOption(
                 f"the GPU's memory is full at step {step}: lower run.batch_size or view.size ({one_line(error)[:120]})"

@@ -70,6 +70,21 @@ def test_a_signal_ends_a_run_with_a_checkpoint(tiny, tmp_path):
     assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+def test_a_compiled_run_can_go_on_without_the_compiler(tiny, tmp_path, monkeypatch):
+    compile = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compile(module, backend="eager"))  # in seconds
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    tiny["validation"]["times"] = 0
+    tiny["optimiser"]["schedule"] = "constant"
+    train(_config(tiny), whole, say=lambda _: None)
+    train(_config(tiny, steps=3, compile=True), parts, say=lambda _: None)
+    train(_config(tiny), parts, resume=True, say=lambda _: None)
+    one, other = (torch.load(place / "last.ckpt", weights_only=True)["state_dict"] for place in (whole, parts))
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(value, other[name], rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("robot", ["ritm", "noisy-ritm:sigma=0.3", "random-false"])
 def test_any_robot_makes_the_further_clicks_and_any_transform_the_view(tiny, tmp_path, robot):
     tiny["validation"]["times"] = 0
