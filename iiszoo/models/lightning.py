@@ -235,6 +235,10 @@ def _with_aux(network: nn.Module, compiled: bool) -> Callable[[Tensor, Tensor], 
     return torch.compile(function) if compiled else function
 
 
+_CHECKED = 20
+"""Steps from one look at the loss to the next, which waits for a GPU."""
+
+
 class SupervisedTraining(pl.LightningModule):
     """Trains `network(image)` (`iiszoo.models.supervised`) on batches (image uint8 (B, h, w, 3), target and valid bool
     (B, 1, h, w)), by torchvision's focal loss with its default parameters (alpha 0.25, gamma 2; the mean over valid
@@ -249,11 +253,19 @@ class SupervisedTraining(pl.LightningModule):
         image, target, valid = batch
         logits = self.network(image.permute(0, 3, 1, 2).float().div(255))
         loss = focal(logits, target.float(), valid).mean()
-        if not torch.isfinite(loss):
-            raise ModelError(
-                f"the segmenter's loss is {float(loss)} at step {self.global_step}; its masks or weights are odd"
-            )
+        self._latest = loss.detach()
+        if self.global_step % _CHECKED == 0:
+            self._check()
         return loss
+
+    def on_train_end(self) -> None:
+        self._check()
+
+    def _check(self) -> None:
+        """Raise `ModelError` if the last loss is not finite; after such a one none is."""
+        loss = float(self._latest)
+        if not math.isfinite(loss):
+            raise ModelError(f"the segmenter's loss is {loss} at step {self.global_step}; its masks or weights are odd")
 
     def configure_optimizers(self) -> Any:
         return torch.optim.Adam(self.network.parameters(), lr=self.lr)

@@ -18,7 +18,7 @@ from iiszoo.engine.campaign.baseline import baseline, figures_of
 from iiszoo.engine.campaign.pictures import Pictures, with_own_targets
 from iiszoo.engine.campaign.segmenter_file import Trained, load
 from iiszoo.engine.campaign.training import Recipe
-from iiszoo.errors import BadOption, DatasetError, RunError, WeightsError
+from iiszoo.errors import BadOption, DatasetError, ModelError, RunError, WeightsError
 from iiszoo.loading import load_dataset
 from iiszoo.models.supervised import SegmenterDescription
 
@@ -69,6 +69,20 @@ def test_an_incomplete_last_batch_is_dropped_and_few_images_are_one_batch(concep
     training.train(Recipe(TINY.segmenter, steps=5, batch=4), pictures, 0, tmp_path / "a", {})
     training.train(Recipe(TINY.segmenter, steps=2), pictures[:3], 0, tmp_path / "b", {})
     assert seen == [4, 4, 4, 4, 4, 3, 3]
+
+
+@pytest.mark.parametrize(("sound_steps", "told_at"), [(0, 0), (1, 4), (3, 4)])
+def test_a_segmenter_whose_loss_is_no_number_any_more_is_not_saved(
+    concept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sound_steps: int, told_at: int
+) -> None:
+    from iiszoo.models import lightning
+
+    pictures = with_own_targets(list(load_dataset(f"folder:{concept}")))
+    losses, focal = iter([1.0] * sound_steps + [float("nan")] * 9), lightning.focal
+    monkeypatch.setattr(lightning, "focal", lambda *given: focal(*given) * next(losses))
+    with pytest.raises(ModelError, match=f"the segmenter's loss is nan at step {told_at}; its masks or weights are"):
+        training.train(Recipe(TINY.segmenter, steps=4), pictures, 0, tmp_path / "a", {})
+    assert not (tmp_path / "a").exists()
 
 
 class Bright(nn.Module):
