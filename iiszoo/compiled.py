@@ -14,7 +14,6 @@ import numba
 from numba.core.dispatcher import Dispatcher
 
 from iiszoo import __version__
-from iiszoo.assets import cache_root
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -62,6 +61,8 @@ def _place_for(folder: Path) -> Iterator[None]:
     """Where numba looks first, while it takes a function of a source file in `folder`."""
     chosen = _settings.CACHE_DIR
     if not chosen and not _can_keep(folder):
+        from iiszoo.assets import cache_root  # here, since the compilers' processes are waited for
+
         _settings.CACHE_DIR = str(cache_root() / "numba" / __version__)
     try:
         yield

@@ -18,7 +18,6 @@ from iiszoo.clicking import _exact_distance
 from iiszoo.compiled import is_kept
 from iiszoo.engine import metrics
 from iiszoo.engine.metrics import packed_masks
-from iiszoo.loading import load_dataset
 
 _compilers: list[subprocess.Popen[bytes]] = []
 
@@ -35,6 +34,8 @@ def compile_beside(dataset: str, root: str | Path | None = None) -> None:
     with suppress(Exception):
         left = [name for name, (_, module) in _TURNS.items() if not is_kept(module)]
         if left:
+            from iiszoo.loading import load_dataset  # here, since the compilers' processes are waited for
+
             object, ignore = load_dataset(dataset, root)[0].read_target()
             masks = [*map(str, object.shape), "" if ignore is None else "ignore"]
             for name in left:
