@@ -43,8 +43,8 @@ def compiled_part(function: Function) -> Function:
 
 
 def is_kept(module: ModuleType) -> bool:
-    """Whether there is nothing to be compiled and kept: each compiled function of a module has machine code on disk
-    that is no older than the source file, or has no place where it could be kept.
+    """Whether nothing of a module is left to compile and keep: the machine code of each compiled function is on disk
+    and no older than the source file. Functions whose code cannot be kept do not count.
     """
     written = Path(str(module.__file__)).stat().st_mtime
     for function in vars(module).values():

@@ -207,7 +207,11 @@ def together_on_cpu(values: Sequence[Tensor]) -> list[Tensor]:
     """
     if not values or not values[0].is_cuda:
         return [on_cpu(value) for value in values]
-    joined = on_cpu(torch.cat([value.reshape(-1) for value in values]))
+    return parted(on_cpu(torch.cat([value.reshape(-1) for value in values])), values)
+
+
+def parted(joined: Tensor, values: Sequence[Tensor]) -> list[Tensor]:
+    """The parts of `joined` (N,), one after another, in the shapes of `values`."""
     parts = torch.split(joined, [value.numel() for value in values])
     return [part.view(value.shape) for part, value in zip(parts, values, strict=True)]
 
@@ -295,6 +299,11 @@ def stack_clicks(clicks: Sequence[Clicks]) -> Clicks:
 def clicks_of(clicks: Clicks, b: int) -> list[Click]:
     """All clicks of batch element `b`, oldest first."""
     return [click for interaction in clicks for click in interaction[b]]
+
+
+def newest_clicks(pcs: Clicks, ncs: Clicks, b: int) -> list[Click]:
+    """The clicks of batch element `b` in the last interaction; the negative ones come last."""
+    return [click for kind in (pcs, ncs) if kind for click in kind[-1][b]]
 
 
 def clicks_by_element(clicks: Clicks, n: int) -> list[list[Click]]:

@@ -40,7 +40,7 @@ from iiszoo.models.zoom import (
     to_crop,
     write_boxes,
 )
-from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_by_element, empty_output, join
+from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_by_element, empty_output, join, on_device
 
 Network = Callable[[Tensor, Sequence[Points], Sequence[Points]], Tensor]
 """(pictures, positive clicks, negative clicks) -> logits (N, 1, h, w). Pictures: float32 (N, 3 or 4, h, w), RGB in
@@ -205,6 +205,11 @@ def shared_calls(elements: list[int], device: torch.device) -> list[list[int]]:
     """The elements, parted into calls of a network on `device`: one, but on a CPU of at most `CPU_BATCH`."""
     most = CPU_BATCH if device.type == "cpu" else max(1, len(elements))
     return [elements[first : first + most] for first in range(0, len(elements), most)]
+
+
+def of_group(values: Tensor, group: Sequence[int]) -> Tensor:
+    """The elements of a group, without a copy if these are all: of one image 8 MB and more would be copied."""
+    return values if len(group) == len(values) else values[on_device(torch.tensor(group), values.device)]
 
 
 def _size(image: Tensor) -> tuple[int, int]:

@@ -137,6 +137,9 @@ class ClickTraining(pl.LightningModule):
         return batch.to(device, non_blocking=True)
 
     def training_step(self, batch: Samples, batch_idx: int) -> Tensor:
+        """The mean loss of a step. Raises `BadOption` if a GPU's memory is full, and `ModelError` if the loss is not
+        finite, which is looked at once in `log_every` steps.
+        """
         step = int(batch.number) // len(batch.image)  # type: ignore[attr-defined]
         # for dropout and other random layers
         torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)
@@ -194,6 +197,7 @@ class ClickTraining(pl.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
 
     def configure_optimizers(self) -> Any:
+        """Optimiser and schedule. Raises `BadOption` for an optimiser or options that torch does not have."""
         rates = self.optimisation
         kind = getattr(torch.optim, rates.optimiser, None)
         if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
@@ -250,6 +254,7 @@ class SupervisedTraining(pl.LightningModule):
         self.network, self.lr = network, lr
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
+        """The mean loss of a step. Raises `ModelError` if it is not finite, looked at once in `_CHECKED` steps."""
         image, target, valid = batch
         logits = self.network(image.permute(0, 3, 1, 2).float().div(255))
         loss = focal(logits, target.float(), valid).mean()

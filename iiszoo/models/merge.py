@@ -27,7 +27,18 @@ from iiszoo.errors import BadOption
 from iiszoo.models.merge_rule import MERGE, check_merge_rule
 from iiszoo.models.zoom import masks_on_cpu
 from iiszoo.names import parse_name
-from iiszoo.protocol import Click, Clicks, Images, Model, Outputs, State, check_batch, check_form, on_device
+from iiszoo.protocol import (
+    Click,
+    Clicks,
+    Images,
+    Model,
+    Outputs,
+    State,
+    check_batch,
+    check_form,
+    newest_clicks,
+    on_device,
+)
 
 Mask = NDArray[np.bool_]
 _UNKNOWN, _FROM_NOTHING, _FROM_MASK = -1, 0, 1
@@ -78,25 +89,26 @@ def changed_under(changed: Mask, click: Click) -> Mask:
 def merged_outputs(
     outputs: Sequence[Tensor],
     before: Sequence[Tensor],
-    clicks: Sequence[Sequence[Click]],
+    clicks: Sequence[Sequence[Click] | None],
     threshold: float,
     *,
     fixed: bool = False,
 ) -> list[Tensor]:
     """For each of `outputs`, the output whose mask is the merge of its mask and that of `before`; all float32
-    (1, H, W), new tensors. A GPU is waited for once.
+    (1, H, W), new tensors. Where `clicks` is None nothing is merged: the output itself. A GPU is waited for once.
 
     A pixel is that of the output if its mask agrees with the merged mask there, else that of `before` if that agrees,
     else 1 on the object and 0 on the background; so `merged > threshold` is exactly the merged mask. (The last case
     occurs only through the published fault: otherwise the merged mask agrees with one of the two.)
     """
-    predicted, previous = masks_on_cpu(*(([value[0] for value in each], threshold) for each in (outputs, before)))
-    merged = []
-    for y, old, now, then, newest in zip(outputs, before, predicted, previous, clicks, strict=True):
+    which = {n: newest for n, newest in enumerate(clicks) if newest is not None}
+    predicted, previous = masks_on_cpu(*(([values[n][0] for n in which], threshold) for values in (outputs, before)))
+    merged = list(outputs)
+    for (n, newest), now, then in zip(which.items(), predicted, previous, strict=True):
         mask = progressive_merge(now, then, *newest, fixed=fixed)
         choices = torch.from_numpy(np.stack((mask, mask == now, mask == then)))
-        wanted, of_y, of_old = on_device(choices, y.device)[:, None]
-        merged.append(torch.where(of_y, y, torch.where(of_old, old, wanted.to(y.dtype))))
+        wanted, of_y, of_old = on_device(choices, outputs[n].device)[:, None]
+        merged[n] = torch.where(of_y, outputs[n], torch.where(of_old, before[n], wanted.to(outputs[n].dtype)))
     return merged
 
 
@@ -143,11 +155,8 @@ class ProgressiveMerge:
         outputs = list(y)
         for b in range(len(x)):
             check_form(outputs[b], tuple(x[b].shape[-2:]), self.model.name)
-        which = [b for b in range(len(x)) if started[b] == _FROM_MASK]
-        clicks = [[click for kind in (pcs, ncs) if kind for click in kind[-1][b]] for b in which]
-        now, then = ([values[b] for b in which] for values in (outputs, before))
-        for b, output in zip(which, merged_outputs(now, then, clicks, self.threshold, fixed=self.fixed), strict=True):
-            outputs[b] = output
+        clicks = [newest_clicks(pcs, ncs, b) if start == _FROM_MASK else None for b, start in enumerate(started)]
+        outputs = merged_outputs(outputs, list(before), clicks, self.threshold, fixed=self.fixed)
         merged: Outputs = torch.stack(outputs) if isinstance(x, Tensor) else outputs
         return merged, {**own, "prev_output": merged, "merge": torch.tensor(started, dtype=torch.int8)}
 

@@ -90,8 +90,3 @@ def clicked_alike(prompts: Sequence[Prompt], key: Callable[[Prompt], Hashable]) 
         if len(prompt.points):
             groups[key(prompt)].append(b)
     return list(groups.values())
-
-
-def of_group(values: Tensor, group: Sequence[int]) -> Tensor:
-    """The elements of a group, without a copy if these are all: of one image 8 MB and more would be copied."""
-    return values if len(group) == len(values) else values[list(group)]

@@ -30,7 +30,7 @@ from iiszoo.models.zoom import (
     to_crop,
     whole_image,
 )
-from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_by_element, join
+from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_by_element, join, newest_clicks
 
 
 @dataclass(frozen=True)
@@ -103,14 +103,14 @@ class LookTwice(ClickModel):
         sights: dict[int, Sight] = {}
         assert self.zoom is not None
         clicks = [clicks_by_element(kind, len(x)) for kind in (pcs, ncs)]
-        asked = [b for b in range(len(x)) if _newest(pcs, ncs, b) and sum(len(kind[b]) for kind in clicks) >= 2]
+        asked = [b for b in range(len(x)) if newest_clicks(pcs, ncs, b) and sum(len(kind[b]) for kind in clicks) >= 2]
         after, before = masks_on_cpu(
             *(([values[b][0] for b in asked], self.zoom.threshold) for values in (outputs, z["prev_output"]))
         )
         rois = read_boxes(state["roi"])
         for b, now, then in zip(asked, after, before, strict=True):
             seen = rois[b] or whole_image(x[b].shape[-2:])
-            box = look_again(now != then, _newest(pcs, ncs, b)[-1], seen, self.rule)
+            box = look_again(now != then, newest_clicks(pcs, ncs, b)[-1], seen, self.rule)
             if box is None:
                 continue
             target = crop_size(box, self.zoom.target)
@@ -122,11 +122,6 @@ class LookTwice(ClickModel):
                 outputs[b] = _pasted(outputs[b], probabilities, boxes[b])
         y = join(outputs) if isinstance(x, Tensor) else outputs
         return y, {**state, "prev_output": y}
-
-
-def _newest(pcs: Clicks, ncs: Clicks, b: int) -> list[Click]:
-    """The clicks of element `b` in the last interaction; the negative ones come last."""
-    return [click for kind in (pcs, ncs) if kind for click in kind[-1][b]]
 
 
 def _pasted(answer: Tensor, part: Tensor, box: Box) -> Tensor:

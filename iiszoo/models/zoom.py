@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iiszoo.protocol import join, on_cpu, together_on_cpu
+from iiszoo.protocol import join, on_cpu, parted, together_on_cpu
 
 Point = tuple[float, float]
 """(row, col), in pixels of an image or a crop; unrounded in a crop."""
@@ -113,9 +113,7 @@ def masks_on_cpu(*asked: tuple[Sequence[Tensor], float]) -> list[list[NDArray[np
     masks: list[Tensor] = []
     for values, threshold in asked:
         if values:
-            joined = torch.cat([value.reshape(-1) for value in values]) > threshold
-            parts = torch.split(joined, [value.numel() for value in values])
-            masks += [part.view(value.shape) for part, value in zip(parts, values, strict=True)]
+            masks += parted(torch.cat([value.reshape(-1) for value in values]) > threshold, values)
     there = iter(together_on_cpu(masks))
     return [[next(there).numpy() for _ in values] for values, _ in asked]
 

@@ -69,7 +69,8 @@ class _GPU(FakeTensorMode):
         places = {value.device.type for value in (*given, result) if isinstance(value, Tensor)}
         names = [argument.name for argument in operator._schema.arguments]
         settings = {**dict(zip(names, args, strict=False)), **kwargs}
-        if "copy" in str(operator) and len(places) > 1 and not settings.get("non_blocking"):
+        moves = any(what in str(operator) for what in ("copy", "index"))  # an index on the CPU is copied, too
+        if moves and len(places) > 1 and not settings.get("non_blocking"):
             self._note()
         return result
 

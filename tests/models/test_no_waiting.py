@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException
 from iiszoo.clicking import encode, next_click
 from iiszoo.data.training.batch import Batch
 from iiszoo.models import losses
-from iiszoo.models.click_model import ClickModel, OnDisks
+from iiszoo.models.click_model import ClickModel, OnDisks, of_group
 from iiszoo.models.click_training import Interactions, answer
 from iiszoo.models.merge import merging
 from iiszoo.models.point_prompts import before_any_answer, prompts_of
@@ -102,7 +102,14 @@ def test_sessions_wait_together_for_masks_that_are_not_the_models_own():
     assert waits_per_click(as_model(model)) == [1, 1, 1]
 
 
-@pytest.mark.parametrize("wait", [lambda x: x.cpu(), lambda x: torch.tensor([1, 2], device=x.device)])
+def test_the_elements_of_a_group_are_taken_without_a_wait(waits):
+    assert len(of_group(torch.zeros(3, 2, device="cuda"), [0, 2])) == 2
+    assert waits == []
+
+
+@pytest.mark.parametrize(
+    "wait", [lambda x: x.cpu(), lambda x: torch.tensor([1, 2], device=x.device), lambda x: x[torch.tensor([0, 2])]]
+)
 def test_what_waits_is_found(waits, wait):
     wait(torch.zeros(3, device="cuda"))
     assert [line.rpartition(":")[0] for line in waits] == [__file__]

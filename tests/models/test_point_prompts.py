@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from iiszoo.models.candidate_rule import chosen
-from iiszoo.models.point_prompts import Prompt, before_any_answer, clicked_alike, of_group, points, prompts_of
+from iiszoo.models.click_model import of_group
+from iiszoo.models.point_prompts import Prompt, before_any_answer, clicked_alike, points, prompts_of
 
 
 def test_points_are_in_the_order_of_the_clicks_and_scaled_by_axis() -> None:

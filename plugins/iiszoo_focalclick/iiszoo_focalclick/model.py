@@ -23,7 +23,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from iiszoo.models.click_model import draw_disks, shared_calls
+from iiszoo.models.click_model import draw_disks, of_group, shared_calls
 from iiszoo.models.merge import merged_outputs
 from iiszoo.models.zoom import (
     Box,
@@ -41,7 +41,18 @@ from iiszoo.models.zoom import (
     whole_image,
     write_boxes,
 )
-from iiszoo.protocol import Click, Clicks, Images, Outputs, State, clicks_by_element, empty_output, join, on_device
+from iiszoo.protocol import (
+    Click,
+    Clicks,
+    Images,
+    Outputs,
+    State,
+    clicks_by_element,
+    empty_output,
+    join,
+    newest_clicks,
+    on_device,
+)
 from iiszoo_focalclick.focus import focus_box
 from iiszoo_focalclick.networks import REFINER_DISK_RADIUS
 from iiszoo_focalclick.parts import Parts
@@ -215,21 +226,14 @@ class FocalClickModel:
                 for b, memory, box in zip(group, before, self._objects(before), strict=True)
             ]
             answers = self._answers(sights)
-            newest = [[*pcs[-1][b], *ncs[-1][b]] for b in group]
-            outputs = self._merged([answer for answer, _ in answers], before, newest)
+            newest = [newest_clicks(pcs, ncs, b) if m.merging else None for b, m in zip(group, before, strict=True)]
+            own, last = [answer for answer, _ in answers], [memory.output for memory in before]
+            outputs = merged_outputs(own, last, newest, self.threshold, fixed=self.merge == "fixed")
             for b, memory, sight, (answer, focus), output in zip(group, before, sights, answers, outputs, strict=True):
                 memories[b] = Memory(output, answer, sight.roi, focus, True, memory.merging)
         outputs, probabilities = [memory.output for memory in memories], [memory.probabilities for memory in memories]
         y, unmerged = (join(values) if isinstance(x, Tensor) else values for values in (outputs, probabilities))
         return y, {**z, **_state(y, unmerged, memories)}
-
-    def _merged(self, answers: list[Tensor], memories: list[Memory], clicks: list[list[Click]]) -> list[Tensor]:
-        """The outputs: the answers, merged with the last output in sessions that merge."""
-        which = [n for n, memory in enumerate(memories) if memory.merging]
-        now, then = [answers[n] for n in which], [memories[n].output for n in which]
-        newest, fixed = [clicks[n] for n in which], self.merge == "fixed"
-        merged = dict(zip(which, merged_outputs(now, then, newest, self.threshold, fixed=fixed), strict=True))
-        return [merged.get(n, answer) for n, answer in enumerate(answers)]
 
     def _started(self, memories: list[Memory]) -> list[Memory]:
         """With the choice, at a session's first click, whether it merges."""
@@ -276,9 +280,7 @@ class FocalClickModel:
         there = [n for n, box in enumerate(boxes) if not box.empty]
         if not there:
             return {}
-        if len(there) < len(boxes):
-            which = on_device(torch.tensor(there), logits.device)
-            logits, features = logits[which], features[which]
+        logits, features = of_group(logits, there), of_group(features, there)
         found = self.networks.refine(
             torch.stack([crop(sights[n].image, boxes[n], (self.side, self.side)) for n in there]),
             [_mapped(sights[n].positives, boxes[n], self.side) for n in there],

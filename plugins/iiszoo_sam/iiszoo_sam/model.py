@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from iiszoo.models.candidate_rule import check_rule, chosen
-from iiszoo.models.point_prompts import Prompt, before_any_answer, clicked_alike, of_group, prompts_of
+from iiszoo.models.click_model import of_group
+from iiszoo.models.point_prompts import Prompt, before_any_answer, clicked_alike, prompts_of
 from iiszoo.protocol import Clicks, Images, Outputs, State, join
 from iiszoo_sam.preprocess import LOW_RES, from_frame, to_frame
 from iiszoo_sam.prompts import points, prior_logits

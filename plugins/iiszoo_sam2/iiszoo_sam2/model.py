@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from iiszoo.models.candidate_rule import SINGLE, check_rule, chosen
-from iiszoo.models.point_prompts import Prompt, before_any_answer, clicked_alike, of_group, prompts_of
+from iiszoo.models.click_model import of_group
+from iiszoo.models.point_prompts import Prompt, before_any_answer, clicked_alike, prompts_of
 from iiszoo.protocol import Clicks, Images, Outputs, State, join, on_device
 from iiszoo_sam2.frame import CLAMP, LOW_RES, from_low_res, points, prior_logits, to_frame
 from iiszoo_sam2.parts import SHAPES, Features
